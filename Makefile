@@ -1,0 +1,87 @@
+# Everything runs from a fresh clone with Python 3.11 or newer and make.
+#
+#   make demo      a team that talks for ten seconds; press Ctrl-C
+#   make test      style, types, floors and tests
+#   make soak      the long grid of process tests
+#   make matrix    the tests on every other Python found
+#   make bench     the measurements
+#   make coverage  the tests again, with what they reach
+#   make clean     removes what the others made
+
+# The first of these that is new enough; PYTHON=… overrules.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: setup demo test check style types floors pytest format soak matrix bench coverage clean
+
+setup: $(VENV)/.stamp
+
+$(VENV)/.stamp: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer found; install one, or say make PYTHON=..." >&2; exit 1; }
+	@echo "Setting up $(VENV) with $(PYTHON) (about half a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@# Build backends first, so that the pinned ones are used: constraints do not reach isolated builds.
+	@$(PIP) hatchling setuptools
+	@$(PIP) --no-build-isolation -e '.[dev,openai]'
+	@touch $@
+
+demo: setup
+	@$(BIN)/python examples/demo.py
+
+test: check pytest
+
+check: style types floors
+
+style: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+	@# Node comes from a wheel: nothing is downloaded when pyright runs.
+	PYRIGHT_PYTHON_GLOBAL_NODE=0 $(BIN)/pyright
+
+floors: setup
+	$(BIN)/lint-imports
+
+pytest: setup
+	$(PYTEST)
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+soak: setup
+	SOAK=1 $(PYTEST) -m soak
+
+# Every Python of 3.12 to 3.14 on the PATH or under pyenv, each with an environment of its own.
+matrix:
+	@set -e; found=; \
+	for v in 3.12 3.13 3.14; do \
+		for p in "$$(command -v python$$v)" $(HOME)/.pyenv/versions/$$v.*/bin/python$$v; do \
+			"$$p" -c 'import venv' 2>/dev/null || continue; \
+			echo "== Python $$v"; found="$$found $$v"; \
+			$(MAKE) --no-print-directory pytest PYTHON="$$p" VENV=.venv-$$v; \
+			break; \
+		done; \
+	done; \
+	test -n "$$found" || { echo "No other Python found." >&2; exit 1; }; \
+	echo "== passed on:$$found"
+
+bench: setup
+	@set -e; for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python $$script; done
+
+coverage: setup
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report
+
+clean:
+	rm -rf .venv .venv-* build dist .coverage .coverage.* .hypothesis .import_linter_cache \
+		.mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

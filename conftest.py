@@ -1,0 +1,31 @@
+"""Runs the Python blocks of README.md and docs/*.md as tests.
+
+A block may await at its top level, as in `python -m asyncio`: the examples show what stands inside
+a coroutine function and would drown in wrappers otherwise. The blocks of one file share names; what
+a reader need not see stands in an `invisible-code-block: python` comment, and `skip: next` in a
+comment leaves a block out.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import inspect
+
+from sybil import Example, Sybil
+from sybil.evaluators.python import pad
+from sybil.parsers.markdown import CodeBlockParser, SkipParser
+
+
+def _run_block(example: Example) -> None:
+    source = pad(example.parsed, example.line + example.parsed.line_offset)
+    code = compile(source, example.path, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    awaitable = eval(code, example.namespace)
+    if inspect.iscoroutine(awaitable):
+        asyncio.run(awaitable)
+
+
+pytest_collect_file = Sybil(
+    parsers=[CodeBlockParser(language="python", evaluator=_run_block), SkipParser()],
+    patterns=["README.md", "docs/*.md"],
+).pytest()

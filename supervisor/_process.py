@@ -1,0 +1,111 @@
+"""What a process has one of: the bridge, the watchdog, and the list of its supervisors.
+
+Python has one set of signal handlers and one wakeup fd, whoever sets them. Supervisors that are
+nested, or run side by side, in one thread or several, therefore share one bridge: the first
+installs it, the last takes it back, and a signal reaches all of them, the outermost first.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Collection
+from typing import Final, Protocol
+
+from supervisor.bridge import Bridge
+from supervisor.watchdog import Watchdog
+
+
+class Member(Protocol):
+    """A supervisor, as the process sees it."""
+
+    @property
+    def handled(self) -> Collection[int]:
+        """The signals that it wants to hear of."""
+        ...
+
+    def on_signal(self, number: int, at: float) -> None:
+        """A signal has arrived, at this `time.monotonic()`. In the watchdog's thread."""
+        ...
+
+    def on_time(self, now: float) -> float | None:
+        """It is now; returns when to be called next. In the watchdog's thread."""
+        ...
+
+
+class Process:
+    """The supervisors of this process, and what they share."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # taken where supervisors come and go, never by a handler
+        self._members: tuple[Member, ...] = ()
+        self._bridge: Bridge | None = None
+        self._watchdog: Watchdog | None = None
+
+    def add(self, member: Member) -> bool:
+        """Let a supervisor hear signals and the time.
+
+        In a thread that is not the main one no handler is installed; what a supervisor of the main
+        thread has installed is heard all the same.
+
+        Returns:
+            Whether it did not hear them before.
+        """
+        with self._lock:
+            if member in self._members:
+                return False
+            if self._bridge is None:
+                self._bridge = Bridge()
+            self._members = (*self._members, member)
+            if self._watchdog is None:
+                self._watchdog = Watchdog(self._bridge, self._on_signal, self._on_time)
+                self._watchdog.start()
+            self._install(self._bridge)
+        return True
+
+    def leave(self, member: Member) -> None:
+        """Forget a supervisor; with the last one everything is put back."""
+        with self._lock:
+            self._members = tuple(other for other in self._members if other is not member)
+            if self._bridge is not None:
+                self._install(self._bridge)
+            if not self._members and self._watchdog is not None:
+                self._watchdog.stop()
+                self._watchdog = None
+
+    def _install(self, bridge: Bridge) -> None:
+        """Handle the signals that the supervisors want; in the main thread only."""
+        bridge.keep({number for member in self._members for number in member.handled})
+
+    def hold(self) -> None:
+        """Take back what others have taken from the bridge; in the main thread only."""
+        if self._bridge is not None:
+            self._bridge.hold()
+
+    def kick(self) -> None:
+        """Have the watchdog ask for the time again."""
+        if self._bridge is not None:
+            self._bridge.kick()
+
+    def _on_signal(self, number: int, at: float) -> None:
+        for member in self._members:
+            if number in member.handled:
+                member.on_signal(number, at)
+
+    def _on_time(self, now: float) -> float | None:
+        wanted = (member.on_time(now) for member in self._members)
+        return min((at for at in wanted if at is not None), default=None)
+
+    def forget(self) -> None:
+        """Start anew in a forked child, which has neither our threads nor a loop of ours."""
+        self._lock = threading.Lock()
+        bridge, self._bridge, self._watchdog, self._members = self._bridge, None, None, ()
+        if bridge is not None:
+            bridge.forget()
+
+
+process: Final = Process()
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=process.forget)

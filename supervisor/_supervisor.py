@@ -1,0 +1,721 @@
+"""The conductor: introduces the hands to each other, and drives the ladder.
+
+Facts come from everywhere: a signal from the watchdog's thread, a request from any thread (from a
+signal handler of the user's, too), idleness from the loop, the time from the watchdog. They are put
+into one queue, and whoever puts one in works it off unless somebody is at it already: no fact is
+lost, none waits for a lock, and the state machine is fed by one at a time. The steps that come out
+are carried out in the loop; EXIT where it came out, for the loop may be what is stuck.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import enum
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping
+from contextvars import ContextVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from supervisor import autopsy, executor
+from supervisor._process import process
+from supervisor.bridge import is_main_thread
+from supervisor.errors import SettingsError, Stopped, UsageError
+from supervisor.events import Rung, StopRequest
+from supervisor.exits import exit_now, exit_status
+from supervisor.ladder import Climb, Move, Step
+from supervisor.log import reporter
+from supervisor.settings import Ladder, parse_signals
+from supervisor.tasks import SCOPE, AnyTask, refuse_eager
+
+if TYPE_CHECKING:
+    from autogen_agentchat.base import ChatAgent, Team
+    from autogen_core import CancellationToken
+
+    from supervisor.autogen.run import Run, Task
+    from supervisor.autogen.token import SupervisedToken
+
+T = TypeVar("T")
+
+FORCED: Final = 137
+"""The status of a process that had to be ended from outside its loop."""
+
+_BEAT_SECONDS: Final = 0.25  # how long another one's hold on the wakeup fd can go unnoticed
+
+_current: ContextVar[Supervisor | None] = ContextVar("supervisor_current", default=None)
+
+
+class _State(enum.Enum):
+    NEW = "not entered yet"
+    OPEN = "open"
+    LEAVING = "leaving"
+    CLOSED = "left"
+
+
+class Supervisor:
+    """Runs AutoGen teams so that they stop when told: at once, in order, within a deadline.
+
+    An async context manager, to be used once. In the main thread it handles signals while its
+    block is open; in another one it installs nothing, and obeys a supervisor of the main thread.
+
+    When the block is left, nothing that was started in it is at work any more. A stop never comes
+    out as an exception: the block ends, and the program goes on behind it.
+
+    Args:
+        ladder: The seconds of each rung. Where the environment has `SUPERVISOR_GRACE`, that is the
+            whole budget.
+        signals: Which signals stop, each with the rung at which it enters the ladder; a name
+            ("SIGTERM") will do for a signal. None is SIGTERM at DRAIN, SIGINT at CANCEL, SIGHUP at
+            CANCEL where stdin is a terminal, each unless it was ignored when the process started.
+            `{}` installs nothing.
+        exits: Whether the process is ended at the deadline also where no signal has asked for the
+            stop, as under `supervisor.run`.
+
+    Raises:
+        SettingsError: A setting cannot be.
+
+    Example:
+        ```python
+        async with Supervisor() as sup:
+            result = await sup.stream(team, "Write a haiku")
+        ```
+    """
+
+    def __init__(
+        self,
+        *,
+        ladder: Ladder | None = None,
+        signals: Mapping[signal.Signals | int | str, Rung | str] | None = None,
+        exits: bool = False,
+    ) -> None:
+        if ladder is not None and not isinstance(ladder, Ladder):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise SettingsError("ladder", "give a Ladder, as Ladder(drain=5, cancel=2)", ladder)
+        self._ladder = (ladder or Ladder()).from_environment(os.environ)
+        self._signals = _signals(signals)
+        self._state = _State.NEW
+        self._climb = Climb(self._ladder, exits=exits)
+        self._facts: deque[Callable[[], list[Step]]] = deque()
+        self._feeding = threading.Lock()
+        self._early: list[Step] = []  # taken before there was a loop
+        self._request: StopRequest | None = None
+        self._is_announced = False
+        self._is_spent = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: int | None = None
+        self._parent: Supervisor | None = None
+        self._children: set[Supervisor] = set()
+        self._runs: dict[Run, None] = {}
+        self._spawned: set[asyncio.Task[Any]] = set()
+        self._failed: list[Exception] = []
+        self._token: SupervisedToken | None = None
+        self._body: AnyTask | None = None
+        self._body_cancelling = 0
+        self._body_cancels = 0
+        self._body_is_work = False
+        self._stop_waiters: set[asyncio.Future[None]] = set()
+        self._callbacks: list[Callable[[StopRequest], object]] = []
+        self._changed: asyncio.Event | None = None
+        self._unwind = contextlib.ExitStack()
+
+    def __repr__(self) -> str:
+        what = f"{len(self._runs)} runs, {len(self._spawned)} tasks"
+        return f"<Supervisor {self._state.value}, {what}, {self._climb!r}>"
+
+    # -- what it tells ------------------------------------------------------------------------
+
+    @property
+    def ladder(self) -> Ladder:
+        """The seconds of each rung, as they are in force."""
+        return self._ladder
+
+    @property
+    def rung(self) -> Rung:
+        """How far the stop has gone."""
+        return self._climb.rung
+
+    @property
+    def stop_request(self) -> StopRequest | None:
+        """The first request to stop: reason, signal, time. None while running."""
+        return self._request
+
+    @property
+    def exit_status(self) -> int:
+        """The status to end the process with: 128 + n where signal n has stopped it, else 0."""
+        if self._request is None or self._request.signal is None:
+            return 0
+        return exit_status(self._request.signal)
+
+    @property
+    def token(self) -> SupervisedToken:
+        """A `CancellationToken` for calls of your own: cancelled at CANCEL.
+
+        Cancelling it is a stop. It may be cancelled from any thread.
+        """
+        if self._token is None:
+            from supervisor.autogen.token import SupervisedToken
+
+            reason = "The supervisor's token was cancelled"
+            self._token = SupervisedToken(self._loop, lambda: self.stop(reason))
+            if self.rung >= Rung.CANCEL:
+                self._token.cancel(self._request.reason if self._request else None)
+        return self._token
+
+    # -- what one asks of it ------------------------------------------------------------------
+
+    def stream(
+        self,
+        team: Team | ChatAgent,
+        task: Task | None = None,
+        *,
+        cancellation_token: CancellationToken | None = None,
+        output_task_messages: bool = True,
+        timeout: float | None = None,
+    ) -> Run:
+        """Run a team, or an agent, on a task.
+
+        The run starts when it is first awaited or iterated. Stopped by the supervisor, it returns
+        a `TaskResult` with every message delivered so far and a `stop_reason` that names the stop.
+
+        Args:
+            team: Anything with AutoGen's `run_stream`.
+            task: What `run_stream` takes: a string, a message, a list of messages, or None to go on.
+            cancellation_token: A token of yours that ends the run with `CancelledError`.
+            output_task_messages: Whether the task's own messages are among the events.
+            timeout: Seconds after which the run is stopped, with the reason "Stopped after 60 s".
+
+        Returns:
+            A coroutine object that can be iterated as well; see `Run`.
+
+        Raises:
+            UsageError: Called outside the block.
+            TypeError: `team` cannot be run.
+            SettingsError: `timeout` is no number of seconds.
+        """
+        from supervisor.autogen.run import Run
+
+        self._check_open("stream()")
+        return Run(
+            self,
+            team,
+            task,
+            cancellation_token=None if cancellation_token is self._token else cancellation_token,
+            output_task_messages=output_task_messages,
+            timeout=timeout,
+        )
+
+    def spawn(self, coro: Coroutine[Any, Any, T], *, name: str | None = None) -> asyncio.Task[T]:
+        """Start a task of yours that the ladder covers.
+
+        The block waits for it. A stop lets it finish in DRAIN and cancels it at CANCEL; one that
+        waits for a run then goes on with the run's result, and is cancelled at ABANDON. If it
+        fails and nobody looks at it, the block raises its exception in an `ExceptionGroup`.
+
+        Args:
+            coro: The coroutine to run.
+            name: The task's name, for reports.
+
+        Raises:
+            UsageError: Called outside the block.
+            Stopped: A stop was requested.
+        """
+        try:
+            self._check_open("spawn()")
+            self._check_running()
+        except BaseException:
+            coro.close()
+            raise
+        context = contextvars.copy_context()
+        context.run(SCOPE.set, None)  # of the supervisor, also when a run's tool spawns it
+        task = asyncio.get_running_loop().create_task(coro, name=name, context=context)
+        self._spawned.add(task)
+        task.add_done_callback(self._spawned_ended)
+        return task
+
+    def stop(self, reason: str, rung: Rung = Rung.CANCEL) -> None:
+        """Ask for a stop; from any thread, from a signal handler, as often as you like.
+
+        Before the block is entered it ends at its first `await`; after it was left, nothing
+        happens.
+
+        Args:
+            reason: What `TaskResult.stop_reason` will say.
+            rung: Where to enter the ladder, or how far to climb where a stop is on its way.
+
+        Raises:
+            UsageError: For RUNNING, and for EXIT where the process is not the supervisor's to end.
+        """
+        if self._state is _State.CLOSED:
+            return
+        Climb(self._ladder, exits=self._exits).request(rung, 0.0)  # raises what cannot be
+        if self._is_in_body():
+            self._body_is_work = True  # it knows: no need to interrupt it
+        self._ask(StopRequest(reason=reason, rung=rung))
+        self._feed(lambda: self._climb.request(rung, time.monotonic()))
+        process.kick()
+
+    async def wait_stop(self) -> StopRequest:
+        """Wait until a stop is requested.
+
+        The body that waits here is not cancelled at CANCEL: it has been told, and has until ABANDON
+        to end in order.
+
+        Raises:
+            UsageError: Called outside the block.
+        """
+        self._check_open("wait_stop()")
+        if self._is_in_body():
+            self._body_is_work = True
+        while self._request is None or not self._is_announced:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._stop_waiters.add(waiter)
+            try:
+                await waiter
+            finally:
+                self._stop_waiters.discard(waiter)
+        return self._request
+
+    def on_stop(self, callback: Callable[[StopRequest], object]) -> None:
+        """Have a function called in the loop when a stop is first requested.
+
+        Called soon where it was already. What it raises is logged, and does not stop the next.
+        """
+        self._callbacks.append(callback)
+        if self._is_announced and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._call_back)
+
+    # -- the block ----------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Supervisor:
+        """Install the bridge, and open the block.
+
+        Raises:
+            UsageError: Entered twice; or the loop has an eager task factory.
+        """
+        if self._state is not _State.NEW:
+            raise UsageError(
+                "a Supervisor is used once, and this one was entered before; make a new one"
+            )
+        loop = asyncio.get_running_loop()
+        refuse_eager(loop)
+        self._state, self._loop, self._thread = _State.OPEN, loop, threading.get_ident()
+        self._changed = asyncio.Event()
+        self._body = asyncio.current_task()
+        self._body_cancelling = self._body.cancelling() if self._body is not None else 0
+        with contextlib.ExitStack() as unwind:
+            self._put_in_place(loop, unwind)
+            self._unwind = unwind.pop_all()
+        for step in self._early:
+            loop.call_soon(self._take, step)
+        return self
+
+    def _put_in_place(
+        self, loop: asyncio.AbstractEventLoop, unwind: contextlib.ExitStack
+    ) -> None:
+        self._parent = _parent_on(loop)
+        if self._parent is not None:
+            self._parent._children.add(self)
+        _current.set(self)
+        unwind.callback(self._leave_family)
+        if process.add(self):
+            unwind.callback(process.leave, self)
+        if is_main_thread():
+            beat = _Beat(loop)
+            unwind.callback(beat.stop)
+        elif self._signals:
+            _say_guest()
+        executor.adopt(loop)
+        if self._token is not None:
+            self._token.bind(loop)
+
+    def _leave_family(self) -> None:
+        _current.set(self._parent)
+        if self._parent is not None:
+            self._parent._children.discard(self)
+            self._parent.notice()
+
+    async def __aexit__(
+        self,
+        typ: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        """Wait until nothing is at work, and put everything back.
+
+        Returns:
+            Whether the exception was that of a stop.
+
+        Raises:
+            ExceptionGroup: A spawned task failed, and nobody looked at it.
+        """
+        self._state = _State.LEAVING
+        is_ours = self._is_own_cancellation(error)
+        if error is not None and not is_ours:
+            self.stop(_describe(error))
+        try:
+            await self._until_idle()
+        finally:
+            self._take_back_cancels()
+            self._state = _State.CLOSED
+            self._unwind.close()
+        if self._failed and (error is None or is_ours):
+            raise ExceptionGroup("spawned tasks failed", self._failed)
+        return is_ours
+
+    async def _until_idle(self) -> None:
+        """Wait for what is at work; a cancellation meanwhile is raised when that is over."""
+        outside: asyncio.CancelledError | None = None
+        is_first = True
+        while is_first or (self._is_working() and not self._is_spent):
+            try:
+                if is_first:
+                    is_first = False
+                    await asyncio.sleep(0)  # a task that was just created starts its run
+                else:
+                    await self._change()
+            except asyncio.CancelledError as error:
+                if not self._is_own_cancellation(error):
+                    outside = error
+                    self.stop("The block was cancelled while it was being left")
+                self._take_back_cancels()
+            self.notice()
+        if outside is not None:
+            raise outside
+
+    async def _change(self) -> None:
+        assert self._changed is not None
+        self._changed.clear()
+        self._stop_unread()
+        if self._is_working():
+            await self._changed.wait()
+
+    def _stop_unread(self) -> None:
+        for run in list(self._runs):
+            if not run.is_read_by_others(self._body):
+                run.stop("Nobody waits for it")
+
+    def _is_own_cancellation(self, error: BaseException | None) -> bool:
+        """Whether this is how a stop comes out of the body: our cancellation, or `Stopped`."""
+        if not isinstance(error, asyncio.CancelledError) or self._request is None:
+            return False
+        if isinstance(error, Stopped) and error.request is not self._request:
+            return False  # an outer supervisor's
+        pending = self._body.cancelling() if self._body is not None else 0
+        return pending - self._body_cancelling <= self._body_cancels
+
+    def _take_back_cancels(self) -> None:
+        while self._body_cancels and self._body is not None:
+            self._body_cancels -= 1
+            self._body.uncancel()
+
+    # -- as the process sees it ---------------------------------------------------------------
+
+    @property
+    def handled(self) -> frozenset[int]:
+        """The signals that it wants to hear of."""
+        return frozenset(self._signals)
+
+    def on_signal(self, number: int, at: float) -> None:
+        """A signal has arrived; in the watchdog's thread."""
+        entry = self._signals[signal.Signals(number)]
+        name = signal.Signals(number)
+        self._ask(StopRequest(reason=f"Stopped by {name.name}", rung=entry, signal=name))
+        self._clip()
+        self._feed(lambda: self._climb.signal(number, entry, at))
+
+    def on_time(self, now: float) -> float | None:
+        """It is now; in the watchdog's thread."""
+        at = self._climb.next_at
+        if at is not None and at <= now:
+            self._feed(lambda: self._climb.tick(now))
+        return self._climb.next_at
+
+    def _clip(self) -> None:
+        """The outermost supervisor's deadline holds."""
+        deadline = self._parent._climb.deadline if self._parent is not None else None
+        if deadline is not None:
+            self._climb.clip(deadline)
+
+    @property
+    def _exits(self) -> bool:
+        return self._climb.exits
+
+    # -- as its runs see it -------------------------------------------------------------------
+
+    def admit(self, run: Run) -> None:
+        """Take in a run that starts, or raise why it must not."""
+        self._check_open("a run")
+        self._check_running()
+        assert self._loop is not None
+        refuse_eager(self._loop)
+        self._runs[run] = None
+
+    def dismiss(self, run: Run) -> None:
+        """Forget a run that is done."""
+        self._runs.pop(run, None)
+        self.notice()
+
+    def notice(self) -> None:
+        """Look again at what there is to wait for."""
+        if self._changed is not None:
+            self._changed.set()
+        if self.rung is Rung.DRAIN and self._is_announced and not self._has_to_wait():
+            self._feed(lambda: self._climb.idle(time.monotonic()))
+            process.kick()
+        if self._parent is not None:
+            self._parent.notice()
+
+    def _is_working(self) -> bool:
+        runs = any(not run.is_over for run in self._runs)
+        return runs or bool(self._spawned) or any(c._is_working() for c in self._children)
+
+    def _has_to_wait(self) -> bool:
+        return self._is_working() or (self._body_is_work and self._state is _State.OPEN)
+
+    def _spawned_ended(self, task: asyncio.Task[Any]) -> None:
+        self._spawned.discard(task)
+        if not task.cancelled():
+            # asyncio's own mark of a failure that nobody has looked at.
+            unseen = getattr(task, "_log_traceback", False)
+            error = task.exception() if self._state is not _State.CLOSED and unseen else None
+            if isinstance(error, Exception):
+                self._failed.append(error)
+        self.notice()
+
+    # -- the ladder ---------------------------------------------------------------------------
+
+    def _ask(self, request: StopRequest) -> None:
+        if self._request is None:
+            self._request = request
+
+    def _feed(self, fact: Callable[[], list[Step]]) -> None:
+        """Have a fact worked off, by this thread or by the one that is at it."""
+        self._facts.append(fact)
+        # Never waits: this may be a signal handler that interrupts the very thread that is at it.
+        while self._facts and self._feeding.acquire(blocking=False):
+            try:
+                while self._facts:
+                    steps = self._facts.popleft()()
+                    for step in [*steps, *self._climb.tick(time.monotonic())]:
+                        self._pass_on(step)
+            finally:
+                self._feeding.release()
+
+    def _pass_on(self, step: Step) -> None:
+        if step.rung is Rung.EXIT and self._may_exit():
+            self._exit()
+        if self._loop is None:
+            self._early.append(step)
+            return
+        with contextlib.suppress(RuntimeError):  # the loop is closed: only EXIT is left
+            self._loop.call_soon_threadsafe(self._take, step)
+
+    def _may_exit(self) -> bool:
+        # A guest in another thread, or inside another supervisor's block, ends nothing.
+        return self._parent is None and self._thread in (None, threading.main_thread().ident)
+
+    def _take(self, step: Step) -> None:
+        """Carry out a step; in the loop."""
+        if self._state is _State.CLOSED or self._request is None:
+            return
+        self._announce(self._request)
+        if step.rung is Rung.EXIT or step.move is Move.SPENT:
+            self._spend()
+        elif step.move is Move.AGAIN:
+            self._strike()
+        else:
+            self._say(step, self._request)
+            _ENTER[step.rung](self, self._request)
+        self.notice()
+
+    def _announce(self, request: StopRequest) -> None:
+        if self._is_announced:
+            return
+        self._is_announced = True
+        self._body_is_work = self._body_is_work or self._is_working()
+        for waiter in self._stop_waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._call_back()
+
+    def _call_back(self) -> None:
+        while self._callbacks and self._request is not None:
+            callback = self._callbacks.pop(0)
+            try:
+                callback(self._request)
+            except Exception as error:  # noqa: BLE001 - an observer must not keep the stop
+                reporter.event("on_stop callback failed", level=logging.ERROR, exc_info=error)
+
+    def _drain(self, request: StopRequest) -> None:
+        for run in list(self._runs):
+            run.drain(request)
+
+    def _cancel(self, request: StopRequest) -> None:
+        readers = {reader for run in self._runs for reader in run.readers}
+        for run in list(self._runs):
+            run.cancel(request)
+        if self._token is not None:
+            self._token.cancel(request.reason)
+        for task in self._spawned - readers:
+            task.cancel()
+        if not self._body_is_work:
+            self._cancel_body()
+
+    def _strike(self) -> None:
+        for run in list(self._runs):
+            run.strike()
+
+    def _abandon(self, request: StopRequest) -> None:
+        for run in list(self._runs):
+            run.abandon(request)
+        for task in self._spawned:
+            task.cancel()
+        self._cancel_body()
+
+    def _spend(self) -> None:
+        """The ladder has ended, and the process is not ours to end: leave what refuses."""
+        self._is_spent = True
+        seconds = self._ladder.cancel + self._ladder.abandon
+        for run in list(self._runs):
+            run.give_up(seconds)
+        left = [task.get_name() for task in self._spawned]
+        if left or self._runs:
+            names = left + [run.name for run in self._runs]
+            reporter.event("refused to stop", level=logging.ERROR, left=names)
+
+    def _cancel_body(self) -> None:
+        if self._state is _State.OPEN and self._body is not None and not self._body.done():
+            self._body_cancels += 1
+            self._body.cancel()
+
+    def _exit(self) -> None:
+        request = self._request
+        why = request.reason if request is not None else "Stopped"
+        line = f"supervisor: {why}; something refused to stop, ending the process (status {FORCED})"
+        exit_now(FORCED, lambda: autopsy.write(line, self._loop))
+
+    # -- what it says -------------------------------------------------------------------------
+
+    def _say(self, step: Step, request: StopRequest) -> None:
+        line = None
+        if request.signal is not None and self._parent is None:
+            line = _sentence(step, request, self._speakers(), self._ladder, self._hint())
+        reporter.event(
+            f"entered {step.rung.name}", line=line, reason=request.reason, cause=step.cause
+        )
+
+    def _speakers(self) -> list[str]:
+        own = [name for run in self._runs for name in run.speakers()]
+        return own + [name for child in self._children for name in child._speakers()]
+
+    def _hint(self) -> str | None:
+        return "Ctrl-C" if signal.SIGINT in self._signals else None
+
+    # -- checks -------------------------------------------------------------------------------
+
+    def _check_open(self, what: str) -> None:
+        if self._state not in (_State.OPEN, _State.LEAVING):
+            raise UsageError(
+                f"{what} needs an open Supervisor, and this one is {self._state.value}; "
+                "use it inside `async with Supervisor() as sup:`"
+            )
+        if asyncio.get_running_loop() is not self._loop:
+            raise UsageError(
+                f"{what} belongs to the event loop of its Supervisor; make one in this loop"
+            )
+
+    def _check_running(self) -> None:
+        if self._request is not None:
+            raise Stopped(self._request)
+        if self._parent is not None:
+            self._parent._check_running()
+
+    def _is_in_body(self) -> bool:
+        if self._body is None or threading.get_ident() != self._thread:
+            return False
+        return asyncio.current_task(self._loop) is self._body
+
+
+class _Beat:
+    """Looks a few times a second whether the bridge is still in place."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._timer = loop.call_later(_BEAT_SECONDS, self._beat)
+
+    def _beat(self) -> None:
+        process.hold()
+        self._timer = self._loop.call_later(_BEAT_SECONDS, self._beat)
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+
+_ENTER: Final[Mapping[Rung, Callable[[Supervisor, StopRequest], None]]] = {
+    Rung.DRAIN: Supervisor._drain,
+    Rung.CANCEL: Supervisor._cancel,
+    Rung.ABANDON: Supervisor._abandon,
+}
+
+_DOING: Final = {
+    Rung.DRAIN: ("finishing the turn of {who}", "cancel it"),
+    Rung.CANCEL: ("cancelling {who}", "abandon it"),
+    Rung.ABANDON: ("abandoning {who}", "end the process"),
+}
+
+
+def _sentence(
+    step: Step, request: StopRequest, speakers: list[str], ladder: Ladder, hint: str | None
+) -> str | None:
+    """What a climb says to the person at the terminal; None where nothing is at work."""
+    if not speakers:
+        return None
+    doing, further = _DOING[step.rung]
+    who = " and ".join(repr(name) for name in speakers[:3])
+    name = request.signal.name if request.signal is not None else request.reason
+    sentence = f"{name}: {doing.format(who=who)} (up to {ladder.seconds(step.rung):g} s)."
+    return f"{sentence} {hint} to {further}." if hint else sentence
+
+
+def _signals(
+    given: Mapping[signal.Signals | int | str, Rung | str] | None,
+) -> Mapping[signal.Signals, Rung]:
+    stdin_is_tty = sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
+    parsed = parse_signals(given, stdin_is_tty=stdin_is_tty)
+    if given is not None:
+        return parsed
+    # Ignored by whoever started the process (nohup, `&` in a shell script): it stays so.
+    kept = (number for number in parsed if signal.getsignal(number) != signal.SIG_IGN)
+    return {number: parsed[number] for number in kept}
+
+
+def _parent_on(loop: asyncio.AbstractEventLoop) -> Supervisor | None:
+    parent = _current.get()
+    is_open = parent is not None and parent._state in (_State.OPEN, _State.LEAVING)
+    return parent if parent is not None and is_open and parent._loop is loop else None
+
+
+def _describe(error: BaseException) -> str:
+    if isinstance(error, asyncio.CancelledError):
+        return "The block was cancelled"
+    return f"The block raised {type(error).__name__}"
+
+
+_has_said_guest = False
+
+
+def _say_guest() -> None:
+    global _has_said_guest
+    if not _has_said_guest:
+        _has_said_guest = True
+        reporter.event(
+            "no signal handlers installed: this is not the main thread; "
+            "a Supervisor in the main thread, or stop(), will stop this one"
+        )

@@ -1,0 +1,43 @@
+"""Keeps AutoGen's log records about handlers that we cancelled off the user's terminal.
+
+For each of them the runtime logs an error with a traceback: for a stop that went well. The filter
+runs where the record is made, so it sees whose handler that was: records of other runs, and of
+other errors, pass.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from supervisor.autogen.private import HANDLER_ERROR
+from supervisor.tasks import SCOPE
+
+_logger = logging.getLogger("autogen_core")
+
+
+class _Hush(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Drop what a cancelled handler of a stopped run has to say."""
+        scope = SCOPE.get()
+        is_ours = scope is not None and scope.is_hushed
+        return not (is_ours and str(record.msg).startswith(HANDLER_ERROR))
+
+
+_hush = _Hush()
+_users = 0
+
+
+def hold() -> None:
+    """Put the filter on, if this is the first run that needs it."""
+    global _users
+    if _users == 0:
+        _logger.addFilter(_hush)
+    _users += 1
+
+
+def release() -> None:
+    """Take the filter off again, if no run needs it."""
+    global _users
+    _users -= 1
+    if _users == 0:
+        _logger.removeFilter(_hush)

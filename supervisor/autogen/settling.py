@@ -1,0 +1,121 @@
+"""Settling: brings a run that was told to stop to the point where nothing of it is at work.
+
+In one step of the loop, once:
+
+1. each runtime of the run takes no further message, and its queue is emptied with exact counts;
+2. the run's token is cancelled;
+3. its tasks are cancelled, the innermost first: handlers, tool calls, whatever they started.
+
+From there AutoGen ends by itself: as the last handler of a runtime ends, its count is made good,
+the task that waits for the runtime goes on, and `run_stream` does its own clean-up; a nested team
+first, then the one around it.
+
+Why once: a task in its `finally` needs its seconds, and a cancellation every 50 ms ends that too.
+A second strike comes half-way through CANCEL. At ABANDON they come again and again.
+
+Why not only the token: AutoGen waits without limit for handlers that do not heed it, for an
+`AssistantAgent` whose tool call was cancelled, and for a manager whose model client turned the
+cancellation into an error. Why not only the tasks: a nested team that is waiting for its runtime
+must not be cancelled there (see `tasks.py`), and user code may look at the token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from supervisor.autogen.private import Engine
+from supervisor.autogen.token import SupervisedToken
+from supervisor.tasks import AnyTask, Kind, Scope, ShieldedTask, retrieve
+
+HAMMER_SECONDS: Final = 0.1
+"""How long a task has between two cancellations once it is abandoned."""
+
+
+class Settling:
+    """What a stopped run waits for.
+
+    Args:
+        scope: The run's tasks.
+        engines: The runtimes that worked for it, by the task of their message loop.
+        token: The run's token.
+        on_settled: Called once, when nothing is at work any more.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        engines: dict[AnyTask, Engine],
+        token: SupervisedToken,
+        on_settled: Callable[[], None],
+    ) -> None:
+        self._scope = scope
+        self._engines = engines
+        self._token = token
+        self._on_settled = on_settled
+        self._struck: set[AnyTask] = set()
+        self._hammer: asyncio.TimerHandle | None = None
+        self._is_over = False
+
+    def strike(self) -> None:
+        """Cancel all that is at work, in this step of the loop."""
+        self._scope.is_hushed = True
+        for engine in self._live_engines():
+            engine.close_intake()
+        self._token.cancel()
+        for task in self._scope.at_work():
+            self._cancel(task)
+        self._look()
+
+    def abandon(self) -> None:
+        """Cancel what is left again and again, helpers too."""
+        self._stop_hammer()
+        self.strike()
+        for task in self._scope.helping():
+            task.cancel()
+        if not self._is_over:
+            loop = asyncio.get_running_loop()
+            self._hammer = loop.call_later(HAMMER_SECONDS, self.abandon)
+
+    def give_up(self) -> None:
+        """Leave what refuses to itself: nothing is cancelled any more, nothing is shielded."""
+        self._stop_hammer()
+        for task in self._scope.alive(Kind.SHIELDED):
+            if isinstance(task, ShieldedTask):
+                task.shielded = False
+
+    def left(self) -> list[AnyTask]:
+        """The tasks that were cancelled and are still at work, the newest first."""
+        alive = self._scope.alive(Kind.DRIVER, Kind.HANDLER, Kind.WORK)
+        return [task for task in alive if task in self._struck]
+
+    def _live_engines(self) -> list[Engine]:
+        return [engine for task, engine in reversed(self._engines.items()) if not task.done()]
+
+    def _cancel(self, task: AnyTask) -> None:
+        if task not in self._struck:
+            self._struck.add(task)
+            task.add_done_callback(self._ended)
+        task.cancel()
+
+    def _ended(self, task: AnyTask) -> None:
+        retrieve(task)
+        self._struck.discard(task)
+        self._look()
+
+    def _look(self) -> None:
+        if self._is_over:
+            return
+        for engine in self._live_engines():
+            engine.settle_count()
+        if not self._struck:
+            self._is_over = True
+            self._stop_hammer()
+            self._scope.retrieve()
+            self._on_settled()
+
+    def _stop_hammer(self) -> None:
+        if self._hammer is not None:
+            self._hammer.cancel()
+            self._hammer = None

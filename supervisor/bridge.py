@@ -1,0 +1,224 @@
+"""The bridge: carries a signal from the kernel to the watchdog, from any thread, at any moment.
+
+The ways that were not chosen, and why:
+
+- `loop.add_signal_handler` loses the handler that it replaces, sets the process's wakeup fd to -1
+  when it is removed (for everybody), and cannot be reached while the loop is blocked.
+- A `signal.signal` handler that calls into asyncio runs between any two bytecodes of the main
+  thread, and does not wake a loop that waits in `select()`. One that raises KeyboardInterrupt
+  tears whatever callback happened to run.
+- `signalfd` and masks need every thread of the process to block the signals, those started before
+  us included.
+
+So: a `signal.signal` handler that only records, and a *wakeup fd* of our own. The C part of a
+signal handler writes the signal's number to that fd in whichever thread the kernel has chosen,
+whether or not the interpreter gets to run. The watchdog reads the other end.
+
+The wakeup fd is one slot for the whole process, and asyncio, uvloop, trio and Tornado write to it
+without asking. Each byte is passed on to the fd that stood there before us (a duplicate of it:
+the number itself may be closed and be somebody's file by now). When the slot was taken from us,
+the handler notices, takes it back, and delivers what it missed by itself; `hold()`, called from
+the loop a few times a second, notices it where even the handler cannot run in time (asyncio's
+`remove_signal_handler` leaves -1, and a signal given to another thread then wakes nobody).
+
+The socket pair stays open for the life of the process: uvloop saves the fd that it finds when it
+starts, and puts that number back when it stops. Were it closed by then, signals would be written
+into whatever file has got the number since.
+
+Where it still falls short: a byte is lost when 200 KB of them are unread, and the flags of the
+handlers that were found (`siginterrupt`) cannot be read from Python, so they are not put back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterable
+from types import FrameType
+from typing import Any, Final
+
+_MISSED: Final = 0x80  # marks a number that the handler delivered: its fd has had it already
+_KICK: Final = b"\0"  # no signal has the number 0
+
+
+class _Chained:
+    """The wakeup fd that stood in the slot before ours."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.copy = os.dup(number)
+
+    def is_still_there(self) -> bool:
+        """Whether the number still names the file that it named when we found it."""
+        try:
+            return os.path.sameopenfile(self.number, self.copy)
+        except OSError:
+            return False
+
+    def write(self, data: bytes) -> None:
+        with contextlib.suppress(OSError):  # full, or its reader has gone
+            os.write(self.copy, data)
+
+    def close(self) -> None:
+        os.close(self.copy)
+
+
+class Bridge:
+    """Signal handlers and a wakeup fd of our own, chained to what was found."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
+        self._found: dict[int, Any] = {}
+        self._found_c: dict[int, int] = {}
+        self._chained: _Chained | None = None
+        self._retired: list[_Chained] = []
+
+    def fileno(self) -> int:
+        """The fd that becomes readable when there is something for `read()`."""
+        return self._reader.fileno()
+
+    @property
+    def signals(self) -> frozenset[int]:
+        """The signals whose handlers are ours to put back."""
+        return frozenset(self._found)
+
+    # -- in the main thread -------------------------------------------------------------------
+
+    def keep(self, signals: Iterable[int]) -> None:
+        """Handle exactly these signals: install what is missing, put back what is not named.
+
+        With none left the wakeup fd is put back too. Only in the main thread; elsewhere it does
+        nothing, as Python allows nothing.
+        """
+        if not is_main_thread():
+            return
+        wanted = frozenset(signals)
+        for number in self.signals - wanted:
+            self._put_back(number)
+        for number in wanted - self.signals:
+            self._install(number)
+        if wanted:
+            self.hold()
+        else:
+            self._leave_slot()
+
+    def hold(self) -> None:
+        """Take back the wakeup fd, and handlers that someone's removal has reset."""
+        if not self._found or not is_main_thread():
+            return
+        self._take_slot()
+        for number in self._found:
+            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                signal.signal(number, self._record)
+
+    def _install(self, number: int) -> None:
+        self._found_c[number] = _c_handler(number)
+        self._found[number] = signal.signal(number, self._record)
+
+    def _put_back(self, number: int) -> None:
+        found, found_c = self._found.pop(number), self._found_c.pop(number)
+        if signal.getsignal(number) != self._record:
+            return  # somebody else's by now: theirs to take back
+        if found is None:  # set by C code: Python can neither name it nor set it
+            signal.signal(number, signal.SIG_DFL)
+            _set_c_handler(number, found_c)
+        else:
+            signal.signal(number, found)
+
+    def _record(self, number: int, frame: FrameType | None) -> None:
+        # Between any two bytecodes of the main thread: no lock, no log, no asyncio. The C part
+        # has delivered the number already, unless the slot was somebody else's.
+        if self._take_slot():
+            self._write(bytes([number | _MISSED]))
+
+    def _take_slot(self) -> bool:
+        """Put our fd into the slot; say whether another one was there."""
+        ours = self._writer.fileno()
+        found = signal.set_wakeup_fd(ours, warn_on_full_buffer=False)
+        if found == ours:
+            return False
+        if self._chained is not None:
+            self._retired.append(self._chained)
+        self._chained = None
+        if found != -1:
+            with contextlib.suppress(OSError):  # closed by its owner, who forgot the slot
+                self._chained = _Chained(found)
+        return True
+
+    def _leave_slot(self) -> None:
+        chained, self._chained = self._chained, None
+        back = chained.number if chained is not None and chained.is_still_there() else -1
+        found = signal.set_wakeup_fd(back)
+        if found not in (self._writer.fileno(), -1):
+            signal.set_wakeup_fd(found)  # another one's by now: theirs
+        if chained is not None:
+            self._retired.append(chained)
+        self._drain()
+
+    # -- in any thread ------------------------------------------------------------------------
+
+    def kick(self) -> None:
+        """Wake the reader."""
+        self._write(_KICK)
+
+    def _write(self, data: bytes) -> None:
+        with contextlib.suppress(OSError):  # full: the reader is about to wake anyway
+            os.write(self._writer.fileno(), data)
+
+    # -- in the reader's thread ---------------------------------------------------------------
+
+    def read(self) -> list[int]:
+        """The numbers of the signals that have arrived; passes them on to the chained fd."""
+        data = self._drain()
+        passed_on = bytes(byte for byte in data if 0 < byte < _MISSED)
+        chained = self._chained
+        if passed_on and chained is not None:
+            chained.write(passed_on)
+        self._close_retired()
+        return [byte & ~_MISSED for byte in data if byte]
+
+    def _drain(self) -> bytes:
+        data = b""
+        with contextlib.suppress(BlockingIOError):
+            while chunk := self._reader.recv(65536):
+                data += chunk
+        return data
+
+    def _close_retired(self) -> None:
+        # Closed here, by the only thread that writes to them: never between its look and its write.
+        while self._retired:
+            self._retired.pop().close()
+
+    # -- in a forked child --------------------------------------------------------------------
+
+    def forget(self) -> None:
+        """Give a child the handlers and the wakeup fd that it would have had without us."""
+        for number in self.signals:
+            self._put_back(number)
+        self._leave_slot()
+        self._close_retired()
+        self._reader.close()
+        self._writer.close()
+
+
+def is_main_thread() -> bool:
+    """Whether this thread is the one in which Python allows signal handlers to be set."""
+    return threading.current_thread() is threading.main_thread()
+
+
+def _c_handler(number: int) -> int:
+    get = ctypes.pythonapi.PyOS_getsig
+    get.restype, get.argtypes = ctypes.c_void_p, [ctypes.c_int]
+    return get(number) or 0
+
+
+def _set_c_handler(number: int, handler: int) -> None:
+    put = ctypes.pythonapi.PyOS_setsig
+    put.restype, put.argtypes = ctypes.c_void_p, [ctypes.c_int, ctypes.c_void_p]
+    put(number, handler)

@@ -1,0 +1,103 @@
+"""The ends of the process: as by a signal, in order; or at once, delayed by nothing.
+
+A process that was stopped by a signal should die by it: a shell ends its script, systemd counts it
+as a clean stop, and `sys.exit(143)` is neither. But death by a signal skips what the interpreter
+does at its end, so that is done first, with the calls that multiprocessing's children make.
+
+The forced end is `os._exit`: everything else can be held by a thread, a handler, or a full pipe.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Final, NoReturn
+
+
+def exit_status(number: int) -> int:
+    """The status by which shells name a death by this signal: 128 + its number."""
+    return 128 + number
+
+
+def end_by_signal(number: int) -> NoReturn:
+    """End the process in order, by this signal.
+
+    Non-daemon threads are joined, `atexit` handlers run, the standard streams flushed; a
+    `KeyboardInterrupt` meanwhile skips the step that it interrupts. A file that was left open is
+    not flushed: the interpreter would have closed it later than that. Where the signal does not
+    end the process, its status is 128 + number: for PID 1 the kernel ignores a signal's default
+    action, also one sent by itself; Windows has no death by a signal.
+
+    To be called in the main thread, with no loop running.
+
+    Args:
+        number: The signal to die by.
+    """
+    try:
+        for step in _INTERPRETER_END:
+            # The interpreter, too, goes on whatever a step raises.
+            with contextlib.suppress(BaseException):
+                step()
+    finally:
+        _die_by(number)
+
+
+def exit_now(
+    status: int, report: Callable[[], None] | None = None, seconds: float = 0.2
+) -> NoReturn:
+    """End the process from any thread, with a last report that cannot delay it.
+
+    Neither `atexit` handlers nor `finally` blocks run. The report and the flush of the standard
+    streams happen in a thread of their own: a full pipe, a stopped terminal, or a lock that the
+    stuck main thread holds would keep this one.
+
+    Args:
+        status: The exit status.
+        report: Called before the flush; may write, log, or hang.
+        seconds: How long to wait for both at most.
+    """
+    helper = threading.Thread(
+        target=_report_and_flush, args=(report,), name="supervisor-last-report", daemon=True
+    )
+    try:
+        helper.start()
+        helper.join(seconds)
+    finally:
+        os._exit(status)
+
+
+def _die_by(number: int) -> NoReturn:
+    if sys.platform != "win32":
+        with contextlib.suppress(ValueError, OSError):  # not the main thread; cannot be set
+            signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+            signal.raise_signal(number)
+    os._exit(exit_status(number))
+
+
+def _report_and_flush(report: Callable[[], None] | None) -> None:
+    try:
+        if report is not None:
+            report()
+    finally:
+        _flush()
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        # Closed, gone (None), or a pipe that nobody reads any more.
+        with contextlib.suppress(Exception):
+            stream.flush()
+
+
+# Private names, which multiprocessing's children call too, on every supported version.
+_INTERPRETER_END: Final[tuple[Callable[[], None], ...]] = (
+    getattr(threading, "_shutdown"),  # noqa: B009
+    getattr(atexit, "_run_exitfuncs"),  # noqa: B009
+    _flush,
+)

@@ -1,0 +1,184 @@
+"""Reports: structlog events and lines on stderr, written by threads that nobody waits for.
+
+A report is made where a stop is under way. With stderr an unread pipe or a stopped terminal, the
+one who writes hangs; so helper threads write, and who reports only puts something in a queue. There
+are two, one for the log and one for stderr: a user's log handler that hangs must not hold back the
+autopsy on stderr, nor a full pipe the log.
+
+Events go to the standard library's logger `supervisor`, facts as the record's `extra`; its
+handlers, levels and filters are the user's, nothing is configured here. The record is made in the
+caller's thread, so that its time, thread and context variables are the caller's. Not chosen:
+`QueueHandler` (formats in the caller's thread, and belongs into the user's set-up); threads that
+start at import.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import os
+import select
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, MutableMapping
+from queue import SimpleQueue
+from typing import Any, Final
+
+import structlog
+
+_logger: Final = logging.getLogger("supervisor")
+# Without a handler, `logging` would print warnings to stderr by itself.
+_logger.addHandler(logging.NullHandler())
+
+# `logging` refuses an extra of a name that a record has already.
+_RESERVED: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
+
+_Job = Callable[[], None]
+
+
+class Reporter:
+    """Takes reports, and never delays who makes them.
+
+    Made once for the process (`reporter`). Its threads start with the first report, and anew in a
+    child made by fork. At the interpreter's exit it is flushed.
+    """
+
+    def __init__(self) -> None:
+        self._log = _Lane("supervisor-log")
+        self._stderr = _Lane("supervisor-stderr")
+        self._bound: Any = structlog.wrap_logger(
+            _Recorder(self._log.put),
+            processors=[structlog.contextvars.merge_contextvars, _render],
+            wrapper_class=structlog.BoundLogger,
+            context_class=dict,
+        )
+        atexit.register(self.flush)
+
+    def event(
+        self, event: str, *, level: int = logging.INFO, line: str | None = None, **facts: Any
+    ) -> None:
+        """Log an event, and tell the person at the terminal.
+
+        Args:
+            event: What happened, in a few words without facts in them.
+            level: A level of `logging`.
+            line: The sentence for a person; shown only where stderr is a terminal.
+            facts: What the record gets as attributes; a name that records have already gets a `_`
+                at its end. `exc_info` may be an exception.
+        """
+        if _logger.isEnabledFor(level):
+            self._bound.record(event, level=level, **facts)
+        if line is not None and _is_terminal():
+            self.write(f"{line}\n")
+
+    def write(self, text: str) -> None:
+        """Write text to stderr, terminal or not."""
+        self._stderr.put(lambda: _write_to_stderr(text))
+
+    def flush(self, seconds: float = 0.2) -> bool:
+        """Wait until what was reported so far is written.
+
+        Args:
+            seconds: How long to wait at most.
+
+        Returns:
+            Whether all is written.
+        """
+        deadline = time.monotonic() + seconds
+        dones = [lane.mark() for lane in (self._stderr, self._log)]
+        return all(done.wait(max(0.0, deadline - time.monotonic())) for done in dones)
+
+
+class _Lane:
+    """A queue of jobs and the daemon thread that does them, one after the other."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._begin()
+        if sys.platform != "win32":
+            os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
+        self._jobs: SimpleQueue[_Job] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def put(self, job: _Job) -> None:
+        self._jobs.put(job)
+        if self._thread is None:
+            self._start()
+
+    def mark(self) -> threading.Event:
+        """An event that is set once all that was put before is done."""
+        done = threading.Event()
+        if self._thread is None:
+            done.set()
+        else:
+            self._jobs.put(done.set)
+        return done
+
+    def _start(self) -> None:
+        # RuntimeError: no thread can be started any more. The job waits for a later try.
+        with self._lock, contextlib.suppress(RuntimeError):
+            if self._thread is None:
+                thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+                thread.start()
+                self._thread = thread
+
+    def _work(self) -> None:
+        jobs = self._jobs
+        while True:
+            try:
+                jobs.get()()
+            except BaseException as error:  # noqa: BLE001
+                # A user's log handler: none may end the thread. Not logged: it would fail again.
+                reporter.write(f"supervisor: a log handler raised {error!r}\n")
+
+
+class _Recorder:
+    """What structlog takes for a logger: makes the record now, and has it handled elsewhere."""
+
+    def __init__(self, put: Callable[[_Job], None]) -> None:
+        self._put = put
+
+    def record(
+        self, *, level: int, event: str, exc_info: BaseException | None, extra: Mapping[str, Any]
+    ) -> None:
+        info = (type(exc_info), exc_info, exc_info.__traceback__) if exc_info else None
+        made = _logger.makeRecord(
+            _logger.name, level, __file__, 0, event, (), info, func=None, extra=extra
+        )
+        self._put(lambda: _logger.handle(made))
+
+
+def _render(_logger: object, _method: str, facts: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """The last processor: what it returns are the arguments of `_Recorder.record`."""
+    return {
+        "event": facts.pop("event"),
+        "level": facts.pop("level"),
+        "exc_info": facts.pop("exc_info", None),
+        "extra": {f"{k}_" if k in _RESERVED else k: value for k, value in facts.items()},
+    }
+
+
+def _is_terminal() -> bool:
+    # Where the process was started without a stderr, fd 2 is some file of the user's.
+    return sys.__stderr__ is not None and os.isatty(2)
+
+
+def _write_to_stderr(text: str) -> None:
+    if sys.__stderr__ is None:
+        return
+    data = text.encode(errors="backslashreplace")
+    while data:
+        try:
+            data = data[os.write(2, data) :]
+        except BlockingIOError:  # a terminal that someone made non-blocking
+            select.select([], [2], [])
+        except OSError:  # closed, or nobody reads it any more
+            return
+
+
+reporter: Final = Reporter()

@@ -1,0 +1,135 @@
+"""`run(main)`: a whole program under a supervisor, from before its imports to its exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, TypeVar
+
+from supervisor._process import process
+from supervisor._supervisor import Supervisor
+from supervisor.errors import SettingsError, UsageError
+from supervisor.exits import end_by_signal
+
+T = TypeVar("T")
+
+
+def run(
+    main: Callable[[Supervisor], Coroutine[Any, Any, T]],
+    *,
+    loop: Literal["uvloop", "asyncio"] = "uvloop",
+    stop_status: int | None = None,
+    **settings: Any,
+) -> T | None:
+    """Run a program's main coroutine under a supervisor, and end the process as it should end.
+
+    The signal handlers are installed first, before uvloop is imported and the loop is made; the
+    deadline stays armed until the process is gone, also while the interpreter waits for threads.
+
+    | how it ended | exit status |
+    |---|---|
+    | `main` returned, or `sup.stop()` was called | `run` returns; 0 if nothing follows |
+    | `main` raised | the exception comes out: 1 |
+    | `main` raised `SystemExit` | its code |
+    | stopped by signal n | death by that signal, after clean-up and `atexit`; 128 + n as PID 1 |
+    | the same, with `stop_status` | `stop_status` |
+    | something refused to stop | 137 |
+
+    Args:
+        main: A coroutine function that takes the `Supervisor`, whose block is open.
+        loop: Which event loop to run on. On Windows it is asyncio's in any case.
+        stop_status: The exit status for a stop by a signal, 0 to 255, instead of death by it.
+        settings: What `Supervisor` takes: `ladder`, `signals`.
+
+    Returns:
+        What `main` returned; None where it was stopped before it could.
+
+    Raises:
+        UsageError: Called while a loop is running in this thread, or `main` is no coroutine
+            function.
+        SettingsError: A setting cannot be.
+
+    Example:
+        ```python
+        async def main(sup):
+            await sup.stream(team, "Count from 1 to 20")
+
+        run(main)
+        ```
+    """
+    _check(main, loop, stop_status)
+    settings.setdefault("exits", True)
+    sup = Supervisor(**settings)
+    process.add(sup)
+    try:
+        with _handlers_as_found():
+            value = _run_in_loop(sup, main, loop)
+        if sup.stop_request is None or sup.stop_request.signal is None:
+            return value
+        _end(sup.stop_request.signal, stop_status)
+    finally:
+        process.leave(sup)
+
+
+def _run_in_loop(
+    sup: Supervisor, main: Callable[[Supervisor], Coroutine[Any, Any, T]], loop: str
+) -> T | None:
+    async def body() -> T | None:
+        value: T | None = None
+        async with sup:
+            value = await main(sup)
+        return value
+
+    with asyncio.Runner(loop_factory=_loop_factory(loop)) as runner:
+        return runner.run(body())
+
+
+def _loop_factory(loop: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if loop == "asyncio" or sys.platform == "win32":
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
+
+
+def _end(number: signal.Signals, stop_status: int | None) -> None:
+    if stop_status is not None:
+        sys.exit(stop_status)
+    end_by_signal(number)
+
+
+@contextmanager
+def _handlers_as_found() -> Iterator[None]:
+    """Put back handlers that belong to a loop that is closed by now.
+
+    uvloop leaves its own bound when it is closed, and then the signal does nothing any more.
+    """
+    found = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    try:
+        yield
+    finally:
+        for number, handler in found.items():
+            owner = getattr(signal.getsignal(number), "__self__", None)
+            if isinstance(owner, asyncio.AbstractEventLoop) and owner.is_closed():
+                signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+
+def _check(main: object, loop: str, stop_status: object) -> None:
+    if not inspect.iscoroutinefunction(main):
+        raise UsageError(f"run() needs a coroutine function, not {main!r}; pass `main`, not main()")
+    if loop not in ("uvloop", "asyncio"):
+        raise SettingsError("loop", "give 'uvloop' or 'asyncio'", loop)
+    if stop_status is not None and not (isinstance(stop_status, int) and 0 <= stop_status <= 255):  # noqa: PLR2004
+        raise SettingsError("stop_status", "give an exit status, 0 to 255", stop_status)
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise UsageError(
+        "run() makes a loop of its own, and one is running here already; "
+        "use `async with Supervisor() as sup:` instead"
+    )

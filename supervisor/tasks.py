@@ -1,0 +1,242 @@
+"""The tasks of a run: who was created on its behalf, and which of them may be cancelled.
+
+AutoGen starts every handler of a message as a task of its own and keeps no tree of them; an
+`AssistantAgent` does the same with its tool calls. To stop a run one has to find them all.
+
+A context variable set around the run is copied by asyncio into each task that the run creates,
+at any depth, nested teams included. A task factory reads it and notes the task in the run's
+`Scope`. What was not chosen:
+
+- comparing `asyncio.all_tasks()` before and after takes the tasks of parallel runs and of the
+  user's own code for ours;
+- walking AutoGen's attributes (participants, wrapped agents, tools) needs a private name for each
+  class that can hold a team, and misses the user's own;
+- `Task.get_context()` would need no factory, but exists from Python 3.12 on.
+
+The factory is installed only while runs are active, and calls the one that it found. It costs a
+dictionary entry a task; finished tasks are forgotten whenever the dictionary has doubled.
+
+Three kinds of task must not be cancelled like the others. A runtime's message loop ends when its
+queue is shut. The task in which a team waits for its runtime to become idle is *shielded*: a
+cancellation that goes through to it replaces the runtime's queue under handlers that still count
+on it, which is where `task_done() called too many times` comes from. And a *helper* (an MCP
+session's actor, a browser) outlives the turn that started it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from collections.abc import Callable, Coroutine, Iterator
+from contextvars import ContextVar
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from .errors import UsageError
+
+AnyTask = asyncio.Task[Any]
+AnyFactory = Callable[..., Any]
+
+SCOPE: ContextVar[Scope | None] = ContextVar("supervisor_scope", default=None)
+
+
+class Kind(enum.Enum):
+    """What a task of a run does."""
+
+    DRIVER = "iterates the team"
+    HANDLER = "handles a message"
+    WORK = "was started by a handler"
+    ENGINE = "passes messages on"
+    SHIELDED = "waits for the runtime"
+    HELPER = "outlives the turn"
+
+
+_ROOTS: Final = frozenset({Kind.DRIVER, Kind.HANDLER})
+
+
+class ShieldedTask(asyncio.Task[Any]):
+    """A task that `cancel()` does not reach: who awaits it is cancelled once it is done."""
+
+    shielded: bool = True
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Do nothing while shielded.
+
+        False makes a task that awaits this one remember its own cancellation: asyncio raises it
+        in that task as soon as this one has ended.
+        """
+        return False if self.shielded else super().cancel(msg)
+
+
+class _Entry:
+    __slots__ = ("kind", "root")
+
+    def __init__(self, kind: Kind, root: AnyTask | None) -> None:
+        self.kind = kind
+        self.root = root
+
+
+class Scope:
+    """The tasks created in the context of one run.
+
+    Args:
+        classify: Says what a coroutine is, or None where it is ordinary work.
+        on_engine: Told of each message loop's coroutine before it starts.
+    """
+
+    def __init__(
+        self,
+        classify: Callable[[Any], Kind | None],
+        on_engine: Callable[[AnyTask, Any], None],
+    ) -> None:
+        self.classify = classify
+        self._on_engine = on_engine
+        self._entries: dict[AnyTask, _Entry] = {}
+        self._limit = 64
+        self.is_hushed = False  # the log records of handlers that we cancelled are ours to drop
+
+    def note(self, task: AnyTask, kind: Kind, coro: Any) -> None:
+        """Remember a task that was just created in this scope."""
+        if kind is Kind.ENGINE:
+            self._on_engine(task, coro)
+        creator = _current_task()
+        self._entries[task] = _Entry(kind, self._root(creator))
+        if len(self._entries) > self._limit:
+            self._forget_done()
+
+    def _root(self, creator: AnyTask | None) -> AnyTask | None:
+        """The handler on whose behalf `creator` works; a helper is its own, and its children's."""
+        entry = self._entries.get(creator) if creator is not None else None
+        if entry is None:
+            return None
+        is_root = entry.kind in _ROOTS or entry.kind is Kind.HELPER
+        return creator if is_root else entry.root
+
+    def _forget_done(self) -> None:
+        self._entries = {t: entry for t, entry in self._entries.items() if not t.done()}
+        self._limit = max(64, 2 * len(self._entries))
+
+    def alive(self, *kinds: Kind) -> list[AnyTask]:
+        """The unfinished tasks of these kinds, the newest (and so the innermost) first."""
+        return [
+            task
+            for task, entry in reversed(self._entries.items())
+            if entry.kind in kinds and not task.done()
+        ]
+
+    def at_work(self) -> list[AnyTask]:
+        """The unfinished tasks that a stop has to end, the newest first.
+
+        Left out are helpers and what they started, and any task whose handler has ended before
+        it: that one was meant to outlive its turn.
+        """
+        return [task for task, entry in self._working() if not self._is_helping(entry)]
+
+    def helping(self) -> list[AnyTask]:
+        """The unfinished helpers, the newest first."""
+        helpers = [task for task, entry in self._working() if self._is_helping(entry)]
+        return helpers + self.alive(Kind.HELPER)
+
+    def _working(self) -> Iterator[tuple[AnyTask, _Entry]]:
+        working = (Kind.DRIVER, Kind.HANDLER, Kind.WORK)
+        for task, entry in reversed(list(self._entries.items())):
+            if entry.kind in working and not task.done():
+                yield task, entry
+
+    def _is_helping(self, entry: _Entry) -> bool:
+        if entry.kind is not Kind.WORK or entry.root is None:
+            return False
+        root = self._entries.get(entry.root)
+        return entry.root.done() or (root is not None and root.kind is Kind.HELPER)
+
+    def retrieve(self) -> None:
+        """Look at the failures of finished tasks, so that asyncio does not report them."""
+        for task in self._entries:
+            retrieve(task)
+
+
+class Tracker:
+    """The task factory of one loop, chained to the one that was found."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._found: AnyFactory | None = None
+        self._users = 0
+
+    def hold(self) -> None:
+        """Install the factory, if this is the first run that needs it.
+
+        Raises:
+            UsageError: An eager task factory is installed; AutoGen hangs under it.
+        """
+        refuse_eager(self._loop)
+        if self._users == 0:
+            self._found = self._loop.get_task_factory()
+            self._loop.set_task_factory(self._create)
+        self._users += 1
+
+    def release(self) -> None:
+        """Put back the factory that was found, if ours is still in place and no run needs it."""
+        self._users -= 1
+        if self._users == 0 and self._loop.get_task_factory() == self._create:
+            self._loop.set_task_factory(self._found)
+
+    def _create(
+        self, loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **options: Any
+    ) -> Any:
+        context = options.get("context")
+        scope = SCOPE.get() if context is None else context.get(SCOPE)
+        if scope is None:
+            return self._make(loop, coro, options)
+        kind = scope.classify(coro) or Kind.WORK
+        if kind is Kind.SHIELDED and self._found is None:
+            task: Any = ShieldedTask(coro, loop=loop, **options)
+        else:
+            task = self._make(loop, coro, options)
+        scope.note(task, kind, coro)
+        return task
+
+    def _make(
+        self, loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], options: Any
+    ) -> Any:
+        if self._found is not None:
+            return self._found(loop, coro, **options)
+        return asyncio.Task(coro, loop=loop, **options)
+
+
+_trackers: WeakKeyDictionary[asyncio.AbstractEventLoop, Tracker] = WeakKeyDictionary()
+
+
+def tracker(loop: asyncio.AbstractEventLoop) -> Tracker:
+    """The tracker of this loop; runs of several supervisors share it."""
+    found = _trackers.get(loop)
+    if found is None:
+        found = _trackers[loop] = Tracker(loop)
+    return found
+
+
+def refuse_eager(loop: asyncio.AbstractEventLoop) -> None:
+    """Raise where the loop's tasks run before they are known.
+
+    Raises:
+        UsageError: An eager task factory is installed.
+    """
+    factory = loop.get_task_factory()
+    if "eager_task_factory" in getattr(factory, "__qualname__", ""):
+        raise UsageError(
+            "an eager task factory is installed on the loop, and AutoGen hangs under it; "
+            "call loop.set_task_factory(None) before you enter the Supervisor"
+        )
+
+
+def retrieve(task: asyncio.Future[Any]) -> None:
+    """Look at a finished task's failure, so that asyncio does not report it as unseen."""
+    if task.done() and not task.cancelled():
+        task.exception()
+
+
+def _current_task() -> AnyTask | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # no running loop: a callback of a loop that is being closed
+        return None

@@ -1,0 +1,86 @@
+"""The watchdog: the thread that hears signals and knows the time when the loop does neither.
+
+It waits on the bridge and on the next moment at which a ladder has something to do, and calls back
+for both. It holds no state of its own about a stop: a thread that only waits and tells cannot be
+in a wrong state.
+
+Not chosen: timers of the event loop (a blocked loop has none), `signal.setitimer` (one slot for
+the process, and its handler needs the main thread), `faulthandler.dump_traceback_later` (one slot
+too, taken by pytest and by users).
+"""
+
+from __future__ import annotations
+
+import selectors
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+
+class Source(Protocol):
+    """What wakes the watchdog."""
+
+    def fileno(self) -> int:
+        """The fd to wait on."""
+        ...
+
+    def read(self) -> Sequence[int]:
+        """The signal numbers that have arrived."""
+        ...
+
+    def kick(self) -> None:
+        """Make the fd readable."""
+        ...
+
+
+class Watchdog:
+    """A daemon thread that turns bytes and deadlines into calls.
+
+    Args:
+        source: What wakes it besides the time.
+        on_signal: Called with each signal's number and the `time.monotonic()` of its arrival.
+        on_time: Called after every wake-up with `time.monotonic()`; returns the moment at which
+            it wants to be called next, or None for "when something happens".
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        on_signal: Callable[[int, float], None],
+        on_time: Callable[[float], float | None],
+    ) -> None:
+        self._source = source
+        self._on_signal = on_signal
+        self._on_time = on_time
+        self._is_ending = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="supervisor-watchdog", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, and wait until it has ended (unless it is the one that asks)."""
+        self._is_ending.set()
+        self._source.kick()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _watch(self) -> None:
+        wanted: float | None = None
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._source.fileno(), selectors.EVENT_READ)
+            while not self._is_ending.is_set():
+                selector.select(_seconds_until(wanted))
+                now = time.monotonic()
+                for number in self._source.read():
+                    self._on_signal(number, now)
+                wanted = self._on_time(time.monotonic())
+
+
+def _seconds_until(at: float | None) -> float | None:
+    if at is None:
+        return None
+    # No longer than an hour: the kernel's own limit is days, and an overflow would end the thread.
+    return min(max(0.0, at - time.monotonic()), 3600.0)

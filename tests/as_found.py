@@ -1,0 +1,113 @@
+"""What a test must leave as it found it: signals, the wakeup fd, threads and child processes.
+
+Both levels of a signal's handler are compared, Python's and the kernel's (the masks in
+/proc/self/status, where there is one): uvloop binds handlers of which `signal.getsignal` knows
+nothing. Something on its way out gets a second to go; what then remains is named.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+# The library's own: one daemon thread for the life of the process, started at the first report.
+LASTING_THREADS = frozenset({"supervisor-log", "supervisor-stderr"})
+# pytest-timeout's alarm: it comes and goes around the phases of a test.
+HARNESS_SIGNALS = frozenset({signal.SIGALRM})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """The state of the process at one moment."""
+
+    handlers: dict[signal.Signals, object]
+    kernel_masks: dict[str, int]
+    blocked: frozenset[int]
+    wakeup_fd: int
+    threads: frozenset[threading.Thread]
+    children: frozenset[psutil.Process]
+
+    @classmethod
+    def take(cls) -> Snapshot:
+        """Reads the state now; from the main thread only."""
+        return cls(
+            handlers={number: signal.getsignal(number) for number in _all_signals()},
+            kernel_masks=_kernel_masks(),
+            blocked=frozenset(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
+            wakeup_fd=_wakeup_fd(),
+            threads=frozenset(threading.enumerate()),
+            children=frozenset(psutil.Process().children(recursive=True)),
+        )
+
+    def changes(self, *, grace: float = 1.0) -> list[str]:
+        """Names what differs now; threads and grandchildren have `grace` seconds to go."""
+        threads = _threads_left(self.threads, grace)
+        children = _children_left(self.children, grace)
+        now = Snapshot.take()
+        return [
+            *(
+                f"handler of {number!r}: {found!r} became {now.handlers[number]!r}"
+                for number, found in self.handlers.items()
+                if now.handlers[number] is not found
+            ),
+            *(
+                f"the kernel's {name}: {mask:x} became {now.kernel_masks[name]:x}"
+                for name, mask in self.kernel_masks.items()
+                if now.kernel_masks[name] != mask
+            ),
+            *_difference("blocked signals", self.blocked, now.blocked),
+            *_difference("wakeup fd", self.wakeup_fd, now.wakeup_fd),
+            *(f"thread left: {thread!r}" for thread in threads),
+            *(f"child process left: {child!r}" for child in children),
+        ]
+
+
+def _difference(what: str, found: object, now: object) -> list[str]:
+    return [] if now == found else [f"{what}: {found!r} became {now!r}"]
+
+
+def _all_signals() -> list[signal.Signals]:
+    return sorted(signal.valid_signals() - HARNESS_SIGNALS)
+
+
+def _kernel_masks() -> dict[str, int]:
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return {}
+    harness = sum(1 << (number - 1) for number in HARNESS_SIGNALS)
+    lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+    return {name: int(lines[name], 16) & ~harness for name in ("SigIgn", "SigCgt")}
+
+
+def _wakeup_fd() -> int:
+    # There is no getter: take it out, and put it back.
+    fd = signal.set_wakeup_fd(-1)
+    if fd != -1:
+        signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
+    return fd
+
+
+def _threads_left(found: frozenset[threading.Thread], grace: float) -> list[threading.Thread]:
+    new = [
+        thread
+        for thread in threading.enumerate()
+        if thread not in found and thread.name not in LASTING_THREADS
+    ]
+    for thread in new:
+        # A thread that Python did not start cannot be joined.
+        with contextlib.suppress(AssertionError, RuntimeError):
+            thread.join(grace)
+    return [thread for thread in new if thread.is_alive()]
+
+
+def _children_left(found: frozenset[psutil.Process], grace: float) -> list[psutil.Process]:
+    # Waiting for a child of ours would reap it, and hide that the test did not.
+    direct = set(psutil.Process().children()) - found
+    further = set(psutil.Process().children(recursive=True)) - found - direct
+    _, alive = psutil.wait_procs(further, timeout=grace)
+    return sorted(direct.union(alive), key=lambda child: child.pid)

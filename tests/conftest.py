@@ -1,0 +1,88 @@
+"""What all tests share: loops, hypothesis profiles, and the checks around every test.
+
+`async def` tests run twice, on asyncio and on uvloop, in debug mode;
+`@pytest.mark.asyncio(loop_factories=["asyncio"])` picks one. A test that needs to own its loop is a
+plain function that takes `loop_factory`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import os
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+from blockbuster import blockbuster_ctx
+from hypothesis import settings
+
+from tests.as_found import Snapshot
+
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+# A failing example must fail again; HYPOTHESIS_PROFILE=random looks further afield.
+# No deadline: on a busy machine it measures the neighbours.
+settings.register_profile("derandomized", derandomize=True, deadline=None)
+settings.register_profile("random", max_examples=2000, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "derandomized"))
+
+
+def _loop_factories() -> dict[str, LoopFactory]:
+    if sys.platform == "win32":
+        return {"asyncio": asyncio.new_event_loop}
+    import uvloop
+
+    return {"asyncio": asyncio.SelectorEventLoop, "uvloop": uvloop.new_event_loop}
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, LoopFactory]:
+    """Runs every `async def` test on each loop."""
+    return _loop_factories()
+
+
+@pytest.fixture(params=list(_loop_factories().values()), ids=list(_loop_factories()))
+def loop_factory(request: pytest.FixtureRequest) -> LoopFactory:
+    """Makes loops, of each kind in turn, for a test that hands it to `asyncio.Runner`."""
+    factory: LoopFactory = request.param
+    return factory
+
+
+@pytest.fixture(autouse=True)
+def _leaves_all_as_found(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails a test that leaves tasks, handlers, the wakeup fd, threads or children behind."""
+    item = request.node
+    if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+        item.obj = _ends_its_tasks(item.obj)
+    found = Snapshot.take()
+    yield
+    changes = found.changes()
+    if changes:
+        pytest.fail("The test left behind:\n  " + "\n  ".join(changes), pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def _never_blocks_the_loop(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Raises `BlockingError` where code of `supervisor` blocks a running loop."""
+    blocks = request.node.get_closest_marker("blocks") is not None
+    with nullcontext() if blocks else blockbuster_ctx("supervisor"):
+        yield
+
+
+def _ends_its_tasks(
+    test: Callable[..., Coroutine[Any, Any, None]],
+) -> Callable[..., Coroutine[Any, Any, None]]:
+    # Inside the loop and at once: closing it would cancel the leftovers, and hide them.
+    @functools.wraps(test)
+    async def checked(*args: object, **kwargs: object) -> None:
+        found = asyncio.all_tasks()
+        await test(*args, **kwargs)
+        left = asyncio.all_tasks() - found
+        assert not left, f"The test left tasks behind: {left}"
+
+    return checked

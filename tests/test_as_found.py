@@ -1,0 +1,103 @@
+"""The check around every test sees what it is there to see."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.as_found import Snapshot
+
+
+def test_nothing_changed() -> None:
+    """A test that changes nothing is left in peace."""
+    assert Snapshot.take().changes() == []
+
+
+def test_a_handler_left_behind_is_named() -> None:
+    """A signal's handler that was not put back is reported, with both handlers."""
+    found = Snapshot.take()
+    before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    try:
+        changes = found.changes()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert any("SIGUSR1" in change and "SIG_IGN" in change for change in changes)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs the kernel's masks")
+def test_a_handler_that_only_the_kernel_knows_is_named() -> None:
+    """A handler set behind Python's back, as uvloop sets them, is reported too."""
+    found = Snapshot.take()
+    kernel = ctypes.CDLL(None)
+    kernel.signal(int(signal.SIGUSR2), int(signal.SIG_IGN))
+    try:
+        changes = found.changes()
+    finally:
+        kernel.signal(int(signal.SIGUSR2), int(signal.SIG_DFL))
+    assert any("kernel's SigIgn" in change for change in changes)
+
+
+def test_a_wakeup_fd_left_behind_is_named() -> None:
+    """A wakeup fd that was not put back is reported."""
+    found = Snapshot.take()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        before = signal.set_wakeup_fd(ours.fileno())
+        try:
+            changes = found.changes()
+        finally:
+            signal.set_wakeup_fd(before)
+    assert any("wakeup fd" in change for change in changes)
+
+
+def test_a_thread_left_behind_is_named() -> None:
+    """A thread that is still there after the grace is reported by its name."""
+    found = Snapshot.take()
+    release = threading.Event()
+    thread = threading.Thread(target=release.wait, name="left-behind", daemon=True)
+    thread.start()
+    try:
+        changes = found.changes(grace=0.05)
+    finally:
+        release.set()
+        thread.join()
+    assert any("left-behind" in change for change in changes)
+
+
+def test_the_reporter_may_stay() -> None:
+    """The library's one lasting thread is not a leak."""
+    found = Snapshot.take()
+    release = threading.Event()
+    thread = threading.Thread(target=release.wait, name="supervisor-reporter", daemon=True)
+    thread.start()
+    try:
+        assert found.changes() == []
+    finally:
+        release.set()
+        thread.join()
+
+
+@pytest.mark.process
+def test_a_child_left_behind_is_named() -> None:
+    """A child process that was not waited for is reported, dead or alive."""
+    found = Snapshot.take()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        changes = found.changes()
+    assert any(f"pid={child.pid}" in change for change in changes)
+
+
+async def test_both_loops_are_used(request: pytest.FixtureRequest) -> None:
+    """An `async def` test runs on the loop that its name tells, in debug mode."""
+    loop = asyncio.get_running_loop()
+    expected = "uvloop" if "uvloop" in request.node.name else "asyncio"
+    assert type(loop).__module__.startswith(expected)
+    assert loop.get_debug()

@@ -1,0 +1,127 @@
+"""The package from outside: its names, what importing it loads, and the wheel in an empty place."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import supervisor
+
+ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.process
+
+
+def test_all_is_sorted_and_whole() -> None:
+    """`__all__` is sorted, each of its names exists, and no public name is missing from it."""
+    names = supervisor.__all__
+    assert list(names) == sorted(set(names))
+    assert all(hasattr(supervisor, name) for name in names)
+    assert _names_defined_at_import() <= set(names)
+
+
+def test_importing_loads_neither_autogen_nor_uvloop() -> None:
+    """Handlers can stand before the slow imports: `import supervisor` does none of them."""
+    loaded = _run("import json, sys, supervisor; print(json.dumps(sorted(sys.modules)))", cwd=ROOT)
+    slow = {"autogen_agentchat", "autogen_core", "autogen_ext", "uvloop"}
+    assert not slow & {name.partition(".")[0] for name in json.loads(loaded.stdout)}
+
+
+def test_every_name_can_be_imported_from_a_fresh_process() -> None:
+    """`from supervisor import *` gives each name of `__all__`, the late ones too."""
+    found = _run("from supervisor import *; print(*sorted(globals()))", cwd=ROOT)
+    assert set(supervisor.__all__) <= set(found.stdout.split())
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
+    """The wheel has every module, the type marker and the licence, and no tests or examples."""
+    names = set(zipfile.ZipFile(wheel).namelist())
+    modules = {str(path.relative_to(ROOT)) for path in (ROOT / "supervisor").rglob("*.py")}
+    top = {name.partition("/")[0] for name in names}
+    assert modules | {"supervisor/py.typed"} <= names
+    assert top == {"supervisor", f"autogen_supervisor-{_version(wheel)}.dist-info"}
+    assert any(name.endswith("/licenses/LICENSE") for name in names)
+
+
+def test_the_wheel_installs_and_imports_in_a_fresh_environment(wheel: Path, tmp_path: Path) -> None:
+    """The built wheel, not the checkout, gives every public name in an environment of its own."""
+    python = _fresh_environment(tmp_path / "venv")
+    _pip("--python", str(python), "install", "--no-deps", "--no-index", str(wheel))
+    found = _run(
+        "from supervisor import *; import supervisor; print(supervisor.__file__)",
+        cwd=tmp_path,
+        python=python,
+    )
+    assert Path(found.stdout.strip()).is_relative_to(tmp_path / "venv")
+
+
+def test_the_process_manager_of_the_same_name_gets_a_clear_error(tmp_path: Path) -> None:
+    """Where the distribution `supervisor` is installed too, importing ours says what to do."""
+    shutil.copytree(ROOT / "supervisor", tmp_path / "supervisor")
+    (tmp_path / "supervisor" / "supervisord.py").write_text("", encoding="utf-8")
+    metadata = tmp_path / "supervisor-4.3.0.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text("Metadata-Version: 2.1\nName: supervisor\nVersion: 4.3.0\n", "utf-8")
+    found = _run("import supervisor", cwd=tmp_path, check=False)
+    assert found.returncode == 1
+    message = found.stderr.rpartition("ImportError: ")[2]
+    assert "autogen-supervisor" in message
+    assert "environment" in message
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the checkout with the backend that is installed; no network."""
+    folder = tmp_path_factory.mktemp("wheel")
+    _pip("wheel", "--no-deps", "--no-index", "--no-build-isolation", "-w", str(folder), str(ROOT))
+    (built,) = folder.glob("autogen_supervisor-*.whl")
+    return built
+
+
+def _names_defined_at_import() -> set[str]:
+    # In a fresh process: here, other tests have imported submodules, which become attributes.
+    ours = "getattr(value, '__module__', '').startswith('supervisor')"
+    code = f"print(*(name for name, value in vars(supervisor).items() if {ours}))"
+    found = _run(f"import supervisor; {code}", cwd=ROOT).stdout.split()
+    return {name for name in found if not name.startswith("_")}
+
+
+def _version(wheel: Path) -> str:
+    return wheel.name.split("-")[1]
+
+
+def _fresh_environment(folder: Path) -> Path:
+    # No pip, which takes seconds to unpack; dependencies come from the environment that runs the
+    # tests. A line in a .pth file adds a folder but reads no .pth of it, so the checkout stays out.
+    _run(f"import venv; venv.create({str(folder)!r}, with_pip=False)", cwd=folder.parent)
+    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    scheme = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    site = Path(_run(scheme, cwd=folder, python=python).stdout.strip())
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    return python
+
+
+def _pip(*arguments: str) -> None:
+    quiet = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*quiet, *arguments], check=True, capture_output=True)
+
+
+def _run(
+    code: str, *, cwd: Path, python: Path | None = None, check: bool = True
+) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run(
+        [python or sys.executable, "-c", code],
+        cwd=cwd,
+        env=environment,
+        check=check,
+        capture_output=True,
+        text=True,
+    )
