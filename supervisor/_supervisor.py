@@ -1,11 +1,10 @@
 """The conductor: introduces the hands to each other, and drives the ladder.
 
-Facts come from everywhere: a signal from the watchdog's thread, a request from any thread (from a
-signal handler of the user's, too), idleness from the loop, the time from the watchdog. They are put
-into one queue, and whoever puts one in works it off unless somebody is at it already: no fact is
-lost, none waits for a lock, and the state machine is fed by one at a time. The steps that come out
-are carried out in the loop; EXIT where it came out, for the loop may be what is stuck.
+Facts come in from any thread (`_facts.py`), are put to the rules (`ladder.py`), and the steps that
+come out are carried out in the loop; EXIT where it came out, for the loop may be what is stuck.
 """
+
+# ruff: noqa: SLF001 - a supervisor and the ones nested in it are one family
 
 from __future__ import annotations
 
@@ -13,20 +12,23 @@ import asyncio
 import contextlib
 import contextvars
 import enum
+import functools
 import logging
 import os
 import signal
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from supervisor import autopsy, executor
+from supervisor._body import Body
+from supervisor._facts import Facts
 from supervisor._process import process
+from supervisor._voice import sentence
 from supervisor.bridge import is_main_thread
 from supervisor.errors import SettingsError, Stopped, UsageError
 from supervisor.events import Rung, StopRequest
@@ -34,13 +36,10 @@ from supervisor.exits import exit_now, exit_status
 from supervisor.ladder import Climb, Move, Step
 from supervisor.log import reporter
 from supervisor.settings import Ladder, parse_signals
-from supervisor.tasks import SCOPE, AnyTask, refuse_eager
+from supervisor.tasks import SCOPE, refuse_eager
 
 if TYPE_CHECKING:
-    from autogen_agentchat.base import ChatAgent, Team
-    from autogen_core import CancellationToken
-
-    from supervisor.autogen.run import Run, Task
+    from supervisor.autogen.run import AnyToken, Run, Runnable, Task
     from supervisor.autogen.token import SupervisedToken
 
 T = TypeVar("T")
@@ -102,8 +101,7 @@ class Supervisor:
         self._signals = _signals(signals)
         self._state = _State.NEW
         self._climb = Climb(self._ladder, exits=exits)
-        self._facts: deque[Callable[[], list[Step]]] = deque()
-        self._feeding = threading.Lock()
+        self._facts = Facts()
         self._early: list[Step] = []  # taken before there was a loop
         self._request: StopRequest | None = None
         self._is_announced = False
@@ -116,10 +114,7 @@ class Supervisor:
         self._spawned: set[asyncio.Task[Any]] = set()
         self._failed: list[Exception] = []
         self._token: SupervisedToken | None = None
-        self._body: AnyTask | None = None
-        self._body_cancelling = 0
-        self._body_cancels = 0
-        self._body_is_work = False
+        self._body: Body | None = None
         self._stop_waiters: set[asyncio.Future[None]] = set()
         self._callbacks: list[Callable[[StopRequest], object]] = []
         self._changed: asyncio.Event | None = None
@@ -172,10 +167,10 @@ class Supervisor:
 
     def stream(
         self,
-        team: Team | ChatAgent,
+        team: Runnable,
         task: Task | None = None,
         *,
-        cancellation_token: CancellationToken | None = None,
+        cancellation_token: AnyToken | None = None,
         output_task_messages: bool = True,
         timeout: float | None = None,
     ) -> Run:
@@ -186,7 +181,7 @@ class Supervisor:
 
         Args:
             team: Anything with AutoGen's `run_stream`.
-            task: What `run_stream` takes: a string, a message, a list of messages, or None to go on.
+            task: What `run_stream` takes: a string, a message, messages, or None to go on.
             cancellation_token: A token of yours that ends the run with `CancelledError`.
             output_task_messages: Whether the task's own messages are among the events.
             timeout: Seconds after which the run is stopped, with the reason "Stopped after 60 s".
@@ -255,8 +250,7 @@ class Supervisor:
         if self._state is _State.CLOSED:
             return
         Climb(self._ladder, exits=self._exits).request(rung, 0.0)  # raises what cannot be
-        if self._is_in_body():
-            self._body_is_work = True  # it knows: no need to interrupt it
+        self._body_knows()
         self._ask(StopRequest(reason=reason, rung=rung))
         self._feed(lambda: self._climb.request(rung, time.monotonic()))
         process.kick()
@@ -271,8 +265,7 @@ class Supervisor:
             UsageError: Called outside the block.
         """
         self._check_open("wait_stop()")
-        if self._is_in_body():
-            self._body_is_work = True
+        self._body_knows()
         while self._request is None or not self._is_announced:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._stop_waiters.add(waiter)
@@ -307,8 +300,7 @@ class Supervisor:
         refuse_eager(loop)
         self._state, self._loop, self._thread = _State.OPEN, loop, threading.get_ident()
         self._changed = asyncio.Event()
-        self._body = asyncio.current_task()
-        self._body_cancelling = self._body.cancelling() if self._body is not None else 0
+        self._body = Body()
         with contextlib.ExitStack() as unwind:
             self._put_in_place(loop, unwind)
             self._unwind = unwind.pop_all()
@@ -316,10 +308,8 @@ class Supervisor:
             loop.call_soon(self._take, step)
         return self
 
-    def _put_in_place(
-        self, loop: asyncio.AbstractEventLoop, unwind: contextlib.ExitStack
-    ) -> None:
-        self._parent = _parent_on(loop)
+    def _put_in_place(self, loop: asyncio.AbstractEventLoop, unwind: contextlib.ExitStack) -> None:
+        self._parent = self._find_parent(loop)
         if self._parent is not None:
             self._parent._children.add(self)
         _current.set(self)
@@ -334,6 +324,13 @@ class Supervisor:
         executor.adopt(loop)
         if self._token is not None:
             self._token.bind(loop)
+
+    @staticmethod
+    def _find_parent(loop: asyncio.AbstractEventLoop) -> Supervisor | None:
+        parent = _current.get()
+        if parent is None or parent._loop is not loop:
+            return None
+        return parent if parent._state in (_State.OPEN, _State.LEAVING) else None
 
     def _leave_family(self) -> None:
         _current.set(self._parent)
@@ -356,20 +353,21 @@ class Supervisor:
             ExceptionGroup: A spawned task failed, and nobody looked at it.
         """
         self._state = _State.LEAVING
-        is_ours = self._is_own_cancellation(error)
+        body = cast(Body, self._body)
+        is_ours = body.is_own(error, self._request)
         if error is not None and not is_ours:
             self.stop(_describe(error))
         try:
-            await self._until_idle()
+            await self._until_idle(body)
         finally:
-            self._take_back_cancels()
+            body.take_back()
             self._state = _State.CLOSED
             self._unwind.close()
         if self._failed and (error is None or is_ours):
             raise ExceptionGroup("spawned tasks failed", self._failed)
         return is_ours
 
-    async def _until_idle(self) -> None:
+    async def _until_idle(self, body: Body) -> None:
         """Wait for what is at work; a cancellation meanwhile is raised when that is over."""
         outside: asyncio.CancelledError | None = None
         is_first = True
@@ -379,41 +377,24 @@ class Supervisor:
                     is_first = False
                     await asyncio.sleep(0)  # a task that was just created starts its run
                 else:
-                    await self._change()
+                    await self._change(body)
             except asyncio.CancelledError as error:
-                if not self._is_own_cancellation(error):
+                if not body.is_own(error, self._request):
                     outside = error
                     self.stop("The block was cancelled while it was being left")
-                self._take_back_cancels()
+                body.take_back()
             self.notice()
         if outside is not None:
             raise outside
 
-    async def _change(self) -> None:
+    async def _change(self, body: Body) -> None:
         assert self._changed is not None
         self._changed.clear()
-        self._stop_unread()
+        for run in list(self._runs):
+            if not run.is_read_by_others(body.task):
+                run.stop("Nobody waits for it")
         if self._is_working():
             await self._changed.wait()
-
-    def _stop_unread(self) -> None:
-        for run in list(self._runs):
-            if not run.is_read_by_others(self._body):
-                run.stop("Nobody waits for it")
-
-    def _is_own_cancellation(self, error: BaseException | None) -> bool:
-        """Whether this is how a stop comes out of the body: our cancellation, or `Stopped`."""
-        if not isinstance(error, asyncio.CancelledError) or self._request is None:
-            return False
-        if isinstance(error, Stopped) and error.request is not self._request:
-            return False  # an outer supervisor's
-        pending = self._body.cancelling() if self._body is not None else 0
-        return pending - self._body_cancelling <= self._body_cancels
-
-    def _take_back_cancels(self) -> None:
-        while self._body_cancels and self._body is not None:
-            self._body_cancels -= 1
-            self._body.uncancel()
 
     # -- as the process sees it ---------------------------------------------------------------
 
@@ -477,7 +458,8 @@ class Supervisor:
         return runs or bool(self._spawned) or any(c._is_working() for c in self._children)
 
     def _has_to_wait(self) -> bool:
-        return self._is_working() or (self._body_is_work and self._state is _State.OPEN)
+        body_works = self._body is not None and self._body.is_work
+        return self._is_working() or (body_works and self._state is _State.OPEN)
 
     def _spawned_ended(self, task: asyncio.Task[Any]) -> None:
         self._spawned.discard(task)
@@ -489,6 +471,10 @@ class Supervisor:
                 self._failed.append(error)
         self.notice()
 
+    def _body_knows(self) -> None:
+        if self._body is not None and self._body.is_current():
+            self._body.is_work = True  # no need to interrupt it before ABANDON
+
     # -- the ladder ---------------------------------------------------------------------------
 
     def _ask(self, request: StopRequest) -> None:
@@ -496,17 +482,11 @@ class Supervisor:
             self._request = request
 
     def _feed(self, fact: Callable[[], list[Step]]) -> None:
-        """Have a fact worked off, by this thread or by the one that is at it."""
-        self._facts.append(fact)
-        # Never waits: this may be a signal handler that interrupts the very thread that is at it.
-        while self._facts and self._feeding.acquire(blocking=False):
-            try:
-                while self._facts:
-                    steps = self._facts.popleft()()
-                    for step in [*steps, *self._climb.tick(time.monotonic())]:
-                        self._pass_on(step)
-            finally:
-                self._feeding.release()
+        self._facts.add(lambda: self._work_off(fact))
+
+    def _work_off(self, fact: Callable[[], list[Step]]) -> None:
+        for step in [*fact(), *self._climb.tick(time.monotonic())]:
+            self._pass_on(step)
 
     def _pass_on(self, step: Step) -> None:
         if step.rung is Rung.EXIT and self._may_exit():
@@ -532,14 +512,15 @@ class Supervisor:
             self._strike()
         else:
             self._say(step, self._request)
-            _ENTER[step.rung](self, self._request)
+            self._enter(step.rung, self._request)
         self.notice()
 
     def _announce(self, request: StopRequest) -> None:
         if self._is_announced:
             return
         self._is_announced = True
-        self._body_is_work = self._body_is_work or self._is_working()
+        if self._body is not None and self._is_working():
+            self._body.is_work = True
         for waiter in self._stop_waiters:
             if not waiter.done():
                 waiter.set_result(None)
@@ -553,6 +534,10 @@ class Supervisor:
             except Exception as error:  # noqa: BLE001 - an observer must not keep the stop
                 reporter.event("on_stop callback failed", level=logging.ERROR, exc_info=error)
 
+    def _enter(self, rung: Rung, request: StopRequest) -> None:
+        enter = {Rung.DRAIN: self._drain, Rung.CANCEL: self._cancel, Rung.ABANDON: self._abandon}
+        enter[rung](request)
+
     def _drain(self, request: StopRequest) -> None:
         for run in list(self._runs):
             run.drain(request)
@@ -565,7 +550,7 @@ class Supervisor:
             self._token.cancel(request.reason)
         for task in self._spawned - readers:
             task.cancel()
-        if not self._body_is_work:
+        if self._body is not None and not self._body.is_work:
             self._cancel_body()
 
     def _strike(self) -> None:
@@ -591,8 +576,7 @@ class Supervisor:
             reporter.event("refused to stop", level=logging.ERROR, left=names)
 
     def _cancel_body(self) -> None:
-        if self._state is _State.OPEN and self._body is not None and not self._body.done():
-            self._body_cancels += 1
+        if self._state is _State.OPEN and self._body is not None:
             self._body.cancel()
 
     def _exit(self) -> None:
@@ -606,7 +590,9 @@ class Supervisor:
     def _say(self, step: Step, request: StopRequest) -> None:
         line = None
         if request.signal is not None and self._parent is None:
-            line = _sentence(step, request, self._speakers(), self._ladder, self._hint())
+            has_ctrl_c = signal.SIGINT in self._signals
+            speakers = self._speakers()
+            line = sentence(step, request, speakers, self._ladder, has_ctrl_c=has_ctrl_c)
         reporter.event(
             f"entered {step.rung.name}", line=line, reason=request.reason, cause=step.cause
         )
@@ -614,9 +600,6 @@ class Supervisor:
     def _speakers(self) -> list[str]:
         own = [name for run in self._runs for name in run.speakers()]
         return own + [name for child in self._children for name in child._speakers()]
-
-    def _hint(self) -> str | None:
-        return "Ctrl-C" if signal.SIGINT in self._signals else None
 
     # -- checks -------------------------------------------------------------------------------
 
@@ -637,11 +620,6 @@ class Supervisor:
         if self._parent is not None:
             self._parent._check_running()
 
-    def _is_in_body(self) -> bool:
-        if self._body is None or threading.get_ident() != self._thread:
-            return False
-        return asyncio.current_task(self._loop) is self._body
-
 
 class _Beat:
     """Looks a few times a second whether the bridge is still in place."""
@@ -658,32 +636,6 @@ class _Beat:
         self._timer.cancel()
 
 
-_ENTER: Final[Mapping[Rung, Callable[[Supervisor, StopRequest], None]]] = {
-    Rung.DRAIN: Supervisor._drain,
-    Rung.CANCEL: Supervisor._cancel,
-    Rung.ABANDON: Supervisor._abandon,
-}
-
-_DOING: Final = {
-    Rung.DRAIN: ("finishing the turn of {who}", "cancel it"),
-    Rung.CANCEL: ("cancelling {who}", "abandon it"),
-    Rung.ABANDON: ("abandoning {who}", "end the process"),
-}
-
-
-def _sentence(
-    step: Step, request: StopRequest, speakers: list[str], ladder: Ladder, hint: str | None
-) -> str | None:
-    """What a climb says to the person at the terminal; None where nothing is at work."""
-    if not speakers:
-        return None
-    doing, further = _DOING[step.rung]
-    who = " and ".join(repr(name) for name in speakers[:3])
-    name = request.signal.name if request.signal is not None else request.reason
-    sentence = f"{name}: {doing.format(who=who)} (up to {ladder.seconds(step.rung):g} s)."
-    return f"{sentence} {hint} to {further}." if hint else sentence
-
-
 def _signals(
     given: Mapping[signal.Signals | int | str, Rung | str] | None,
 ) -> Mapping[signal.Signals, Rung]:
@@ -696,26 +648,15 @@ def _signals(
     return {number: parsed[number] for number in kept}
 
 
-def _parent_on(loop: asyncio.AbstractEventLoop) -> Supervisor | None:
-    parent = _current.get()
-    is_open = parent is not None and parent._state in (_State.OPEN, _State.LEAVING)
-    return parent if parent is not None and is_open and parent._loop is loop else None
-
-
 def _describe(error: BaseException) -> str:
     if isinstance(error, asyncio.CancelledError):
         return "The block was cancelled"
     return f"The block raised {type(error).__name__}"
 
 
-_has_said_guest = False
-
-
+@functools.cache  # once in a process
 def _say_guest() -> None:
-    global _has_said_guest
-    if not _has_said_guest:
-        _has_said_guest = True
-        reporter.event(
-            "no signal handlers installed: this is not the main thread; "
-            "a Supervisor in the main thread, or stop(), will stop this one"
-        )
+    reporter.event(
+        "no signal handlers installed: this is not the main thread; "
+        "a Supervisor in the main thread, or stop(), will stop this one"
+    )

@@ -72,8 +72,8 @@ class Bridge:
 
     def __init__(self) -> None:
         self._reader, self._writer = socket.socketpair()
-        self._reader.setblocking(False)
-        self._writer.setblocking(False)
+        self._reader.settimeout(0)
+        self._writer.settimeout(0)
         self._found: dict[int, Any] = {}
         self._found_c: dict[int, int] = {}
         self._chained: _Chained | None = None
@@ -131,7 +131,7 @@ class Bridge:
         else:
             signal.signal(number, found)
 
-    def _record(self, number: int, frame: FrameType | None) -> None:
+    def _record(self, number: int, _frame: FrameType | None) -> None:
         # Between any two bytecodes of the main thread: no lock, no log, no asyncio. The C part
         # has delivered the number already, unless the slot was somebody else's.
         if self._take_slot():

@@ -6,9 +6,9 @@ import asyncio
 import inspect
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 from supervisor._process import process
 from supervisor._supervisor import Supervisor
@@ -79,10 +79,9 @@ def _run_in_loop(
     sup: Supervisor, main: Callable[[Supervisor], Coroutine[Any, Any, T]], loop: str
 ) -> T | None:
     async def body() -> T | None:
-        value: T | None = None
         async with sup:
-            value = await main(sup)
-        return value
+            return await main(sup)
+        return None  # stopped: the block swallows that
 
     with asyncio.Runner(loop_factory=_loop_factory(loop)) as runner:
         return runner.run(body())
@@ -96,14 +95,14 @@ def _loop_factory(loop: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def _end(number: signal.Signals, stop_status: int | None) -> None:
+def _end(number: signal.Signals, stop_status: int | None) -> NoReturn:
     if stop_status is not None:
         sys.exit(stop_status)
     end_by_signal(number)
 
 
 @contextmanager
-def _handlers_as_found() -> Iterator[None]:
+def _handlers_as_found() -> Generator[None]:
     """Put back handlers that belong to a loop that is closed by now.
 
     uvloop leaves its own bound when it is closed, and then the signal does nothing any more.

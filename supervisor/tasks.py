@@ -29,7 +29,7 @@ import asyncio
 import enum
 from collections.abc import Callable, Coroutine, Iterator
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any, Final, cast
 from weakref import WeakKeyDictionary
 
 from .errors import UsageError
@@ -172,7 +172,7 @@ class Tracker:
         refuse_eager(self._loop)
         if self._users == 0:
             self._found = self._loop.get_task_factory()
-            self._loop.set_task_factory(self._create)
+            self._loop.set_task_factory(cast(Any, self._create))
         self._users += 1
 
     def release(self) -> None:

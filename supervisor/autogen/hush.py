@@ -8,6 +8,7 @@ other errors, pass.
 from __future__ import annotations
 
 import logging
+from typing import Final
 
 from supervisor.autogen.private import HANDLER_ERROR
 from supervisor.tasks import SCOPE
@@ -23,21 +24,15 @@ class _Hush(logging.Filter):
         return not (is_ours and str(record.msg).startswith(HANDLER_ERROR))
 
 
-_hush = _Hush()
-_users = 0
+_filters: Final[list[_Hush]] = []  # one for each run at work
 
 
 def hold() -> None:
-    """Put the filter on, if this is the first run that needs it."""
-    global _users
-    if _users == 0:
-        _logger.addFilter(_hush)
-    _users += 1
+    """Put a filter on, for a run that starts."""
+    _filters.append(_Hush())
+    _logger.addFilter(_filters[-1])
 
 
 def release() -> None:
-    """Take the filter off again, if no run needs it."""
-    global _users
-    _users -= 1
-    if _users == 0:
-        _logger.removeFilter(_hush)
+    """Take a filter off again, for a run that is done."""
+    _logger.removeFilter(_filters.pop())

@@ -76,7 +76,8 @@ class Engine:
         context: RunContext = coro.cr_frame.f_locals["self"]
         self._context = context
         self._runtime = context._runtime
-        self._queue = self._runtime._message_queue
+        # Typed as asyncio's of Python 3.11, which lacks what AutoGen's copy of 3.13's has.
+        self._queue: Any = self._runtime._message_queue
 
     def close_intake(self) -> None:
         """Let no message begin any more: those in the queue are dropped, with exact counts.

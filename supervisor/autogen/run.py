@@ -40,6 +40,8 @@ from supervisor.log import reporter
 from supervisor.settings import Ladder
 from supervisor.tasks import SCOPE, AnyTask, Kind, Scope, tracker
 
+AnyToken = CancellationToken
+Runnable = Team | ChatAgent
 Task = str | BaseChatMessage | Sequence[BaseChatMessage]
 Event = BaseAgentEvent | BaseChatMessage | TaskResult
 
@@ -97,10 +99,10 @@ class Run(Coroutine[Any, Any, TaskResult]):
     def __init__(
         self,
         host: Host,
-        team: Team | ChatAgent,
+        team: Runnable,
         task: Task | None,
         *,
-        cancellation_token: CancellationToken | None,
+        cancellation_token: AnyToken | None,
         output_task_messages: bool,
         timeout: float | None,
     ) -> None:
@@ -187,7 +189,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
         self,
         typ: Any,
         val: BaseException | object = None,
-        tb: TracebackType | None = None,
+        tb: TracebackType | None = None,  # noqa: ARG002 - the exception has it
     ) -> Any:
         """As a coroutine object's: for the task that the run was handed to."""
         error = typ if isinstance(typ, BaseException) else (val or typ())
@@ -591,12 +593,12 @@ class _Events(AsyncIterator[Event]):
             self._run.abandon_by_reader()
 
 
-def _check(team: object, timeout: float | None) -> None:
+def _check(team: object, timeout: object) -> None:
     if not callable(getattr(team, "run_stream", None)):
         raise TypeError(
             f"{team!r} has no run_stream(); pass an AutoGen Team or ChatAgent to stream()"
         )
-    if timeout is not None and not (isinstance(timeout, int | float) and timeout >= 0):
+    if timeout is not None and not (isinstance(timeout, (int, float)) and timeout >= 0):
         raise SettingsError("timeout", "give a number of seconds, or None for no limit", timeout)
 
 

@@ -1,0 +1,37 @@
+"""What a climb says to the person at the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from supervisor.events import Rung, StopRequest
+from supervisor.ladder import Step
+from supervisor.settings import Ladder
+
+_DOING: Final = {
+    Rung.DRAIN: ("finishing the turn of {who}", "cancel it"),
+    Rung.CANCEL: ("cancelling {who}", "abandon it"),
+    Rung.ABANDON: ("abandoning {who}", "end the process"),
+}
+
+
+def sentence(
+    step: Step, request: StopRequest, speakers: Sequence[str], ladder: Ladder, *, has_ctrl_c: bool
+) -> str | None:
+    """What happens now, and what the next Ctrl-C will do; None where nothing is at work.
+
+    Args:
+        step: The climb.
+        request: What has asked for the stop.
+        speakers: The names of those who are interrupted.
+        ladder: The seconds of the rungs.
+        has_ctrl_c: Whether Ctrl-C is a signal of ours.
+    """
+    if not speakers:
+        return None
+    doing, further = _DOING[step.rung]
+    who = " and ".join(repr(name) for name in speakers[:3])
+    name = request.signal.name if request.signal is not None else request.reason
+    said = f"{name}: {doing.format(who=who)} (up to {ladder.seconds(step.rung):g} s)."
+    return f"{said} Ctrl-C to {further}." if has_ctrl_c else said
