@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Collection
 from typing import Final, Protocol
 
-from supervisor.bridge import Bridge
+from supervisor.bridge import Bridge, is_main_thread
 from supervisor.watchdog import Watchdog
 
 
@@ -40,6 +41,7 @@ class Process:
     def __init__(self) -> None:
         self._lock = threading.Lock()  # taken where supervisors come and go, never by a handler
         self._members: tuple[Member, ...] = ()
+        self._owners: tuple[Member, ...] = ()  # those of the main thread
         self._bridge: Bridge | None = None
         self._watchdog: Watchdog | None = None
 
@@ -58,6 +60,8 @@ class Process:
             if self._bridge is None:
                 self._bridge = Bridge()
             self._members = (*self._members, member)
+            if is_main_thread():
+                self._owners = (*self._owners, member)
             if self._watchdog is None:
                 self._watchdog = Watchdog(self._bridge, self._on_signal, self._on_time)
                 self._watchdog.start()
@@ -68,6 +72,7 @@ class Process:
         """Forget a supervisor; with the last one everything is put back."""
         with self._lock:
             self._members = tuple(other for other in self._members if other is not member)
+            self._owners = tuple(other for other in self._owners if other is not member)
             if self._bridge is not None:
                 self._install(self._bridge)
             if not self._members and self._watchdog is not None:
@@ -75,8 +80,15 @@ class Process:
                 self._watchdog = None
 
     def _install(self, bridge: Bridge) -> None:
-        """Handle the signals that the supervisors want; in the main thread only."""
-        bridge.keep({number for member in self._members for number in member.handled})
+        """Handle what the supervisors of the main thread want, in which alone that is possible.
+
+        Not what the others want: theirs could not be put back when they leave.
+        """
+        bridge.keep({number for member in self._owners for number in member.handled})
+
+    def now(self) -> float:
+        """The time by which every ladder of the process climbs."""
+        return time.monotonic()
 
     def hold(self) -> None:
         """Take back what others have taken from the bridge; in the main thread only."""
@@ -100,7 +112,8 @@ class Process:
     def forget(self) -> None:
         """Start anew in a forked child, which has neither our threads nor a loop of ours."""
         self._lock = threading.Lock()
-        bridge, self._bridge, self._watchdog, self._members = self._bridge, None, None, ()
+        bridge, self._bridge, self._watchdog = self._bridge, None, None
+        self._members = self._owners = ()
         if bridge is not None:
             bridge.forget()
 

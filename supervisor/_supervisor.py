@@ -18,7 +18,7 @@ import os
 import signal
 import sys
 import threading
-import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from types import TracebackType
@@ -36,7 +36,7 @@ from supervisor.exits import exit_now, exit_status
 from supervisor.ladder import Climb, Move, Step
 from supervisor.log import reporter
 from supervisor.settings import Ladder, parse_signals
-from supervisor.tasks import SCOPE, refuse_eager
+from supervisor.tasks import SCOPE, AnyTask, refuse_eager
 
 if TYPE_CHECKING:
     from supervisor.autogen.run import AnyToken, Run, Runnable, Task
@@ -102,7 +102,7 @@ class Supervisor:
         self._state = _State.NEW
         self._climb = Climb(self._ladder, exits=exits)
         self._facts = Facts()
-        self._early: list[Step] = []  # taken before there was a loop
+        self._steps: deque[Step] = deque()  # to be carried out in the loop
         self._request: StopRequest | None = None
         self._is_announced = False
         self._is_spent = False
@@ -112,7 +112,7 @@ class Supervisor:
         self._children: set[Supervisor] = set()
         self._runs: dict[Run, None] = {}
         self._spawned: set[asyncio.Task[Any]] = set()
-        self._failed: list[Exception] = []
+        self._failed: list[asyncio.Task[Any]] = []
         self._token: SupervisedToken | None = None
         self._body: Body | None = None
         self._stop_waiters: set[asyncio.Future[None]] = set()
@@ -158,7 +158,9 @@ class Supervisor:
             from supervisor.autogen.token import SupervisedToken
 
             reason = "The supervisor's token was cancelled"
-            self._token = SupervisedToken(self._loop, lambda: self.stop(reason))
+            self._token = SupervisedToken(on_cancel=lambda: self.stop(reason))
+            if self._loop is not None:
+                self._token.bind(self._loop, self._thread)
             if self.rung >= Rung.CANCEL:
                 self._token.cancel(self._request.reason if self._request else None)
         return self._token
@@ -252,7 +254,7 @@ class Supervisor:
         Climb(self._ladder, exits=self._exits).request(rung, 0.0)  # raises what cannot be
         self._body_knows()
         self._ask(StopRequest(reason=reason, rung=rung))
-        self._feed(lambda: self._climb.request(rung, time.monotonic()))
+        self._feed(lambda: self._climb.request(rung, process.now()))
         process.kick()
 
     async def wait_stop(self) -> StopRequest:
@@ -282,7 +284,8 @@ class Supervisor:
         """
         self._callbacks.append(callback)
         if self._is_announced and self._loop is not None:
-            self._loop.call_soon_threadsafe(self._call_back)
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the stop is long over
+                self._loop.call_soon_threadsafe(self._call_back)
 
     # -- the block ----------------------------------------------------------------------------
 
@@ -304,8 +307,7 @@ class Supervisor:
         with contextlib.ExitStack() as unwind:
             self._put_in_place(loop, unwind)
             self._unwind = unwind.pop_all()
-        for step in self._early:
-            loop.call_soon(self._take, step)
+        loop.call_soon(self._take_steps)  # those that came before there was a loop
         return self
 
     def _put_in_place(self, loop: asyncio.AbstractEventLoop, unwind: contextlib.ExitStack) -> None:
@@ -363,9 +365,18 @@ class Supervisor:
             body.take_back()
             self._state = _State.CLOSED
             self._unwind.close()
-        if self._failed and (error is None or is_ours):
-            raise ExceptionGroup("spawned tasks failed", self._failed)
+        self._raise_failures(is_first=error is None or is_ours)
         return is_ours
+
+    def _raise_failures(self, *, is_first: bool) -> None:
+        """Raise the failures that nobody has looked at; log them where another error comes out."""
+        # asyncio's own mark; asked only now, for who awaits a task wakes later than we do.
+        unseen = [task for task in self._failed if getattr(task, "_log_traceback", False)]
+        errors = [error for task in unseen if isinstance(error := task.exception(), Exception)]
+        if errors and is_first:
+            raise ExceptionGroup("spawned tasks failed", errors)
+        for error in errors:
+            reporter.event("spawned task failed", level=logging.ERROR, exc_info=error)
 
     async def _until_idle(self, body: Body) -> None:
         """Wait for what is at work; a cancellation meanwhile is raised when that is over."""
@@ -448,7 +459,7 @@ class Supervisor:
         if self._changed is not None:
             self._changed.set()
         if self.rung is Rung.DRAIN and self._is_announced and not self._has_to_wait():
-            self._feed(lambda: self._climb.idle(time.monotonic()))
+            self._feed(lambda: self._climb.idle(process.now()))
             process.kick()
         if self._parent is not None:
             self._parent.notice()
@@ -463,12 +474,8 @@ class Supervisor:
 
     def _spawned_ended(self, task: asyncio.Task[Any]) -> None:
         self._spawned.discard(task)
-        if not task.cancelled():
-            # asyncio's own mark of a failure that nobody has looked at.
-            unseen = getattr(task, "_log_traceback", False)
-            error = task.exception() if self._state is not _State.CLOSED and unseen else None
-            if isinstance(error, Exception):
-                self._failed.append(error)
+        if self._state is not _State.CLOSED and getattr(task, "_log_traceback", False):
+            self._failed.append(task)
         self.notice()
 
     def _body_knows(self) -> None:
@@ -485,37 +492,48 @@ class Supervisor:
         self._facts.add(lambda: self._work_off(fact))
 
     def _work_off(self, fact: Callable[[], list[Step]]) -> None:
-        for step in [*fact(), *self._climb.tick(time.monotonic())]:
+        for step in [*fact(), *self._climb.tick(process.now())]:
             self._pass_on(step)
 
     def _pass_on(self, step: Step) -> None:
         if step.rung is Rung.EXIT and self._may_exit():
             self._exit()
-        if self._loop is None:
-            self._early.append(step)
-            return
-        with contextlib.suppress(RuntimeError):  # the loop is closed: only EXIT is left
-            self._loop.call_soon_threadsafe(self._take, step)
+        self._steps.append(step)
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: only EXIT is left
+                self._loop.call_soon_threadsafe(self._take_steps)
 
     def _may_exit(self) -> bool:
         # A guest in another thread, or inside another supervisor's block, ends nothing.
         return self._parent is None and self._thread in (None, threading.main_thread().ident)
 
+    def _take_steps(self) -> None:
+        """Carry out the steps; in the loop."""
+        while self._steps:
+            self._take(self._steps.popleft())
+
     def _take(self, step: Step) -> None:
-        """Carry out a step; in the loop."""
         if self._state is _State.CLOSED or self._request is None:
             return
-        self._announce(self._request)
+        self._announce()
         if step.rung is Rung.EXIT or step.move is Move.SPENT:
             self._spend()
         elif step.move is Move.AGAIN:
             self._strike()
         else:
             self._say(step, self._request)
+            for child in list(self._children):
+                child._follow(self._request, step.rung)
             self._enter(step.rung, self._request)
         self.notice()
 
-    def _announce(self, request: StopRequest) -> None:
+    def _follow(self, request: StopRequest, rung: Rung) -> None:
+        """Be no less far than the supervisor around this one."""
+        self._ask(request)
+        self._clip()
+        self._feed(lambda: self._climb.request(rung, process.now()))
+
+    def _announce(self) -> None:
         if self._is_announced:
             return
         self._is_announced = True
@@ -543,15 +561,22 @@ class Supervisor:
             run.drain(request)
 
     def _cancel(self, request: StopRequest) -> None:
-        readers = {reader for run in self._runs for reader in run.readers}
+        spared = self._spared()
         for run in list(self._runs):
             run.cancel(request)
         if self._token is not None:
             self._token.cancel(request.reason)
-        for task in self._spawned - readers:
+        for task in self._spawned - spared:
             task.cancel()
-        if self._body is not None and not self._body.is_work:
+        if self._body is not None and self._body.task not in spared:
             self._cancel_body()
+
+    def _spared(self) -> set[AnyTask | None]:
+        """The tasks that CANCEL leaves alone: who has a run's result to go on with."""
+        spared: set[AnyTask | None] = {reader for run in self._runs for reader in run.readers}
+        if self._body is not None and (self._body.is_work or self._is_working()):
+            spared.add(self._body.task)
+        return spared.union(*(child._spared() for child in self._children))
 
     def _strike(self) -> None:
         for run in list(self._runs):
@@ -609,7 +634,7 @@ class Supervisor:
                 f"{what} needs an open Supervisor, and this one is {self._state.value}; "
                 "use it inside `async with Supervisor() as sup:`"
             )
-        if asyncio.get_running_loop() is not self._loop:
+        if threading.get_ident() != self._thread or asyncio.get_running_loop() is not self._loop:
             raise UsageError(
                 f"{what} belongs to the event loop of its Supervisor; make one in this loop"
             )

@@ -98,14 +98,14 @@ class Bridge:
         """
         if not is_main_thread():
             return
-        wanted = frozenset(signals)
-        for number in self.signals - wanted:
+        wanted, had = frozenset(signals), self.signals
+        for number in had - wanted:
             self._put_back(number)
-        for number in wanted - self.signals:
+        for number in wanted - had:
             self._install(number)
         if wanted:
             self.hold()
-        else:
+        elif had:
             self._leave_slot()
 
     def hold(self) -> None:
@@ -154,12 +154,14 @@ class Bridge:
     def _leave_slot(self) -> None:
         chained, self._chained = self._chained, None
         back = chained.number if chained is not None and chained.is_still_there() else -1
-        found = signal.set_wakeup_fd(back)
+        # The flag that was found cannot be read. A warning printed by C code is the worse mistake.
+        found = signal.set_wakeup_fd(back, warn_on_full_buffer=False)
         if found not in (self._writer.fileno(), -1):
-            signal.set_wakeup_fd(found)  # another one's by now: theirs
+            # Another one's by now: theirs.
+            signal.set_wakeup_fd(found, warn_on_full_buffer=False)
+        self._pass_on(self._drain(), chained)
         if chained is not None:
             self._retired.append(chained)
-        self._drain()
 
     # -- in any thread ------------------------------------------------------------------------
 
@@ -176,12 +178,14 @@ class Bridge:
     def read(self) -> list[int]:
         """The numbers of the signals that have arrived; passes them on to the chained fd."""
         data = self._drain()
-        passed_on = bytes(byte for byte in data if 0 < byte < _MISSED)
-        chained = self._chained
-        if passed_on and chained is not None:
-            chained.write(passed_on)
+        self._pass_on(data, self._chained)
         self._close_retired()
         return [byte & ~_MISSED for byte in data if byte]
+
+    def _pass_on(self, data: bytes, chained: _Chained | None) -> None:
+        theirs = bytes(byte for byte in data if 0 < byte < _MISSED)
+        if theirs and chained is not None:
+            chained.write(theirs)
 
     def _drain(self) -> bytes:
         data = b""

@@ -47,10 +47,10 @@ class SupervisedToken(CancellationToken):
         self.reason: str | None = None
         """Why it was cancelled, once it is."""
 
-    def bind(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Name the running loop; to be called in its thread."""
+    def bind(self, loop: asyncio.AbstractEventLoop, thread: int | None = None) -> None:
+        """Name the loop, and the thread that it runs in; None is this one."""
+        self._thread = thread if thread is not None else threading.get_ident()
         self._loop = loop
-        self._thread = threading.get_ident()
 
     def cancel(self, reason: str | None = None) -> None:
         """Cancel what is linked, and call the callbacks, once.
