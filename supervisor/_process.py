@@ -8,6 +8,7 @@ installs it, the last takes it back, and a signal reaches all of them, the outer
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -44,6 +45,7 @@ class Process:
         self._owners: tuple[Member, ...] = ()  # those of the main thread
         self._bridge: Bridge | None = None
         self._watchdog: Watchdog | None = None
+        self._masks: dict[int, Collection[int]] = {}  # of the threads that are forking
 
     def add(self, member: Member) -> bool:
         """Let a supervisor hear signals and the time.
@@ -109,6 +111,22 @@ class Process:
         wanted = (member.on_time(now) for member in self._members)
         return min((at for at in wanted if at is not None), default=None)
 
+    def before_fork(self) -> None:
+        """Hold signals back in this thread, from here until the child has forgotten us.
+
+        A child that gets one earlier would write it to the fd that it shares with us, and the
+        parent would stop.
+        """
+        if self._bridge is not None and sys.platform != "win32":
+            held = signal.pthread_sigmask(signal.SIG_BLOCK, self._bridge.signals)
+            self._masks[threading.get_ident()] = held
+
+    def after_fork(self) -> None:
+        """Let signals through again; also where the fork has failed."""
+        held = self._masks.pop(threading.get_ident(), None)
+        if held is not None and sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
+
     def forget(self) -> None:
         """Start anew in a forked child, which has neither our threads nor a loop of ours."""
         self._lock = threading.Lock()
@@ -116,9 +134,14 @@ class Process:
         self._members = self._owners = ()
         if bridge is not None:
             bridge.forget()
+        self.after_fork()
 
 
 process: Final = Process()
 
 if sys.platform != "win32":
-    os.register_at_fork(after_in_child=process.forget)
+    os.register_at_fork(
+        before=process.before_fork,
+        after_in_parent=process.after_fork,
+        after_in_child=process.forget,
+    )

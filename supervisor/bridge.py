@@ -55,9 +55,10 @@ class _Chained:
     def is_still_there(self) -> bool:
         """Whether the number still names the file that it named when we found it."""
         try:
-            return os.path.sameopenfile(self.number, self.copy)
+            now, then = os.fstat(self.number), os.fstat(self.copy)
         except OSError:
             return False
+        return (now.st_dev, now.st_ino) == (then.st_dev, then.st_ino)
 
     def write(self, data: bytes) -> None:
         with contextlib.suppress(OSError):  # full, or its reader has gone
@@ -196,8 +197,10 @@ class Bridge:
 
     def _close_retired(self) -> None:
         # Closed here, by the only thread that writes to them: never between its look and its write.
-        while self._retired:
-            self._retired.pop().close()
+        # (One watchdog may still be ending while the next has begun.)
+        with contextlib.suppress(IndexError):
+            while True:
+                self._retired.pop().close()
 
     # -- in a forked child --------------------------------------------------------------------
 

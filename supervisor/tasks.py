@@ -27,9 +27,9 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
-from typing import Any, Final, cast
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from .errors import UsageError
@@ -51,7 +51,8 @@ class Kind(enum.Enum):
     HELPER = "outlives the turn"
 
 
-_ROOTS: Final = frozenset({Kind.DRIVER, Kind.HANDLER})
+# On the hot path: to look up a member of an Enum takes as long as to look up a dictionary entry.
+_WORK, _ENGINE, _SHIELDED = Kind.WORK, Kind.ENGINE, Kind.SHIELDED
 
 
 class ShieldedTask(asyncio.Task[Any]):
@@ -68,49 +69,39 @@ class ShieldedTask(asyncio.Task[Any]):
         return False if self.shielded else super().cancel(msg)
 
 
-class _Entry:
-    __slots__ = ("kind", "root")
-
-    def __init__(self, kind: Kind, root: AnyTask | None) -> None:
-        self.kind = kind
-        self.root = root
-
-
 class Scope:
     """The tasks created in the context of one run.
 
     Args:
-        classify: Says what a coroutine is, or None where it is ordinary work.
+        classify: Says what a coroutine is.
         on_engine: Told of each message loop's coroutine before it starts.
     """
 
     def __init__(
         self,
-        classify: Callable[[Any], Kind | None],
+        classify: Callable[[Any], Kind],
         on_engine: Callable[[AnyTask, Any], None],
     ) -> None:
         self.classify = classify
         self._on_engine = on_engine
-        self._entries: dict[AnyTask, _Entry] = {}
+        # What each does, and on whose behalf: the root is the handler that started it, directly
+        # or not; handlers, the driver and helpers are their own. Tuples: this is the hot path.
+        self._entries: dict[AnyTask, tuple[Kind, AnyTask | None]] = {}
         self._limit = 64
         self.is_hushed = False  # the log records of handlers that we cancelled are ours to drop
 
     def note(self, task: AnyTask, kind: Kind, coro: Any) -> None:
         """Remember a task that was just created in this scope."""
-        if kind is Kind.ENGINE:
-            self._on_engine(task, coro)
-        creator = _current_task()
-        self._entries[task] = _Entry(kind, self._root(creator))
-        if len(self._entries) > self._limit:
+        entries = self._entries
+        if kind is _WORK:
+            creator = entries.get(cast(AnyTask, asyncio.current_task(task.get_loop())))
+            entries[task] = (kind, creator[1] if creator is not None else None)
+        else:
+            entries[task] = (kind, task)
+            if kind is _ENGINE:
+                self._on_engine(task, coro)
+        if len(entries) > self._limit:
             self._forget_done()
-
-    def _root(self, creator: AnyTask | None) -> AnyTask | None:
-        """The handler on whose behalf `creator` works; a helper is its own, and its children's."""
-        entry = self._entries.get(creator) if creator is not None else None
-        if entry is None:
-            return None
-        is_root = entry.kind in _ROOTS or entry.kind is Kind.HELPER
-        return creator if is_root else entry.root
 
     def _forget_done(self) -> None:
         self._entries = {t: entry for t, entry in self._entries.items() if not t.done()}
@@ -120,8 +111,8 @@ class Scope:
         """The unfinished tasks of these kinds, the newest (and so the innermost) first."""
         return [
             task
-            for task, entry in reversed(self._entries.items())
-            if entry.kind in kinds and not task.done()
+            for task, (kind, _) in reversed(self._entries.items())
+            if kind in kinds and not task.done()
         ]
 
     def at_work(self) -> list[AnyTask]:
@@ -130,24 +121,19 @@ class Scope:
         Left out are helpers and what they started, and any task whose handler has ended before
         it: that one was meant to outlive its turn.
         """
-        return [task for task, entry in self._working() if not self._is_helping(entry)]
+        working = self.alive(Kind.DRIVER, Kind.HANDLER, Kind.WORK)
+        return [task for task in working if not self._is_helping(task)]
 
     def helping(self) -> list[AnyTask]:
-        """The unfinished helpers, the newest first."""
-        helpers = [task for task, entry in self._working() if self._is_helping(entry)]
-        return helpers + self.alive(Kind.HELPER)
+        """The unfinished helpers and what they started, the newest first."""
+        candidates = self.alive(Kind.HELPER, Kind.WORK)
+        return [task for task in candidates if self._is_helping(task)]
 
-    def _working(self) -> Iterator[tuple[AnyTask, _Entry]]:
-        working = (Kind.DRIVER, Kind.HANDLER, Kind.WORK)
-        for task, entry in reversed(list(self._entries.items())):
-            if entry.kind in working and not task.done():
-                yield task, entry
-
-    def _is_helping(self, entry: _Entry) -> bool:
-        if entry.kind is not Kind.WORK or entry.root is None:
-            return False
-        root = self._entries.get(entry.root)
-        return entry.root.done() or (root is not None and root.kind is Kind.HELPER)
+    def _is_helping(self, task: AnyTask) -> bool:
+        kind, root = self._entries[task]
+        if kind is Kind.WORK and root is not None:
+            return root.done() or self._entries[root][0] is Kind.HELPER
+        return kind is Kind.HELPER
 
     def retrieve(self) -> None:
         """Look at the failures of finished tasks, so that asyncio does not report them."""
@@ -184,15 +170,17 @@ class Tracker:
     def _create(
         self, loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **options: Any
     ) -> Any:
-        context = options.get("context")
+        context = options.get("context") if options else None
         scope = SCOPE.get() if context is None else context.get(SCOPE)
         if scope is None:
             return self._make(loop, coro, options)
-        kind = scope.classify(coro) or Kind.WORK
-        if kind is Kind.SHIELDED and self._found is None:
-            task: Any = ShieldedTask(coro, loop=loop, **options)
+        kind = scope.classify(coro)
+        if self._found is not None:
+            task: Any = self._found(loop, coro, **options)
+        elif kind is _SHIELDED:
+            task = ShieldedTask(coro, loop=loop, **options)
         else:
-            task = self._make(loop, coro, options)
+            task = asyncio.Task(coro, loop=loop, **options)
         scope.note(task, kind, coro)
         return task
 
@@ -233,10 +221,3 @@ def retrieve(task: asyncio.Future[Any]) -> None:
     """Look at a finished task's failure, so that asyncio does not report it as unseen."""
     if task.done() and not task.cancelled():
         task.exception()
-
-
-def _current_task() -> AnyTask | None:
-    try:
-        return asyncio.current_task()
-    except RuntimeError:  # no running loop: a callback of a loop that is being closed
-        return None

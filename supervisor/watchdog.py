@@ -61,11 +61,12 @@ class Watchdog:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread, and wait until it has ended (unless it is the one that asks)."""
+        """Have the thread end; not waited for, as it is a loop's thread that asks.
+
+        It may call back once more meanwhile, and overlap with a watchdog that follows it.
+        """
         self._is_ending.set()
         self._source.kick()
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
 
     def _watch(self) -> None:
         wanted: float | None = None

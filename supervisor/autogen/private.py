@@ -42,27 +42,35 @@ def _inner_code(function: Callable[..., Any], name: str) -> CodeType:
     raise LookupError(f"{function.__qualname__} defines no {name}")
 
 
-_KINDS: Final[dict[CodeType, Kind]] = {
-    SingleThreadedAgentRuntime._process_send.__code__: Kind.HANDLER,
-    SingleThreadedAgentRuntime._process_publish.__code__: Kind.HANDLER,
-    SingleThreadedAgentRuntime._process_response.__code__: Kind.HANDLER,
-    RunContext._run.__code__: Kind.ENGINE,
-    _inner_code(BaseGroupChat.run_stream, "stop_runtime"): Kind.SHIELDED,
-}
 # By name, for the module is an extra that need not be installed. The task that owns an MCP
 # session serves every later call as well; `McpWorkbench` cannot start a second one.
 _MCP_ACTOR: Final = ("_run_actor", "_actor.py")
 
 
-def kind_of(coro: Any) -> Kind | None:
-    """What a coroutine of AutoGen's does in a run; None for ordinary work."""
-    code = getattr(coro, "cr_code", None)
-    if code is None:
-        return None
-    kind = _KINDS.get(code)
-    if kind is None and code.co_name == _MCP_ACTOR[0]:
-        return Kind.HELPER if code.co_filename.endswith(_MCP_ACTOR[1]) else None
-    return kind
+class _Kinds(dict[CodeType | None, Kind]):
+    """The kinds of coroutines by their code; a code that is not known yet is looked at once."""
+
+    def __missing__(self, code: CodeType | None) -> Kind:
+        name, file = _MCP_ACTOR
+        is_actor = code is not None and code.co_name == name and code.co_filename.endswith(file)
+        kind = self[code] = Kind.HELPER if is_actor else Kind.WORK
+        return kind
+
+
+_KINDS: Final = _Kinds(
+    {
+        SingleThreadedAgentRuntime._process_send.__code__: Kind.HANDLER,
+        SingleThreadedAgentRuntime._process_publish.__code__: Kind.HANDLER,
+        SingleThreadedAgentRuntime._process_response.__code__: Kind.HANDLER,
+        RunContext._run.__code__: Kind.ENGINE,
+        _inner_code(BaseGroupChat.run_stream, "stop_runtime"): Kind.SHIELDED,
+    }
+)
+
+
+def kind_of(coro: Any) -> Kind:
+    """What a coroutine of AutoGen's does in a run; WORK for any other."""
+    return _KINDS[getattr(coro, "cr_code", None)]
 
 
 class Engine:

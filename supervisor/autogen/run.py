@@ -19,7 +19,7 @@ import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Sequence
 from types import TracebackType
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from autogen_agentchat.base import ChatAgent, TaskResult, Team, TerminationCondition
 from autogen_agentchat.messages import (
@@ -106,6 +106,8 @@ class Run(Coroutine[Any, Any, TaskResult]):
         output_task_messages: bool,
         timeout: float | None,
     ) -> None:
+        self._phase = Phase.DONE  # of what is refused here, `__del__` must say nothing
+        self._phase = Phase.DONE  # what is refused here is never awaited, and not to be warned of
         _check(team, timeout)
         self._host = host
         self._team = team
@@ -129,7 +131,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
         self._events: deque[Event] = deque()
         self._keeps_events = False
         self._delivered: list[BaseAgentEvent | BaseChatMessage] = []
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: list[asyncio.Future[None]] = []
         self._room: asyncio.Future[None] | None = None
         self._readers: set[AnyTask | None] = set()
         self._natural: TaskResult | None = None
@@ -217,6 +219,13 @@ class Run(Coroutine[Any, Any, TaskResult]):
             raise UsageError(f"{self!r} has a reader already; a run can be iterated once")
         self._keeps_events = self._phase is not Phase.DONE
         return _Events(self)
+
+    if TYPE_CHECKING:
+        # AutoGen's Console is annotated to take an async generator, and does nothing but iterate.
+        # For type checkers only: an iterator that is the run itself would not learn of a `break`.
+        async def __anext__(self) -> Event: ...
+        async def asend(self, value: None, /) -> Event: ...  # noqa: D102
+        async def athrow(self, typ: Any, val: Any = None, tb: Any = None, /) -> Event: ...  # noqa: D102
 
     async def aclose(self) -> None:
         """Stop the run, and wait until it is settled; a run that was not started never will be.
@@ -384,8 +393,8 @@ class Run(Coroutine[Any, Any, TaskResult]):
         stream = self._team.run_stream(cancellation_token=self._token, **self._options)
         try:
             async for event in stream:
-                if isinstance(event, TaskResult):
-                    self._natural = event
+                if _role(event) is _Role.RESULT:
+                    self._natural = cast(TaskResult, event)
                 elif self._phase is Phase.ACTIVE:
                     if self._is_draining:
                         self._place_boundary()
@@ -398,16 +407,18 @@ class Run(Coroutine[Any, Any, TaskResult]):
                 await stream.aclose()
 
     def _take(self, event: Event) -> None:
-        if self._keeps_events:
-            self._events.append(event)
-            if self._waiting:
-                self._wake()
-        else:
+        if not self._keeps_events:
             self._deliver(event)
+            return
+        self._events.append(event)
+        while self._waiting:
+            waiter = self._waiting.pop()
+            if not waiter.done():
+                waiter.set_result(None)
 
     def _deliver(self, event: Event) -> None:
-        if not isinstance(event, ModelClientStreamingChunkEvent | TaskResult):
-            self._delivered.append(event)
+        if _role(event) is _Role.MESSAGE:
+            self._delivered.append(cast("BaseAgentEvent | BaseChatMessage", event))
 
     async def _until_room(self) -> None:
         self._room = asyncio.get_running_loop().create_future()
@@ -497,7 +508,11 @@ class Run(Coroutine[Any, Any, TaskResult]):
             while self._events:  # left by a loop over its first events: delivered all the same
                 self._deliver(self._events.popleft())
             self._make_room()
-            await self._something()
+            try:
+                await self._notice()
+            except asyncio.CancelledError:
+                await self._cancelled()
+                raise
         return self.conclude()
 
     async def next_event(self) -> Event | None:
@@ -507,25 +522,25 @@ class Run(Coroutine[Any, Any, TaskResult]):
         while not self._events:
             if self.is_over:
                 return None
-            await self._something()
+            try:
+                await self._notice()
+            except asyncio.CancelledError:
+                await self._cancelled()
+                raise
         event = self._events.popleft()
         self._deliver(event)
         if self._room is not None:
             self._make_room()
         return event
 
-    async def _something(self) -> None:
-        """Wait for an event, or the end; a cancellation stops the run, and is raised after it."""
-        try:
-            await self._notice()
-        except asyncio.CancelledError:
-            self.cancel_by_caller()
-            await self._until_done()
-            raise
+    async def _cancelled(self) -> None:
+        """Stop the run, for its reader was cancelled; that is raised once it is settled."""
+        self.cancel_by_caller()
+        await self._until_done()
 
     def _notice(self) -> asyncio.Future[None]:
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.add(waiter)
+        waiter: asyncio.Future[None] = cast(Any, self._loop).create_future()
+        self._waiting.append(waiter)
         return waiter
 
     async def _until_done(self) -> None:
@@ -600,6 +615,25 @@ def _check(team: object, timeout: object) -> None:
         )
     if timeout is not None and not (isinstance(timeout, (int, float)) and timeout >= 0):
         raise SettingsError("timeout", "give a number of seconds, or None for no limit", timeout)
+
+
+class _Role(enum.Enum):
+    MESSAGE = "is kept"
+    CHUNK = "is only shown"
+    RESULT = "comes last"
+
+
+# By class: `isinstance` with one of pydantic's costs half a microsecond, for each streamed chunk.
+_roles: dict[type, _Role] = {}
+
+
+def _role(event: Event) -> _Role:
+    role = _roles.get(type(event))
+    if role is None:
+        is_chunk = isinstance(event, ModelClientStreamingChunkEvent)
+        other = _Role.RESULT if isinstance(event, TaskResult) else _Role.MESSAGE
+        role = _roles[type(event)] = _Role.CHUNK if is_chunk else other
+    return role
 
 
 def _as_autogen_takes_it(task: Task | None) -> Any:

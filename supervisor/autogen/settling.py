@@ -107,7 +107,8 @@ class Settling:
     def _look(self) -> None:
         if self._is_over:
             return
-        for engine in self._live_engines():
+        # Also where the message loop has ended already: its last handler may end after it.
+        for engine in reversed(list(self._engines.values())):
             engine.settle_count()
         if not self._struck:
             self._is_over = True

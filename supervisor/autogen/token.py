@@ -8,6 +8,7 @@ ever), stops at the first callback that raises (`McpWorkbench` links a coroutine
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from asyncio import Future
 from collections.abc import Callable
@@ -64,11 +65,10 @@ class SupervisedToken(CancellationToken):
         self._is_cancelled = True
         if self._on_cancel is not None:
             self._on_cancel()
-        if self._loop is None or self._thread == threading.get_ident():
+        if self._is_at_home():
             self._fire()
-        if self._loop is not None and not self._loop.is_closed():
-            # Also from the loop's own thread: a signal handler runs there, and the loop may sleep.
-            self._loop.call_soon_threadsafe(self._fire)
+        # Also from the loop's own thread: a signal handler runs there, and the loop may sleep.
+        self._fire_in_loop()
 
     def is_cancelled(self) -> bool:
         """Whether `cancel()` was called."""
@@ -78,22 +78,39 @@ class SupervisedToken(CancellationToken):
         """Have a function called when the token is cancelled; at once if it is already."""
         self._calls.append(callback)
         if self._is_cancelled:
-            self._fire()
+            self._catch_up()
 
     def link_future(self, future: Future[Any]) -> Future[Any]:
         """Have a future cancelled with the token; at once if it is cancelled already."""
         linked = self._linked
         linked.append(future)
         if self._is_cancelled:
-            self._fire()
+            self._catch_up()
         elif len(linked) > self._limit:
             self._forget_done()
         return future
 
     def _forget_done(self) -> None:
+        alive = [future for future in self._linked if not _is_done(future)]
+        if self._is_cancelled:  # meanwhile, by a signal handler: what it took off must stay off
+            return
         # In place: a cancel() that interrupts this holds the same list.
-        self._linked[:] = [future for future in self._linked if not _is_done(future)]
+        self._linked[:] = alive
         self._limit = max(64, 2 * len(self._linked))
+
+    def _is_at_home(self) -> bool:
+        return self._loop is None or self._thread == threading.get_ident()
+
+    def _catch_up(self) -> None:
+        if self._is_at_home():
+            self._fire()
+        else:
+            self._fire_in_loop()
+
+    def _fire_in_loop(self) -> None:
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # closed: nothing there waits any more
+                self._loop.call_soon_threadsafe(self._fire)
 
     def _fire(self) -> None:
         # Each entry is taken off before it is called: a second call, whenever it comes, goes on
