@@ -33,5 +33,6 @@ def sentence(
     doing, further = _DOING[step.rung]
     who = " and ".join(repr(name) for name in speakers[:3])
     name = request.signal.name if request.signal is not None else request.reason
-    said = f"{name}: {doing.format(who=who)} (up to {ladder.seconds(step.rung):g} s)."
+    # On a line of its own: the terminal has just shown "^C", behind whatever the program wrote.
+    said = f"\n{name}: {doing.format(who=who)} (up to {ladder.seconds(step.rung):g} s)."
     return f"{said} Ctrl-C to {further}." if has_ctrl_c else said

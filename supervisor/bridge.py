@@ -126,11 +126,9 @@ class Bridge:
         found, found_c = self._found.pop(number), self._found_c.pop(number)
         if signal.getsignal(number) != self._record:
             return  # somebody else's by now: theirs to take back
-        if found is None:  # set by C code: Python can neither name it nor set it
-            signal.signal(number, signal.SIG_DFL)
+        signal.signal(number, found if found is not None else signal.SIG_DFL)
+        if _c_handler(number) != found_c:  # set by C code, which Python can neither name nor set
             _set_c_handler(number, found_c)
-        else:
-            signal.signal(number, found)
 
     def _record(self, number: int, _frame: FrameType | None) -> None:
         # Between any two bytecodes of the main thread: no lock, no log, no asyncio. The C part

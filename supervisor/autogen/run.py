@@ -106,7 +106,6 @@ class Run(Coroutine[Any, Any, TaskResult]):
         output_task_messages: bool,
         timeout: float | None,
     ) -> None:
-        self._phase = Phase.DONE  # of what is refused here, `__del__` must say nothing
         self._phase = Phase.DONE  # what is refused here is never awaited, and not to be warned of
         _check(team, timeout)
         self._host = host
@@ -393,9 +392,9 @@ class Run(Coroutine[Any, Any, TaskResult]):
         stream = self._team.run_stream(cancellation_token=self._token, **self._options)
         try:
             async for event in stream:
-                if _role(event) is _Role.RESULT:
+                if _role(event) is _RESULT:
                     self._natural = cast(TaskResult, event)
-                elif self._phase is Phase.ACTIVE:
+                elif self._phase is _ACTIVE:
                     if self._is_draining:
                         self._place_boundary()
                     self._take(event)
@@ -417,7 +416,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
                 waiter.set_result(None)
 
     def _deliver(self, event: Event) -> None:
-        if _role(event) is _Role.MESSAGE:
+        if _role(event) is _MESSAGE:
             self._delivered.append(cast("BaseAgentEvent | BaseChatMessage", event))
 
     async def _until_room(self) -> None:
@@ -517,11 +516,11 @@ class Run(Coroutine[Any, Any, TaskResult]):
 
     async def next_event(self) -> Event | None:
         """The next event; None once there will be none."""
-        self._begin()
-        self._readers.add(asyncio.current_task())
         while not self._events:
+            self._begin()
             if self.is_over:
                 return None
+            self._readers.add(asyncio.current_task())
             try:
                 await self._notice()
             except asyncio.CancelledError:
@@ -622,6 +621,9 @@ class _Role(enum.Enum):
     CHUNK = "is only shown"
     RESULT = "comes last"
 
+
+# On the hot path: to look up a member of an Enum takes as long as to look up a dictionary entry.
+_ACTIVE, _MESSAGE, _RESULT = Phase.ACTIVE, _Role.MESSAGE, _Role.RESULT
 
 # By class: `isinstance` with one of pydantic's costs half a microsecond, for each streamed chunk.
 _roles: dict[type, _Role] = {}

@@ -1,0 +1,98 @@
+"""What the measurements share: agents of known cost, percentiles, and the RESULT line."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import statistics
+from collections.abc import AsyncGenerator, Callable, Sequence
+
+import uvloop
+from autogen_agentchat.agents import BaseChatAgent
+from autogen_agentchat.base import Response
+from autogen_agentchat.conditions import MaxMessageTermination
+from autogen_agentchat.messages import (
+    BaseAgentEvent,
+    BaseChatMessage,
+    TextMessage,
+)
+from autogen_agentchat.messages import ModelClientStreamingChunkEvent as Chunk
+from autogen_agentchat.teams import RoundRobinGroupChat
+from autogen_core import CancellationToken
+
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+    "asyncio": asyncio.SelectorEventLoop,
+    "uvloop": uvloop.new_event_loop,
+}
+
+Spoken = BaseAgentEvent | BaseChatMessage | Response
+
+# AutoGen's own records about handlers that were cancelled would drown the figures.
+logging.getLogger("autogen_core").setLevel(logging.CRITICAL)
+
+
+class Streamer(BaseChatAgent):
+    """Streams `chunks` chunks with `pause` seconds after each, then answers.
+
+    Args:
+        chunks: How many.
+        pause: Seconds; 0 does not give way to the loop.
+        heeds: Whether the pause is linked to the token.
+    """
+
+    def __init__(self, chunks: int, pause: float = 0.0, *, heeds: bool = True) -> None:
+        super().__init__("streamer", "streams chunks")
+        self.chunks = chunks
+        self.pause = pause
+        self.heeds = heeds
+
+    @property
+    def produced_message_types(self) -> Sequence[type[BaseChatMessage]]:
+        """Text."""
+        return (TextMessage,)
+
+    async def on_messages(
+        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
+    ) -> Response:
+        """Answer once everything is streamed."""
+        async for item in self.on_messages_stream(messages, cancellation_token):
+            if isinstance(item, Response):
+                return item
+        raise AssertionError("the stream ends with a Response")
+
+    async def on_messages_stream(
+        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
+    ) -> AsyncGenerator[Spoken, None]:
+        """Stream."""
+        for number in range(self.chunks):
+            yield Chunk(content=str(number), source=self.name)
+            if self.pause:
+                wait = asyncio.ensure_future(asyncio.sleep(self.pause))
+                if self.heeds:
+                    cancellation_token.link_future(wait)
+                await wait
+        yield Response(chat_message=TextMessage(content="done", source=self.name))
+
+    async def on_reset(self, cancellation_token: CancellationToken) -> None:
+        """Nothing is kept."""
+
+
+def team_of(agent: BaseChatAgent, messages: int = 2) -> RoundRobinGroupChat:
+    """A team of one, that ends after `messages` messages (the task is one)."""
+    return RoundRobinGroupChat([agent], termination_condition=MaxMessageTermination(messages))
+
+
+def centile(values: Sequence[float], part: float) -> float:
+    """The value below which `part` of the values lie."""
+    return sorted(values)[min(len(values) - 1, int(part * len(values)))]
+
+
+def result(what: str, figure: str) -> None:
+    """Print a figure."""
+    print(f"RESULT {what}: {figure}", flush=True)
+
+
+def milliseconds(seconds: Sequence[float]) -> str:
+    """The median and the 99th percentile."""
+    median, p99 = statistics.median(seconds), centile(seconds, 0.99)
+    return f"median {median * 1e3:.2f} ms, p99 {p99 * 1e3:.2f} ms"

@@ -1,0 +1,37 @@
+"""A real model, chosen by the environment.
+
+OPENAI_API_KEY=… python examples/07_real_model.py    and press Ctrl-C
+
+OPENAI_MODEL names the model (gpt-4o-mini if unset); OPENAI_BASE_URL a server of your own that
+speaks the same protocol. Without a key it says what to do, and ends with status 0.
+"""
+
+from __future__ import annotations
+
+import os
+
+from supervisor import Supervisor, run
+
+
+async def main(sup: Supervisor) -> None:
+    """Run one agent on a real model."""
+    if not os.environ.get("OPENAI_API_KEY"):
+        print("Set OPENAI_API_KEY (and OPENAI_MODEL, OPENAI_BASE_URL) to talk to a real model.")
+        return
+
+    from autogen_agentchat.agents import AssistantAgent
+    from autogen_ext.models.openai import OpenAIChatCompletionClient
+
+    from examples.teams import show, summary
+
+    client = OpenAIChatCompletionClient(model=os.environ.get("OPENAI_MODEL", "gpt-4o-mini"))
+    agent = AssistantAgent("counter", client, model_client_stream=True)
+    stream = sup.stream(agent, "Count from 1 to 200, in words.")
+    async for event in stream:
+        show(event)
+    print(f"\n\n{summary(await stream)}", flush=True)
+    await client.close()
+
+
+if __name__ == "__main__":
+    run(main)

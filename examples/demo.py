@@ -1,0 +1,31 @@
+"""Two agents and a tool talk for some ten seconds. Press Ctrl-C, and the prompt is back at once.
+
+make demo
+"""
+
+from __future__ import annotations
+
+import time
+
+from supervisor import Supervisor, run
+
+
+async def main(sup: Supervisor) -> None:
+    """Run the team, print what it says, and tell how it ended."""
+    # AutoGen is imported here and not above, so that Ctrl-C works in that slow second as well.
+    from autogen_agentchat.base import TaskResult
+
+    from examples.teams import show, summary, writers
+
+    print("A writer, an editor and a rhyming dictionary. Press Ctrl-C at any moment.", flush=True)
+    begun, result = time.monotonic(), None
+    try:
+        async for event in sup.stream(writers(), "Write a verse about the sea."):
+            show(event)
+            result = event if isinstance(event, TaskResult) else None
+    finally:  # also where Ctrl-C came before the team had begun
+        print(f"\n\n{summary(result)} {time.monotonic() - begun:.1f} s in all.", flush=True)
+
+
+if __name__ == "__main__":
+    run(main)

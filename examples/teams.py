@@ -1,0 +1,72 @@
+"""The teams that the examples stop. AutoGen as always; nothing here knows the supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+
+from autogen_agentchat.agents import AssistantAgent
+from autogen_agentchat.base import TaskResult
+from autogen_agentchat.conditions import MaxMessageTermination
+from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, ToolCallRequestEvent
+from autogen_agentchat.messages import ModelClientStreamingChunkEvent as Chunk
+from autogen_agentchat.teams import RoundRobinGroupChat
+from autogen_core import FunctionCall
+
+from examples.local_model import LocalModel
+
+_VERSE = (
+    "The sea is wide, the sea is grey, it takes the shore and gives it back, and what it took "
+    "it will not say, for every tide has lost its track."
+)
+_REMARK = (
+    "I like the tide that lost its track. The grey is used up, though: could the sea be of some "
+    "other colour, or of none at all, this once?"
+)
+
+
+def counters(pause: float = 0.05) -> RoundRobinGroupChat:
+    """Two agents that between them count from 1 to 20, until there are ten messages."""
+    said = [f"Now comes {number}, and then {number + 1}." for number in range(1, 21, 2)]
+    agents = [
+        AssistantAgent(name, LocalModel(*said[first::2], pause=pause), model_client_stream=True)
+        for first, name in enumerate(("odd", "even"))
+    ]
+    return RoundRobinGroupChat(list(agents), termination_condition=MaxMessageTermination(10))
+
+
+def writers(pause: float = 0.08) -> RoundRobinGroupChat:
+    """A writer with a tool, and an editor; some ten seconds of talk."""
+
+    async def find_rhymes(word: str) -> str:
+        """Look up words that rhyme, slowly."""
+        await asyncio.sleep(1.5)
+        return f"{word}: day, bay, away"
+
+    call = FunctionCall(id="1", name="find_rhymes", arguments='{"word": "grey"}')
+    writer = AssistantAgent(
+        "writer",
+        LocalModel(call, _VERSE, pause=pause),
+        tools=[find_rhymes],
+        model_client_stream=True,
+        reflect_on_tool_use=True,
+    )
+    editor = AssistantAgent("editor", LocalModel(_REMARK, pause=pause), model_client_stream=True)
+    return RoundRobinGroupChat([writer, editor], termination_condition=MaxMessageTermination(4))
+
+
+def show(event: BaseAgentEvent | BaseChatMessage | TaskResult) -> None:
+    """Print an event of a run as it comes."""
+    if isinstance(event, Chunk):
+        print(event.content, end="", flush=True)
+    elif isinstance(event, ToolCallRequestEvent):
+        print(f"({event.source} calls {event.content[0].name})", flush=True)
+    elif isinstance(event, BaseChatMessage):
+        said = event.to_text() if event.source == "user" else ""  # the rest was streamed
+        print(f"{said}    ({event.source})", flush=True)
+
+
+def summary(result: TaskResult | None) -> str:
+    """Say in one line how a run ended."""
+    if result is None:
+        return "Stopped before the team had begun."
+    return f"{result.stop_reason}; {len(result.messages)} messages kept."

@@ -1,0 +1,161 @@
+"""Each example runs as its reader would run it: a real process, with a real signal."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+LIMIT_SECONDS = 40
+# An example that is stopped, is stopped at once; the rest is for a busy machine.
+SOON_SECONDS = 3.0
+WHAT_NO_STOP_SHOWS = ("Traceback", "never retrieved", "task_done", "destroyed but", "never awaited")
+
+pytestmark = [pytest.mark.process, pytest.mark.blocks]
+
+
+def _start(name: str, *arguments: str) -> subprocess.Popen[str]:
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("OPENAI_")}
+    environ.pop("SUPERVISOR_GRACE", None)
+    return subprocess.Popen(
+        [sys.executable, str(EXAMPLES / name), *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        env=environ,
+        text=True,
+    )
+
+
+def _end(child: subprocess.Popen[str]) -> tuple[str, str]:
+    """What the child still says, and what it said on stderr."""
+    with child:
+        try:
+            out, err = child.communicate(timeout=LIMIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            out, err = child.communicate()
+            pytest.fail(f"It did not end.\n{out}\n{err}")
+    for sign in WHAT_NO_STOP_SHOWS:
+        assert sign not in err, err
+    return out, err
+
+
+def _stop(name: str, number: signal.Signals, after: int = 1) -> tuple[str, int]:
+    """Start an example, stop it `after` some lines, and see what it says afterwards."""
+    child = _start(name)
+    assert child.stdout is not None
+    for _ in range(after):
+        assert child.stdout.readline()
+    begun = time.monotonic()
+    child.send_signal(number)
+    out, _ = _end(child)
+    assert time.monotonic() - begun < SOON_SECONDS
+    return out, child.returncode
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("name", ["01_first_stop.py", "02_console.py"])
+def test_a_stopped_example_tells_what_it_has(name: str, number: signal.Signals) -> None:
+    """Ctrl-C or SIGTERM: a result that names the signal, and the program goes on to its end."""
+    out, status = _stop(name, number)
+
+    assert re.search(rf"^Stopped by {number.name}; [12] messages kept\.$", out, re.MULTILINE)
+    assert status == 0
+
+
+def test_one_signal_stops_several_teams() -> None:
+    """Each of three teams has its own result."""
+    out, status = _stop("03_several_teams.py", signal.SIGINT)
+
+    assert re.findall(r"^Team (\d): Stopped by SIGINT;", out, re.MULTILINE) == ["1", "2", "3"]
+    assert status == 0
+
+
+@pytest.mark.parametrize("after", [1, 3], ids=["as it starts", "in the middle"])
+def test_the_demo_stops_by_the_signal(after: int) -> None:
+    """Ctrl-C: one line that says what it did, and the status of a program that was interrupted."""
+    out, status = _stop("demo.py", signal.SIGINT, after)
+
+    expected = r"Stopped by SIGINT; \d messages kept\."
+    assert re.search(expected if after > 1 else rf"{expected}|Stopped before", out)
+    assert status == -signal.SIGINT
+
+
+def test_the_demo_ends_by_itself() -> None:
+    """Nobody presses anything: it ends after some ten seconds, with status 0."""
+    child = _start("demo.py")
+    out, _ = _end(child)
+
+    assert "Maximum number of messages" in out
+    assert child.returncode == 0
+
+
+def test_a_handler_alone_is_late() -> None:
+    """AutoGen alone goes on until its model speaks, seconds after the handler has run."""
+    child = _start("04_handler_before_and_after.py", "before")
+    with child:
+        out, _ = child.communicate(timeout=LIMIT_SECONDS)
+
+    assert _seconds(out) > 1.0
+    assert "without a TaskResult" in out
+
+
+def test_the_same_under_a_supervisor_is_not() -> None:
+    """The same Ctrl-C, and the result is there at once."""
+    child = _start("04_handler_before_and_after.py", "after")
+    out, _ = _end(child)
+
+    assert _seconds(out) < 1.0
+    assert "Stopped by SIGINT" in out
+    assert child.returncode == 0
+
+
+def test_a_container_ends_in_order() -> None:
+    """SIGTERM: the turn is finished, and the status is that of the signal."""
+    child = _start("05_sigterm_in_a_container.py")
+    out, _ = _end(child)
+
+    assert "child: Stopped by SIGTERM; 2 messages kept." in out
+    assert "status -15" in out
+    assert child.returncode == 0
+
+
+def test_code_stops_runs_in_three_ways() -> None:
+    """A time-out, a run's own stop, and the supervisor's from another thread."""
+    child = _start("06_stop_from_code.py")
+    out, _ = _end(child)
+
+    reasons = [line.split(";")[0] for line in out.splitlines()]
+    assert reasons == ["Stopped after 0.3 s", "The client went away", "The shop closes"]
+    assert child.returncode == 0
+
+
+def test_without_a_key_it_says_what_to_do() -> None:
+    """No key is no error: the example explains, and ends well."""
+    child = _start("07_real_model.py")
+    out, _ = _end(child)
+
+    assert "Set OPENAI_API_KEY" in out
+    assert child.returncode == 0
+
+
+def test_every_example_is_run_here() -> None:
+    """An example that no test runs would rot."""
+    here = Path(__file__).read_text(encoding="utf-8")
+
+    assert all(path.name in here for path in EXAMPLES.glob("[0-9d]*.py"))
+
+
+def _seconds(out: str) -> float:
+    found = re.search(r"Ended ([\d.]+) s after Ctrl-C", out)
+    assert found, out
+    return float(found[1])
