@@ -74,10 +74,10 @@ def test_a_thread_left_behind_is_named() -> None:
 
 
 def test_the_reporter_may_stay() -> None:
-    """The library's one lasting thread is not a leak."""
+    """A thread that the library keeps for its reports is not a leak."""
     found = Snapshot.take()
     release = threading.Event()
-    thread = threading.Thread(target=release.wait, name="supervisor-reporter", daemon=True)
+    thread = threading.Thread(target=release.wait, name="supervisor-log", daemon=True)
     thread.start()
     try:
         assert found.changes() == []

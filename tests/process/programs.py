@@ -1,0 +1,289 @@
+"""The programs that the server's children run, by name; one idea each."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from autogen_agentchat.teams import RoundRobinGroupChat
+
+from supervisor import Ladder, Rung, Supervisor, run
+from tests.process import agents, scenarios
+from tests.process.agents import Worker
+from tests.process.scenarios import LADDER, LINGER
+from tests.process.server import tell
+
+PROGRAMS: dict[str, Callable[..., Any]] = {
+    "run": scenarios.under_run,
+    "block": scenarios.as_block,
+}
+
+
+def _program(function: Callable[..., Any]) -> Callable[..., Any]:
+    PROGRAMS[function.__name__] = function
+    return function
+
+
+def _in_loop(loop: str, main: Coroutine[Any, Any, Any]) -> None:
+    with asyncio.Runner(loop_factory=scenarios.loop_factory(loop)) as runner:
+        runner.run(main)
+
+
+async def _quiet(sup: Supervisor, fact: str = "busy") -> None:
+    """A team that waits for its model; tells when, and how it ended."""
+    work = agents.speaks(fact, LINGER)
+    team = RoundRobinGroupChat([Worker("quiet", work)], max_turns=1, name="team")
+    result = await sup.stream(team, task="go")
+    tell("result", reason=result.stop_reason, at=time.monotonic())
+
+
+# -- signals ------------------------------------------------------------------------------------
+
+
+@_program
+def to_another_thread(*, loop: str, foreign: str) -> None:
+    """The kernel gives the signal to a thread that is not the main one.
+
+    `foreign`: whether, and in which way, somebody else has used the loop's signal handlers.
+    """
+
+    async def main() -> None:
+        running = asyncio.get_running_loop()
+        async with Supervisor(ladder=LADDER):
+            if foreign in ("added", "removed"):
+                running.add_signal_handler(signal.SIGUSR1, tell, "usr1")
+            if foreign == "removed":
+                running.remove_signal_handler(signal.SIGUSR1)
+            tell("ready")
+            threading.Thread(target=_raise_here, args=(signal.SIGTERM,), daemon=True).start()
+            await asyncio.sleep(LINGER)
+        tell("left", at=time.monotonic())
+
+    _in_loop(loop, main())
+
+
+def _raise_here(number: int) -> None:
+    tell("sent", at=time.monotonic())
+    signal.pthread_kill(threading.get_ident(), number)
+    time.sleep(LINGER)  # the thread lives on, asleep
+
+
+@_program
+def foreign_handler(*, loop: str) -> None:
+    """Somebody's `add_signal_handler(SIGUSR1)` before, in, and behind the block."""
+
+    async def main() -> None:
+        running = asyncio.get_running_loop()
+        heard = asyncio.Event()
+
+        def hear() -> None:
+            heard.set()
+
+        async def hears(where: str) -> None:
+            heard.clear()
+            os.kill(os.getpid(), signal.SIGUSR1)
+            await asyncio.wait_for(heard.wait(), 2)
+            tell("heard", where=where)
+
+        running.add_signal_handler(signal.SIGUSR1, hear)
+        await hears("before")
+        async with Supervisor(ladder=LADDER):
+            await hears("in")
+            running.remove_signal_handler(signal.SIGUSR1)
+            running.add_signal_handler(signal.SIGUSR1, hear)
+            await hears("anew")
+        await hears("behind")
+        async with Supervisor(ladder=LADDER):
+            await hears("again")
+            tell("ready")
+            await asyncio.sleep(LINGER)
+        tell("left")
+
+    _in_loop(loop, main())
+
+
+@_program
+def storm(*, loop: Any) -> None:
+    """A team that waits, under `run`, while thousands of signals come."""
+
+    async def main(sup: Supervisor) -> None:
+        await _quiet(sup)
+
+    run(main, loop=loop, ladder=LADDER)
+
+
+@_program
+def linked_futures(*, loop: Any, count: int) -> None:
+    """The token has so many futures to cancel when a signal comes, and another one meanwhile."""
+
+    async def main(sup: Supervisor) -> None:
+        running = asyncio.get_running_loop()
+        futures = [running.create_future() for _ in range(count)]
+
+        sup.token.add_callback(lambda: tell("cancelling"))
+        for future in futures:
+            sup.token.link_future(future)
+        tell("busy")
+        try:
+            await sup.wait_stop()
+        finally:
+            tell("done", cancelled=sum(future.cancelled() for future in futures))
+
+    run(main, loop=loop, ladder=Ladder(drain=1, cancel=8, abandon=8))
+
+
+@_program
+def spans_two_runs(*, loop: str) -> None:
+    """A supervisor that is entered in one run of the loop and left in the next."""
+    made = scenarios.loop_factory(loop)()
+    sup = Supervisor(ladder=LADDER)
+    made.run_until_complete(sup.__aenter__())
+
+    async def second() -> None:
+        tell("ready")
+        request = await sup.wait_stop()
+        tell("stopped", reason=request.reason)
+        await sup.__aexit__(None, None, None)
+
+    made.run_until_complete(second())
+    made.close()
+    sys.exit(sup.exit_status)
+
+
+@_program
+def nohup(*, loop: Any) -> None:
+    """SIGHUP and SIGINT were ignored when the process started."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+
+    async def main(sup: Supervisor) -> None:
+        for number in (signal.SIGHUP, signal.SIGINT):
+            tell("handler", ignored=signal.getsignal(number) == signal.SIG_IGN)
+        await _quiet(sup)
+
+    run(main, loop=loop, ladder=LADDER)
+
+
+@_program
+def in_a_thread(*, loop: str) -> None:
+    """A supervisor of another thread, beside one of the main thread."""
+    is_open = threading.Event()
+
+    async def guest() -> None:
+        async with Supervisor(ladder=LADDER) as sup:
+            is_open.set()
+            await _quiet(sup)
+        tell("guest left", reason=sup.stop_request.reason if sup.stop_request else None)
+
+    async def main() -> None:
+        async with Supervisor(ladder=LADDER) as sup:
+            thread = threading.Thread(target=lambda: _in_loop(loop, guest()))
+            thread.start()
+            await sup.wait_stop()
+            await asyncio.to_thread(thread.join)
+        tell("left")
+
+    _in_loop(loop, main())
+
+
+@_program
+def forks_in_the_block(*, loop: Any) -> None:
+    """A child is forked while the block is open."""
+
+    async def main(sup: Supervisor) -> None:
+        status = _end_a_fork()
+        await asyncio.sleep(0.05)  # a byte that it wrote to our bridge would be here by now
+        tell("child ended", status=status, parent=sup.rung.name)
+
+    run(main, loop=loop, ladder=LADDER)
+
+
+def _end_a_fork() -> int:
+    """Fork, have the child end by SIGTERM; returns its wait status as an exit code."""
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(10)  # never left behind
+        handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+        tell("child", default=handlers == [signal.SIG_DFL, signal.default_int_handler])
+        while True:
+            signal.pause()
+    os.kill(pid, signal.SIGTERM)  # possibly before it has run a single line
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+# -- ends ---------------------------------------------------------------------------------------
+
+
+@_program
+def ends(*, how: str, loop: Any, stop_status: int | None = None) -> None:
+    """Ends under `run`, in this way."""
+    atexit.register(tell, "atexit")
+
+    async def main(sup: Supervisor) -> str:
+        if how == "raises":
+            raise ValueError("main has failed")
+        if how == "exits":
+            sys.exit(7)
+        if how == "stops":
+            sup.stop("enough")
+        if how in ("stops", "signal"):
+            await _quiet(sup)
+        if how == "thread":
+            threading.Thread(target=time.sleep, args=(LINGER,), name="lingerer").start()
+            await _quiet(sup)
+        return "value"
+
+    value = run(main, loop=loop, ladder=LADDER, stop_status=stop_status)
+    tell("returned", value=value)
+
+
+@_program
+def before_the_loop(*, loop: Any) -> None:
+    """The loop takes long to make, as uvloop's import does; then a team would run."""
+    import uvloop
+
+    module: Any = uvloop if loop == "uvloop" else asyncio.events
+    make = module.new_event_loop
+
+    def slowly() -> asyncio.AbstractEventLoop:
+        tell("making")
+        select.select([0], [], [])  # until the test has sent its signal
+        made: asyncio.AbstractEventLoop = make()
+        return made
+
+    module.new_event_loop = slowly
+
+    async def main(sup: Supervisor) -> None:
+        tell("main", rung=sup.rung.name)
+        await _quiet(sup)
+        tell("never")
+
+    run(main, loop=loop, ladder=LADDER)
+
+
+@_program
+def blocked(*, loop: Any, fill: bool) -> None:
+    """The loop is held for good; where `fill`, stderr is a full pipe before."""
+    if fill:
+        os.set_blocking(2, False)
+        try:
+            while True:
+                os.write(2, b"x" * 4096)
+        except BlockingIOError:
+            os.set_blocking(2, True)
+
+    async def main(sup: Supervisor) -> None:
+        work = agents.blocks(LINGER)
+        team = RoundRobinGroupChat([Worker("blocker", work)], max_turns=1, name="team")
+        await sup.stream(team, task="go")
+
+    run(main, loop=loop, ladder=LADDER, signals={"SIGTERM": Rung.DRAIN})
