@@ -130,6 +130,8 @@ class Process:
     def forget(self) -> None:
         """Start anew in a forked child, which has neither our threads nor a loop of ours."""
         self._lock = threading.Lock()
+        if self._watchdog is not None:
+            self._watchdog.forget()
         bridge, self._bridge, self._watchdog = self._bridge, None, None
         self._members = self._owners = ()
         if bridge is not None:

@@ -12,6 +12,7 @@ too, taken by pytest and by users).
 from __future__ import annotations
 
 import selectors
+import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -53,7 +54,8 @@ class Watchdog:
         self._source = source
         self._on_signal = on_signal
         self._on_time = on_time
-        self._is_ending = threading.Event()
+        # Its own: the source is shared with a watchdog that follows it, which may take any byte.
+        self._end, self._ender = socket.socketpair()
         self._thread = threading.Thread(target=self._watch, name="supervisor-watchdog", daemon=True)
 
     def start(self) -> None:
@@ -65,19 +67,27 @@ class Watchdog:
 
         It may call back once more meanwhile, and overlap with a watchdog that follows it.
         """
-        self._is_ending.set()
-        self._source.kick()
+        self._ender.close()
+
+    def forget(self) -> None:
+        """Close what a forked child has inherited; the thread has stayed with the parent."""
+        self._end.close()
+        self._ender.close()
 
     def _watch(self) -> None:
-        wanted: float | None = None
-        with selectors.DefaultSelector() as selector:
+        with self._end, selectors.DefaultSelector() as selector:
             selector.register(self._source.fileno(), selectors.EVENT_READ)
-            while not self._is_ending.is_set():
-                selector.select(_seconds_until(wanted))
+            selector.register(self._end, selectors.EVENT_READ)
+            wanted: float | None = None
+            while not self._must_end(selector.select(_seconds_until(wanted))):
                 now = time.monotonic()
                 for number in self._source.read():
                     self._on_signal(number, now)
                 wanted = self._on_time(time.monotonic())
+        self._source.kick()  # whoever follows looks again at what was read last
+
+    def _must_end(self, ready: list[tuple[selectors.SelectorKey, int]]) -> bool:
+        return any(key.fileobj is self._end for key, _ in ready)
 
 
 def _seconds_until(at: float | None) -> float | None:

@@ -173,9 +173,9 @@ class Run(Coroutine[Any, Any, TaskResult]):
 
     def speakers(self) -> list[str]:
         """The names of the agents whose turn it is, the outer teams' first."""
-        live = [engine for task, engine in self._engines.items() if not task.done()]
-        names = [name for engine in live for name in engine.speakers()]
-        return names or [self.name]
+        # Also of runtimes whose message loop has ended: who refuses to stop speaks on without it.
+        names = dict.fromkeys(n for engine in self._engines.values() for n in engine.speakers())
+        return list(names) or [self.name]
 
     # -- as a coroutine, and as something to iterate --------------------------------------------
 

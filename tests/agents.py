@@ -1,0 +1,376 @@
+"""Agents, model clients and teams for tests: each misbehaves in one way, and needs no network."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from autogen_agentchat.agents import AssistantAgent, BaseChatAgent
+from autogen_agentchat.base import ChatAgent, Response, Team
+from autogen_agentchat.conditions import MaxMessageTermination
+from autogen_agentchat.messages import (
+    BaseAgentEvent,
+    BaseChatMessage,
+    ModelClientStreamingChunkEvent,
+    TextMessage,
+)
+from autogen_agentchat.teams import RoundRobinGroupChat
+from autogen_core import CancellationToken, FunctionCall
+from autogen_core.models import (
+    ChatCompletionClient,
+    CreateResult,
+    LLMMessage,
+    ModelFamily,
+    ModelInfo,
+    RequestUsage,
+)
+from autogen_core.tools import Tool, ToolSchema
+from autogen_ext.models.replay import ReplayChatCompletionClient
+from pydantic import BaseModel
+
+FOREVER = 3600.0
+
+_MODEL_INFO = ModelInfo(
+    vision=False,
+    function_calling=True,
+    json_output=False,
+    family=ModelFamily.UNKNOWN,
+    structured_output=False,
+)
+_USAGE = RequestUsage(prompt_tokens=0, completion_tokens=0)
+
+
+class Agent(BaseChatAgent):
+    """Answers "done"; the others say what they do before they answer.
+
+    Args:
+        name: Its name.
+        chunks: How many chunks it streams first.
+    """
+
+    def __init__(self, name: str = "agent", chunks: int = 0) -> None:
+        super().__init__(name, type(self).__name__)
+        self.chunks = chunks
+        self.is_working = asyncio.Event()
+        """Set once a turn of it is under way (again and again)."""
+        self.turns = 0
+
+    @property
+    def produced_message_types(self) -> Sequence[type[BaseChatMessage]]:
+        """Text only."""
+        return (TextMessage,)
+
+    async def on_messages(
+        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
+    ) -> Response:
+        """Take a turn, without its stream."""
+        async for item in self.on_messages_stream(messages, cancellation_token):
+            if isinstance(item, Response):
+                return item
+        raise AssertionError("no response")
+
+    async def on_messages_stream(
+        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
+    ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
+        """Take a turn: the chunks, `work`, then an answer."""
+        self.is_working.set()
+        for number in range(self.chunks):
+            yield ModelClientStreamingChunkEvent(content=str(number), source=self.name)
+            await self.rest(cancellation_token)
+        await self.work(cancellation_token)
+        self.turns += 1
+        yield Response(chat_message=TextMessage(content="done", source=self.name))
+
+    async def rest(self, token: CancellationToken) -> None:
+        """Pause after a chunk; not even a step of the loop here."""
+
+    async def work(self, token: CancellationToken) -> None:
+        """Do what a turn consists of; nothing here."""
+
+    async def on_reset(self, cancellation_token: CancellationToken) -> None:
+        """Forget nothing: it has nothing."""
+
+
+class Streaming(Agent):
+    """Streams `n` chunks with a pause after each.
+
+    Args:
+        name: Its name.
+        n: How many chunks.
+        pause: Seconds after each chunk; 0 for none, not even a step of the loop.
+        heeds: Whether its pauses are linked to the cancellation token.
+    """
+
+    def __init__(
+        self, name: str = "streaming", n: int = 3, pause: float = 0.0, *, heeds: bool = True
+    ) -> None:
+        super().__init__(name, n)
+        self.pause, self.heeds = pause, heeds
+
+    async def rest(self, token: CancellationToken) -> None:
+        """Pause."""
+        if self.pause > 0:
+            nap = asyncio.ensure_future(asyncio.sleep(self.pause))
+            if self.heeds:
+                token.link_future(nap)
+            await nap
+
+
+class Deaf(Agent):
+    """Never looks at the token: waits for `seconds`, and lets a cancellation of its task through.
+
+    Args:
+        name: Its name.
+        seconds: How long.
+    """
+
+    def __init__(self, name: str = "deaf", seconds: float = FOREVER) -> None:
+        super().__init__(name)
+        self.seconds = seconds
+
+    async def work(self, token: CancellationToken) -> None:
+        """Wait."""
+        await asyncio.sleep(self.seconds)
+
+
+class Stubborn(Agent):
+    """Swallows every cancellation, and works until `let_go` is set (or `seconds` are over).
+
+    Args:
+        name: Its name.
+        seconds: How long it works where nobody lets it go.
+    """
+
+    def __init__(self, name: str = "stubborn", seconds: float = FOREVER) -> None:
+        super().__init__(name)
+        self.let_go = asyncio.Event()
+        self.until_go = seconds
+        self.swallowed = 0
+
+    async def work(self, token: CancellationToken) -> None:
+        """Work on, whatever happens."""
+        end = time.monotonic() + self.until_go
+        while not self.let_go.is_set() and time.monotonic() < end:
+            try:
+                await asyncio.wait_for(self.let_go.wait(), end - time.monotonic())
+            except TimeoutError:
+                break
+            except asyncio.CancelledError:
+                self.swallowed += 1
+
+
+class Tidy(Agent):
+    """Waits for ever; cancelled, it needs `seconds` of its `finally`, which it counts as `tidied`.
+
+    Args:
+        name: Its name.
+        seconds: How long its `finally` takes.
+    """
+
+    def __init__(self, name: str = "tidy", seconds: float = 0.02) -> None:
+        super().__init__(name)
+        self.seconds = seconds
+        self.tidied = 0
+
+    async def work(self, token: CancellationToken) -> None:
+        """Wait; then tidy up."""
+        try:
+            await asyncio.sleep(FOREVER)
+        finally:
+            await asyncio.sleep(self.seconds)
+            self.tidied += 1
+
+
+class Blocker(Agent):
+    """Blocks the loop for `seconds`, as a synchronous call in a coroutine does.
+
+    Args:
+        name: Its name.
+        seconds: How long.
+    """
+
+    def __init__(self, name: str = "blocker", seconds: float = 0.1) -> None:
+        super().__init__(name)
+        self.seconds = seconds
+
+    async def work(self, token: CancellationToken) -> None:
+        """Block."""
+        time.sleep(self.seconds)  # noqa: ASYNC251 - that is what it is for
+
+
+class Failing(Agent):
+    """Raises once it is told to (at once, by default).
+
+    Args:
+        name: Its name.
+        error: What it raises.
+        chunks: How many chunks it streams before.
+    """
+
+    def __init__(
+        self, name: str = "failing", error: Exception | None = None, chunks: int = 0
+    ) -> None:
+        super().__init__(name, chunks)
+        self.error = error or ValueError("the agent's own")
+
+    async def work(self, token: CancellationToken) -> None:
+        """Raise."""
+        raise self.error
+
+
+class BreaksOnCancel(ChatCompletionClient):
+    """A model client whose request never ends, and turns a cancellation into an ordinary error."""
+
+    def __init__(self) -> None:
+        self.is_asked = asyncio.Event()
+
+    async def create(
+        self,
+        messages: Sequence[LLMMessage],
+        *,
+        tools: Sequence[Tool | ToolSchema] = (),
+        tool_choice: Tool | Literal["auto", "required", "none"] = "auto",
+        json_output: bool | type[BaseModel] | None = None,
+        extra_create_args: Mapping[str, Any] = {},
+        cancellation_token: CancellationToken | None = None,
+    ) -> CreateResult:
+        """Wait for ever."""
+        self.is_asked.set()
+        request = asyncio.ensure_future(asyncio.sleep(FOREVER))
+        if cancellation_token is not None:
+            cancellation_token.link_future(request)
+        try:
+            await request
+        except asyncio.CancelledError:
+            raise RuntimeError("the connection was torn down") from None
+        raise AssertionError("for ever is over")
+
+    async def create_stream(
+        self,
+        messages: Sequence[LLMMessage],
+        *,
+        tools: Sequence[Tool | ToolSchema] = (),
+        tool_choice: Tool | Literal["auto", "required", "none"] = "auto",
+        json_output: bool | type[BaseModel] | None = None,
+        extra_create_args: Mapping[str, Any] = {},
+        cancellation_token: CancellationToken | None = None,
+    ) -> AsyncGenerator[str | CreateResult, None]:
+        """Wait for ever."""
+        yield await self.create(messages, cancellation_token=cancellation_token)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def actual_usage(self) -> RequestUsage:
+        """Nothing is used."""
+        return _USAGE
+
+    def total_usage(self) -> RequestUsage:
+        """Nothing is used."""
+        return _USAGE
+
+    def count_tokens(
+        self, messages: Sequence[LLMMessage], *, tools: Sequence[Tool | ToolSchema] = ()
+    ) -> int:
+        """None."""
+        return 0
+
+    def remaining_tokens(
+        self, messages: Sequence[LLMMessage], *, tools: Sequence[Tool | ToolSchema] = ()
+    ) -> int:
+        """Enough."""
+        return 1000
+
+    @property
+    def capabilities(self) -> ModelInfo:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """As `model_info`."""
+        return _MODEL_INFO
+
+    @property
+    def model_info(self) -> ModelInfo:
+        """Of a model that calls functions."""
+        return _MODEL_INFO
+
+
+class Gate:
+    """Async tools that wait until they are let through, or are cancelled."""
+
+    def __init__(self) -> None:
+        self.is_entered = asyncio.Event()
+        self.let_go = asyncio.Event()
+        self.entered = 0
+        self.cancelled = 0
+
+    async def wait(self) -> str:
+        """Wait at the gate."""
+        self.entered += 1
+        self.is_entered.set()
+        try:
+            await self.let_go.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return "let through"
+
+
+class Scripted(ReplayChatCompletionClient):
+    """Answers with these, one after the other; does not warn of tool calls, as its base does."""
+
+    def _tokenize(self, messages: str | LLMMessage | Sequence[LLMMessage]) -> tuple[list[str], int]:
+        return super()._tokenize(messages) if isinstance(messages, str) else ([], 0)
+
+
+def calls(*names: str) -> CreateResult:
+    """What a model answers that wants these tools called, all at once, without arguments."""
+    wanted = [
+        FunctionCall(id=f"call-{number}", name=name, arguments="{}")
+        for number, name in enumerate(names)
+    ]
+    return CreateResult(finish_reason="function_calls", content=wanted, usage=_USAGE, cached=False)
+
+
+def scripted(
+    name: str,
+    answers: Sequence[str | CreateResult],
+    *tools: Callable[..., Any] | Callable[..., Awaitable[Any]],
+    streams: bool = False,
+) -> AssistantAgent:
+    """An `AssistantAgent` whose model answers with these, one after the other.
+
+    Args:
+        name: Its name.
+        answers: Texts, and what `calls()` makes.
+        tools: Functions that it may call.
+        streams: Whether the model's texts come in chunks.
+    """
+    client = Scripted(list(answers), model_info=_MODEL_INFO)
+    return AssistantAgent(name, client, tools=list(tools), model_client_stream=streams)
+
+
+def team(*members: ChatAgent | Team, turns: int = 4, name: str = "team") -> RoundRobinGroupChat:
+    """The members by turns, until there are so many messages (the task is the first).
+
+    Args:
+        members: Agents or teams.
+        turns: How many answers a run consists of.
+        name: Its name.
+    """
+    condition = MaxMessageTermination(turns + 1)
+    return RoundRobinGroupChat(list(members), name=name, termination_condition=condition)
+
+
+def nested(innermost: ChatAgent, depth: int = 3, turns: int = 2) -> RoundRobinGroupChat:
+    """An agent within so many teams; the outermost has a second member, which speaks in between.
+
+    Args:
+        innermost: The agent.
+        depth: How many teams.
+        turns: How many answers the outermost team's run consists of.
+    """
+    inner: ChatAgent | Team = innermost
+    for level in range(depth, 1, -1):
+        inner = RoundRobinGroupChat([inner], name=f"level{level}", max_turns=1)
+    # AutoGen fails where an inner team's turn comes and nobody has spoken since its last.
+    return team(inner, Agent("other"), turns=turns, name="level1")

@@ -1,0 +1,359 @@
+"""The bridge: the handlers' slots and the wakeup fd's, in this process and in children."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from supervisor.bridge import Bridge
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+
+ROOT = Path(__file__).parents[2]
+USR1, USR2 = signal.SIGUSR1, signal.SIGUSR2
+
+
+@pytest.fixture
+def bridge() -> Iterator[Bridge]:
+    """A bridge, taken down afterwards."""
+    bridge = Bridge()
+    yield bridge
+    bridge.forget()
+
+
+@pytest.fixture
+def found() -> Iterator[socket.socket]:
+    """A wakeup fd that somebody has set before; the end that is read."""
+    reader, writer = socket.socketpair()
+    reader.setblocking(False)
+    writer.setblocking(False)
+    before = signal.set_wakeup_fd(writer.fileno())
+    yield reader
+    signal.set_wakeup_fd(before)
+    reader.close()
+    writer.close()
+
+
+def slot() -> int:
+    """The wakeup fd."""
+    fd = signal.set_wakeup_fd(-1)
+    signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
+    return fd
+
+
+def arrived(bridge: Bridge) -> list[int]:
+    """The numbers that have arrived by now, kicks left out."""
+    select.select([bridge.fileno()], [], [], 5)
+    return bridge.read()
+
+
+# --- the handlers --------------------------------------------------------------------------------
+
+
+def test_it_handles_exactly_what_it_is_told_to(bridge: Bridge) -> None:
+    """What is named is installed, what is no longer named is put back as it was."""
+
+    def mine(*_: object) -> None:
+        pytest.fail("the handler that was found was called")
+
+    before = signal.signal(USR1, mine)
+    try:
+        bridge.keep({USR1})
+        assert bridge.signals == {USR1}
+        bridge.keep({USR1, USR2})
+        bridge.keep({USR2})
+        assert signal.getsignal(USR1) is mine
+        bridge.keep(())
+        assert bridge.signals == frozenset()
+        assert signal.getsignal(USR2) == signal.SIG_DFL
+    finally:
+        signal.signal(USR1, before)
+
+
+def test_a_signal_arrives_once(bridge: Bridge) -> None:
+    """A signal makes the fd readable, and is read once."""
+    bridge.keep({USR1})
+    signal.raise_signal(USR1)
+    assert arrived(bridge) == [USR1]
+    assert bridge.read() == []
+
+
+def test_a_kick_is_no_signal(bridge: Bridge) -> None:
+    """A kick makes the fd readable, and nothing else."""
+    bridge.kick()
+    assert arrived(bridge) == []
+
+
+def test_a_foreign_handler_is_left_to_its_owner(bridge: Bridge) -> None:
+    """What somebody has set over ours is neither taken back nor replaced at the end."""
+
+    def theirs(*_: object) -> None:
+        """Does nothing."""
+
+    bridge.keep({USR1})
+    signal.signal(USR1, theirs)
+    try:
+        bridge.hold()
+        assert signal.getsignal(USR1) is theirs
+        bridge.keep(())
+        assert signal.getsignal(USR1) is theirs
+    finally:
+        signal.signal(USR1, signal.SIG_DFL)
+
+
+def test_a_reset_handler_is_taken_again(bridge: Bridge) -> None:
+    """`remove_signal_handler` of a loop leaves SIG_DFL: a signal would end the process."""
+    bridge.keep({USR1})
+    signal.signal(USR1, signal.SIG_DFL)
+    bridge.hold()
+    signal.raise_signal(USR1)
+    assert arrived(bridge) == [USR1]
+    bridge.keep(())
+    assert signal.getsignal(USR1) == signal.SIG_DFL
+
+
+def test_outside_the_main_thread_nothing_is_touched(bridge: Bridge) -> None:
+    """In another thread `keep` and `hold` do nothing, and raise nothing."""
+
+    def elsewhere() -> None:
+        bridge.keep({USR1})
+        bridge.hold()
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert bridge.signals == frozenset()
+    assert signal.getsignal(USR1) == signal.SIG_DFL
+
+
+# --- the wakeup fd -------------------------------------------------------------------------------
+
+
+def test_the_fd_that_was_found_gets_its_bytes(bridge: Bridge, found: socket.socket) -> None:
+    """Each byte is passed on once, those of other people's signals too."""
+
+    def theirs(*_: object) -> None:
+        """Does nothing."""
+
+    before = signal.signal(USR2, theirs)
+    try:
+        bridge.keep({USR1})
+        signal.raise_signal(USR1)
+        signal.raise_signal(USR2)
+        assert arrived(bridge) == [USR1, USR2]
+        assert found.recv(16) == bytes([USR1, USR2])
+    finally:
+        signal.signal(USR2, before)
+
+
+def test_the_fd_that_was_found_is_put_back(bridge: Bridge, found: socket.socket) -> None:
+    """With no signal left to handle the slot is as it was, and gets what was not yet passed on."""
+    before = slot()
+    bridge.keep({USR1})
+    assert slot() != before
+    signal.raise_signal(USR1)
+    bridge.keep(())
+    assert slot() == before
+    assert found.recv(16) == bytes([USR1])
+
+
+def test_nothing_to_handle_does_not_touch_the_slot(bridge: Bridge, found: socket.socket) -> None:
+    """A bridge without signals leaves a wakeup fd where it is."""
+    before = slot()
+    bridge.keep(())
+    bridge.hold()
+    assert slot() == before
+
+
+def test_a_slot_that_was_taken_is_taken_back(bridge: Bridge, found: socket.socket) -> None:
+    """Somebody's `set_wakeup_fd` is chained, and its owner hears all the same."""
+    bridge.keep({USR1})
+    ours = slot()
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        writer.setblocking(False)
+        signal.set_wakeup_fd(writer.fileno())
+        signal.raise_signal(USR1)  # noticed by the handler: delivered by it, and not twice to them
+        assert slot() == ours
+        assert arrived(bridge) == [USR1]
+        assert reader.recv(16) == bytes([USR1])
+        signal.set_wakeup_fd(-1)
+        bridge.hold()
+        assert slot() == ours
+        bridge.keep(())
+
+
+def test_a_slot_that_is_anothers_at_the_end_stays_theirs(bridge: Bridge) -> None:
+    """What stands in the slot by then is not ours to remove."""
+    before = slot()
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        writer.setblocking(False)
+        bridge.keep({USR1})
+        signal.set_wakeup_fd(writer.fileno())
+        bridge.keep(())
+        assert slot() == writer.fileno()
+        signal.set_wakeup_fd(before)
+
+
+def test_a_number_that_was_reused_is_never_written(bridge: Bridge) -> None:
+    """The fd that was found is closed, and its number is a file now: the file stays empty."""
+    before = slot()
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    number = writer.fileno()
+    signal.set_wakeup_fd(number)
+    bridge.keep({USR1})
+    writer.detach()
+    with reader, tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), number)
+        signal.raise_signal(USR1)
+        assert arrived(bridge) == [USR1]
+        bridge.keep(())
+        assert slot() == -1
+        os.close(number)
+        assert os.fstat(file.fileno()).st_size == 0
+    signal.set_wakeup_fd(before)
+
+
+def test_an_fd_that_was_closed_is_not_put_back(bridge: Bridge) -> None:
+    """Its owner has closed it and forgotten the slot: -1 is what is true."""
+    before = slot()
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    signal.set_wakeup_fd(writer.fileno())
+    bridge.keep({USR1})
+    reader.close()
+    writer.close()
+    bridge.keep(())
+    assert slot() == -1
+    signal.set_wakeup_fd(before)
+
+
+def test_forgotten_it_leaves_nothing_behind() -> None:
+    """`forget()`, for a child made by fork: handlers, slot and fds are as without us."""
+    before, fds = slot(), len(list(Path("/dev/fd").iterdir()))
+    bridge = Bridge()
+    bridge.keep({USR1})
+    bridge.forget()
+    assert signal.getsignal(USR1) == signal.SIG_DFL
+    assert slot() == before
+    assert len(list(Path("/dev/fd").iterdir())) == fds
+
+
+# --- in real processes ---------------------------------------------------------------------------
+
+
+def outcome(script: str) -> subprocess.CompletedProcess[str]:
+    """What became of a script, in a session of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=20,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        start_new_session=True,
+    )
+
+
+@pytest.mark.process
+def test_a_signal_given_to_another_thread_arrives() -> None:
+    """The kernel may choose any thread: the fd is readable while the main thread sleeps on."""
+    result = outcome(
+        """
+        import select, signal, threading, time
+        from supervisor.bridge import Bridge
+
+        bridge = Bridge()
+        bridge.keep({signal.SIGTERM})
+        may_end = threading.Event()
+        thread = threading.Thread(target=may_end.wait)
+        thread.start()
+        main = threading.main_thread().ident
+
+        def send():
+            signal.pthread_kill(thread.ident, signal.SIGTERM)
+
+        threading.Timer(0.05, send).start()
+        print(select.select([bridge.fileno()], [], [], 10)[0] != [], bridge.read())
+        may_end.set()
+        """
+    )
+    assert (result.stdout, result.stderr) == ("True [15]\n", "")
+
+
+@pytest.mark.process
+def test_a_handler_set_by_c_code_is_put_back() -> None:
+    """A C handler, as faulthandler sets it, is back after the bridge has had its signal."""
+    result = outcome(
+        """
+        import faulthandler, signal, sys
+        from supervisor.bridge import Bridge
+
+        faulthandler.register(signal.SIGUSR1, file=sys.stdout, all_threads=False)
+        bridge = Bridge()
+        bridge.keep({signal.SIGUSR1})
+        signal.raise_signal(signal.SIGUSR1)
+        print(bridge.read(), flush=True)
+        bridge.keep(())
+        signal.raise_signal(signal.SIGUSR1)
+        """
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("[10]\n")
+    assert "most recent call first" in result.stdout
+
+
+@pytest.mark.process
+def test_a_child_made_by_fork_has_none_of_it() -> None:
+    """A signal to the child ends the child, and does not reach the parent's supervisor."""
+    result = outcome(
+        """
+        import asyncio, os, signal
+        from supervisor import Supervisor
+
+        async def main():
+            async with Supervisor(signals={"SIGTERM": "CANCEL"}) as sup:
+                child = os.fork()
+                if child == 0:
+                    signal.pause()
+                os.kill(child, signal.SIGTERM)
+                _, status = os.waitpid(child, 0)
+                print(os.waitstatus_to_exitcode(status), sup.stop_request)
+
+        asyncio.run(main())
+        """
+    )
+    assert (result.stdout, result.returncode) == ("-15 None\n", 0), result.stderr
+
+
+@pytest.mark.process
+def test_ten_thousand_signals_are_no_harm() -> None:
+    """A storm arrives at least once, and the handlers are as found after it."""
+    result = outcome(
+        """
+        import os, signal
+        from supervisor.bridge import Bridge
+
+        bridge = Bridge()
+        bridge.keep({signal.SIGUSR1})
+        for _ in range(10_000):
+            os.kill(os.getpid(), signal.SIGUSR1)
+        print(set(bridge.read()))
+        bridge.keep(())
+        print(signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL)
+        """
+    )
+    assert (result.stdout, result.stderr) == ("{10}\nTrue\n", "")

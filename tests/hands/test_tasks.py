@@ -1,0 +1,270 @@
+"""The tasks of a run: what a scope notes, and what the factory leaves as it was."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from supervisor.errors import UsageError
+from supervisor.tasks import (
+    SCOPE,
+    AnyTask,
+    Kind,
+    Scope,
+    ShieldedTask,
+    Tracker,
+    refuse_eager,
+    retrieve,
+    tracker,
+)
+
+KINDS = {
+    "handle": Kind.HANDLER,
+    "pass_on": Kind.ENGINE,
+    "wait_idle": Kind.SHIELDED,
+    "serve": Kind.HELPER,
+}
+
+
+def kind_of(coro: Any) -> Kind:
+    """A coroutine's kind, by its name."""
+    return KINDS.get(coro.cr_code.co_name, Kind.WORK)
+
+
+class Stage:
+    """A tracker at work on the running loop, and one scope."""
+
+    def __init__(self) -> None:
+        self.engines: list[tuple[AnyTask, str]] = []
+        self.scope = Scope(kind_of, lambda task, coro: self.engines.append((task, coro.__name__)))
+        self.tracker = Tracker(asyncio.get_running_loop())
+        self.may_end = asyncio.Event()
+
+    def __enter__(self) -> Stage:
+        self.tracker.hold()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.tracker.release()
+
+    def create(self, coro: Coroutine[Any, Any, Any]) -> AnyTask:
+        """A task created in the scope."""
+        context = contextvars.copy_context()
+        context.run(SCOPE.set, self.scope)
+        return asyncio.get_running_loop().create_task(coro, context=context)
+
+    async def wait(self) -> None:
+        """Ordinary work."""
+        await self.may_end.wait()
+
+    async def handle(self, started: list[AnyTask]) -> None:
+        """A handler that starts a task, and waits."""
+        started.append(asyncio.create_task(self.wait()))
+        await self.may_end.wait()
+
+    async def handle_and_leave(self, started: list[AnyTask]) -> None:
+        """A handler (by its first word) that starts a task, and does not wait for it."""
+        started.append(asyncio.create_task(self.wait()))
+
+    async def serve(self, started: list[AnyTask]) -> None:
+        """A helper that starts a task of its own."""
+        started.append(asyncio.create_task(self.wait()))
+        await self.may_end.wait()
+
+    async def pass_on(self) -> None:
+        """A message loop."""
+        await self.may_end.wait()
+
+    async def wait_idle(self) -> None:
+        """What must not be cancelled."""
+        await self.may_end.wait()
+
+    async def end(self, *tasks: AnyTask) -> None:
+        """Lets everything end."""
+        self.may_end.set()
+        await asyncio.wait(tasks)
+
+
+async def test_tasks_of_the_context_are_noted_at_any_depth() -> None:
+    """A task created by a task of the scope belongs to it; one created outside does not."""
+    with Stage() as stage:
+        started: list[AnyTask] = []
+        handler = stage.create(stage.handle(started))
+        outside = asyncio.create_task(stage.wait())
+        await asyncio.sleep(0)
+        assert stage.scope.at_work() == [started[0], handler]
+        assert stage.scope.alive(Kind.HANDLER) == [handler]
+        await stage.end(handler, outside, *started)
+        assert stage.scope.at_work() == []
+
+
+async def test_a_message_loop_is_told_before_it_starts_and_not_cancelled() -> None:
+    """Its owner learns of it at once, and a stop has not to end it."""
+    with Stage() as stage:
+        task = stage.create(stage.pass_on())
+        assert stage.engines == [(task, "pass_on")]
+        assert stage.scope.at_work() == []
+        await stage.end(task)
+
+
+async def test_a_helper_and_what_it_started_outlive_the_turn() -> None:
+    """They are not among what a stop has to end, but are found when all is abandoned."""
+    with Stage() as stage:
+        started: list[AnyTask] = []
+        helper = stage.create(stage.serve(started))
+        await asyncio.sleep(0)
+        assert stage.scope.at_work() == []
+        assert set(stage.scope.helping()) == {helper, *started}
+        await stage.end(helper, *started)
+
+
+async def test_what_outlives_its_handler_was_meant_to() -> None:
+    """A task whose handler has ended before it is a helper, whatever it is."""
+    KINDS["handle_and_leave"] = Kind.HANDLER
+    with Stage() as stage:
+        started: list[AnyTask] = []
+        await stage.create(stage.handle_and_leave(started))
+        assert stage.scope.at_work() == []
+        assert stage.scope.helping() == started
+        await stage.end(*started)
+    del KINDS["handle_and_leave"]
+
+
+async def test_finished_tasks_are_forgotten() -> None:
+    """However many come and go, few are kept."""
+    with Stage() as stage:
+        for _ in range(1000):
+            await stage.create(asyncio.sleep(0))
+        assert len(stage.scope._entries) <= 65
+
+
+async def test_failures_are_looked_at() -> None:
+    """`retrieve` keeps asyncio from reporting a failure as unseen, and leaves the rest alone."""
+
+    async def fail() -> None:
+        raise LookupError
+
+    told: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: told.append(context))
+    with Stage() as stage:
+        failing, waiting = stage.create(fail()), stage.create(stage.wait())
+        await asyncio.wait([failing])
+        stage.scope.retrieve()
+        retrieve(waiting)
+        await stage.end(waiting)
+        del failing
+        stage.scope._entries.clear()
+    assert told == []
+
+
+async def test_a_shielded_task_is_not_cancelled_and_its_waiter_afterwards() -> None:
+    """`cancel()` does not reach it; who awaits it is cancelled once it is done."""
+    with Stage() as stage:
+        task = stage.create(stage.wait_idle())
+        assert isinstance(task, ShieldedTask)
+        assert not task.cancel()
+
+        async def wait_for_it() -> None:
+            await task
+
+        waiter = asyncio.create_task(wait_for_it())
+        await asyncio.sleep(0)
+        waiter.cancel()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not waiter.done()
+        stage.may_end.set()
+        await asyncio.wait([waiter])
+        assert waiter.cancelled()
+        assert not task.cancelled()
+
+
+async def test_a_shield_can_be_taken_away() -> None:
+    """Given up, it is a task like any."""
+    with Stage() as stage:
+        task = stage.create(stage.wait_idle())
+        assert isinstance(task, ShieldedTask)
+        task.shielded = False
+        assert task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+
+
+async def test_the_factory_is_there_while_it_is_held() -> None:
+    """The last to release it puts back what was found."""
+    loop = asyncio.get_running_loop()
+    tasks = Tracker(loop)
+    tasks.hold()
+    tasks.hold()
+    tasks.release()
+    assert loop.get_task_factory() is not None
+    tasks.release()
+    assert loop.get_task_factory() is None
+
+
+async def test_the_factory_that_was_found_makes_the_tasks() -> None:
+    """A user's factory goes on making every task, and its tasks are noted."""
+
+    class Mine(asyncio.Task[Any]):
+        pass
+
+    def make(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> Any:
+        return Mine(coro, loop=loop, **options)
+
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(make)
+    with Stage() as stage:
+        inside, outside = stage.create(stage.wait()), asyncio.create_task(stage.wait())
+        assert isinstance(inside, Mine)
+        assert isinstance(outside, Mine)
+        assert stage.scope.at_work() == [inside]
+        await stage.end(inside, outside)
+    assert loop.get_task_factory() is make
+    loop.set_task_factory(None)
+
+
+async def test_a_factory_set_over_ours_stays() -> None:
+    """What somebody has set meanwhile is theirs to take back."""
+
+    def make(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> Any:
+        return asyncio.Task(coro, loop=loop, **options)
+
+    loop = asyncio.get_running_loop()
+    with Stage():
+        loop.set_task_factory(make)
+    assert loop.get_task_factory() is make
+    loop.set_task_factory(None)
+
+
+async def test_one_tracker_for_a_loop() -> None:
+    """Runs of several supervisors share it."""
+    loop = asyncio.get_running_loop()
+    assert tracker(loop) is tracker(loop)
+
+
+async def test_an_eager_factory_is_refused() -> None:
+    """An eager task factory, asyncio's or one made by it, is an error that says what to do."""
+    loop = asyncio.get_running_loop()
+    refuse_eager(loop)
+
+    def make(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> Any:
+        return asyncio.Task(coro, loop=loop, **options)
+
+    # Before Python 3.12 there is none: one that is called the same.
+    make.__qualname__ = "create_eager_task_factory.<locals>.factory"
+    eager = getattr(asyncio, "eager_task_factory", make) if sys.version_info >= (3, 12) else make
+    loop.set_task_factory(eager)
+    try:
+        with pytest.raises(UsageError, match=r"set_task_factory\(None\)"):
+            refuse_eager(loop)
+        with pytest.raises(UsageError):
+            Tracker(loop).hold()
+        assert loop.get_task_factory() is eager
+    finally:
+        loop.set_task_factory(None)
