@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Final, Protocol
 
 from supervisor.bridge import Bridge, is_main_thread
@@ -33,6 +33,10 @@ class Member(Protocol):
 
     def on_time(self, now: float) -> float | None:
         """It is now; returns when to be called next. In the watchdog's thread."""
+        ...
+
+    def ring(self, look: Callable[[], None]) -> None:
+        """Have `look` called by the loop, if it runs in the main thread. In a signal handler."""
         ...
 
 
@@ -60,7 +64,7 @@ class Process:
             if member in self._members:
                 return False
             if self._bridge is None:
-                self._bridge = Bridge()
+                self._bridge = Bridge(self._ring)
             self._members = (*self._members, member)
             if is_main_thread():
                 self._owners = (*self._owners, member)
@@ -101,6 +105,16 @@ class Process:
         """Have the watchdog ask for the time again."""
         if self._bridge is not None:
             self._bridge.kick()
+
+    def _ring(self) -> None:
+        for member in self._owners:
+            member.ring(self._look)
+
+    def _look(self) -> None:
+        """Read the bridge in the main thread: its loop is awake, and the watchdog may not be."""
+        if self._bridge is not None and is_main_thread():
+            for number in self._bridge.read_beside():
+                self._on_signal(number, self.now())
 
     def _on_signal(self, number: int, at: float) -> None:
         for member in self._members:

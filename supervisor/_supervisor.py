@@ -104,6 +104,7 @@ class Supervisor:
         self._facts = Facts()
         self._steps: deque[Step] = deque()  # to be carried out in the loop
         self._request: StopRequest | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._is_announced = False
         self._is_spent = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -364,6 +365,8 @@ class Supervisor:
         finally:
             body.take_back()
             self._state = _State.CLOSED
+            if self._timer is not None:
+                self._timer.cancel()
             self._unwind.close()
         self._raise_failures(is_first=error is None or is_ours)
         return is_ours
@@ -428,6 +431,12 @@ class Supervisor:
         if at is not None and at <= now:
             self._feed(lambda: self._climb.tick(now))
         return self._climb.next_at
+
+    def ring(self, look: Callable[[], None]) -> None:
+        """Have `look` called by the loop; in a signal handler."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # closed: the watchdog looks
+                self._loop.call_soon_threadsafe(look)
 
     def _clip(self) -> None:
         """The outermost supervisor's deadline holds."""
@@ -511,6 +520,16 @@ class Supervisor:
         """Carry out the steps; in the loop."""
         while self._steps:
             self._take(self._steps.popleft())
+        self._look_at_the_time()
+
+    def _look_at_the_time(self) -> None:
+        """Climb by a timer of the loop too: a busy loop can keep the watchdog waiting."""
+        if self._timer is not None:
+            self._timer.cancel()
+        at = self.on_time(process.now())
+        if at is not None and self._loop is not None and self._state is not _State.CLOSED:
+            delay = max(0.0, at - process.now())
+            self._timer = self._loop.call_later(delay, self._look_at_the_time)
 
     def _take(self, step: Step) -> None:
         if self._state is _State.CLOSED or self._request is None:

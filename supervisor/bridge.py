@@ -37,7 +37,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any, Final
 
@@ -69,9 +69,15 @@ class _Chained:
 
 
 class Bridge:
-    """Signal handlers and a wakeup fd of our own, chained to what was found."""
+    """Signal handlers and a wakeup fd of our own, chained to what was found.
 
-    def __init__(self) -> None:
+    Args:
+        ring: Called by the handler, in the main thread, to have the loop look as well: a busy loop
+            can keep the watchdog's thread from the interpreter's lock for most of a second.
+    """
+
+    def __init__(self, ring: Callable[[], None] | None = None) -> None:
+        self._ring = ring
         self._reader, self._writer = socket.socketpair()
         self._reader.settimeout(0)
         self._writer.settimeout(0)
@@ -131,10 +137,13 @@ class Bridge:
             _set_c_handler(number, found_c)
 
     def _record(self, number: int, _frame: FrameType | None) -> None:
-        # Between any two bytecodes of the main thread: no lock, no log, no asyncio. The C part
+        # Between any two bytecodes of the main thread: no lock, no log, and of asyncio only the one
+        # call that is made for it (its own Runner's handler makes it as well). The C part
         # has delivered the number already, unless the slot was somebody else's.
         if self._take_slot():
             self._write(bytes([number | _MISSED]))
+        if self._ring is not None:
+            self._ring()
 
     def _take_slot(self) -> bool:
         """Put our fd into the slot; say whether another one was there."""
@@ -175,10 +184,18 @@ class Bridge:
     # -- in the reader's thread ---------------------------------------------------------------
 
     def read(self) -> list[int]:
-        """The numbers of the signals that have arrived; passes them on to the chained fd."""
+        """The numbers of the signals that have arrived; passes them on to the chained fd.
+
+        For the watchdog's thread; in the main thread there is `read_beside()`.
+        """
+        numbers = self.read_beside()
+        self._close_retired()
+        return numbers
+
+    def read_beside(self) -> list[int]:
+        """As `read()`, in the main thread: closes nothing that the watchdog may be writing to."""
         data = self._drain()
         self._pass_on(data, self._chained)
-        self._close_retired()
         return [byte & ~_MISSED for byte in data if byte]
 
     def _pass_on(self, data: bytes, chained: _Chained | None) -> None:
