@@ -357,3 +357,15 @@ def test_ten_thousand_signals_are_no_harm() -> None:
         """
     )
     assert (result.stdout, result.stderr) == ("{10}\nTrue\n", "")
+
+
+def test_a_signal_rings_in_the_main_thread() -> None:
+    """The handler rings, so that a busy loop looks even where the watchdog gets no turn."""
+    rung: list[int] = []
+    bridge = Bridge(lambda: rung.append(threading.get_ident()))
+    bridge.keep({USR1})
+    signal.raise_signal(USR1)
+    assert rung == [threading.main_thread().ident]
+    assert bridge.read_beside() == [USR1]
+    bridge.keep(())
+    bridge.forget()

@@ -56,6 +56,25 @@ def test_a_stop_ends_the_program_in_time_and_in_order(server: Server, case: Case
     _check(server, case)
 
 
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_busy_loop_hears_the_signal_and_the_time(server: Server, loop: str) -> None:
+    """A loop that never rests, and so starves the watchdog's thread, climbs in time all the same.
+
+    DRAIN cannot end the turn here; were CANCEL late, ABANDON would cut the body off its result.
+    """
+    _check(
+        server,
+        {
+            "scenario": "burst",
+            "loop": loop,
+            "signal": "SIGTERM",
+            "count": "one",
+            "moment": "middle",
+            "host": "run",
+        },
+    )
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("case", _params(grid(_SETTINGS)))
 def test_each_stop_ends_the_program_in_time_and_in_order(server: Server, case: Case) -> None:
