@@ -8,7 +8,7 @@ async with Supervisor() as sup:
 The house, from the top; an import goes only downward:
 
     edges       runner                                    supervisor.run(main)
-    conductor   _supervisor, _process                     drives the ladder, shares the bridge
+    conductor   _supervisor _body _facts _voice _process  drives the ladder, shares the bridge
     hands       autogen/                                  the only part that knows AutoGen
                 bridge watchdog tasks                     one outside thing each:
                 executor exits log autopsy                signals, time, tasks, threads, ends, words

@@ -10,9 +10,10 @@ The ways that were not chosen, and why:
 - `signalfd` and masks need every thread of the process to block the signals, those started before
   us included.
 
-So: a `signal.signal` handler that only records, and a *wakeup fd* of our own. The C part of a
-signal handler writes the signal's number to that fd in whichever thread the kernel has chosen,
-whether or not the interpreter gets to run. The watchdog reads the other end.
+So: a `signal.signal` handler that only records and rings, and a *wakeup fd* of our own. The C part
+of a signal handler writes the signal's number to that fd in whichever thread the kernel has chosen,
+whether or not the interpreter gets to run. The watchdog reads the other end; so does the loop that
+was rung.
 
 The wakeup fd is one slot for the whole process, and asyncio, uvloop, trio and Tornado write to it
 without asking. Each byte is passed on to the fd that stood there before us (a duplicate of it:

@@ -410,10 +410,8 @@ class Run(Coroutine[Any, Any, TaskResult]):
             self._deliver(event)
             return
         self._events.append(event)
-        while self._waiting:
-            waiter = self._waiting.pop()
-            if not waiter.done():
-                waiter.set_result(None)
+        if self._waiting:
+            self._wake_readers()
 
     def _deliver(self, event: Event) -> None:
         if _role(event) is _MESSAGE:
@@ -492,6 +490,9 @@ class Run(Coroutine[Any, Any, TaskResult]):
 
     def _wake(self) -> None:
         self._make_room()
+        self._wake_readers()
+
+    def _wake_readers(self) -> None:
         while self._waiting:
             waiter = self._waiting.pop()
             if not waiter.done():
