@@ -16,6 +16,10 @@ at any depth, nested teams included. A task factory reads it and notes the task 
 The factory is installed only while runs are active, and calls the one that it found. It costs a
 dictionary entry a task; finished tasks are forgotten whenever the dictionary has doubled.
 
+Where the variable is of no help (a runtime that the user started handles messages in tasks of its
+own, born in nobody's context or in another run's) an *owner* says whose task it is, and the task
+is created in a context of that run.
+
 Three kinds of task must not be cancelled like the others. A runtime's message loop ends when its
 queue is shut. The task in which a team waits for its runtime to become idle is *shielded*: a
 cancellation that goes through to it replaces the runtime's queue under handlers that still count
@@ -28,8 +32,8 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections.abc import Callable, Coroutine
-from contextvars import ContextVar
-from typing import Any, cast
+from contextvars import Context, ContextVar, copy_context
+from typing import Any, Protocol, cast
 from weakref import WeakKeyDictionary
 
 from .errors import UsageError
@@ -46,13 +50,32 @@ class Kind(enum.Enum):
     DRIVER = "iterates the team"
     HANDLER = "handles a message"
     WORK = "was started by a handler"
+    SELECTION = "selects the next speaker"
+    CALL = "calls a tool"
     ENGINE = "passes messages on"
     SHIELDED = "waits for the runtime"
     HELPER = "outlives the turn"
 
 
 # On the hot path: to look up a member of an Enum takes as long as to look up a dictionary entry.
-_WORK, _ENGINE, _SHIELDED = Kind.WORK, Kind.ENGINE, Kind.SHIELDED
+_WORK, _CALL, _SHIELDED = Kind.WORK, Kind.CALL, Kind.SHIELDED
+_STARTED = frozenset({Kind.WORK, Kind.SELECTION, Kind.CALL})
+_AT_WORK = (Kind.DRIVER, Kind.HANDLER, Kind.WORK, Kind.SELECTION, Kind.CALL)
+
+Owner = Callable[[Any, "Scope | None"], "Scope | None"]
+"""Given a coroutine and the scope of its context, says in which scope its task belongs."""
+
+
+class Observer(Protocol):
+    """Is told of the tasks of a run that mean something, before their first step."""
+
+    def observe(self, kind: Kind, task: AnyTask, coro: Any) -> None:
+        """A task of any kind but WORK was created."""
+        ...
+
+    def observe_child(self, call: AnyTask, coro: Any) -> None:
+        """The task of a tool call has started another one."""
+        ...
 
 
 class ShieldedTask(asyncio.Task[Any]):
@@ -74,16 +97,12 @@ class Scope:
 
     Args:
         classify: Says what a coroutine is.
-        on_engine: Told of each message loop's coroutine before it starts.
+        observer: Told of each task that is more than work.
     """
 
-    def __init__(
-        self,
-        classify: Callable[[Any], Kind],
-        on_engine: Callable[[AnyTask, Any], None],
-    ) -> None:
+    def __init__(self, classify: Callable[[Any], Kind], observer: Observer) -> None:
         self.classify = classify
-        self._on_engine = on_engine
+        self._observer = observer
         # What each does, and on whose behalf: the root is the handler that started it, directly
         # or not; handlers, the driver and helpers are their own. Tuples: this is the hot path.
         self._entries: dict[AnyTask, tuple[Kind, AnyTask | None]] = {}
@@ -93,15 +112,23 @@ class Scope:
     def note(self, task: AnyTask, kind: Kind, coro: Any) -> None:
         """Remember a task that was just created in this scope."""
         entries = self._entries
-        if kind is _WORK:
-            creator = entries.get(cast(AnyTask, asyncio.current_task(task.get_loop())))
+        if kind in _STARTED:
+            by = cast(AnyTask, asyncio.current_task(task.get_loop()))
+            creator = entries.get(by)
             entries[task] = (kind, creator[1] if creator is not None else None)
+            if creator is not None and creator[0] is _CALL:
+                self._observer.observe_child(by, coro)
         else:
             entries[task] = (kind, task)
-            if kind is _ENGINE:
-                self._on_engine(task, coro)
+        if kind is not _WORK:
+            self._observer.observe(kind, task, coro)
         if len(entries) > self._limit:
             self._forget_done()
+
+    def root(self, task: AnyTask | None) -> AnyTask | None:
+        """The handler, or the driver, on whose behalf a task works; None if it is not known."""
+        entry = self._entries.get(task) if task is not None else None
+        return entry[1] if entry is not None else None
 
     def _forget_done(self) -> None:
         self._entries = {t: entry for t, entry in self._entries.items() if not t.done()}
@@ -121,17 +148,17 @@ class Scope:
         Left out are helpers and what they started, and any task whose handler has ended before
         it: that one was meant to outlive its turn.
         """
-        working = self.alive(Kind.DRIVER, Kind.HANDLER, Kind.WORK)
+        working = self.alive(*_AT_WORK)
         return [task for task in working if not self._is_helping(task)]
 
     def helping(self) -> list[AnyTask]:
         """The unfinished helpers and what they started, the newest first."""
-        candidates = self.alive(Kind.HELPER, Kind.WORK)
+        candidates = self.alive(Kind.HELPER, *_STARTED)
         return [task for task in candidates if self._is_helping(task)]
 
     def _is_helping(self, task: AnyTask) -> bool:
         kind, root = self._entries[task]
-        if kind is Kind.WORK and root is not None:
+        if kind in _STARTED and root is not None:
             return root.done() or self._entries[root][0] is Kind.HELPER
         return kind is Kind.HELPER
 
@@ -148,9 +175,15 @@ class Tracker:
         self._loop = loop
         self._found: AnyFactory | None = None
         self._users = 0
+        self.wrap: Callable[[Any], Any] | None = None
+        """Put around each coroutine of a run, where set: `supervisor.testing` counts steps so."""
+        self._owner: Owner | None = None
 
-    def hold(self) -> None:
+    def hold(self, owner: Owner | None = None) -> None:
         """Install the factory, if this is the first run that needs it.
+
+        Args:
+            owner: Asked whose each task of the loop is; None goes by the context alone.
 
         Raises:
             UsageError: An eager task factory is installed; AutoGen hangs under it.
@@ -159,6 +192,7 @@ class Tracker:
         if self._users == 0:
             self._found = self._loop.get_task_factory()
             self._loop.set_task_factory(cast(Any, self._create))
+        self._owner = owner
         self._users += 1
 
     def release(self) -> None:
@@ -168,28 +202,32 @@ class Tracker:
             self._loop.set_task_factory(self._found)
 
     def _create(
-        self, loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **options: Any
+        self, _loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **options: Any
     ) -> Any:
         context = options.get("context") if options else None
-        scope = SCOPE.get() if context is None else context.get(SCOPE)
+        found = SCOPE.get() if context is None else context.get(SCOPE)
+        scope = self._owner(coro, found) if self._owner is not None else found
+        if scope is not found:
+            options["context"] = _within(scope, context)
         if scope is None:
-            return self._make(loop, coro, options)
+            return self._make(asyncio.Task, coro, options)
         kind = scope.classify(coro)
-        if self._found is not None:
-            task: Any = self._found(loop, coro, **options)
-        elif kind is _SHIELDED:
-            task = ShieldedTask(coro, loop=loop, **options)
-        else:
-            task = asyncio.Task(coro, loop=loop, **options)
+        cls = ShieldedTask if kind is _SHIELDED else asyncio.Task
+        task = self._make(cls, coro if self.wrap is None else self.wrap(coro), options)
         scope.note(task, kind, coro)
         return task
 
-    def _make(
-        self, loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], options: Any
-    ) -> Any:
+    def _make(self, cls: type[AnyTask], coro: Coroutine[Any, Any, Any], options: Any) -> Any:
         if self._found is not None:
-            return self._found(loop, coro, **options)
-        return asyncio.Task(coro, loop=loop, **options)
+            return self._found(self._loop, coro, **options)
+        return cls(coro, loop=self._loop, **options)
+
+
+def _within(scope: Scope | None, context: Context | None) -> Context:
+    """A context like this one (or the current one), but of another scope."""
+    inside = context.copy() if context is not None else copy_context()
+    inside.run(SCOPE.set, scope)
+    return inside
 
 
 _trackers: WeakKeyDictionary[asyncio.AbstractEventLoop, Tracker] = WeakKeyDictionary()

@@ -16,22 +16,20 @@ import logging
 import math
 import warnings
 import weakref
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from autogen_agentchat.base import ChatAgent, TaskResult, Team, TerminationCondition
-from autogen_agentchat.messages import (
-    BaseAgentEvent,
-    BaseChatMessage,
-    ModelClientStreamingChunkEvent,
-)
+from autogen_agentchat.agents import BaseChatAgent
+from autogen_agentchat.base import ChatAgent, TaskResult, Team
+from autogen_agentchat.messages import BaseChatMessage, TextMessage
 from autogen_core import CancellationToken
 
-from supervisor.autogen import hush, private
-from supervisor.autogen.boundary import TurnBoundary
-from supervisor.autogen.private import Engine
+from supervisor.autogen import hush, private, sharing
+from supervisor.autogen.channel import Channel, Event, Item, Role, role
+from supervisor.autogen.journal import Journal
+from supervisor.autogen.private import Delivery, Engine
+from supervisor.autogen.reach import reach
 from supervisor.autogen.settling import Settling
 from supervisor.autogen.token import SupervisedToken
 from supervisor.errors import Quarantined, SettingsError, UsageError
@@ -43,11 +41,6 @@ from supervisor.tasks import SCOPE, AnyTask, Kind, Scope, tracker
 AnyToken = CancellationToken
 Runnable = Team | ChatAgent
 Task = str | BaseChatMessage | Sequence[BaseChatMessage]
-Event = BaseAgentEvent | BaseChatMessage | TaskResult
-
-# How far the driver may be ahead of the user's loop. An agent's stream would fill the memory for a
-# slow reader; a team's fills AutoGen's own queue, as it does without us.
-_AHEAD = 256
 
 
 class Phase(enum.Enum):
@@ -110,7 +103,8 @@ class Run(Coroutine[Any, Any, TaskResult]):
         _check(team, timeout)
         self._host = host
         self._team = team
-        self._options: dict[str, Any] = {"task": _as_autogen_takes_it(task)}
+        self._options: dict[str, Any] = {"task": _as_autogen_takes_it(task, team)}
+        self._shows_task = output_task_messages
         if not output_task_messages:
             self._options["output_task_messages"] = False
         self._caller_token = cancellation_token
@@ -119,19 +113,18 @@ class Run(Coroutine[Any, Any, TaskResult]):
         self._request: StopRequest | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._token = SupervisedToken()
-        self._scope = Scope(private.kind_of, self._note_engine)
+        agent = team if isinstance(team, ChatAgent) else None
+        self._journal = Journal(agent, self._between_turns)
+        self._scope = Scope(private.kind_of, self)
         self._engines: dict[AnyTask, Engine] = {}
+        self._runtimes: set[int] = set()  # the id()s of its own ones
+        self._shared = sharing.Shared(self._scope)
         self._settling: Settling | None = None
         self._timers: list[asyncio.TimerHandle] = []
-        self._put_back: Callable[[], None] | None = None
         self._is_draining = False
         self._is_quarantined = False
         self._was_cancelled_by_caller = False
-        self._events: deque[Event] = deque()
-        self._keeps_events = False
-        self._delivered: list[BaseAgentEvent | BaseChatMessage] = []
-        self._waiting: list[asyncio.Future[None]] = []
-        self._room: asyncio.Future[None] | None = None
+        self._channel = Channel()
         self._readers: set[AnyTask | None] = set()
         self._natural: TaskResult | None = None
         self._result: TaskResult | None = None
@@ -173,9 +166,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
 
     def speakers(self) -> list[str]:
         """The names of the agents whose turn it is, the outer teams' first."""
-        # Also of runtimes whose message loop has ended: who refuses to stop speaks on without it.
-        names = dict.fromkeys(n for engine in self._engines.values() for n in engine.speakers())
-        return list(names) or [self.name]
+        return self._journal.speakers() or [self.name]
 
     # -- as a coroutine, and as something to iterate --------------------------------------------
 
@@ -214,9 +205,9 @@ class Run(Coroutine[Any, Any, TaskResult]):
         Raises:
             UsageError: The run is being awaited, or was iterated before.
         """
-        if self._keeps_events or (self._readers and self._phase is not Phase.DONE):
+        if self._channel.keeps or (self._readers and self._phase is not Phase.DONE):
             raise UsageError(f"{self!r} has a reader already; a run can be iterated once")
-        self._keeps_events = self._phase is not Phase.DONE
+        self._channel.keeps = self._phase is not Phase.DONE
         return _Events(self)
 
     if TYPE_CHECKING:
@@ -253,23 +244,38 @@ class Run(Coroutine[Any, Any, TaskResult]):
             self._loop.call_soon_threadsafe(self._stop, reason)
 
     def drain(self, request: StopRequest) -> None:
-        """Let the current turn finish, and begin no other, where the team's class allows that."""
+        """Let the turn finish that is being taken, and begin no other."""
         if self._phase is not Phase.ACTIVE:
             return
         self._request = self._request or request
         self._is_draining = True
-        self._place_boundary()
+        self._between_turns()
+
+    def _between_turns(self) -> None:
+        """Where nobody's turn is being taken, a run that drains is at its end."""
+        request = self._request
+        is_draining = self._is_draining and self._phase is Phase.ACTIVE
+        if is_draining and request is not None and self._journal.is_between_turns():
+            self._settle(request)
 
     def cancel(self, request: StopRequest) -> None:
         """Enter CANCEL: nothing but the final result is yielded any more."""
         if self._phase is not Phase.ACTIVE:
             return
+        self._is_draining = False
+        self._channel.drop()
+        self._settle(request)
+
+    def _settle(self, request: StopRequest) -> None:
         self._request = self._request or request
         self._phase = Phase.STOPPING
-        self._events.clear()
-        self._settling = Settling(self._scope, self._engines, self._token, self._finish)
+        own = [found for engine in self._engines.values() for found in engine.waiting()]
+        self._journal.close([*own, *self._shared.waiting()])
+        self._settling = Settling(
+            self._scope, self._engines, self._shared, self._token, self._finish
+        )
         self._settling.strike()
-        self._wake()
+        self._channel.wake()
 
     def strike(self) -> None:
         """Cancel once more what was cancelled and still runs."""
@@ -291,13 +297,12 @@ class Run(Coroutine[Any, Any, TaskResult]):
         if self._settling is None or self._phase is not Phase.STOPPING or self._is_quarantined:
             return
         self._is_quarantined = True
-        _given_up[id(self._team)] = self
-        names = [task.get_name() for task in self._settling.left()]
+        for thing in self._teams():
+            _given_up[id(thing)] = self
+        doing = ", ".join(_doing(task) for task in self._settling.left())
         self._settling.give_up()
-        self._error = Quarantined(
-            self.name, self.speakers(), f"running ({', '.join(names)})", seconds
-        )
-        self._wake()
+        self._error = Quarantined(self.name, self.speakers(), doing, seconds)
+        self._channel.wake()
         self._host.notice()
 
     @property
@@ -309,6 +314,10 @@ class Run(Coroutine[Any, Any, TaskResult]):
     def is_over(self) -> bool:
         """Whether there is nothing to wait for any more: it is done, or was given up."""
         return self._phase is Phase.DONE or self._is_quarantined
+
+    def _teams(self) -> list[object]:
+        """The team and all within it, or the agent."""
+        return [self._team, *(thing for thing in reach(self._team) if isinstance(thing, Team))]
 
     def _stop(self, reason: str) -> None:
         """Stop this run alone, with a ladder of its own."""
@@ -347,9 +356,14 @@ class Run(Coroutine[Any, Any, TaskResult]):
             self._phase, self._error = Phase.DONE, error
             raise
         loop = self._loop = asyncio.get_running_loop()
-        tracker(loop).hold()
+        tracker(loop).hold(sharing.owner)
         hush.hold()
         self._token.bind(loop)
+        sharing.register(self._scope, self._token)
+        for thing in reach(self._team):
+            runtime = private.given_runtime(thing)
+            if runtime is not None:
+                self._shared.know(runtime)
         self._phase = Phase.ACTIVE
         self._start_driver(loop)
         self._heed_caller()
@@ -361,7 +375,9 @@ class Run(Coroutine[Any, Any, TaskResult]):
         context = contextvars.copy_context()
         context.run(SCOPE.set, None)
         coro = self._drive(before)
-        driver = loop.create_task(coro, name=f"run of {self.name}", context=context)
+        wrap = tracker(loop).wrap
+        name, wrapped = f"run of {self.name}", coro if wrap is None else wrap(coro)
+        driver = loop.create_task(wrapped, name=name, context=context)
         context.run(SCOPE.set, self._scope)
         self._scope.note(driver, Kind.DRIVER, coro)
         driver.add_done_callback(self._driver_ended)
@@ -392,54 +408,51 @@ class Run(Coroutine[Any, Any, TaskResult]):
         stream = self._team.run_stream(cancellation_token=self._token, **self._options)
         try:
             async for event in stream:
-                if _role(event) is _RESULT:
+                if role(event) is _RESULT:
                     self._natural = cast(TaskResult, event)
                 elif self._phase is _ACTIVE:
-                    if self._is_draining:
-                        self._place_boundary()
-                    self._take(event)
-                    if len(self._events) >= _AHEAD:
-                        await self._until_room()
+                    self._channel.put(event)
+                    if self._channel.is_full:
+                        await self._channel.until_room()
         finally:
             # Also of a generator that waits at its `yield`: its clean-up is part of the run.
             if hasattr(stream, "aclose"):
                 await stream.aclose()
 
-    def _take(self, event: Event) -> None:
-        if not self._keeps_events:
-            self._deliver(event)
-            return
-        self._events.append(event)
-        if self._waiting:
-            self._wake_readers()
+    def observe(self, kind: Kind, task: AnyTask, coro: Any) -> None:
+        """A task of the run was created that means something."""
+        if kind is Kind.HANDLER:
+            self._observe_handler(task, private.delivery(coro))
+        elif kind is Kind.SELECTION:
+            self._journal.select(coro)
+            if self._is_draining:  # another branch may still be at its turn; this one waits
+                task.cancel()
+        elif kind is Kind.CALL:
+            self._journal.call(task, coro, self._scope.root(task))
+        elif kind is Kind.ENGINE:
+            self._observe_engine(task, coro)
+        elif kind is Kind.DRIVER:
+            self._journal.begin(task)
 
-    def _deliver(self, event: Event) -> None:
-        if _role(event) is _MESSAGE:
-            self._delivered.append(cast("BaseAgentEvent | BaseChatMessage", event))
+    def observe_child(self, call: AnyTask, coro: Any) -> None:
+        """A tool call has started a task."""
+        self._journal.call_child(call, coro)
 
-    async def _until_room(self) -> None:
-        self._room = asyncio.get_running_loop().create_future()
-        await self._room
+    def _observe_handler(self, task: AnyTask, found: Delivery) -> None:
+        if id(found.runtime) not in self._runtimes:
+            self._shared.note(task, found)
+            if self._settling is not None:  # what a cancelled handler still says is not heard
+                self._settling.cancel(task)
+        self._journal.deliver(found, task)
 
-    def _make_room(self) -> None:
-        if self._room is not None and not self._room.done():
-            self._room.set_result(None)
-        self._room = None
-
-    def _note_engine(self, task: AnyTask, coro: Any) -> None:
-        self._engines[task] = Engine(coro)
+    def _observe_engine(self, task: AnyTask, coro: Any) -> None:
+        engine = self._engines[task] = Engine(coro)
+        self._runtimes.add(engine.id)
         if len(self._engines) > 16:  # noqa: PLR2004 - nested teams start one each time they speak
             self._engines = {t: e for t, e in self._engines.items() if not t.done()}
-
-    def _place_boundary(self) -> None:
-        reason = self._request.reason if self._request else ""
-
-        def wrap(found: TerminationCondition | None) -> TerminationCondition:
-            return TurnBoundary(found, reason)
-
-        if self._put_back is None and self._engines:
-            outermost = next(iter(self._engines.values()))
-            self._put_back = outermost.swap_condition(wrap)
+        team = private.starter()
+        if team is not None:
+            self._journal.start_engine(team, self._scope.root(asyncio.current_task()))
 
     # -- the end --------------------------------------------------------------------------------
 
@@ -451,52 +464,97 @@ class Run(Coroutine[Any, Any, TaskResult]):
             self.cancel_by_caller()
             return
         self._error = driver.exception()
-        self._finish()
+        if self._shared.is_at_work():
+            self._leave_shared()
+        else:
+            self._finish()
+
+    def _leave_shared(self) -> None:
+        """Wait for what is at work on a runtime of the user's; after an error, end it."""
+        if self._error is not None:
+            self._settle(StopRequest(reason="The run has failed", rung=Rung.CANCEL))
+        elif self._phase is Phase.ACTIVE and not self._shared.is_at_work():
+            self._finish()
+        elif self._phase is Phase.ACTIVE:
+            cast(asyncio.AbstractEventLoop, self._loop).call_soon(self._leave_shared)
 
     def _finish(self) -> None:
         """Draw the conclusion; nothing of the run is at work any more."""
-        was_stopped = self._phase is Phase.STOPPING
+        was_stopped = self._phase is Phase.STOPPING and self._error is None
         self._phase = Phase.DONE
         for timer in self._timers:
             timer.cancel()
-        if self._put_back is not None:
-            self._put_back()
         loop = cast(asyncio.AbstractEventLoop, self._loop)
         tracker(loop).release()
         hush.release()
+        sharing.forget(self._scope, self._token)
         if self._natural is None:
             self._repair()
-        if was_stopped or self._error is None:
+        if was_stopped or self._error is None or self._is_quarantined:
             self._error = None
-            self._result = self._natural or self._stopped_result()
+            self._result = self._natural_result() or self._stopped_result()
         self._is_quarantined = False
         for runs in (_busy, _given_up):
-            if runs.get(id(self._team)) is self:
-                del runs[id(self._team)]
-        self._wake()
+            for key in [key for key, run in runs.items() if run is self]:
+                del runs[key]
+        self._channel.wake()
         self._host.dismiss(self)
 
+    def _natural_result(self) -> TaskResult | None:
+        result = self._natural
+        if result is None or result.stop_reason is not None or not self._is_draining:
+            return result
+        return TaskResult(messages=result.messages, stop_reason=self._reason)
+
+    @property
+    def _reason(self) -> str | None:
+        return self._request.reason if self._request is not None else None
+
     def _stopped_result(self) -> TaskResult:
-        reason = self._request.reason if self._request else None
-        return TaskResult(messages=self._delivered, stop_reason=reason)
+        return TaskResult(messages=self._channel.delivered, stop_reason=self._reason)
 
     def _repair(self) -> None:
-        conditions = [c for engine in self._engines.values() for c in engine.conditions()]
+        self._journal.close(())
         for engine in self._engines.values():
-            engine.repair()
+            engine.forget_failure()
         private.free(self._team)
-        for condition in conditions:
-            _finish_now(condition.reset())
+        try:
+            self._conclude()
+        except Exception as error:  # noqa: BLE001 - a user's manager or context may raise anything
+            event = "team not made consistent; reset() it before its next run"
+            reporter.event(event, level=logging.ERROR, exc_info=error, team=self.name)
 
-    def _wake(self) -> None:
-        self._make_room()
-        self._wake_readers()
+    def _conclude(self) -> None:
+        """Make the team consistent, and what was delivered agree with it."""
+        root, turn = self._journal.root, self._journal.turn
+        seen = self._channel.held()
+        for chat in self._journal.others:
+            chat.conclude()
+        if root is not None:
+            task = root.task
+            root.conclude(is_seen=any(m is t for m in seen for t in task))
+            has_taken, said = root.has_taken, root.said() if self._is_draining else []
+        elif turn is not None:
+            task = self._task_of_agent()
+            has_taken, said = turn.conclude_run(task), []
+        else:
+            return
+        self._agree(task if self._shows_task else [], said, has_taken=has_taken)
 
-    def _wake_readers(self) -> None:
-        while self._waiting:
-            waiter = self._waiting.pop()
-            if not waiter.done():
-                waiter.set_result(None)
+    def _task_of_agent(self) -> list[BaseChatMessage]:
+        task = self._options["task"]
+        given = [task] if isinstance(task, BaseChatMessage) else task or []
+        return [message for message in given if isinstance(message, BaseChatMessage)]
+
+    def _agree(self, task: list[BaseChatMessage], said: Sequence[Item], *, has_taken: bool) -> None:
+        """Have the result hold the task if the team has taken it, and what a last turn has said."""
+        delivered = self._channel.delivered
+        others = [m for m in delivered if not any(m is t for t in task)]
+        delivered[:] = [*task, *others] if has_taken else others
+        seen = {id(message) for message in self._channel.held()}
+        for item in said:
+            if id(item) not in seen:
+                self._channel.put(item)
 
     # -- those who wait -------------------------------------------------------------------------
 
@@ -504,20 +562,18 @@ class Run(Coroutine[Any, Any, TaskResult]):
         self._begin()
         self._readers.add(asyncio.current_task())
         while not self.is_over:
-            self._keeps_events = False
-            while self._events:  # left by a loop over its first events: delivered all the same
-                self._deliver(self._events.popleft())
-            self._make_room()
+            self._channel.deliver_all()  # also what is left by a loop over its first events
             try:
                 await self._notice()
             except asyncio.CancelledError:
                 await self._cancelled()
                 raise
+        self._channel.deliver_all()
         return self.conclude()
 
     async def next_event(self) -> Event | None:
         """The next event; None once there will be none."""
-        while not self._events:
+        while self._channel.is_empty:
             self._begin()
             if self.is_over:
                 return None
@@ -527,11 +583,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
             except asyncio.CancelledError:
                 await self._cancelled()
                 raise
-        event = self._events.popleft()
-        self._deliver(event)
-        if self._room is not None:
-            self._make_room()
-        return event
+        return self._channel.pop()
 
     async def _cancelled(self) -> None:
         """Stop the run, for its reader was cancelled; that is raised once it is settled."""
@@ -539,9 +591,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
         await self._until_done()
 
     def _notice(self) -> asyncio.Future[None]:
-        waiter: asyncio.Future[None] = cast(Any, self._loop).create_future()
-        self._waiting.append(waiter)
-        return waiter
+        return self._channel.notice(cast(asyncio.AbstractEventLoop, self._loop))
 
     async def _until_done(self) -> None:
         """Wait until the run is over, whatever cancels the waiting: its own ladder bounds it."""
@@ -617,51 +667,36 @@ def _check(team: object, timeout: object) -> None:
         raise SettingsError("timeout", "give a number of seconds, or None for no limit", timeout)
 
 
-class _Role(enum.Enum):
-    MESSAGE = "is kept"
-    CHUNK = "is only shown"
-    RESULT = "comes last"
-
-
 # On the hot path: to look up a member of an Enum takes as long as to look up a dictionary entry.
-_ACTIVE, _MESSAGE, _RESULT = Phase.ACTIVE, _Role.MESSAGE, _Role.RESULT
-
-# By class: `isinstance` with one of pydantic's costs half a microsecond, for each streamed chunk.
-_roles: dict[type, _Role] = {}
+_ACTIVE, _RESULT = Phase.ACTIVE, Role.RESULT
 
 
-def _role(event: Event) -> _Role:
-    role = _roles.get(type(event))
-    if role is None:
-        is_chunk = isinstance(event, ModelClientStreamingChunkEvent)
-        other = _Role.RESULT if isinstance(event, TaskResult) else _Role.MESSAGE
-        role = _roles[type(event)] = _Role.CHUNK if is_chunk else other
-    return role
-
-
-def _as_autogen_takes_it(task: Task | None) -> Any:
+def _as_autogen_takes_it(task: Task | None, team: Runnable) -> Any:
+    if isinstance(task, str) and isinstance(team, BaseChatAgent):
+        return TextMessage(content=task, source="user")  # as it would itself; to be known again
     # AutoGen 0.7.5 declares a Sequence, and takes nothing but a list.
     return list(task) if isinstance(task, tuple) else task
 
 
 def _refuse_given_up(team: object) -> None:
-    before = _given_up.get(id(team))
-    if before is not None and before.error is not None:
-        raise before.error
+    for thing in (team, *reach(team)):
+        before = _given_up.get(id(thing))
+        if before is not None and before.error is not None:
+            raise before.error
+
+
+def _doing(task: AnyTask) -> str:
+    """What a task is at: its innermost line of Python."""
+    frames = task.get_stack(limit=1)
+    coro: Any = task.get_coro()
+    while getattr(coro, "cr_await", None) is not None:
+        coro = coro.cr_await
+    frame = getattr(coro, "cr_frame", None) or (frames[-1] if frames else None)
+    if frame is None:
+        return task.get_name()
+    code = frame.f_code
+    return f"{code.co_qualname} ({code.co_filename}:{frame.f_lineno})"
 
 
 def _longest(ladder: Ladder) -> float:
     return ladder.abandon if ladder.abandon < math.inf else Ladder().abandon
-
-
-def _finish_now(coro: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine that never really waits, as AutoGen's conditions' `reset()` do not."""
-    try:
-        coro.send(None)
-    except StopIteration:
-        return
-    except Exception as error:  # noqa: BLE001 - a user's condition must not keep the run
-        reporter.event("termination condition not reset", level=logging.WARNING, exc_info=error)
-        return
-    coro.close()
-    reporter.event("termination condition not reset: it waits", level=logging.WARNING)

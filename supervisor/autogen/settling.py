@@ -26,6 +26,7 @@ from collections.abc import Callable
 from typing import Final
 
 from supervisor.autogen.private import Engine
+from supervisor.autogen.sharing import Shared
 from supervisor.autogen.token import SupervisedToken
 from supervisor.tasks import AnyTask, Kind, Scope, ShieldedTask, retrieve
 
@@ -38,7 +39,8 @@ class Settling:
 
     Args:
         scope: The run's tasks.
-        engines: The runtimes that worked for it, by the task of their message loop.
+        engines: The runtimes that worked for it alone, by the task of their message loop.
+        shared: Its part on other runtimes.
         token: The run's token.
         on_settled: Called once, when nothing is at work any more.
     """
@@ -47,11 +49,13 @@ class Settling:
         self,
         scope: Scope,
         engines: dict[AnyTask, Engine],
+        shared: Shared,
         token: SupervisedToken,
         on_settled: Callable[[], None],
     ) -> None:
         self._scope = scope
         self._engines = engines
+        self._shared = shared
         self._token = token
         self._on_settled = on_settled
         self._struck: set[AnyTask] = set()
@@ -63,9 +67,10 @@ class Settling:
         self._scope.is_hushed = True
         for engine in self._live_engines():
             engine.close_intake()
+        self._shared.withdraw()
         self._token.cancel()
         for task in self._scope.at_work():
-            self._cancel(task)
+            self.cancel(task)
         self._look()
 
     def abandon(self) -> None:
@@ -87,13 +92,13 @@ class Settling:
 
     def left(self) -> list[AnyTask]:
         """The tasks that were cancelled and are still at work, the newest first."""
-        alive = self._scope.alive(Kind.DRIVER, Kind.HANDLER, Kind.WORK)
-        return [task for task in alive if task in self._struck]
+        return [task for task in self._scope.alive(*Kind) if task in self._struck]
 
     def _live_engines(self) -> list[Engine]:
         return [engine for task, engine in reversed(self._engines.items()) if not task.done()]
 
-    def _cancel(self, task: AnyTask) -> None:
+    def cancel(self, task: AnyTask) -> None:
+        """Cancel a task of the run, and wait for it."""
         if task not in self._struck:
             self._struck.add(task)
             task.add_done_callback(self._ended)
@@ -113,6 +118,7 @@ class Settling:
         if not self._struck:
             self._is_over = True
             self._stop_hammer()
+            self._shared.restore()
             self._scope.retrieve()
             self._on_settled()
 

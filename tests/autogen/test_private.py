@@ -48,9 +48,11 @@ async def _at_work() -> AsyncGenerator[
     await stubborn.is_working.wait()
     runtime = group._runtime
     assert isinstance(runtime, SingleThreadedAgentRuntime)
-    yield group, runtime
-    stubborn.let_go.set()
-    await running
+    try:
+        yield group, runtime
+    finally:
+        stubborn.let_go.set()
+        await running
 
 
 def _manager(runtime: SingleThreadedAgentRuntime) -> BaseGroupChatManager:
@@ -258,15 +260,3 @@ async def test_kinds() -> None:
     for coro, kind in expected.items():
         assert kind_of(coro) is kind
         coro.close()
-
-
-async def test_an_engine_knows_its_speakers_and_conditions() -> None:
-    """An `Engine` reads the manager through the message loop's coroutine."""
-    async with _at_work() as (group, runtime):
-        context = runtime._run_context
-        assert context is not None
-        coro = context._run()
-        engine = Engine(coro)
-        coro.close()
-        assert engine.speakers() == ["stubborn"]
-        assert engine.conditions() == [group._termination_condition]

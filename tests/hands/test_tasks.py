@@ -41,9 +41,19 @@ class Stage:
 
     def __init__(self) -> None:
         self.engines: list[tuple[AnyTask, str]] = []
-        self.scope = Scope(kind_of, lambda task, coro: self.engines.append((task, coro.__name__)))
+        self.children: list[tuple[AnyTask, str]] = []
+        self.scope = Scope(kind_of, self)
         self.tracker = Tracker(asyncio.get_running_loop())
         self.may_end = asyncio.Event()
+
+    def observe(self, kind: Kind, task: AnyTask, coro: Any) -> None:
+        """Note the message loops."""
+        if kind is Kind.ENGINE:
+            self.engines.append((task, coro.__name__))
+
+    def observe_child(self, call: AnyTask, coro: Any) -> None:
+        """Note what tool calls start."""
+        self.children.append((call, coro.__name__))
 
     def __enter__(self) -> Stage:
         self.tracker.hold()

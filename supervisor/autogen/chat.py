@@ -1,0 +1,381 @@
+"""A team's part in a run, as its messages show it, and what is made of it after a stop.
+
+AutoGen keeps who is to speak, who is to hear what, and who has heard it in half a dozen places,
+and changes them a few steps apart. A stop may come between any two. So what the members are to
+hear is counted here, by the messages as they are published, and written back at the end; and the
+manager's way to the next speaker is marked as it starts to select one, and undone if nobody
+has answered since.
+
+A turn is undone where it can be: the agent forgets what it was given, and will be given it again.
+Where a tool was called that cannot be: the agent keeps what it was given, and its open calls are
+closed. A team within a team is no turn: it keeps what its members finished, and goes on.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from autogen_agentchat.agents import AssistantAgent, SocietyOfMindAgent
+from autogen_agentchat.base import Team
+from autogen_agentchat.messages import BaseChatMessage
+
+from supervisor.autogen import private
+from supervisor.autogen.calls import Call
+from supervisor.autogen.continuing import (
+    GoingOn,
+    NextSpeakers,
+    NextStep,
+    behind,
+    next_speakers,
+)
+from supervisor.autogen.memory import Marks, close_calls, holds_results
+from supervisor.autogen.private import ChatItem, Fields, Group
+from supervisor.autogen.reach import reach
+from supervisor.log import reporter
+
+
+class Turn:
+    """One member's turn, or the run of a single agent.
+
+    Args:
+        agent: The agent or team whose turn it is.
+        given: How many of the messages that were due to it it was given.
+    """
+
+    def __init__(self, agent: Any, given: int = 0) -> None:
+        self.agent = behind(agent)
+        self.given = given
+        self.calls: list[Call] = []
+        self.chats: list[Chat] = []
+        """The teams that were run in the course of it, the first first."""
+        self.has_executed = False
+        """Whether code was executed in the course of it, to the end."""
+        things = [] if isinstance(self.agent, Team) else list(reach(self.agent))
+        self._assistants = [thing for thing in things if isinstance(thing, AssistantAgent)]
+        self.marks = Marks(things)
+
+    def live_chats(self) -> list[Chat]:
+        """The teams within it that are at work."""
+        return [chat for chat in self.chats if not chat.has_ended]
+
+    def has_taken_effect(self) -> bool:
+        """Whether something was done in the course of it that must not be done again."""
+        if self.has_executed or any(call.has_taken_effect for call in self.calls):
+            return True
+        if any(chat.has_taken_effect() for chat in self.chats):
+            return True
+        # Of a user's agent the calls are not seen, but their results are.
+        return self._calls_by_itself() and any(holds_results(m) for m in self.marks.added())
+
+    def _calls_by_itself(self) -> bool:
+        return not self._assistants
+
+    def undo(self) -> None:
+        """Have it never happened."""
+        for chat in reversed(self.chats):
+            chat.undo()
+        self.marks.rewind()
+
+    def conclude_run(self, task: Sequence[BaseChatMessage]) -> bool:
+        """Make a single agent consistent, whose run this is.
+
+        Args:
+            task: What it was given.
+
+        Returns:
+            Whether it has taken the task, and goes on without. An agent with no memory has none
+            to lose.
+        """
+        context: Any = getattr(self.agent, "model_context", None)
+        if self.has_taken_effect() or not self.marks.is_whole:
+            self.keep()
+            return True
+        taken = self.marks.taken(self.agent, task)
+        self.undo()
+        if taken is not None and context is not None:
+            private.put_messages(context, [*(private.messages_of(context) or []), *taken])
+        return taken is not None or context is None
+
+    def keep(self) -> None:
+        """Close what was begun in the course of it."""
+        watched = {id(agent.model_context) for agent in self._assistants}
+        for context in self.marks.contexts:
+            close_calls(context, self.calls, are_all=id(context) in watched)
+        for chat in self.chats:
+            chat.conclude()
+        if isinstance(self.agent, SocietyOfMindAgent) and self.chats:
+            self._have_go_on(self.agent, self.chats[-1])
+
+    @staticmethod
+    def _have_go_on(agent: SocietyOfMindAgent, chat: Chat) -> None:
+        """Have an inner team go on, when its agent is asked again."""
+        place, team = _place_of(agent)
+        if team is not None and chat.has_taken:
+            put_back = functools.partial(setattr, agent, place, team)
+            stand_in = GoingOn(
+                team, put_back, taken=chat.task, said=chat.said(), has_ended=chat.has_ended
+            )
+            setattr(agent, place, stand_in)
+
+
+def _place_of(agent: object) -> tuple[str, Team | None]:
+    for name, value in vars(agent).items():
+        if isinstance(behind(value), Team):
+            return name, behind(value)
+    return "", None
+
+
+class Chat:
+    """One run of one team, on its own or within a turn of another one.
+
+    Args:
+        group: The team's manager and members.
+        task: What it was given to begin with.
+    """
+
+    def __init__(self, group: Group, task: Sequence[BaseChatMessage]) -> None:
+        self.group = group
+        self.task = list(task)
+        self.turns: dict[str, Turn] = {}
+        """Of those who were asked and have not answered."""
+        self.has_ended = False
+        """Whether the team has come to its own end."""
+        self.has_taken = False
+        """Whether the team has taken the task; told by `conclude`."""
+        self._had_effect = False
+        self._is_told = False  # the members of the task
+        self._has_progressed = False
+        self._due = {name: group.buffer(name) for name in group.names}
+        self._unheard: list[list[ChatItem]] = []  # published, and perhaps not heard by the manager
+        self._selection: Fields | None = None
+        self._selected: list[str] = []  # by a stand-in, in this selection
+        self._has_answer = False
+        self._instruction: BaseChatMessage | None = None  # MagenticOne's, to whom it asks next
+        self._is_replanning = False
+        self._past: dict[str, Chat] = {}  # the first run of each team that was a member's turn
+        self._heard = len(group.thread)
+        due = {name: list(messages) for name, messages in self._due.items()}
+        self._before = (Marks(group.memory()), group.fields(), due)
+
+    # -- what its messages show -----------------------------------------------------------------
+
+    def tell_task(self) -> None:
+        """The members are being told of the task."""
+        self._is_told = True
+        for due in self._due.values():
+            due.extend(self.task)
+
+    def select(self) -> None:
+        """The manager is about to select who speaks next: a turn has ended."""
+        self._has_progressed = True
+        self._unheard.clear()
+        self._selection, self._has_answer = self.group.fields(), False
+        stand_in = next_speakers(self.group)
+        self._selected = stand_in.names if stand_in is not None else []
+
+    def ask(self, name: str) -> Turn:
+        """A member is being asked to speak."""
+        self._has_progressed = True
+        if not self.group.has_turns:
+            self._unheard.clear()
+        agent = self.group.agent(name)
+        if isinstance(agent, Team) and not isinstance(agent, GoingOn) and not self._due[name]:
+            self._have_go_on(name, agent)
+        turn = self.turns[name] = Turn(agent, len(self._due[name]))
+        return turn
+
+    def answer(self, name: str, said: Sequence[ChatItem], told: Sequence[BaseChatMessage]) -> None:
+        """A member, or the manager, has spoken.
+
+        Args:
+            name: Who.
+            said: What the manager will put into its thread.
+            told: What the other members are to hear.
+        """
+        turn = self.turns.pop(name, None)
+        if turn is not None:
+            self._has_answer = True
+            self._had_effect = self._had_effect or turn.has_taken_effect()
+            self._due[name] = self._due[name][turn.given :]
+            for chat in turn.chats:
+                self._past.setdefault(chat.group.key, chat)
+        for other, due in self._due.items():
+            if other != name:
+                due.extend(told)
+        if name in self._due:
+            self._unheard.append(list(said))
+        else:  # MagenticOne's orchestrator speaks itself, and has heard itself
+            self._instruction, self._is_replanning = told[-1], False
+            self._has_progressed = True
+
+    def forget(self, topic: str) -> None:
+        """A member is being reset, in the midst of a run."""
+        name = self.group.name_at(topic)
+        if name is not None:
+            self._due[name].clear()
+            self._is_replanning = self.group.restarts
+
+    def execute(self, name: str) -> None:
+        """A member has executed code."""
+        if name in self.turns:
+            self.turns[name].has_executed = True
+
+    def open_turns(self) -> Iterator[tuple[str, Turn]]:
+        """The turns that are being taken, the innermost of each."""
+        for name, turn in self.turns.items():
+            inner = turn.live_chats()
+            if inner:
+                for chat in inner:
+                    yield from chat.open_turns()
+            else:
+                yield name, turn
+
+    def has_taken_effect(self) -> bool:
+        """Whether something was done that must not be done again."""
+        return self._had_effect or any(turn.has_taken_effect() for turn in self.turns.values())
+
+    # -- what is made of it, once nothing is at work --------------------------------------------
+
+    def said(self) -> list[ChatItem]:
+        """What its members have said in this run."""
+        return self.group.thread[self._heard + len(self.task) :]
+
+    def undo(self) -> None:
+        """Have it never happened."""
+        marks, fields, due = self._before
+        for turn in self.turns.values():
+            turn.undo()
+        for chat in self._past.values():
+            chat.undo()
+        marks.rewind()
+        self.group.put_fields(fields)
+        self._due = {name: list(messages) for name, messages in due.items()}
+        self._write()
+
+    def conclude(self, *, is_seen: bool = False) -> None:
+        """Make the team consistent.
+
+        Args:
+            is_seen: Whether the user has seen its task among the events.
+        """
+        is_under_way = self._has_progressed or (is_seen and not self.group.restarts)
+        self.has_taken = is_under_way and (self._is_told or not self.task or self.group.restarts)
+        if not self.has_taken:
+            self.undo()
+            return
+        self._hear()
+        interrupted = [name for name in list(self.turns) if not self._end_turn(name)]
+        self._return_to_turn(interrupted)
+        self._write()
+
+    def _hear(self) -> None:
+        """Have the manager hear what it was to hear."""
+        if self.task and self._is_told and not self.group.restarts:
+            self._hear_of(self.task)
+        for said in self._unheard:
+            self._hear_of(said)
+        self._unheard.clear()
+
+    def _hear_of(self, said: Sequence[ChatItem]) -> None:
+        known = {id(item) for item in self.group.thread[self._heard :]}
+        if said and id(said[-1]) not in known:
+            self.group.add(said)
+
+    def _end_turn(self, name: str) -> bool:
+        """Conclude an interrupted turn.
+
+        Returns:
+            Whether it was finished after all: a team within this one had come to its end.
+        """
+        turn = self.turns.pop(name)
+        if isinstance(turn.agent, Team):
+            return self._end_turn_of_team(name, turn)
+        if turn.marks.is_whole and not turn.has_taken_effect():
+            turn.undo()
+            return False
+        turn.keep()
+        if not isinstance(turn.agent, SocietyOfMindAgent):  # which takes it at its end
+            self._due[name] = self._due[name][turn.given :]
+        return False
+
+    def _end_turn_of_team(self, name: str, turn: Turn) -> bool:
+        if not turn.chats:
+            return False
+        inner = turn.chats[-1]
+        inner.conclude()
+        if not inner.has_taken:
+            return False
+        said = inner.said()
+        told = [item for item in said if isinstance(item, BaseChatMessage)]
+        if inner.has_ended:
+            self.turns[name] = turn
+            self.answer(name, said, told)
+            self._hear()
+            return True
+        self._due[name] = self._due[name][turn.given :]
+        for other, due in self._due.items():
+            if other != name:
+                due.extend(told)
+        if said:
+            self.group.add_unfinished(said)
+        if not self._due[name]:
+            self._have_go_on(name, turn.agent)
+        return False
+
+    def _have_go_on(self, name: str, team: Team) -> None:
+        put_back = functools.partial(self.group.put_agent, name, team)
+        self.group.put_agent(name, GoingOn(team, put_back))
+
+    def _return_to_turn(self, interrupted: list[str]) -> None:
+        """Have those speak next who were to speak."""
+        group = self.group
+        if group.restarts:
+            self._take_back_instruction(interrupted)
+            NextStep(group, is_replanning=self._is_replanning)
+        elif self._selection is not None and not self._has_answer:
+            self._select_again(self._selection, interrupted or self._selected)
+        elif interrupted:
+            if group.is_graph:
+                group.put_first(interrupted)
+            NextSpeakers(group, interrupted)
+        elif group.is_graph:
+            if group.is_complete():
+                group.start_over()
+            NextSpeakers(group, [])
+
+    def _select_again(self, selection: Fields, names: list[str]) -> None:
+        """Undo a selection after which nobody has answered."""
+        group, then = self.group, self.group.fields()
+        group.put_fields(selection)
+        if group.is_graph:
+            NextSpeakers(group, [])
+        elif group.is_selector and names:
+            NextSpeakers(group, names, then=then)
+
+    def _take_back_instruction(self, interrupted: list[str]) -> None:
+        """Take back what MagenticOne has said to whom it asked, and will say again."""
+        said = self._instruction
+        if not interrupted or said is None:
+            return
+        for name, due in self._due.items():
+            self._due[name] = [message for message in due if message is not said]
+        self.group.thread[:] = [item for item in self.group.thread if item is not said]
+
+    def _write(self) -> None:
+        for name, messages in self._due.items():
+            self.group.put_buffer(name, list(messages))
+        self.group.unlock()
+        self._reset_condition()
+
+    def _reset_condition(self) -> None:
+        condition = self.group.condition
+        if condition is None:
+            return
+        try:
+            private.at_once(condition.reset())
+        except Exception as error:  # noqa: BLE001 - a user's condition must not keep the run
+            event = f"termination condition of {self.group.manager.id.type} not reset"
+            reporter.event(event, level=logging.WARNING, exc_info=error)

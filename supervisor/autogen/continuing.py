@@ -1,0 +1,231 @@
+"""Stand-ins that let a team go on where it was interrupted, under the supervisor or without.
+
+AutoGen has no word for "go on": a team within a team is always given a task (and refuses an empty
+one), and a model that selects the speaker is asked anew. Each stand-in does its work once, and
+takes itself out of the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from typing import Any
+
+from autogen_agentchat.base import TaskResult, Team
+from autogen_agentchat.messages import (
+    BaseAgentEvent,
+    BaseChatMessage,
+    HandoffMessage,
+)
+from autogen_core import CancellationToken, ComponentModel, MessageContext
+
+from supervisor.autogen.private import Fields, Group, GroupChatStart
+
+Item = BaseAgentEvent | BaseChatMessage
+
+
+class GoingOn(Team):
+    """Stands in for a team within a team, or within an agent, that was interrupted.
+
+    Its next run does without what the team was given before: it goes on without a task where
+    nothing is new. Everything else goes to the team itself.
+
+    Args:
+        team: The team.
+        put_back: Puts the team back in its place.
+        taken: The messages that it was given before the interruption.
+        said: What it had said before that; told again, for one who sums up what was said.
+        has_ended: Whether it had come to its end, and need not go on.
+    """
+
+    def __init__(
+        self,
+        team: Team,
+        put_back: Callable[[], None],
+        *,
+        taken: Sequence[BaseChatMessage] = (),
+        said: Sequence[Item] = (),
+        has_ended: bool = False,
+    ) -> None:
+        self.team = team
+        self._has_ended = has_ended
+        self._put_back = put_back
+        self._taken = {message.id for message in taken}
+        self._said = list(said)
+
+    @property
+    def name(self) -> str:
+        """The team's."""
+        return self.team.name
+
+    @property
+    def description(self) -> str:
+        """The team's."""
+        return self.team.description
+
+    async def run(
+        self,
+        *,
+        task: str | BaseChatMessage | Sequence[BaseChatMessage] | None = None,
+        cancellation_token: CancellationToken | None = None,
+        output_task_messages: bool = True,
+    ) -> TaskResult:
+        """Go on, and give the result."""
+        result: TaskResult | None = None
+        async for event in self.run_stream(
+            task=task,
+            cancellation_token=cancellation_token,
+            output_task_messages=output_task_messages,
+        ):
+            if isinstance(event, TaskResult):
+                result = event
+        assert result is not None
+        return result
+
+    async def run_stream(
+        self,
+        *,
+        task: str | BaseChatMessage | Sequence[BaseChatMessage] | None = None,
+        cancellation_token: CancellationToken | None = None,
+        output_task_messages: bool = True,
+    ) -> AsyncGenerator[Item | TaskResult, None]:
+        """Go on."""
+        self._put_back()
+        for item in self._said:
+            yield item
+        new = self._new(task)
+        if self._has_ended and not new:
+            yield TaskResult(messages=self._said)
+            return
+        async for event in self.team.run_stream(
+            task=new,
+            cancellation_token=cancellation_token,
+            output_task_messages=output_task_messages,
+        ):
+            if isinstance(event, TaskResult):
+                messages = [*self._said, *event.messages]
+                yield TaskResult(messages=messages, stop_reason=event.stop_reason)
+            else:
+                yield event
+
+    def _new(
+        self, task: str | BaseChatMessage | Sequence[BaseChatMessage] | None
+    ) -> str | BaseChatMessage | list[BaseChatMessage] | None:
+        if task is None or isinstance(task, (str, BaseChatMessage)):
+            return task
+        return [message for message in task if self._is_new(message)] or None
+
+    def _is_new(self, message: BaseChatMessage) -> bool:
+        # A `SocietyOfMindAgent` tells its team what it was asked before; it has been told already.
+        is_reminder = isinstance(message, HandoffMessage) and not message.target
+        return message.id not in self._taken and not (is_reminder and self._taken)
+
+    async def reset(self) -> None:
+        """Reset the team."""
+        self._put_back()
+        await self.team.reset()
+
+    async def pause(self) -> None:
+        """Pause the team."""
+        await self.team.pause()
+
+    async def resume(self) -> None:
+        """Resume the team."""
+        await self.team.resume()
+
+    async def save_state(self) -> Mapping[str, Any]:
+        """Save the team's state."""
+        return await self.team.save_state()
+
+    async def load_state(self, state: Mapping[str, Any]) -> None:
+        """Load the team's state."""
+        self._put_back()
+        await self.team.load_state(state)
+
+    def dump_component(self) -> ComponentModel:
+        """Dump the team."""
+        return self.team.dump_component()
+
+
+def behind(agent: Any) -> Any:
+    """The agent or team itself, where a stand-in is in its place."""
+    return agent.team if isinstance(agent, GoingOn) else agent
+
+
+class NextSpeakers:
+    """Stands in for a manager's `select_speaker`, for the first turn after an interruption.
+
+    Who was interrupted speaks next, where no new task has come. A graph that is given a new task
+    begins at its start.
+
+    Args:
+        group: The team.
+        names: Who is asked without being selected; nobody where the manager will find them itself.
+        then: What the manager will select by after that.
+    """
+
+    def __init__(self, group: Group, names: Sequence[str], *, then: Fields | None = None) -> None:
+        self.manager = group.manager
+        self.names = list(names)
+        self._then = then or {}
+        self._group = group
+        self._heard = len(group.thread)
+        self._last = group.thread[-1].id if group.thread else None
+        self.put()
+
+    def put(self) -> None:
+        """Put it in place."""
+        vars(self.manager)["select_speaker"] = self.select_speaker
+
+    def remove(self) -> None:
+        """Take it out of the way."""
+        vars(self.manager).pop("select_speaker", None)
+
+    async def select_speaker(self, thread: Sequence[Item]) -> list[str] | str:
+        """Tell who was interrupted; ask the manager where there is a new task."""
+        self.remove()
+        # By its id: the team may have been loaded from its own state meanwhile, or from another.
+        heard = thread[self._heard - 1].id if 0 < self._heard <= len(thread) else None
+        is_new_task = heard == self._last and len(thread) > self._heard
+        if heard == self._last and not is_new_task and self.names:
+            if self._group.is_graph:
+                self._group.take_out(self.names)
+            self._group.put_fields(self._then)
+            return list(self.names)
+        if is_new_task and self._group.is_graph:
+            self._group.start_over()
+        return await self.manager.select_speaker(thread)
+
+
+def next_speakers(group: Group) -> NextSpeakers | None:
+    """The stand-in that is in place for this team."""
+    found = getattr(vars(group.manager).get("select_speaker"), "__self__", None)
+    return found if isinstance(found, NextSpeakers) else None
+
+
+class NextStep:
+    """Stands in for MagenticOne's way to begin, which asks for a task each time.
+
+    Without a task its next run goes on: the orchestrator looks at what was said, and asks the
+    next member. With one it begins with the facts, as ever.
+
+    Args:
+        group: The team.
+        is_replanning: Whether it was making its plan anew, and its members were forgetting the
+            old one.
+    """
+
+    def __init__(self, group: Group, *, is_replanning: bool) -> None:
+        self._group = group
+        self._is_replanning = is_replanning
+        vars(group.manager)["on_message_impl"] = self.on_message_impl
+
+    async def on_message_impl(self, message: Any, ctx: MessageContext) -> Any:
+        """Go on, where the run has no task; otherwise let the orchestrator see to it."""
+        manager = self._group.manager
+        if not isinstance(message, GroupChatStart):
+            return await type(manager).on_message_impl(manager, message, ctx)
+        vars(manager).pop("on_message_impl", None)
+        if message.messages is None and self._group.thread:
+            token = ctx.cancellation_token
+            return await self._group.go_on(token, is_replanning=self._is_replanning)
+        return await manager.on_message_impl(message, ctx)

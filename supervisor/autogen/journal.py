@@ -1,0 +1,224 @@
+"""The journal of a run: what its teams say to each other, as AutoGen starts to handle it.
+
+AutoGen handles each message in a task of its own, and the task factory (`tasks.py`) sees each of
+these before its first step, on any runtime. So nothing of AutoGen's is replaced or subclassed to
+learn whose turn it is. At a stop the journal is closed: what was published by then has happened,
+whether it was handled or not; what comes later has not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, cast
+
+from autogen_agentchat.messages import BaseChatMessage, CodeExecutionEvent
+from autogen_core import AgentId
+
+from supervisor.autogen import private
+from supervisor.autogen.calls import Call
+from supervisor.autogen.chat import Chat, Turn
+from supervisor.autogen.private import (
+    Delivery,
+    Group,
+    GroupChatAgentResponse,
+    GroupChatMessage,
+    GroupChatRequestPublish,
+    GroupChatReset,
+    GroupChatStart,
+    GroupChatTeamResponse,
+    GroupChatTermination,
+)
+from supervisor.autogen.reach import reach
+from supervisor.tasks import AnyTask
+
+Root = Callable[[AnyTask | None], AnyTask | None]
+
+
+class Journal:
+    """What has happened in a run.
+
+    Args:
+        agent: The agent that is run; None where a team is.
+        on_boundary: Called where a turn has ended, in the very step in which the next would begin.
+    """
+
+    def __init__(self, agent: object | None, on_boundary: Callable[[], None]) -> None:
+        self.root: Chat | None = None
+        """The run of the outermost team, once it has begun."""
+        self.turn = Turn(agent) if agent is not None else None
+        """The run of the agent."""
+        self.others: list[Chat] = []
+        """Runs of teams of which nothing tells who has started them."""
+        self._on_boundary = on_boundary
+        self._chats: dict[str, Chat] = {}  # by the team's id; of each the last
+        self._turns: dict[AnyTask, Turn] = {}  # by the task of the handler
+        self._calls: dict[AnyTask, Call] = {}
+        self._within: dict[str, Turn] = {}  # the turn in which a team is being started, by its id
+        self._is_closed = False
+
+    def begin(self, driver: AnyTask) -> None:
+        """The run begins, in this task."""
+        if self.turn is not None:
+            self._turns[driver] = self.turn
+
+    # -- what the tasks show --------------------------------------------------------------------
+
+    def start_engine(self, team: Any, root: AnyTask | None) -> None:
+        """A team starts its own runtime, on behalf of a handler."""
+        turn = self._turns.get(cast(AnyTask, root))
+        if turn is not None:
+            self._within[private.team_id(team)] = turn
+
+    def call(self, task: AnyTask, coro: Any, root: AnyTask | None) -> None:
+        """A tool is called, on behalf of a handler."""
+        call = self._calls[task] = Call(task, coro)
+        turn = self._turns.get(cast(AnyTask, root))
+        if turn is not None and not self._is_closed:
+            turn.calls.append(call)
+
+    def call_child(self, task: AnyTask, coro: Any) -> None:
+        """A tool call has started a task."""
+        if task in self._calls:
+            self._calls[task].add_child(coro)
+
+    def select(self, coro: Any) -> None:
+        """A manager selects the next speaker."""
+        manager = private.selecting_manager(coro)
+        chat = self._chats.get(manager.id.key) if manager is not None else None
+        if chat is not None and not self._is_closed:
+            chat.select()
+            self._on_boundary()
+
+    def deliver(self, found: Delivery, task: AnyTask | None) -> None:
+        """A message is about to be handled, in this task; or waits in a queue as the run stops."""
+        read = _READ.get(found.message.__class__)
+        if read is not None and not self._is_closed:
+            read(self, found, task)
+
+    def close(self, waiting: Iterable[Delivery]) -> None:
+        """Nothing happens any more, but what waits in the queues.
+
+        What has happened stays as it is now: a call that did not start will not.
+        """
+        if self._is_closed:
+            return
+        for found in waiting:
+            self.deliver(found, None)
+        for call in self._calls.values():
+            call.freeze()
+        self._is_closed = True
+
+    # -- what the messages say ------------------------------------------------------------------
+
+    def _start(self, found: Delivery, task: AnyTask | None) -> None:
+        if found.is_sent:
+            if task is not None:
+                self._begin_chat(found)
+            return
+        chat = self._chats.get(found.key)
+        if chat is not None and found.address == chat.group.topic:
+            chat.tell_task()
+
+    def _begin_chat(self, found: Delivery) -> None:
+        try:
+            group = Group(found.runtime, AgentId(found.address, found.key))
+        except Exception:  # noqa: BLE001 - AutoGen meets it next, and raises it to the caller
+            return
+        chat = self._chats[found.key] = Chat(group, found.message.messages or [])
+        turn = self._within.pop(found.key, None) or self._turn_that_holds(found.key)
+        if turn is not None:
+            turn.chats.append(chat)
+        elif self.root is None and self.turn is None:
+            self.root = chat
+        else:
+            self.others.append(chat)
+
+    def _turn_that_holds(self, key: str) -> Turn | None:
+        """The turn of which a team is part that did not start a runtime of its own."""
+        if self.root is None and self.turn is None:
+            return None
+        for _, turn in self._open_turns():
+            for thing in reach(turn.agent):
+                if private.is_team(thing, key):
+                    return turn
+        return None
+
+    def _ask(self, found: Delivery, task: AnyTask | None) -> None:
+        chat = self._chats.get(found.key)
+        name = chat.group.name_at(found.address) if chat is not None else None
+        if chat is not None and name is not None:
+            turn = chat.ask(name)
+            if task is not None:
+                self._turns[task] = turn
+                task.add_done_callback(self._forget)
+
+    def _forget(self, task: AnyTask) -> None:
+        self._turns.pop(task, None)
+
+    def _answer(self, found: Delivery, _task: AnyTask | None) -> None:
+        chat, message = self._chats.get(found.key), found.message
+        if chat is None or found.address != chat.group.topic:
+            return
+        if isinstance(message, GroupChatAgentResponse):
+            told = [message.response.chat_message]
+            inner = [] if chat.group.restarts else message.response.inner_messages or []
+            said = [*inner, *told]
+        else:
+            said = list(message.result.messages)
+            told = [item for item in said if isinstance(item, BaseChatMessage)]
+        chat.answer(message.name, said, told)
+        self._drop_calls()
+        if not chat.group.has_turns and message.name in chat.group.names:
+            self._on_boundary()
+
+    def _drop_calls(self) -> None:
+        self._calls = {task: call for task, call in self._calls.items() if not task.done()}
+
+    def _reset(self, found: Delivery, _task: AnyTask | None) -> None:
+        chat = self._chats.get(found.key)
+        if chat is not None and not chat.has_ended:
+            chat.forget(found.address)
+
+    def _end(self, found: Delivery, _task: AnyTask | None) -> None:
+        chat = self._chats.get(found.key)
+        if chat is not None and found.message.error is None:
+            chat.has_ended = True
+
+    def _log(self, found: Delivery, _task: AnyTask | None) -> None:
+        item = found.message.message
+        if type(item) is CodeExecutionEvent and found.key in self._chats:
+            self._chats[found.key].execute(item.source)
+
+    # -- the turns ------------------------------------------------------------------------------
+
+    def _open_turns(self) -> Iterator[tuple[str, Turn]]:
+        if self.root is not None and not self.root.has_ended:
+            yield from self.root.open_turns()
+        elif self.turn is not None:
+            inner = self.turn.live_chats()
+            for chat in inner:
+                yield from chat.open_turns()
+            if not inner:
+                yield "", self.turn
+
+    def speakers(self) -> list[str]:
+        """The names of the agents whose turn it is."""
+        return [name for name, _ in self._open_turns() if name]
+
+    def is_between_turns(self) -> bool:
+        """Whether nobody's turn is being taken."""
+        return not any(True for _ in self._open_turns())
+
+
+_Read = Callable[[Journal, Delivery, "AnyTask | None"], None]
+
+# ruff: noqa: SLF001 - the table of the journal's own methods
+_READ: Final[dict[type, _Read]] = {
+    GroupChatStart: Journal._start,  # pyright: ignore[reportPrivateUsage]
+    GroupChatRequestPublish: Journal._ask,  # pyright: ignore[reportPrivateUsage]
+    GroupChatAgentResponse: Journal._answer,  # pyright: ignore[reportPrivateUsage]
+    GroupChatTeamResponse: Journal._answer,  # pyright: ignore[reportPrivateUsage]
+    GroupChatReset: Journal._reset,  # pyright: ignore[reportPrivateUsage]
+    GroupChatTermination: Journal._end,  # pyright: ignore[reportPrivateUsage]
+    GroupChatMessage: Journal._log,  # pyright: ignore[reportPrivateUsage]
+}

@@ -1,0 +1,188 @@
+"""What agents remember: marked before a turn, rewound or closed after an interrupted one.
+
+An `AssistantAgent` puts what it is given into its model context before it asks the model, and the
+model's wish for tools before it calls them. Interrupted, it would be given the same again, and
+its model would find calls without results, which OpenAI's and Anthropic's refuse.
+
+A mark is a copy of the lists of messages within an agent, at any depth. What was not chosen:
+`save_state()`, which writes each message out, for each turn. An agent of the user's that
+remembers in another way than in a model context or in lists of messages is not rewound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple, cast
+
+from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, HandoffMessage
+from autogen_core import FunctionCall
+from autogen_core.model_context import ChatCompletionContext
+from autogen_core.models import (
+    AssistantMessage,
+    FunctionExecutionResult,
+    FunctionExecutionResultMessage,
+    LLMMessage,
+    SystemMessage,
+    UserMessage,
+)
+
+from supervisor.autogen import private
+from supervisor.autogen.calls import Call
+
+_MESSAGES: Final = (
+    AssistantMessage,
+    BaseAgentEvent,
+    BaseChatMessage,
+    FunctionExecutionResultMessage,
+    SystemMessage,
+    UserMessage,
+)
+
+
+class _List(NamedTuple):
+    """A list of messages that an object keeps in an attribute."""
+
+    owner: object
+    attribute: str
+    items: list[Any]
+
+
+class Marks:
+    """How much the things within an agent remember, at one moment.
+
+    Args:
+        things: Model contexts, agents, anything with lists of messages for attributes.
+    """
+
+    def __init__(self, things: Iterable[object]) -> None:
+        self._contexts: list[tuple[ChatCompletionContext, list[LLMMessage]]] = []
+        self._lists: list[_List] = []
+        self.is_whole = True
+        """Whether all of it can be rewound."""
+        for thing in things:
+            if isinstance(thing, ChatCompletionContext):
+                self._mark_context(thing)
+            else:
+                self._mark_lists(thing)
+
+    def _mark_context(self, context: ChatCompletionContext) -> None:
+        messages = private.messages_of(context)
+        if messages is None:
+            self.is_whole = False
+        else:
+            self._contexts.append((context, list(messages)))
+
+    def _mark_lists(self, owner: object) -> None:
+        held: dict[str, Any] = getattr(owner, "__dict__", {})
+        for name in [name for name, value in held.items() if _is_list_of_messages(value)]:
+            self._lists.append(_List(owner, name, list(held[name])))
+
+    @property
+    def contexts(self) -> list[ChatCompletionContext]:
+        """The model contexts that can be rewound."""
+        return [context for context, _ in self._contexts]
+
+    def rewind(self) -> None:
+        """Have everything remember what it did at that moment, and no more."""
+        for context, messages in self._contexts:
+            private.put_messages(context, list(messages))
+        for owner, attribute, items in self._lists:
+            now: Any = getattr(owner, attribute, None)
+            if _is_list_of_messages(now):
+                now[:] = items
+
+    def added(self) -> list[list[LLMMessage]]:
+        """What each model context has got since."""
+        return [
+            (private.messages_of(context) or [])[len(before) :]
+            for context, before in self._contexts
+        ]
+
+    def taken(self, agent: object, task: Sequence[BaseChatMessage]) -> list[LLMMessage] | None:
+        """The task, as an agent has taken it into its own model context since.
+
+        Returns:
+            None where it has no context of its own, or has not taken all of the task.
+        """
+        context = getattr(agent, "model_context", None)
+        given = [m.content for message in task for m in _as_context_takes_it(message)]
+        for mine, before in self._contexts:
+            if mine is context:
+                taken = (private.messages_of(mine) or [])[len(before) :][: len(given)]
+                return taken if given and [m.content for m in taken] == given else None
+        return None
+
+
+def _is_list_of_messages(items: Any) -> bool:
+    # The last one tells: a list of ten thousand is looked at before each turn.
+    return type(items) is list and (not items or isinstance(items[-1], _MESSAGES))
+
+
+def _as_context_takes_it(message: BaseChatMessage) -> list[LLMMessage]:
+    context = message.context if isinstance(message, HandoffMessage) else []
+    return [*context, message.to_model_message()]
+
+
+# -- calls without results ----------------------------------------------------------------------
+
+
+def close_calls(context: ChatCompletionContext, calls: Sequence[Call], *, are_all: bool) -> None:
+    """Give each tool call in a model context that has no result one.
+
+    That of the tool, where it has ended; else one that says "interrupted". A request of which no
+    call was started is taken back.
+
+    Args:
+        context: The context; nobody is at work on it.
+        calls: The calls that were carried out, or begun.
+        are_all: Whether there were no others: an agent of the user's may make its own.
+    """
+    messages = private.messages_of(context)
+    place = _last_request(messages or [])
+    if messages is None or place is None:
+        return
+    wanted = cast("list[FunctionCall]", messages[place].content)
+    known = {call.id: _known(call, calls) for call in wanted}
+    answer = messages[place + 1] if place + 1 < len(messages) else None
+    have = answer.content if isinstance(answer, FunctionExecutionResultMessage) else []
+    if not have and are_all and not any(c is not None and c.has_started for c in known.values()):
+        del messages[place]
+        return
+    answered = {result.call_id for result in have}
+    results = [_result(call, known[call.id]) for call in wanted if call.id not in answered]
+    if isinstance(answer, FunctionExecutionResultMessage):
+        answer.content.extend(results)
+    else:
+        messages.insert(place + 1, FunctionExecutionResultMessage(content=results))
+
+
+def _last_request(messages: Sequence[LLMMessage]) -> int | None:
+    for place in range(len(messages) - 1, -1, -1):
+        message = messages[place]
+        if isinstance(message, AssistantMessage) and not isinstance(message.content, str):
+            return place
+    return None
+
+
+def _known(wanted: FunctionCall, calls: Sequence[Call]) -> Call | None:
+    # By identity: two agents may use the same ids.
+    return next((call for call in calls if call.call is wanted), None)
+
+
+def _result(wanted: FunctionCall, call: Call | None) -> FunctionExecutionResult:
+    found = call.result if call is not None else None
+    if found is not None:
+        return found
+    began = call is None or call.has_started
+    what = "it may have taken effect" if began else "it was not started"
+    return FunctionExecutionResult(
+        content=f"Interrupted: the run was stopped before this call had a result; {what}.",
+        name=wanted.name,
+        call_id=wanted.id,
+        is_error=True,
+    )
+
+
+def holds_results(messages: Iterable[LLMMessage]) -> bool:
+    """Whether a tool's result is among these."""
+    return any(isinstance(message, FunctionExecutionResultMessage) for message in messages)

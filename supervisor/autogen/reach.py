@@ -1,0 +1,52 @@
+"""Finds the teams, agents and memories that a team or an agent holds, at any depth.
+
+By type, through the attributes of AutoGen's components: participants, a wrapped agent, an inner
+team, the agent behind a tool. No attribute is named, so components of the user's are walked as
+well. What is hidden in an object that is no component of AutoGen's is not found.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from autogen_agentchat.base import ChatAgent, Team
+from autogen_core.model_context import ChatCompletionContext
+from autogen_core.tools import BaseTool, Workbench
+
+_YIELDED: Final = (Team, ChatAgent, ChatCompletionContext)
+_WALKED: Final = (Team, ChatAgent, Workbench, BaseTool)
+_COLLECTIONS: Final = (list, tuple, set, dict)
+
+
+def reach(thing: object) -> Iterator[object]:
+    """The teams, agents and model contexts within a team or an agent, itself first, each once."""
+    seen: set[int] = set()
+    waiting = [thing]
+    while waiting:
+        found = waiting.pop(0)
+        if id(found) in seen:
+            continue
+        seen.add(id(found))
+        if isinstance(found, _YIELDED):
+            yield found
+        if _may_hold(found):
+            waiting.extend(_held(found))
+
+
+def _held(thing: Any) -> Iterable[object]:
+    if _is_component(thing.__class__):
+        attributes: dict[str, Any] = vars(thing)
+        return [value for value in attributes.values() if _may_hold(value)]
+    items: Iterable[Any] = getattr(thing, "values", thing.__iter__)()
+    return [item for item in items if _is_component(item.__class__)]
+
+
+def _may_hold(value: Any) -> bool:
+    return _is_component(value.__class__) or value.__class__ in _COLLECTIONS
+
+
+@functools.cache  # an agent may hold a list of ten thousand messages
+def _is_component(cls: Any) -> bool:
+    return issubclass(cls, (*_WALKED, *_YIELDED))
