@@ -101,11 +101,11 @@ class Turn:
 
     def keep(self) -> None:
         """Close what was begun in the course of it."""
+        for chat in self.chats:  # first: they know the calls of their members
+            chat.conclude()
         watched = {id(agent.model_context) for agent in self._assistants}
         for context in self.marks.contexts:
             close_calls(context, self.calls, are_all=id(context) in watched)
-        for chat in self.chats:
-            chat.conclude()
         if isinstance(self.agent, SocietyOfMindAgent) and self.chats:
             self._have_go_on(self.agent, self.chats[-1])
 
@@ -283,6 +283,8 @@ class Chat:
         known = {id(item) for item in self.group.thread[self._heard :]}
         if said and id(said[-1]) not in known:
             self.group.add(said)
+            if said is not self.task and not self.turns and self.group.would_end(said):
+                self.has_ended = True
 
     def _end_turn(self, name: str) -> bool:
         """Conclude an interrupted turn.
@@ -332,7 +334,10 @@ class Chat:
     def _return_to_turn(self, interrupted: list[str]) -> None:
         """Have those speak next who were to speak."""
         group = self.group
-        if group.restarts:
+        if self.has_ended:
+            if group.is_graph and group.is_complete():
+                group.start_over()
+        elif group.restarts:
             self._take_back_instruction(interrupted)
             NextStep(group, is_replanning=self._is_replanning)
         elif self._selection is not None and not self._has_answer:

@@ -54,7 +54,8 @@ class Journal:
         self._turns: dict[AnyTask, Turn] = {}  # by the task of the handler
         self._calls: dict[AnyTask, Call] = {}
         self._within: dict[str, Turn] = {}  # the turn in which a team is being started, by its id
-        self._is_closed = False
+        self.is_closed = False
+        """Whether nothing happens any more."""
 
     def begin(self, driver: AnyTask) -> None:
         """The run begins, in this task."""
@@ -73,7 +74,7 @@ class Journal:
         """A tool is called, on behalf of a handler."""
         call = self._calls[task] = Call(task, coro)
         turn = self._turns.get(cast(AnyTask, root))
-        if turn is not None and not self._is_closed:
+        if turn is not None and not self.is_closed:
             turn.calls.append(call)
 
     def call_child(self, task: AnyTask, coro: Any) -> None:
@@ -85,14 +86,14 @@ class Journal:
         """A manager selects the next speaker."""
         manager = private.selecting_manager(coro)
         chat = self._chats.get(manager.id.key) if manager is not None else None
-        if chat is not None and not self._is_closed:
+        if chat is not None and not self.is_closed:
             chat.select()
             self._on_boundary()
 
     def deliver(self, found: Delivery, task: AnyTask | None) -> None:
         """A message is about to be handled, in this task; or waits in a queue as the run stops."""
         read = _READ.get(found.message.__class__)
-        if read is not None and not self._is_closed:
+        if read is not None and not self.is_closed:
             read(self, found, task)
 
     def close(self, waiting: Iterable[Delivery]) -> None:
@@ -100,13 +101,13 @@ class Journal:
 
         What has happened stays as it is now: a call that did not start will not.
         """
-        if self._is_closed:
+        if self.is_closed:
             return
         for found in waiting:
             self.deliver(found, None)
         for call in self._calls.values():
             call.freeze()
-        self._is_closed = True
+        self.is_closed = True
 
     # -- what the messages say ------------------------------------------------------------------
 

@@ -435,6 +435,16 @@ class Group:
         else:
             self.add(messages)
 
+    def would_end(self, said: Sequence[ChatItem]) -> bool:
+        """Whether this answer ends the team, by its condition or the number of its turns."""
+        condition, most = self.condition, self.manager._max_turns
+        self.manager._current_turn += 1
+        if condition is not None and at_once(condition(said)) is not None:
+            return True
+        if not self.has_turns:
+            return False
+        return most is not None and self.manager._current_turn >= most
+
     def unlock(self) -> None:
         """Take off what a cancelled handler leaves behind; only once none is at work."""
         for agent in (self.manager, *self._members.values()):
@@ -521,9 +531,11 @@ def given_runtime(team: object) -> SingleThreadedAgentRuntime | None:
 
 
 def free(team: object) -> None:
-    """Take the mark of a running team off one whose first start was interrupted."""
-    if isinstance(team, BaseGroupChat):
+    """Take the mark of a running team off one that was interrupted as it started, or was reset."""
+    if isinstance(team, BaseGroupChat) and team._is_running:
         team._is_running = False
+        while not team._output_message_queue.empty():
+            team._output_message_queue.get_nowait()
 
 
 # -- contexts -----------------------------------------------------------------------------------

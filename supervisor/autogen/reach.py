@@ -15,13 +15,16 @@ from autogen_agentchat.base import ChatAgent, Team
 from autogen_core.model_context import ChatCompletionContext
 from autogen_core.tools import BaseTool, Workbench
 
-_YIELDED: Final = (Team, ChatAgent, ChatCompletionContext)
+_YIELDED: Final = (Team, ChatAgent, ChatCompletionContext, Workbench)
 _WALKED: Final = (Team, ChatAgent, Workbench, BaseTool)
 _COLLECTIONS: Final = (list, tuple, set, dict)
 
 
 def reach(thing: object) -> Iterator[object]:
-    """The teams, agents and model contexts within a team or an agent, itself first, each once."""
+    """The teams, agents, model contexts and workbenches within a team or an agent, each once.
+
+    Itself first.
+    """
     seen: set[int] = set()
     waiting = [thing]
     while waiting:

@@ -25,7 +25,7 @@ from autogen_agentchat.base import ChatAgent, TaskResult, Team
 from autogen_agentchat.messages import BaseChatMessage, TextMessage
 from autogen_core import CancellationToken
 
-from supervisor.autogen import hush, private, sharing
+from supervisor.autogen import hush, private, sessions, sharing
 from supervisor.autogen.channel import Channel, Event, Item, Role, role
 from supervisor.autogen.journal import Journal
 from supervisor.autogen.private import Delivery, Engine
@@ -269,13 +269,20 @@ class Run(Coroutine[Any, Any, TaskResult]):
     def _settle(self, request: StopRequest) -> None:
         self._request = self._request or request
         self._phase = Phase.STOPPING
-        own = [found for engine in self._engines.values() for found in engine.waiting()]
-        self._journal.close([*own, *self._shared.waiting()])
         self._settling = Settling(
-            self._scope, self._engines, self._shared, self._token, self._finish
+            self._scope,
+            self._engines,
+            self._shared,
+            self._token,
+            on_strike=self._close_journal,
+            on_settled=self._finish,
         )
         self._settling.strike()
         self._channel.wake()
+
+    def _close_journal(self) -> None:
+        own = [found for engine in self._engines.values() for found in engine.waiting()]
+        self._journal.close([*own, *self._shared.waiting()])
 
     def strike(self) -> None:
         """Cancel once more what was cancelled and still runs."""
@@ -441,8 +448,8 @@ class Run(Coroutine[Any, Any, TaskResult]):
     def _observe_handler(self, task: AnyTask, found: Delivery) -> None:
         if id(found.runtime) not in self._runtimes:
             self._shared.note(task, found)
-            if self._settling is not None:  # what a cancelled handler still says is not heard
-                self._settling.cancel(task)
+            if self._journal.is_closed and self._settling is not None:
+                self._settling.cancel(task)  # what a cancelled handler still says is not heard
         self._journal.deliver(found, task)
 
     def _observe_engine(self, task: AnyTask, coro: Any) -> None:
@@ -488,7 +495,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
         tracker(loop).release()
         hush.release()
         sharing.forget(self._scope, self._token)
-        if self._natural is None:
+        if self._natural is None or was_stopped:
             self._repair()
         if was_stopped or self._error is None or self._is_quarantined:
             self._error = None
@@ -514,10 +521,12 @@ class Run(Coroutine[Any, Any, TaskResult]):
         return TaskResult(messages=self._channel.delivered, stop_reason=self._reason)
 
     def _repair(self) -> None:
-        self._journal.close(())
+        self._close_journal()
         for engine in self._engines.values():
             engine.forget_failure()
-        private.free(self._team)
+        for thing in reach(self._team):
+            sessions.forget_ended(thing)
+            private.free(thing)
         try:
             self._conclude()
         except Exception as error:  # noqa: BLE001 - a user's manager or context may raise anything

@@ -25,6 +25,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from supervisor.autogen import sessions
 from supervisor.autogen.private import Engine
 from supervisor.autogen.sharing import Shared
 from supervisor.autogen.token import SupervisedToken
@@ -32,6 +33,9 @@ from supervisor.tasks import AnyTask, Kind, Scope, ShieldedTask, retrieve
 
 HAMMER_SECONDS: Final = 0.1
 """How long a task has between two cancellations once it is abandoned."""
+
+_STEPS: Final = 5  # of the loop, that a strike waits for at most
+_SECOND_BLOW: Final = 6  # half a second after the first: a helper has its order to keep
 
 
 class Settling:
@@ -42,6 +46,7 @@ class Settling:
         engines: The runtimes that worked for it alone, by the task of their message loop.
         shared: Its part on other runtimes.
         token: The run's token.
+        on_strike: Called before anything is cancelled.
         on_settled: Called once, when nothing is at work any more.
     """
 
@@ -51,19 +56,30 @@ class Settling:
         engines: dict[AnyTask, Engine],
         shared: Shared,
         token: SupervisedToken,
+        *,
+        on_strike: Callable[[], None],
         on_settled: Callable[[], None],
     ) -> None:
         self._scope = scope
         self._engines = engines
         self._shared = shared
         self._token = token
+        self._on_strike = on_strike
         self._on_settled = on_settled
         self._struck: set[AnyTask] = set()
         self._hammer: asyncio.TimerHandle | None = None
         self._is_over = False
+        self._patience = _STEPS
+        self._blows = 0
 
     def strike(self) -> None:
         """Cancel all that is at work, in this step of the loop."""
+        self._patience -= 1
+        if self._patience > 0 and sessions.is_handing_over():
+            asyncio.get_running_loop().call_soon(self.strike)
+            return
+        self._patience = _STEPS
+        self._on_strike()
         self._scope.is_hushed = True
         for engine in self._live_engines():
             engine.close_intake()
@@ -71,14 +87,17 @@ class Settling:
         self._token.cancel()
         for task in self._scope.at_work():
             self.cancel(task)
+        sessions.after_cancel()
         self._look()
 
     def abandon(self) -> None:
         """Cancel what is left again and again, helpers too."""
         self._stop_hammer()
+        self._blows += 1
+        for task in self._scope.alive(Kind.HELPER):  # each ends what it has started, in order
+            if task not in self._struck or self._blows == _SECOND_BLOW:
+                self.cancel(task)
         self.strike()
-        for task in self._scope.helping():
-            task.cancel()
         if not self._is_over:
             loop = asyncio.get_running_loop()
             self._hammer = loop.call_later(HAMMER_SECONDS, self.abandon)
@@ -102,6 +121,7 @@ class Settling:
         if task not in self._struck:
             self._struck.add(task)
             task.add_done_callback(self._ended)
+        sessions.before_cancel(task)
         task.cancel()
 
     def _ended(self, task: AnyTask) -> None:
