@@ -334,22 +334,19 @@ class Chat:
     def _return_to_turn(self, interrupted: list[str]) -> None:
         """Have those speak next who were to speak."""
         group = self.group
+        if group.is_graph and not interrupted and group.is_complete():
+            group.start_over()
         if self.has_ended:
-            if group.is_graph and group.is_complete():
-                group.start_over()
-        elif group.restarts:
+            return
+        if group.restarts:
             self._take_back_instruction(interrupted)
             NextStep(group, is_replanning=self._is_replanning)
         elif self._selection is not None and not self._has_answer:
             self._select_again(self._selection, interrupted or self._selected)
-        elif interrupted:
+        elif interrupted or group.is_graph:
             if group.is_graph:
                 group.put_first(interrupted)
             NextSpeakers(group, interrupted)
-        elif group.is_graph:
-            if group.is_complete():
-                group.start_over()
-            NextSpeakers(group, [])
 
     def _select_again(self, selection: Fields, names: list[str]) -> None:
         """Undo a selection after which nobody has answered."""

@@ -16,6 +16,7 @@ send each other), `_chat_agent_container.py` (what an agent is still to be given
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import sys
 from collections import Counter, deque
@@ -550,6 +551,28 @@ def messages_of(context: ChatCompletionContext) -> list[LLMMessage] | None:
 def put_messages(context: ChatCompletionContext, messages: list[LLMMessage]) -> None:
     """Have a model context hold these."""
     context._messages = messages
+
+
+# -- MCP sessions (autogen_ext, an extra) -------------------------------------------------------
+
+
+def mcp_commands(actor: Any) -> asyncio.Queue[dict[str, Any]]:
+    """What a session's actor has been asked, and has not come to."""
+    queue: asyncio.Queue[dict[str, Any]] = actor._command_queue
+    return queue
+
+
+def mcp_wrap_streams(session: Any, cls: type[dict[Any, Any]]) -> None:
+    """Have a session of the package `mcp` keep the streams to its callers in a `dict` of ours."""
+    if not isinstance(session._response_streams, cls):
+        session._response_streams = cls(session._response_streams)
+
+
+def mcp_forget_ended(workbench: Any) -> None:
+    """Have a workbench forget its actor, if that has ended: AutoGen keeps it for ever."""
+    actor: Any = getattr(workbench, "_actor", None)
+    if hasattr(actor, "_command_queue") and not actor._active:
+        workbench._actor = None
 
 
 # -- coroutines that do not wait ----------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from autogen_agentchat.base import ChatAgent, Team
 from autogen_core.model_context import ChatCompletionContext
@@ -42,8 +42,8 @@ def _held(thing: Any) -> Iterable[object]:
     if _is_component(thing.__class__):
         attributes: dict[str, Any] = vars(thing)
         return [value for value in attributes.values() if _may_hold(value)]
-    items: Iterable[Any] = getattr(thing, "values", thing.__iter__)()
-    return [item for item in items if _is_component(item.__class__)]
+    items = cast("dict[Any, Any]", thing).values() if thing.__class__ is dict else thing
+    return [item for item in cast("list[Any]", items) if _is_component(item.__class__)]
 
 
 def _may_hold(value: Any) -> bool:

@@ -18,10 +18,6 @@ next run starts a session.
 Not chosen: to let requests go on in tasks of our own. It would need a workbench of our own.
 """
 
-# PRIVATE: move to private.py
-# pyright: reportPrivateUsage=false
-# ruff: noqa: SLF001
-
 from __future__ import annotations
 
 import asyncio
@@ -29,6 +25,7 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
+from supervisor.autogen import private
 from supervisor.autogen.private import kind_of
 from supervisor.tasks import AnyTask, Kind
 
@@ -42,8 +39,8 @@ def is_handing_over() -> bool:
 
 def before_cancel(task: AnyTask) -> None:
     """Close the request that the task would have awaited next."""
-    awaited: Any = getattr(task, "_fut_waiter", None)
-    if not isinstance(awaited, asyncio.Future) or not awaited.done() or awaited.cancelled():
+    awaited: asyncio.Future[Any] | None = getattr(task, "_fut_waiter", None)
+    if awaited is None or not awaited.done() or awaited.cancelled():
         return
     if awaited.exception() is None and inspect.iscoroutine(awaited.result()):
         awaited.result().close()
@@ -51,18 +48,16 @@ def before_cancel(task: AnyTask) -> None:
 
 def after_cancel() -> None:
     """Have all sessions of the loop forget those that were cancelled in this step."""
-    for frame in _actors():
-        _withdraw(frame["self"]._command_queue)
-        session = frame.get("session")
-        if session is not None and not isinstance(session._response_streams, _Streams):
-            session._response_streams = _Streams(session._response_streams)
+    for names in _actors():
+        _withdraw(private.mcp_commands(names["self"]))
+        session = names.get("session")
+        if session is not None:
+            private.mcp_wrap_streams(session, _Streams)
 
 
 def forget_ended(workbench: Any) -> None:
     """Let a workbench start a new session, where its last one has ended."""
-    actor = getattr(workbench, "_actor", None)
-    if hasattr(actor, "_command_queue") and not actor._active:
-        workbench._actor = None
+    private.mcp_forget_ended(workbench)
 
 
 def _withdraw(queue: asyncio.Queue[dict[str, Any]]) -> None:
