@@ -28,8 +28,10 @@ from supervisor.autogen.continuing import (
     GoingOn,
     NextSpeakers,
     NextStep,
+    Part,
     behind,
     next_speakers,
+    part_before,
 )
 from supervisor.autogen.memory import Marks, close_calls, holds_results
 from supervisor.autogen.private import ChatItem, Fields, Group
@@ -115,10 +117,7 @@ class Turn:
         place, team = _place_of(agent)
         if team is not None and chat.has_taken:
             put_back = functools.partial(setattr, agent, place, team)
-            stand_in = GoingOn(
-                team, put_back, taken=chat.task, said=chat.said(), has_ended=chat.has_ended
-            )
-            setattr(agent, place, stand_in)
+            setattr(agent, place, GoingOn(team, put_back, chat.part(), is_told=True))
 
 
 def _place_of(agent: object) -> tuple[str, Team | None]:
@@ -157,6 +156,8 @@ class Chat:
         self._is_replanning = False
         self._past: dict[str, Chat] = {}  # the first run of each team that was a member's turn
         self._heard = len(group.thread)
+        self._earlier = part_before(group)
+        self._turns = 0  # that were taken; told by `conclude`
         due = {name: list(messages) for name, messages in self._due.items()}
         self._before = (Marks(group.memory()), group.fields(), due)
 
@@ -243,6 +244,13 @@ class Chat:
         """What its members have said in this run."""
         return self.group.thread[self._heard + len(self.task) :]
 
+    def part(self) -> Part:
+        """This run, and what it continued, for one that continues it."""
+        task, said = list(self.task), self.said()
+        if self._earlier is not None:
+            task, said = [*self._earlier.task, *task], [*self._earlier.said, *said]
+        return Part(self.group, task, said, turns=self._turns, has_ended=self.has_ended)
+
     def undo(self) -> None:
         """Have it never happened."""
         marks, fields, due = self._before
@@ -305,6 +313,8 @@ class Chat:
 
     def _end_turn_of_team(self, name: str, turn: Turn) -> bool:
         if not turn.chats:
+            if not self._due[name]:  # its stand-in had made way already
+                self._have_go_on(name, turn.agent)
             return False
         inner = turn.chats[-1]
         inner.conclude()
@@ -324,12 +334,12 @@ class Chat:
         if said:
             self.group.add_unfinished(said)
         if not self._due[name]:
-            self._have_go_on(name, turn.agent)
+            self._have_go_on(name, turn.agent, inner.part())
         return False
 
-    def _have_go_on(self, name: str, team: Team) -> None:
+    def _have_go_on(self, name: str, team: Team, part: Part | None = None) -> None:
         put_back = functools.partial(self.group.put_agent, name, team)
-        self.group.put_agent(name, GoingOn(team, put_back))
+        self.group.put_agent(name, GoingOn(team, put_back, part))
 
     def _return_to_turn(self, interrupted: list[str]) -> None:
         """Have those speak next who were to speak."""
@@ -367,6 +377,7 @@ class Chat:
         self.group.thread[:] = [item for item in self.group.thread if item is not said]
 
     def _write(self) -> None:
+        self._turns = self.group.turns
         for name, messages in self._due.items():
             self.group.put_buffer(name, list(messages))
         self.group.unlock()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from autogen_agentchat.base import TaskResult, Team
 from autogen_agentchat.messages import (
@@ -23,6 +24,46 @@ from supervisor.autogen.private import Fields, Group, GroupChatStart
 Item = BaseAgentEvent | BaseChatMessage
 
 
+class Part:
+    """The part of a team's run before an interruption, for one that goes on within a longer turn.
+
+    Args:
+        group: The team.
+        task: What it was given.
+        said: What its members have said.
+        turns: How many turns that were.
+        has_ended: Whether it had come to its end, and need not go on.
+    """
+
+    def __init__(
+        self,
+        group: Group,
+        task: Sequence[BaseChatMessage],
+        said: Sequence[Item],
+        *,
+        turns: int,
+        has_ended: bool,
+    ) -> None:
+        self._group = group
+        self.task = list(task)
+        self.said = list(said)
+        self.turns = turns
+        self.has_ended = has_ended
+
+    def resume(self) -> None:
+        """Have the team count on, as if it had not been interrupted."""
+        self._group.count_again(self.turns, [*self.task, *self.said])
+        _resumed[self._group.manager] = self
+
+
+_resumed: WeakKeyDictionary[object, Part] = WeakKeyDictionary()
+
+
+def part_before(group: Group) -> Part | None:
+    """What the run of a team that begins now continues; asked once."""
+    return _resumed.pop(group.manager, None)
+
+
 class GoingOn(Team):
     """Stands in for a team within a team, or within an agent, that was interrupted.
 
@@ -32,25 +73,23 @@ class GoingOn(Team):
     Args:
         team: The team.
         put_back: Puts the team back in its place.
-        taken: The messages that it was given before the interruption.
-        said: What it had said before that; told again, for one who sums up what was said.
-        has_ended: Whether it had come to its end, and need not go on.
+        part: What it did before the interruption; None where that is over.
+        is_told: Whether that is told again, for one who sums up what was said.
     """
 
     def __init__(
         self,
         team: Team,
         put_back: Callable[[], None],
+        part: Part | None = None,
         *,
-        taken: Sequence[BaseChatMessage] = (),
-        said: Sequence[Item] = (),
-        has_ended: bool = False,
+        is_told: bool = False,
     ) -> None:
         self.team = team
-        self._has_ended = has_ended
         self._put_back = put_back
-        self._taken = {message.id for message in taken}
-        self._said = list(said)
+        self._part = part
+        self._taken = {message.id for message in part.task} if part and is_told else set[str]()
+        self._said = part.said if part is not None and is_told else []
 
     @property
     def name(self) -> str:
@@ -93,9 +132,11 @@ class GoingOn(Team):
         for item in self._said:
             yield item
         new = self._new(task)
-        if self._has_ended and not new:
-            yield TaskResult(messages=self._said)
-            return
+        if self._part is not None and not new:
+            if self._part.has_ended:
+                yield TaskResult(messages=self._said)
+                return
+            self._part.resume()
         async for event in self.team.run_stream(
             task=new,
             cancellation_token=cancellation_token,

@@ -436,6 +436,17 @@ class Group:
         else:
             self.add(messages)
 
+    @property
+    def turns(self) -> int:
+        """How many turns the manager has counted in this run."""
+        return self.manager._current_turn
+
+    def count_again(self, turns: int, said: Sequence[ChatItem]) -> None:
+        """Have a team that goes on count so many turns, and its condition these messages."""
+        self.manager._current_turn = turns
+        if self.condition is not None and said:
+            at_once(self.condition(said))
+
     def would_end(self, said: Sequence[ChatItem]) -> bool:
         """Whether this answer ends the team, by its condition or the number of its turns."""
         condition, most = self.condition, self.manager._max_turns

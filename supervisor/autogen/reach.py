@@ -40,10 +40,14 @@ def reach(thing: object) -> Iterator[object]:
 
 def _held(thing: Any) -> Iterable[object]:
     if _is_component(thing.__class__):
-        attributes: dict[str, Any] = vars(thing)
+        attributes = cast("dict[str, object]", vars(thing))
         return [value for value in attributes.values() if _may_hold(value)]
-    items = cast("dict[Any, Any]", thing).values() if thing.__class__ is dict else thing
-    return [item for item in cast("list[Any]", items) if _is_component(item.__class__)]
+    items = thing.values() if _is_dict(thing) else thing
+    return [item for item in items if _is_component(item.__class__)]
+
+
+def _is_dict(thing: object) -> bool:
+    return thing.__class__ is dict
 
 
 def _may_hold(value: Any) -> bool:

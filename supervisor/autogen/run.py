@@ -303,6 +303,10 @@ class Run(Coroutine[Any, Any, TaskResult]):
         """
         if self._settling is None or self._phase is not Phase.STOPPING or self._is_quarantined:
             return
+        if not self._settling.left():
+            reporter.event("helper refused to stop", level=logging.ERROR, team=self.name)
+            self._settling.leave_helpers()
+            return
         self._is_quarantined = True
         for thing in self._teams():
             _given_up[id(thing)] = self

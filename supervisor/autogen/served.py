@@ -19,13 +19,13 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol
 
 from autogen_core import AgentRuntime, SingleThreadedAgentRuntime
 
 from supervisor.autogen import sharing
 from supervisor.autogen.private import SharedRuntime
-from supervisor.tasks import SCOPE, AnyTask
+from supervisor.tasks import SCOPE, AnyTask, retrieve
 
 _EVENT_ERROR: Final = "Error handling event"
 
@@ -208,6 +208,7 @@ class Worker:
             await asyncio.wait({sent, connection._connection_task}, return_when="FIRST_COMPLETED")
         finally:
             sent.cancel()
+            retrieve(sent)
 
     async def _round_trip(self, connection: Any) -> None:
         from autogen_ext.runtimes.grpc.protos import agent_worker_pb2 as pb
@@ -361,15 +362,15 @@ class InProcess:
             return
         watched, unwatched = self._watch, bool(runtime._background_tasks)
         is_at_work = watched.is_at_work if watched is not None else unwatched
+        queue: Any = runtime._message_queue
         self._shared.forgive()  # else a cancelled handler's error comes out here
         try:
             if not is_at_work:
                 await runtime.stop_when_idle()  # answers are still on their way
-            else:  # given up: AutoGen would replace the queue on which a handler still counts
-                context._stopped.set()
-                cast(Any, runtime._message_queue).shutdown(immediate=True)
-                await context._run_task
         finally:
+            # Given up: AutoGen's stop() would replace the queue on which a handler still counts.
+            context._stopped.set()
+            queue.shutdown(immediate=True)
             self._shared.restore()
 
 

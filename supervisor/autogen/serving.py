@@ -16,6 +16,7 @@ import contextlib
 import enum
 import logging
 import math
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
@@ -88,7 +89,7 @@ class Serving:
         self._is_settled = False
         self._stopper: AnyTask | None = None
         self._is_given_up = False
-        self._refused = 0
+        self._refused: Counter[str] = Counter()
         self._timers: list[asyncio.TimerHandle] = []
         self._over = asyncio.Event()
         self._readers: set[AnyTask] = set()
@@ -128,7 +129,7 @@ class Serving:
         """Cancel the handlers that are at work."""
         if self._phase in (Phase.SERVING, Phase.DRAINING):
             self._request = self._request or request
-            self._settle(request)
+            self._settle()
 
     def strike(self) -> None:
         """Cancel once more what was cancelled and still runs."""
@@ -238,8 +239,7 @@ class Serving:
 
     def refuse(self, what: str) -> None:
         """A message was turned away."""
-        self._refused += 1
-        reporter.event("message not taken: stopping", level=logging.WARNING, message_for=what)
+        self._refused[what] += 1
 
     async def handle(self, what: str, handling: Coroutine[Any, Any, None]) -> None:
         """Handle a message, in the scope of this serving."""
@@ -276,16 +276,26 @@ class Serving:
     # -- the end --------------------------------------------------------------------------------
 
     def _look(self) -> None:
-        if self._phase is Phase.DRAINING and not self._handlers and self._request is not None:
-            self._settle(self._request)
+        if self._phase is Phase.DRAINING and not self._handlers:
+            self._settle()
 
-    def _settle(self, request: StopRequest) -> None:
+    def _settle(self) -> None:
         self._phase = Phase.STOPPING
-        shared = sharing.Shared(self._scope)
-        self._settling = Settling(self._scope, self._engines, shared, self._token, self._settled)
-        for task in self._handlers:
-            task.cancel(request.reason)  # the text of the error that the sender gets
+        self._settling = Settling(
+            self._scope,
+            self._engines,
+            sharing.Shared(self._scope),
+            self._token,
+            on_strike=self._tell_why,
+            on_settled=self._settled,
+        )
         self._settling.strike()
+
+    def _tell_why(self) -> None:
+        """Cancel the handlers with the text of the error that the senders get."""
+        reason = self._request.reason if self._request is not None else None
+        for task in self._handlers:
+            task.cancel(reason)
 
     def _settled(self) -> None:
         self._is_settled = True
@@ -311,6 +321,10 @@ class Serving:
             return
         self._phase = Phase.DONE
         self._served.release()
+        if self._refused:
+            count = self._refused.total()
+            event = "messages not taken: stopping"
+            reporter.event(event, level=logging.WARNING, count=count, to=list(self._refused))
         for timer in self._timers:
             timer.cancel()
         tracker(self._loop).release()

@@ -110,8 +110,18 @@ class Settling:
                 task.shielded = False
 
     def left(self) -> list[AnyTask]:
-        """The tasks that were cancelled and are still at work, the newest first."""
-        return [task for task in self._scope.alive(*Kind) if task in self._struck]
+        """The tasks that were cancelled and are still at work, the newest first.
+
+        A helper is not among them: it is no reason to do without its team.
+        """
+        alive = [task for task in self._scope.alive(*Kind) if task in self._struck]
+        helping = set(self._scope.alive(Kind.HELPER))
+        return [task for task in alive if task not in helping]
+
+    def leave_helpers(self) -> None:
+        """Wait no longer for helpers that refuse to end."""
+        self._struck.difference_update(self._scope.alive(Kind.HELPER))
+        self._look()
 
     def _live_engines(self) -> list[Engine]:
         return [engine for task, engine in reversed(self._engines.items()) if not task.done()]
