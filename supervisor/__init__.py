@@ -10,8 +10,8 @@ The house, from the top; an import goes only downward:
     edges       runner                                    supervisor.run(main)
     conductor   _supervisor _body _facts _voice _process  drives the ladder, shares the bridge
     hands       autogen/                                  the only part that knows AutoGen
-                bridge watchdog tasks                     one outside thing each:
-                executor exits log autopsy                signals, time, tasks, threads, ends, words
+                bridge watchdog tasks executor            one outside thing each: signals, time,
+                exits log autopsy terminal                tasks, threads, ends, words, stdin
     rules       ladder                                    pure: facts and the time in, steps out
     words       settings errors events                    data only
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from supervisor._supervisor import Supervisor
     from supervisor.autogen.run import Run
     from supervisor.runner import run
+    from supervisor.terminal import read_input
 
 __all__ = [
     "Ladder",
@@ -52,12 +53,14 @@ __all__ = [
     "Supervisor",
     "SupervisorError",
     "UsageError",
+    "read_input",
     "run",
 ]
 
 _LAZY = {
     "Run": "supervisor.autogen.run",
     "Supervisor": "supervisor._supervisor",
+    "read_input": "supervisor.terminal",
     "run": "supervisor.runner",
 }
 

@@ -40,6 +40,8 @@ from supervisor.tasks import SCOPE, AnyTask, refuse_eager
 
 if TYPE_CHECKING:
     from supervisor.autogen.run import AnyToken, Run, Runnable, Task
+    from supervisor.autogen.served import Servable
+    from supervisor.autogen.serving import Serving
     from supervisor.autogen.token import SupervisedToken
 
 T = TypeVar("T")
@@ -111,7 +113,7 @@ class Supervisor:
         self._thread: int | None = None
         self._parent: Supervisor | None = None
         self._children: set[Supervisor] = set()
-        self._runs: dict[Run, None] = {}
+        self._runs: dict[Run | Serving, None] = {}
         self._spawned: set[asyncio.Task[Any]] = set()
         self._failed: list[asyncio.Task[Any]] = []
         self._token: SupervisedToken | None = None
@@ -208,6 +210,36 @@ class Supervisor:
             output_task_messages=output_task_messages,
             timeout=timeout,
         )
+
+    async def serve(self, runtime: Servable) -> StopRequest:
+        """Host a worker: serve a runtime until a stop is requested, and stop it in order.
+
+        DRAIN takes no further message and lets those being handled finish; CANCEL cancels their
+        handlers; ABANDON stops the runtime whatever is still at work. Who has sent a request that
+        is not handled gets an error. AutoGen cannot start a gRPC worker again.
+
+        Args:
+            runtime: A `GrpcWorkerAgentRuntime`, a `GrpcWorkerAgentRuntimeHost` or a
+                `SingleThreadedAgentRuntime`; it is started, unless it was.
+
+        Returns:
+            The request to stop.
+
+        Raises:
+            UsageError: Called outside the block.
+            Stopped: A stop was requested before; the runtime is stopped all the same.
+            TypeError: The runtime is of another kind.
+
+        Example:
+            ```python
+            async with Supervisor() as sup:
+                await sup.serve(worker)
+            ```
+        """
+        from supervisor.autogen.serving import Serving
+
+        self._check_open("serve()")
+        return await Serving(self, runtime).until_over()
 
     def spawn(self, coro: Coroutine[Any, Any, T], *, name: str | None = None) -> asyncio.Task[T]:
         """Start a task of yours that the ladder covers.
@@ -450,7 +482,7 @@ class Supervisor:
 
     # -- as its runs see it -------------------------------------------------------------------
 
-    def admit(self, run: Run) -> None:
+    def admit(self, run: Run | Serving) -> None:
         """Take in a run that starts, or raise why it must not."""
         self._check_open("a run")
         self._check_running()
@@ -458,7 +490,7 @@ class Supervisor:
         refuse_eager(self._loop)
         self._runs[run] = None
 
-    def dismiss(self, run: Run) -> None:
+    def dismiss(self, run: Run | Serving) -> None:
         """Forget a run that is done."""
         self._runs.pop(run, None)
         self.notice()

@@ -21,12 +21,12 @@ WHAT_NO_STOP_SHOWS = ("Traceback", "never retrieved", "task_done", "destroyed bu
 pytestmark = [pytest.mark.process, pytest.mark.blocks]
 
 
-def _start(name: str, *arguments: str) -> subprocess.Popen[str]:
+def _start(name: str, *arguments: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
     environ = {key: value for key, value in os.environ.items() if not key.startswith("OPENAI_")}
     environ.pop("SUPERVISOR_GRACE", None)
     return subprocess.Popen(
         [sys.executable, str(EXAMPLES / name), *arguments],
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
@@ -146,6 +146,23 @@ def test_without_a_key_it_says_what_to_do() -> None:
 
     assert "Set OPENAI_API_KEY" in out
     assert child.returncode == 0
+
+
+def test_ctrl_c_at_a_question() -> None:
+    """The program ends although nobody answers; what was answered before is in the result."""
+    reading, writing = os.pipe()
+    child = _start("08_ask_the_user.py", stdin=reading)
+    os.close(reading)
+    os.write(writing, b"green\n")
+    assert child.stdout is not None
+    for _ in range(4):  # the task, the poet, the answer, the poet again
+        assert child.stdout.readline()
+    child.send_signal(signal.SIGINT)
+    out, _ = _end(child)
+    os.close(writing)
+
+    assert re.search(r"^Stopped by SIGINT; [56] messages kept\.$", out, re.MULTILINE)
+    assert child.returncode == -signal.SIGINT
 
 
 def test_every_example_is_run_here() -> None:

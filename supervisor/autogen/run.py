@@ -522,7 +522,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
         return self._request.reason if self._request is not None else None
 
     def _stopped_result(self) -> TaskResult:
-        return TaskResult(messages=self._channel.delivered, stop_reason=self._reason)
+        return TaskResult(messages=self._channel.held(), stop_reason=self._reason)
 
     def _repair(self) -> None:
         self._close_journal()
