@@ -127,6 +127,11 @@ def _place_of(agent: object) -> tuple[str, Team | None]:
     return "", None
 
 
+def _told(said: Sequence[ChatItem]) -> list[BaseChatMessage]:
+    """What the members of a team hear of what one of them has said."""
+    return [item for item in said if isinstance(item, BaseChatMessage)]
+
+
 class Chat:
     """One run of one team, on its own or within a turn of another one.
 
@@ -157,7 +162,7 @@ class Chat:
         self._past: dict[str, Chat] = {}  # the first run of each team that was a member's turn
         self._heard = len(group.thread)
         self._earlier = part_before(group)
-        self._turns = 0  # that were taken; told by `conclude`
+        self._turns = 0  # that were taken
         due = {name: list(messages) for name, messages in self._due.items()}
         self._before = (Marks(group.memory()), group.fields(), due)
 
@@ -174,6 +179,7 @@ class Chat:
         self._has_progressed = True
         self._unheard.clear()
         self._selection, self._has_answer = self.group.fields(), False
+        self._turns = self.group.turns
         stand_in = next_speakers(self.group)
         self._selected = stand_in.names if stand_in is not None else []
 
@@ -183,9 +189,9 @@ class Chat:
         if not self.group.has_turns:
             self._unheard.clear()
         agent = self.group.agent(name)
-        if isinstance(agent, Team) and not isinstance(agent, GoingOn) and not self._due[name]:
-            self._have_go_on(name, agent)
         turn = self.turns[name] = Turn(agent, len(self._due[name]))
+        if isinstance(agent, Team) and not isinstance(agent, GoingOn) and not self._due[name]:
+            self._have_go_on(name, turn)
         return turn
 
     def answer(self, name: str, said: Sequence[ChatItem], told: Sequence[BaseChatMessage]) -> None:
@@ -280,19 +286,21 @@ class Chat:
         self._write()
 
     def _hear(self) -> None:
-        """Have the manager hear what it was to hear."""
-        if self.task and self._is_told and not self.group.restarts:
-            self._hear_of(self.task)
-        for said in self._unheard:
-            self._hear_of(said)
+        """Have the manager hear what it was to hear, and see whether that was the end."""
+        heard = {id(item) for item in self.group.thread[self._heard :]}
+        told: list[ChatItem] = []
+        if self._is_told and not self.group.restarts:
+            told.extend(self.task)
+        for said in (told, *self._unheard):
+            if said and id(said[-1]) not in heard:
+                self.group.add(said)
+        # The manager did not come to select the next speaker: it may not have asked its condition.
+        if self._unheard and self._has_answer and self.group.has_turns and not self.turns:
+            self._turns += 1
+            part = self.part()
+            ends = self.group.would_end(self._turns, [*part.task, *part.said])
+            self.has_ended = self.has_ended or ends
         self._unheard.clear()
-
-    def _hear_of(self, said: Sequence[ChatItem]) -> None:
-        known = {id(item) for item in self.group.thread[self._heard :]}
-        if said and id(said[-1]) not in known:
-            self.group.add(said)
-            if said is not self.task and not self.turns and self.group.would_end(said):
-                self.has_ended = True
 
     def _end_turn(self, name: str) -> bool:
         """Conclude an interrupted turn.
@@ -312,34 +320,35 @@ class Chat:
         return False
 
     def _end_turn_of_team(self, name: str, turn: Turn) -> bool:
-        if not turn.chats:
-            if not self._due[name]:  # its stand-in had made way already
-                self._have_go_on(name, turn.agent)
-            return False
-        inner = turn.chats[-1]
-        inner.conclude()
-        if not inner.has_taken:
-            return False
-        said = inner.said()
-        told = [item for item in said if isinstance(item, BaseChatMessage)]
-        if inner.has_ended:
-            self.turns[name] = turn
-            self.answer(name, said, told)
-            self._hear()
-            return True
+        if turn.chats:
+            inner = turn.chats[-1]
+            inner.conclude()
+            if not inner.has_taken:
+                return False
+            if inner.has_ended:
+                self.turns[name] = turn
+                self.answer(name, inner.said(), _told(inner.said()))
+                self._hear()
+                return True
+            self._take_part(name, turn, inner)
+        if not self._due[name]:
+            self._have_go_on(name, turn)
+        return False
+
+    def _take_part(self, name: str, turn: Turn, inner: Chat) -> None:
+        """Hear what the members of a member have said, though it has not come to its end."""
         self._due[name] = self._due[name][turn.given :]
         for other, due in self._due.items():
             if other != name:
-                due.extend(told)
-        if said:
-            self.group.add_unfinished(said)
-        if not self._due[name]:
-            self._have_go_on(name, turn.agent, inner.part())
-        return False
+                due.extend(_told(inner.said()))
+        if inner.said():
+            self.group.add_unfinished(inner.said())
 
-    def _have_go_on(self, name: str, team: Team, part: Part | None = None) -> None:
-        put_back = functools.partial(self.group.put_agent, name, team)
-        self.group.put_agent(name, GoingOn(team, put_back, part))
+    def _have_go_on(self, name: str, turn: Turn) -> None:
+        """Have a team that is asked with nothing new go on, where AutoGen would refuse."""
+        part = turn.chats[-1].part() if turn.chats else None
+        put_back = functools.partial(self.group.put_agent, name, turn.agent)
+        self.group.put_agent(name, GoingOn(turn.agent, put_back, part))
 
     def _return_to_turn(self, interrupted: list[str]) -> None:
         """Have those speak next who were to speak."""
@@ -377,7 +386,6 @@ class Chat:
         self.group.thread[:] = [item for item in self.group.thread if item is not said]
 
     def _write(self) -> None:
-        self._turns = self.group.turns
         for name, messages in self._due.items():
             self.group.put_buffer(name, list(messages))
         self.group.unlock()

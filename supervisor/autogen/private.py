@@ -25,7 +25,11 @@ from types import CodeType, FrameType
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from autogen_agentchat.agents import AssistantAgent
-from autogen_agentchat.base import TerminationCondition
+from autogen_agentchat.base import (
+    AndTerminationCondition,
+    OrTerminationCondition,
+    TerminationCondition,
+)
 from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage
 from autogen_agentchat.teams import BaseGroupChat
 from autogen_agentchat.teams._group_chat._base_group_chat_manager import BaseGroupChatManager
@@ -445,17 +449,16 @@ class Group:
         """Have a team that goes on count so many turns, and its condition these messages."""
         self.manager._current_turn = turns
         if self.condition is not None and said:
-            at_once(self.condition(said))
+            _ask(self.condition, said)
 
-    def would_end(self, said: Sequence[ChatItem]) -> bool:
-        """Whether this answer ends the team, by its condition or the number of its turns."""
+    def would_end(self, turns: int, said: Sequence[ChatItem]) -> bool:
+        """Whether the team is at its end after so many turns, in which this was said."""
         condition, most = self.condition, self.manager._max_turns
-        self.manager._current_turn += 1
-        if condition is not None and at_once(condition(said)) is not None:
-            return True
-        if not self.has_turns:
-            return False
-        return most is not None and self.manager._current_turn >= most
+        if condition is not None:
+            at_once(condition.reset())
+            if _ask(condition, said):
+                return True
+        return self.has_turns and most is not None and turns >= most
 
     def unlock(self) -> None:
         """Take off what a cancelled handler leaves behind; only once none is at work."""
@@ -502,6 +505,18 @@ class Group:
         """Have a graph begin at its start."""
         self._graph()._reset_execution_state()
         self._graph()._triggered_activation_groups = {}
+
+
+def _ask(condition: TerminationCondition, said: Sequence[ChatItem]) -> bool:
+    """Whether a condition ends its team; of one that waits before it tells, no."""
+    if isinstance(condition, (AndTerminationCondition, OrTerminationCondition)):
+        # Each by itself, for together they are asked in tasks.
+        ended = [part.terminated or _ask(part, said) for part in condition._conditions]
+        return all(ended) if isinstance(condition, AndTerminationCondition) else any(ended)
+    try:
+        return at_once(condition(said)) is not None
+    except Exception:  # noqa: BLE001 - a user's: the run that asks it next will meet that again
+        return False
 
 
 _PLAIN: Final = (bool, int, float, str, bytes, tuple, frozenset, type(None))
