@@ -58,12 +58,17 @@ class Kind(enum.Enum):
 
 
 # On the hot path: to look up a member of an Enum takes as long as to look up a dictionary entry.
-_WORK, _CALL, _SHIELDED = Kind.WORK, Kind.CALL, Kind.SHIELDED
-_STARTED = frozenset({Kind.WORK, Kind.SELECTION, Kind.CALL})
+# To hash one takes a call of Python's.
+_WORK, _CALL, _SELECTION = Kind.WORK, Kind.CALL, Kind.SELECTION
+_ENGINE, _SHIELDED = Kind.ENGINE, Kind.SHIELDED
+_STARTED = (Kind.WORK, Kind.SELECTION, Kind.CALL)
 _AT_WORK = (Kind.DRIVER, Kind.HANDLER, Kind.WORK, Kind.SELECTION, Kind.CALL)
 
 Owner = Callable[[Any, "Scope | None"], "Scope | None"]
-"""Given a coroutine and the scope of its context, says in which scope its task belongs."""
+"""Given a coroutine and the scope of its context, says in which scope its task belongs.
+
+Asked of coroutines without a scope, and of message loops.
+"""
 
 
 class Observer(Protocol):
@@ -112,7 +117,7 @@ class Scope:
     def note(self, task: AnyTask, kind: Kind, coro: Any) -> None:
         """Remember a task that was just created in this scope."""
         entries = self._entries
-        if kind in _STARTED:
+        if kind is _WORK or kind is _CALL or kind is _SELECTION:
             by = cast(AnyTask, asyncio.current_task(task.get_loop()))
             creator = entries.get(by)
             entries[task] = (kind, creator[1] if creator is not None else None)
@@ -205,13 +210,15 @@ class Tracker:
         self, _loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **options: Any
     ) -> Any:
         context = options.get("context") if options else None
-        found = SCOPE.get() if context is None else context.get(SCOPE)
-        scope = self._owner(coro, found) if self._owner is not None else found
-        if scope is not found:
-            options["context"] = _within(scope, context)
+        scope = found = SCOPE.get() if context is None else context.get(SCOPE)
+        kind = _WORK if scope is None else scope.classify(coro)
+        if self._owner is not None and (scope is None or kind is _ENGINE):
+            scope = self._owner(coro, found)
+            if scope is not found:
+                options["context"] = _within(scope, context)
+                kind = _WORK if scope is None else scope.classify(coro)
         if scope is None:
             return self._make(asyncio.Task, coro, options)
-        kind = scope.classify(coro)
         cls = ShieldedTask if kind is _SHIELDED else asyncio.Task
         task = self._make(cls, coro if self.wrap is None else self.wrap(coro), options)
         scope.note(task, kind, coro)

@@ -90,11 +90,17 @@ class Journal:
             chat.select()
             self._on_boundary()
 
+    @staticmethod
+    def reads(message: Any) -> bool:
+        """Whether a message says anything; a streamed chunk does not, and they are many."""
+        if message.__class__ is GroupChatMessage:
+            return message.message.__class__ is CodeExecutionEvent
+        return message.__class__ in _READ
+
     def deliver(self, found: Delivery, task: AnyTask | None) -> None:
         """A message is about to be handled, in this task; or waits in a queue as the run stops."""
-        read = _READ.get(found.message.__class__)
-        if read is not None and not self.is_closed:
-            read(self, found, task)
+        if self.reads(found.message) and not self.is_closed:
+            _READ[found.message.__class__](self, found, task)
 
     def close(self, waiting: Iterable[Delivery]) -> None:
         """Nothing happens any more, but what waits in the queues.
@@ -186,9 +192,8 @@ class Journal:
             chat.has_ended = True
 
     def _log(self, found: Delivery, _task: AnyTask | None) -> None:
-        item = found.message.message
-        if type(item) is CodeExecutionEvent and found.key in self._chats:
-            self._chats[found.key].execute(item.source)
+        if found.key in self._chats:
+            self._chats[found.key].execute(found.message.message.source)
 
     # -- the turns ------------------------------------------------------------------------------
 
@@ -205,6 +210,10 @@ class Journal:
     def speakers(self) -> list[str]:
         """The names of the agents whose turn it is."""
         return [name for name, _ in self._open_turns() if name]
+
+    def groups(self) -> list[Group]:
+        """The teams that were at work."""
+        return [chat.group for chat in self._chats.values()]
 
     def is_between_turns(self) -> bool:
         """Whether nobody's turn is being taken."""

@@ -17,6 +17,7 @@ send each other), `_chat_agent_container.py` (what an agent is still to be given
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import sys
 from collections import Counter, deque
@@ -189,13 +190,18 @@ class Delivery(NamedTuple):
     """What cancels its handling."""
 
 
-def delivery(coro: Any) -> Delivery:
-    """What the coroutine of a HANDLER is about to deliver; before its first step."""
+def carried(coro: Any) -> tuple[SingleThreadedAgentRuntime, Any]:
+    """The runtime of a HANDLER, and the envelope that it is about to deliver.
+
+    Args:
+        coro: Its coroutine, before its first step.
+    """
     given = coro.cr_frame.f_locals
-    return _delivery(given["self"], given["message_envelope"])
+    return given["self"], given["message_envelope"]
 
 
-def _delivery(runtime: SingleThreadedAgentRuntime, envelope: Any) -> Delivery:
+def delivery(runtime: SingleThreadedAgentRuntime, envelope: Any) -> Delivery:
+    """What an envelope of a runtime's holds."""
     if isinstance(envelope, PublishMessageEnvelope):
         topic, token = envelope.topic_id, envelope.cancellation_token
         return Delivery(runtime, envelope.message, topic.source, topic.type, False, token)  # noqa: FBT003
@@ -208,7 +214,7 @@ def _delivery(runtime: SingleThreadedAgentRuntime, envelope: Any) -> Delivery:
 
 def waiting(runtime: SingleThreadedAgentRuntime) -> list[Delivery]:
     """The messages in a runtime's queue, the oldest first."""
-    return [_delivery(runtime, envelope) for envelope in cast(Any, runtime._message_queue)._queue]
+    return [delivery(runtime, envelope) for envelope in cast(Any, runtime._message_queue)._queue]
 
 
 # -- runtimes -----------------------------------------------------------------------------------
@@ -293,7 +299,7 @@ class SharedRuntime:
         """Take such messages off the queue, with exact counts."""
         queue: Any = self._runtime._message_queue
         envelopes = list(queue._queue)
-        ours = [e for e in envelopes if is_ours(_delivery(self._runtime, e))]
+        ours = [e for e in envelopes if is_ours(delivery(self._runtime, e))]
         queue._queue.clear()
         queue._queue.extend(e for e in envelopes if not any(e is other for other in ours))
         for envelope in ours:
@@ -455,7 +461,8 @@ class Group:
         """Whether the team is at its end after so many turns, in which this was said."""
         condition, most = self.condition, self.manager._max_turns
         if condition is not None:
-            at_once(condition.reset())
+            with contextlib.suppress(Exception):  # a user's: that it fails is logged at the end
+                at_once(condition.reset())
             if _ask(condition, said):
                 return True
         return self.has_turns and most is not None and turns >= most

@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from autogen_agentchat.agents import BaseChatAgent
 from autogen_agentchat.base import ChatAgent, TaskResult, Team
 from autogen_agentchat.messages import BaseChatMessage, TextMessage
-from autogen_core import CancellationToken
+from autogen_core import CancellationToken, SingleThreadedAgentRuntime
 
 from supervisor.autogen import hush, private, sessions, sharing
 from supervisor.autogen.channel import Channel, Event, Item, Role, role
 from supervisor.autogen.journal import Journal
-from supervisor.autogen.private import Delivery, Engine
+from supervisor.autogen.private import Engine
 from supervisor.autogen.reach import reach
 from supervisor.autogen.settling import Settling
 from supervisor.autogen.token import SupervisedToken
@@ -433,7 +433,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
     def observe(self, kind: Kind, task: AnyTask, coro: Any) -> None:
         """A task of the run was created that means something."""
         if kind is Kind.HANDLER:
-            self._observe_handler(task, private.delivery(coro))
+            self._observe_handler(task, *private.carried(coro))
         elif kind is Kind.SELECTION:
             self._journal.select(coro)
             if self._is_draining:  # another branch may still be at its turn; this one waits
@@ -449,8 +449,14 @@ class Run(Coroutine[Any, Any, TaskResult]):
         """A tool call has started a task."""
         self._journal.call_child(call, coro)
 
-    def _observe_handler(self, task: AnyTask, found: Delivery) -> None:
-        if id(found.runtime) not in self._runtimes:
+    def _observe_handler(
+        self, task: AnyTask, runtime: SingleThreadedAgentRuntime, envelope: Any
+    ) -> None:
+        is_own = id(runtime) in self._runtimes
+        if is_own and not self._journal.reads(envelope.message):
+            return
+        found = private.delivery(runtime, envelope)
+        if not is_own:
             self._shared.note(task, found)
             if self._journal.is_closed and self._settling is not None:
                 self._settling.cancel(task)  # what a cancelled handler still says is not heard
@@ -536,6 +542,8 @@ class Run(Coroutine[Any, Any, TaskResult]):
         except Exception as error:  # noqa: BLE001 - a user's manager or context may raise anything
             event = "team not made consistent; reset() it before its next run"
             reporter.event(event, level=logging.ERROR, exc_info=error, team=self.name)
+            for group in self._journal.groups():
+                group.unlock()
 
     def _conclude(self) -> None:
         """Make the team consistent, and what was delivered agree with it."""

@@ -42,7 +42,7 @@ def owner(coro: Any, scope: Scope | None) -> Scope | None:
     """
     kind = private.kind_of(coro)
     if kind is Kind.HANDLER and scope is None:
-        return _addressee(private.delivery(coro))
+        return _addressee(private.delivery(*private.carried(coro)))
     if kind is Kind.ENGINE and scope is not None and private.starter() is None:
         return None  # started by a tool, an agent, a user's function: no part of the run
     return scope
