@@ -219,8 +219,11 @@ class Tracker:
                 kind = _WORK if scope is None else scope.classify(coro)
         if scope is None:
             return self._make(asyncio.Task, coro, options)
-        cls = ShieldedTask if kind is _SHIELDED else asyncio.Task
-        task = self._make(cls, coro if self.wrap is None else self.wrap(coro), options)
+        if self.wrap is None and self._found is None and kind is not _SHIELDED:
+            task = asyncio.Task(coro, loop=self._loop, **options)
+        else:
+            cls = ShieldedTask if kind is _SHIELDED else asyncio.Task
+            task = self._make(cls, coro if self.wrap is None else self.wrap(coro), options)
         scope.note(task, kind, coro)
         return task
 

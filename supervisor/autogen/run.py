@@ -23,20 +23,17 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from autogen_agentchat.agents import BaseChatAgent
 from autogen_agentchat.base import ChatAgent, TaskResult, Team
 from autogen_agentchat.messages import BaseChatMessage, TextMessage
-from autogen_core import CancellationToken, SingleThreadedAgentRuntime
+from autogen_core import CancellationToken
 
-from supervisor.autogen import hush, private, sessions, sharing
-from supervisor.autogen.channel import Channel, Event, Item, Role, role
-from supervisor.autogen.journal import Journal
-from supervisor.autogen.private import Engine
-from supervisor.autogen.reach import reach
+from supervisor.autogen import conclusion, quarantine
+from supervisor.autogen.channel import Channel, Event, Role, role
 from supervisor.autogen.settling import Settling
-from supervisor.autogen.token import SupervisedToken
+from supervisor.autogen.stage import Stage
 from supervisor.errors import Quarantined, SettingsError, UsageError
 from supervisor.events import Rung, StopRequest
 from supervisor.log import reporter
 from supervisor.settings import Ladder
-from supervisor.tasks import SCOPE, AnyTask, Kind, Scope, tracker
+from supervisor.tasks import SCOPE, AnyTask, Kind, tracker
 
 AnyToken = CancellationToken
 Runnable = Team | ChatAgent
@@ -73,12 +70,6 @@ class Host(Protocol):
         ...
 
 
-# By the id() of a team, which the run keeps alive: the run that has it now or is still settling
-# it (a following one waits for that), and the run that had to be given up.
-_busy: dict[int, Run] = {}
-_given_up: dict[int, Run] = {}
-
-
 class Run(Coroutine[Any, Any, TaskResult]):
     """A run, as `Supervisor.stream` gives it: to be awaited, or iterated.
 
@@ -112,13 +103,8 @@ class Run(Coroutine[Any, Any, TaskResult]):
         self._phase = Phase.CREATED
         self._request: StopRequest | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._token = SupervisedToken()
         agent = team if isinstance(team, ChatAgent) else None
-        self._journal = Journal(agent, self._between_turns)
-        self._scope = Scope(private.kind_of, self)
-        self._engines: dict[AnyTask, Engine] = {}
-        self._runtimes: set[int] = set()  # the id()s of its own ones
-        self._shared = sharing.Shared(self._scope)
+        self._stage = Stage(agent, self._between_turns)
         self._settling: Settling | None = None
         self._timers: list[asyncio.TimerHandle] = []
         self._is_draining = False
@@ -166,7 +152,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
 
     def speakers(self) -> list[str]:
         """The names of the agents whose turn it is, the outer teams' first."""
-        return self._journal.speakers() or [self.name]
+        return self._stage.journal.speakers() or [self.name]
 
     # -- as a coroutine, and as something to iterate --------------------------------------------
 
@@ -248,14 +234,14 @@ class Run(Coroutine[Any, Any, TaskResult]):
         if self._phase is not Phase.ACTIVE:
             return
         self._request = self._request or request
-        self._is_draining = True
+        self._is_draining = self._stage.holds_back = True
         self._between_turns()
 
     def _between_turns(self) -> None:
         """Where nobody's turn is being taken, a run that drains is at its end."""
         request = self._request
         is_draining = self._is_draining and self._phase is Phase.ACTIVE
-        if is_draining and request is not None and self._journal.is_between_turns():
+        if is_draining and request is not None and self._stage.journal.is_between_turns():
             self._settle(request)
 
     def cancel(self, request: StopRequest) -> None:
@@ -269,20 +255,10 @@ class Run(Coroutine[Any, Any, TaskResult]):
     def _settle(self, request: StopRequest) -> None:
         self._request = self._request or request
         self._phase = Phase.STOPPING
-        self._settling = Settling(
-            self._scope,
-            self._engines,
-            self._shared,
-            self._token,
-            on_strike=self._close_journal,
-            on_settled=self._finish,
-        )
+        self._settling = Settling(self._stage, self._finish)
+        self._stage.refuse = self._settling.cancel
         self._settling.strike()
         self._channel.wake()
-
-    def _close_journal(self) -> None:
-        own = [found for engine in self._engines.values() for found in engine.waiting()]
-        self._journal.close([*own, *self._shared.waiting()])
 
     def strike(self) -> None:
         """Cancel once more what was cancelled and still runs."""
@@ -308,9 +284,8 @@ class Run(Coroutine[Any, Any, TaskResult]):
             self._settling.leave_helpers()
             return
         self._is_quarantined = True
-        for thing in self._teams():
-            _given_up[id(thing)] = self
-        doing = ", ".join(_doing(task) for task in self._settling.left())
+        quarantine.give_up(self._team, self)
+        doing = ", ".join(quarantine.doing(task) for task in self._settling.left())
         self._settling.give_up()
         self._error = Quarantined(self.name, self.speakers(), doing, seconds)
         self._channel.wake()
@@ -325,10 +300,6 @@ class Run(Coroutine[Any, Any, TaskResult]):
     def is_over(self) -> bool:
         """Whether there is nothing to wait for any more: it is done, or was given up."""
         return self._phase is Phase.DONE or self._is_quarantined
-
-    def _teams(self) -> list[object]:
-        """The team and all within it, or the agent."""
-        return [self._team, *(thing for thing in reach(self._team) if isinstance(thing, Team))]
 
     def _stop(self, reason: str) -> None:
         """Stop this run alone, with a ladder of its own."""
@@ -361,20 +332,13 @@ class Run(Coroutine[Any, Any, TaskResult]):
             self._result = TaskResult(messages=[], stop_reason=self._request.reason)
             return
         try:
-            _refuse_given_up(self._team)
+            quarantine.refuse_given_up(self._team)
             self._host.admit(self)
         except BaseException as error:
             self._phase, self._error = Phase.DONE, error
             raise
         loop = self._loop = asyncio.get_running_loop()
-        tracker(loop).hold(sharing.owner)
-        hush.hold()
-        self._token.bind(loop)
-        sharing.register(self._scope, self._token)
-        for thing in reach(self._team):
-            runtime = private.given_runtime(thing)
-            if runtime is not None:
-                self._shared.know(runtime)
+        self._stage.open(self._team, loop)
         self._phase = Phase.ACTIVE
         self._start_driver(loop)
         self._heed_caller()
@@ -382,15 +346,15 @@ class Run(Coroutine[Any, Any, TaskResult]):
             self._later(self._timeout, lambda: self._stop(f"Stopped after {self._timeout:g} s"))
 
     def _start_driver(self, loop: asyncio.AbstractEventLoop) -> None:
-        before, _busy[id(self._team)] = _busy.get(id(self._team)), self
+        before = quarantine.follow(self._team, self)
         context = contextvars.copy_context()
         context.run(SCOPE.set, None)
         coro = self._drive(before)
         wrap = tracker(loop).wrap
         name, wrapped = f"run of {self.name}", coro if wrap is None else wrap(coro)
         driver = loop.create_task(wrapped, name=name, context=context)
-        context.run(SCOPE.set, self._scope)
-        self._scope.note(driver, Kind.DRIVER, coro)
+        context.run(SCOPE.set, self._stage.scope)
+        self._stage.scope.note(driver, Kind.DRIVER, coro)
         driver.add_done_callback(self._driver_ended)
 
     def _heed_caller(self) -> None:
@@ -413,10 +377,10 @@ class Run(Coroutine[Any, Any, TaskResult]):
             self._was_cancelled_by_caller = True
             self._stop("Cancelled by the caller")
 
-    async def _drive(self, before: Run | None) -> None:
-        if before is not None and before.phase is Phase.STOPPING:
+    async def _drive(self, before: quarantine.Running | None) -> None:
+        if before is not None:
             await before.until_settled()
-        stream = self._team.run_stream(cancellation_token=self._token, **self._options)
+        stream = self._team.run_stream(cancellation_token=self._stage.token, **self._options)
         try:
             async for event in stream:
                 if role(event) is _RESULT:
@@ -430,47 +394,6 @@ class Run(Coroutine[Any, Any, TaskResult]):
             if hasattr(stream, "aclose"):
                 await stream.aclose()
 
-    def observe(self, kind: Kind, task: AnyTask, coro: Any) -> None:
-        """A task of the run was created that means something."""
-        if kind is Kind.HANDLER:
-            self._observe_handler(task, *private.carried(coro))
-        elif kind is Kind.SELECTION:
-            self._journal.select(coro)
-            if self._is_draining:  # another branch may still be at its turn; this one waits
-                task.cancel()
-        elif kind is Kind.CALL:
-            self._journal.call(task, coro, self._scope.root(task))
-        elif kind is Kind.ENGINE:
-            self._observe_engine(task, coro)
-        elif kind is Kind.DRIVER:
-            self._journal.begin(task)
-
-    def observe_child(self, call: AnyTask, coro: Any) -> None:
-        """A tool call has started a task."""
-        self._journal.call_child(call, coro)
-
-    def _observe_handler(
-        self, task: AnyTask, runtime: SingleThreadedAgentRuntime, envelope: Any
-    ) -> None:
-        is_own = id(runtime) in self._runtimes
-        if is_own and not self._journal.reads(envelope.message):
-            return
-        found = private.delivery(runtime, envelope)
-        if not is_own:
-            self._shared.note(task, found)
-            if self._journal.is_closed and self._settling is not None:
-                self._settling.cancel(task)  # what a cancelled handler still says is not heard
-        self._journal.deliver(found, task)
-
-    def _observe_engine(self, task: AnyTask, coro: Any) -> None:
-        engine = self._engines[task] = Engine(coro)
-        self._runtimes.add(engine.id)
-        if len(self._engines) > 16:  # noqa: PLR2004 - nested teams start one each time they speak
-            self._engines = {t: e for t, e in self._engines.items() if not t.done()}
-        team = private.starter()
-        if team is not None:
-            self._journal.start_engine(team, self._scope.root(asyncio.current_task()))
-
     # -- the end --------------------------------------------------------------------------------
 
     def _driver_ended(self, driver: AnyTask) -> None:
@@ -481,19 +404,19 @@ class Run(Coroutine[Any, Any, TaskResult]):
             self.cancel_by_caller()
             return
         self._error = driver.exception()
-        if self._shared.is_at_work():
-            self._leave_shared()
-        else:
-            self._finish()
+        self._leave_shared()
 
     def _leave_shared(self) -> None:
-        """Wait for what is at work on a runtime of the user's; after an error, end it."""
-        if self._error is not None:
-            self._settle(StopRequest(reason="The run has failed", rung=Rung.CANCEL))
-        elif self._phase is Phase.ACTIVE and not self._shared.is_at_work():
+        """Finish, once nothing is at work on a runtime of the user's; after an error, end it."""
+        shared = self._stage.shared
+        if self._phase is not Phase.ACTIVE:
+            return
+        if not shared.is_at_work():
             self._finish()
-        elif self._phase is Phase.ACTIVE:
-            cast(asyncio.AbstractEventLoop, self._loop).call_soon(self._leave_shared)
+        elif self._error is not None:
+            self._settle(StopRequest(reason="The run has failed", rung=Rung.CANCEL))
+        else:
+            shared.when_less(self._leave_shared)
 
     def _finish(self) -> None:
         """Draw the conclusion; nothing of the run is at work any more."""
@@ -502,18 +425,14 @@ class Run(Coroutine[Any, Any, TaskResult]):
         for timer in self._timers:
             timer.cancel()
         loop = cast(asyncio.AbstractEventLoop, self._loop)
-        tracker(loop).release()
-        hush.release()
-        sharing.forget(self._scope, self._token)
+        self._stage.close(loop)
         if self._natural is None or was_stopped:
-            self._repair()
+            self._conclude()
         if was_stopped or self._error is None or self._is_quarantined:
             self._error = None
             self._result = self._natural_result() or self._stopped_result()
         self._is_quarantined = False
-        for runs in (_busy, _given_up):
-            for key in [key for key, run in runs.items() if run is self]:
-                del runs[key]
+        quarantine.free(self)
         self._channel.wake()
         self._host.dismiss(self)
 
@@ -530,52 +449,15 @@ class Run(Coroutine[Any, Any, TaskResult]):
     def _stopped_result(self) -> TaskResult:
         return TaskResult(messages=self._channel.held(), stop_reason=self._reason)
 
-    def _repair(self) -> None:
-        self._close_journal()
-        for engine in self._engines.values():
-            engine.forget_failure()
-        for thing in reach(self._team):
-            sessions.forget_ended(thing)
-            private.free(thing)
-        try:
-            self._conclude()
-        except Exception as error:  # noqa: BLE001 - a user's manager or context may raise anything
-            event = "team not made consistent; reset() it before its next run"
-            reporter.event(event, level=logging.ERROR, exc_info=error, team=self.name)
-            for group in self._journal.groups():
-                group.unlock()
-
     def _conclude(self) -> None:
-        """Make the team consistent, and what was delivered agree with it."""
-        root, turn = self._journal.root, self._journal.turn
-        seen = self._channel.held()
-        for chat in self._journal.others:
-            chat.conclude()
-        if root is not None:
-            task = root.task
-            root.conclude(is_seen=any(m is t for m in seen for t in task))
-            has_taken, said = root.has_taken, root.said() if self._is_draining else []
-        elif turn is not None:
-            task = self._task_of_agent()
-            has_taken, said = turn.conclude_run(task), []
-        else:
-            return
-        self._agree(task if self._shows_task else [], said, has_taken=has_taken)
-
-    def _task_of_agent(self) -> list[BaseChatMessage]:
-        task = self._options["task"]
-        given = [task] if isinstance(task, BaseChatMessage) else task or []
-        return [message for message in given if isinstance(message, BaseChatMessage)]
-
-    def _agree(self, task: list[BaseChatMessage], said: Sequence[Item], *, has_taken: bool) -> None:
-        """Have the result hold the task if the team has taken it, and what a last turn has said."""
-        delivered = self._channel.delivered
-        others = [m for m in delivered if not any(m is t for t in task)]
-        delivered[:] = [*task, *others] if has_taken else others
-        seen = {id(message) for message in self._channel.held()}
-        for item in said:
-            if id(item) not in seen:
-                self._channel.put(item)
+        conclusion.repair(self._stage, self._team)
+        conclusion.conclude(
+            self._stage,
+            self._channel,
+            self._options["task"],
+            shows_task=self._shows_task,
+            was_drained=self._is_draining,
+        )
 
     # -- those who wait -------------------------------------------------------------------------
 
@@ -626,14 +508,14 @@ class Run(Coroutine[Any, Any, TaskResult]):
             raise cancelled
 
     async def until_settled(self) -> None:
-        """Wait until nothing of the run is at work.
+        """Wait until nothing of a run that was told to stop is at work.
 
         Raises:
             Quarantined: It was given up.
         """
-        while not self.is_over:
+        while self._phase is Phase.STOPPING and not self.is_over:
             await self._notice()
-        _refuse_given_up(self._team)
+        quarantine.refuse_given_up(self._team)
 
     def conclude(self) -> TaskResult:
         """The result, or the error that the run ended with; only once it is over."""
@@ -697,26 +579,6 @@ def _as_autogen_takes_it(task: Task | None, team: Runnable) -> Any:
         return TextMessage(content=task, source="user")  # as it would itself; to be known again
     # AutoGen 0.7.5 declares a Sequence, and takes nothing but a list.
     return list(task) if isinstance(task, tuple) else task
-
-
-def _refuse_given_up(team: object) -> None:
-    for thing in (team, *reach(team)):
-        before = _given_up.get(id(thing))
-        if before is not None and before.error is not None:
-            raise before.error
-
-
-def _doing(task: AnyTask) -> str:
-    """What a task is at: its innermost line of Python."""
-    frames = task.get_stack(limit=1)
-    coro: Any = task.get_coro()
-    while getattr(coro, "cr_await", None) is not None:
-        coro = coro.cr_await
-    frame = getattr(coro, "cr_frame", None) or (frames[-1] if frames else None)
-    if frame is None:
-        return task.get_name()
-    code = frame.f_code
-    return f"{code.co_qualname} ({code.co_filename}:{frame.f_lineno})"
 
 
 def _longest(ladder: Ladder) -> float:

@@ -27,9 +27,8 @@ from typing import Final
 
 from supervisor.autogen import sessions
 from supervisor.autogen.private import Engine
-from supervisor.autogen.sharing import Shared
-from supervisor.autogen.token import SupervisedToken
-from supervisor.tasks import AnyTask, Kind, Scope, ShieldedTask, retrieve
+from supervisor.autogen.stage import Stage
+from supervisor.tasks import AnyTask, Kind, ShieldedTask, retrieve
 
 HAMMER_SECONDS: Final = 0.1
 """How long a task has between two cancellations once it is abandoned."""
@@ -42,29 +41,13 @@ class Settling:
     """What a stopped run waits for.
 
     Args:
-        scope: The run's tasks.
-        engines: The runtimes that worked for it alone, by the task of their message loop.
-        shared: Its part on other runtimes.
-        token: The run's token.
-        on_strike: Called before anything is cancelled.
+        stage: What is at work for it.
         on_settled: Called once, when nothing is at work any more.
     """
 
-    def __init__(
-        self,
-        scope: Scope,
-        engines: dict[AnyTask, Engine],
-        shared: Shared,
-        token: SupervisedToken,
-        *,
-        on_strike: Callable[[], None],
-        on_settled: Callable[[], None],
-    ) -> None:
-        self._scope = scope
-        self._engines = engines
-        self._shared = shared
-        self._token = token
-        self._on_strike = on_strike
+    def __init__(self, stage: Stage, on_settled: Callable[[], None]) -> None:
+        self._stage = stage
+        self._scope = stage.scope
         self._on_settled = on_settled
         self._struck: set[AnyTask] = set()
         self._hammer: asyncio.TimerHandle | None = None
@@ -79,12 +62,12 @@ class Settling:
             asyncio.get_running_loop().call_soon(self.strike)
             return
         self._patience = _STEPS
-        self._on_strike()
+        self._stage.close_journal()
         self._scope.is_hushed = True
         for engine in self._live_engines():
             engine.close_intake()
-        self._shared.withdraw()
-        self._token.cancel()
+        self._stage.shared.withdraw()
+        self._stage.token.cancel()
         for task in self._scope.at_work():
             self.cancel(task)
         sessions.after_cancel()
@@ -124,7 +107,8 @@ class Settling:
         self._look()
 
     def _live_engines(self) -> list[Engine]:
-        return [engine for task, engine in reversed(self._engines.items()) if not task.done()]
+        engines = reversed(self._stage.engines.items())
+        return [engine for task, engine in engines if not task.done()]
 
     def cancel(self, task: AnyTask) -> None:
         """Cancel a task of the run, and wait for it."""
@@ -143,12 +127,12 @@ class Settling:
         if self._is_over:
             return
         # Also where the message loop has ended already: its last handler may end after it.
-        for engine in reversed(list(self._engines.values())):
+        for engine in reversed(list(self._stage.engines.values())):
             engine.settle_count()
         if not self._struck:
             self._is_over = True
             self._stop_hammer()
-            self._shared.restore()
+            self._stage.shared.restore()
             self._scope.retrieve()
             self._on_settled()
 

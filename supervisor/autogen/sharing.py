@@ -11,6 +11,8 @@ counted for them; the others do not notice.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from supervisor.autogen import private
@@ -101,6 +103,13 @@ class Shared:
         """Whether a handler of this run's is at work, or will be."""
         waits = any(runtime.waits_for(self._is_ours) for _, runtime in self._runtimes.values())
         return bool(self._handlers) or waits
+
+    def when_less(self, call: Callable[[], None]) -> None:
+        """Call soon after one of these has ended."""
+        for task in self._handlers:
+            task.add_done_callback(lambda _: call())
+            return
+        asyncio.get_running_loop().call_soon(call)
 
     def withdraw(self) -> None:
         """Take this run's messages off the queues, before its handlers are cancelled."""

@@ -13,7 +13,7 @@ from autogen_core import SingleThreadedAgentRuntime
 
 from supervisor import Ladder, Supervisor
 from supervisor.autogen import hush
-from supervisor.autogen.run import _busy, _given_up
+from supervisor.autogen.quarantine import _busy, _given_up
 
 SHORT = Ladder(drain=0.1, cancel=0.1, abandon=0.1)
 """For what refuses to end: the only tests that wait, and they wait this long."""

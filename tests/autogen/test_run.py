@@ -218,7 +218,7 @@ async def test_memory_is_flat() -> None:
     async with Supervisor(signals={}) as sup:
         run = sup.stream(team(Streaming(n=5000, pause=1e-9), turns=1), "go")
         async for _ in run:
-            most = max(most, len(run._token._linked) + len(run._scope._entries))
+            most = max(most, len(run._stage.token._linked) + len(run._stage.scope._entries))
     assert most <= 2 * 130
 
 

@@ -1,0 +1,80 @@
+"""Which teams are at work, and which had to be given up.
+
+Of each team of the process, whichever supervisor it runs under: a run that follows waits for the
+one before it, and a team that something refuses to leave is not run again until it has.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from autogen_agentchat.base import Team
+
+from supervisor.autogen.reach import reach
+from supervisor.tasks import AnyTask
+
+
+class Running(Protocol):
+    """A run, as those see it that follow."""
+
+    @property
+    def error(self) -> BaseException | None:
+        """What it has failed with, so far."""
+        ...
+
+    async def until_settled(self) -> None:
+        """Wait until nothing of it is at work."""
+        ...
+
+
+# By the id() of a team, or an agent, which the run keeps alive.
+_busy: dict[int, Running] = {}
+_given_up: dict[int, Running] = {}
+
+
+def follow(team: object, run: Running) -> Running | None:
+    """Take a team for a run.
+
+    Returns:
+        The run that has it still.
+    """
+    before, _busy[id(team)] = _busy.get(id(team)), run
+    return before
+
+
+def give_up(team: object, run: Running) -> None:
+    """Refuse a team, and the teams within it, to others."""
+    for thing in (team, *reach(team)):
+        if thing is team or isinstance(thing, Team):
+            _given_up[id(thing)] = run
+
+
+def refuse_given_up(team: object) -> None:
+    """Raise where a team, or anything within it, was given up.
+
+    Raises:
+        Quarantined: It was.
+    """
+    for thing in (team, *reach(team)):
+        before = _given_up.get(id(thing))
+        if before is not None and before.error is not None:
+            raise before.error
+
+
+def free(run: Running) -> None:
+    """Let go of what a run has had."""
+    for runs in (_busy, _given_up):
+        for key in [key for key, other in runs.items() if other is run]:
+            del runs[key]
+
+
+def doing(task: AnyTask) -> str:
+    """What a task is at: its innermost line of Python."""
+    frames = task.get_stack(limit=1)
+    coro: Any = task.get_coro()
+    while getattr(coro, "cr_await", None) is not None:
+        coro = coro.cr_await
+    frame = getattr(coro, "cr_frame", None) or (frames[-1] if frames else None)
+    if frame is None:
+        return task.get_name()
+    return f"{frame.f_code.co_qualname} ({frame.f_code.co_filename}:{frame.f_lineno})"

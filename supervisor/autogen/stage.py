@@ -1,0 +1,108 @@
+"""What is at work for a run: its tasks, its runtimes, and the journal of what they do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from autogen_core import SingleThreadedAgentRuntime
+
+from supervisor.autogen import hush, private, sharing
+from supervisor.autogen.journal import Journal
+from supervisor.autogen.private import Engine
+from supervisor.autogen.reach import reach
+from supervisor.autogen.token import SupervisedToken
+from supervisor.tasks import AnyTask, Kind, Scope, tracker
+
+
+class Stage:
+    """The inside of one run, as its tasks show it.
+
+    Args:
+        agent: The agent that is run; None where a team is.
+        on_boundary: Called where a turn has ended, in the step in which the next would begin.
+    """
+
+    def __init__(self, agent: object | None, on_boundary: Callable[[], None]) -> None:
+        self.token = SupervisedToken()
+        self.journal = Journal(agent, on_boundary)
+        self.scope = Scope(private.kind_of, self)
+        self.engines: dict[AnyTask, Engine] = {}
+        """The runtimes that work for this run alone, by the task of their message loop."""
+        self.shared = sharing.Shared(self.scope)
+        """Its part on other runtimes."""
+        self.holds_back = False
+        """Whether no manager may select a speaker any more."""
+        self.refuse: Callable[[AnyTask], None] | None = None
+        """Called with a handler that begins after the journal was closed."""
+        self._runtimes: set[int] = set()  # the id()s of its own ones
+
+    def open(self, team: object, loop: asyncio.AbstractEventLoop) -> None:
+        """Watch the tasks of the loop.
+
+        Raises:
+            UsageError: The loop has an eager task factory.
+        """
+        tracker(loop).hold(sharing.owner)
+        hush.hold()
+        self.token.bind(loop)
+        sharing.register(self.scope, self.token)
+        for thing in reach(team):
+            runtime = private.given_runtime(thing)
+            if runtime is not None:
+                self.shared.know(runtime)
+
+    def close(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End `open`."""
+        tracker(loop).release()
+        hush.release()
+        sharing.forget(self.scope, self.token)
+
+    def close_journal(self) -> None:
+        """Count what waits in the queues as said, and nothing that is said from here on."""
+        own = [found for engine in self.engines.values() for found in engine.waiting()]
+        self.journal.close([*own, *self.shared.waiting()])
+
+    # -- as an observer of the tasks ------------------------------------------------------------
+
+    def observe(self, kind: Kind, task: AnyTask, coro: Any) -> None:
+        """A task of the run was created that means something."""
+        if kind is Kind.HANDLER:
+            self._observe_handler(task, *private.carried(coro))
+        elif kind is Kind.SELECTION:
+            self.journal.select(coro)
+            if self.holds_back:  # another branch may still be at its turn; this one waits
+                task.cancel()
+        elif kind is Kind.CALL:
+            self.journal.call(task, coro, self.scope.root(task))
+        elif kind is Kind.ENGINE:
+            self._observe_engine(task, coro)
+        elif kind is Kind.DRIVER:
+            self.journal.begin(task)
+
+    def observe_child(self, call: AnyTask, coro: Any) -> None:
+        """A tool call has started a task."""
+        self.journal.call_child(call, coro)
+
+    def _observe_handler(
+        self, task: AnyTask, runtime: SingleThreadedAgentRuntime, envelope: Any
+    ) -> None:
+        is_own = id(runtime) in self._runtimes
+        if is_own and not self.journal.reads(envelope.message):
+            return
+        found = private.delivery(runtime, envelope)
+        if not is_own:
+            self.shared.note(task, found)
+            if self.journal.is_closed and self.refuse is not None:
+                self.refuse(task)  # what a cancelled handler still says is not heard
+        self.journal.deliver(found, task)
+
+    def _observe_engine(self, task: AnyTask, coro: Any) -> None:
+        for ended in [other for other in self.engines if other.done()]:
+            del self.engines[ended]  # nested teams start one each time they speak
+        engine = self.engines[task] = Engine(coro)
+        self._runtimes.add(engine.id)
+        team = private.starter()
+        if team is not None:
+            self.journal.start_engine(team, self.scope.root(asyncio.current_task()))
