@@ -70,6 +70,13 @@ def _conclude(
     return None, []
 
 
+def conclude_handlers(stage: Stage) -> None:
+    """Make those teams consistent that the handlers of a worker's agents have run."""
+    repair(stage, None)
+    for chat in filter(None, (stage.journal.root, *stage.journal.others)):
+        chat.conclude()
+
+
 def _messages(task: object) -> list[BaseChatMessage]:
     given = task if isinstance(task, list) else [task]
     return [message for message in given if isinstance(message, BaseChatMessage)]

@@ -138,7 +138,7 @@ class Journal:
         elif self.root is None and self.turn is None:
             self.root = chat
         else:
-            self.others.append(chat)
+            self.others = [*(other for other in self.others if not other.has_ended), chat]
 
     def _turn_that_holds(self, key: str) -> Turn | None:
         """The turn of which a team is part that did not start a runtime of its own."""

@@ -55,10 +55,10 @@ class Marks:
     """
 
     def __init__(self, things: Iterable[object]) -> None:
-        self._contexts: list[tuple[ChatCompletionContext, list[LLMMessage]]] = []
+        self.contexts: list[ChatCompletionContext] = []
+        """The model contexts among them."""
+        self._marked: list[tuple[ChatCompletionContext, list[LLMMessage]]] = []
         self._lists: list[_List] = []
-        self.is_whole = True
-        """Whether all of it can be rewound."""
         for thing in things:
             if isinstance(thing, ChatCompletionContext):
                 self._mark_context(thing)
@@ -66,25 +66,24 @@ class Marks:
                 self._mark_lists(thing)
 
     def _mark_context(self, context: ChatCompletionContext) -> None:
+        self.contexts.append(context)
         messages = private.messages_of(context)
-        if messages is None:
-            self.is_whole = False
-        else:
-            self._contexts.append((context, list(messages)))
+        if messages is not None:
+            self._marked.append((context, list(messages)))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it can be rewound. A user's context may keep messages in its own way."""
+        return len(self._marked) == len(self.contexts)
 
     def _mark_lists(self, owner: object) -> None:
         held: dict[str, Any] = getattr(owner, "__dict__", {})
         for name in [name for name, value in held.items() if _is_list_of_messages(value)]:
             self._lists.append(_List(owner, name, list(held[name])))
 
-    @property
-    def contexts(self) -> list[ChatCompletionContext]:
-        """The model contexts that can be rewound."""
-        return [context for context, _ in self._contexts]
-
     def rewind(self) -> None:
         """Have everything remember what it did at that moment, and no more."""
-        for context, messages in self._contexts:
+        for context, messages in self._marked:
             private.put_messages(context, list(messages))
         for owner, attribute, items in self._lists:
             now: Any = getattr(owner, attribute, None)
@@ -94,8 +93,7 @@ class Marks:
     def added(self) -> list[list[LLMMessage]]:
         """What each model context has got since."""
         return [
-            (private.messages_of(context) or [])[len(before) :]
-            for context, before in self._contexts
+            (private.messages_of(context) or [])[len(before) :] for context, before in self._marked
         ]
 
     def taken(self, agent: object, task: Sequence[BaseChatMessage]) -> list[LLMMessage] | None:
@@ -106,7 +104,7 @@ class Marks:
         """
         context = getattr(agent, "model_context", None)
         given = [m.content for message in task for m in _as_context_takes_it(message)]
-        for mine, before in self._contexts:
+        for mine, before in self._marked:
             if mine is context:
                 taken = (private.messages_of(mine) or [])[len(before) :][: len(given)]
                 return taken if given and [m.content for m in taken] == given else None
@@ -137,23 +135,27 @@ def close_calls(context: ChatCompletionContext, calls: Sequence[Call], *, are_al
         calls: The calls that were carried out, or begun.
         are_all: Whether there were no others: an agent of the user's may make its own.
     """
-    messages = private.messages_of(context)
-    place = _last_request(messages or [])
-    if messages is None or place is None:
+    own = private.messages_of(context)
+    messages = private.at_once(context.get_messages()) if own is None else own
+    place = _last_request(messages)
+    if place is None:
         return
     wanted = cast("list[FunctionCall]", messages[place].content)
     known = {call.id: _known(call, calls) for call in wanted}
     answer = messages[place + 1] if place + 1 < len(messages) else None
     have = answer.content if isinstance(answer, FunctionExecutionResultMessage) else []
-    if not have and are_all and not any(c is not None and c.has_started for c in known.values()):
-        del messages[place]
+    has_begun = any(call is not None and call.has_started for call in known.values())
+    if not have and are_all and not has_begun and own is not None:
+        del own[place]
         return
     answered = {result.call_id for result in have}
     results = [_result(call, known[call.id]) for call in wanted if call.id not in answered]
     if isinstance(answer, FunctionExecutionResultMessage):
         answer.content.extend(results)
+    elif own is not None:
+        own.insert(place + 1, FunctionExecutionResultMessage(content=results))
     else:
-        messages.insert(place + 1, FunctionExecutionResultMessage(content=results))
+        private.at_once(context.add_message(FunctionExecutionResultMessage(content=results)))
 
 
 def _last_request(messages: Sequence[LLMMessage]) -> int | None:

@@ -576,9 +576,10 @@ def free(team: object) -> None:
 
 
 def messages_of(context: ChatCompletionContext) -> list[LLMMessage] | None:
-    """The messages of a model context; None where it keeps them elsewhere."""
-    found = getattr(context, "_messages", None)
-    return cast("list[LLMMessage]", found) if isinstance(found, list) else None
+    """The messages of a model context; None where a user's keeps them in a way of its own."""
+    if type(context).add_message is not ChatCompletionContext.add_message:
+        return None
+    return context._messages
 
 
 def put_messages(context: ChatCompletionContext, messages: list[LLMMessage]) -> None:

@@ -16,7 +16,6 @@ nothing is, or when that has been given up.
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
@@ -25,18 +24,10 @@ from autogen_core import AgentRuntime, SingleThreadedAgentRuntime
 
 from supervisor.autogen import sharing
 from supervisor.autogen.private import SharedRuntime
-from supervisor.tasks import SCOPE, AnyTask, retrieve
+from supervisor.tasks import AnyTask, retrieve
 
-_EVENT_ERROR: Final = "Error handling event"
-
-
-def drop_cancelled(record: logging.LogRecord) -> bool:
-    """A log filter: drops what the worker says of an event whose handler we cancelled."""
-    # PRIVATE: move to hush.py, which drops what the other runtime says.
-    scope = SCOPE.get()
-    is_ours = scope is not None and scope.is_hushed
-    return not (is_ours and str(record.msg).startswith(_EVENT_ERROR))
-
+EVENT_ERROR: Final = "Error handling event"
+"""How the worker's log record about an event whose handler raised begins (also a cancelled one)."""
 
 Handle = Callable[[Any], Coroutine[Any, Any, None]]
 
@@ -146,7 +137,7 @@ class Worker:
     def __init__(self, runtime: Any) -> None:
         self._runtime = runtime
         self._outbox: Outbox | None = None
-        self._unanswered: list[Any] = []
+        self._unanswered: dict[int, Any] = {}
 
     async def start(self) -> None:
         """Connect to the host, unless connected."""
@@ -166,9 +157,11 @@ class Worker:
                 watch.refuse(what)
                 await runtime._host_connection.send(_refusal(message))
                 return
-            self._unanswered.append(message)
-            await watch.handle(what, handle_request(message))
-            self._unanswered.remove(message)
+            self._unanswered[id(message)] = message
+            try:
+                await watch.handle(what, handle_request(message))
+            finally:
+                del self._unanswered[id(message)]
 
         async def event(message: Any) -> None:
             what = f"{message.type}/{message.source}"
@@ -195,7 +188,7 @@ class Worker:
         runtime._background_tasks.clear()  # AutoGen would wait for them without limit
         connection = runtime._host_connection
         try:
-            for request in self._unanswered:  # given up
+            for request in self._unanswered.values():  # given up
                 await connection.send(_refusal(request))
             await self._until_sent(connection)
         finally:

@@ -20,15 +20,14 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
-from supervisor.autogen import hush, private, sharing
-from supervisor.autogen.private import Engine
-from supervisor.autogen.served import Servable, drop_cancelled, served
+from supervisor.autogen import conclusion
+from supervisor.autogen.served import EVENT_ERROR, Servable, served
 from supervisor.autogen.settling import Settling
-from supervisor.autogen.token import SupervisedToken
+from supervisor.autogen.stage import Stage
 from supervisor.events import Rung, StopRequest
 from supervisor.log import reporter
 from supervisor.settings import Ladder
-from supervisor.tasks import SCOPE, AnyTask, Kind, Scope, tracker
+from supervisor.tasks import SCOPE, AnyTask, Kind
 
 _logger = logging.getLogger("autogen_core")
 
@@ -81,9 +80,8 @@ class Serving:
         self._phase = Phase.SERVING
         self._request: StopRequest | None = None
         self._loop = asyncio.get_running_loop()
-        self._token = SupervisedToken(self._loop)
-        self._scope = Scope(private.kind_of, self)
-        self._engines: dict[AnyTask, Engine] = {}
+        self._stage = Stage(None, lambda: None)
+        self._scope = self._stage.scope
         self._handlers: dict[AnyTask, str] = {}
         self._settling: Settling | None = None
         self._is_settled = False
@@ -156,7 +154,7 @@ class Serving:
         if self._settling is None or self.is_over:
             return
         self._is_given_up = True
-        left = self.speakers() or [self.name]
+        left = self.speakers() or [task.get_name() for task in self._settling.left()]
         self._settling.give_up()
         if self._stopper is not None:
             self._stopper.cancel()
@@ -193,13 +191,12 @@ class Serving:
         try:
             await self._served.start()
             self._host.admit(self)
+            self._begin()
         except BaseException:
+            self._phase = Phase.DONE
+            self._host.dismiss(self)
             await self._stop_unserved()
             raise
-        reader = asyncio.current_task()
-        assert reader is not None
-        self._readers.add(reader)
-        self._begin()
         try:
             await self._over.wait()
         except asyncio.CancelledError:
@@ -221,11 +218,13 @@ class Serving:
                 await self._over.wait()
 
     def _begin(self) -> None:
-        tracker(self._loop).hold(sharing.owner)
-        hush.hold()
-        _logger.addFilter(drop_cancelled)
+        reader = asyncio.current_task()
+        assert reader is not None
+        self._readers.add(reader)
         for task in self._served.watch(self):
             self._note(task, "a message that came before")
+        self._stage.open(None, self._loop)
+        _logger.addFilter(self._is_to_be_logged)
 
     @property
     def is_closed(self) -> bool:
@@ -255,23 +254,19 @@ class Serving:
             if self._settling is None:
                 raise
 
+    def _is_to_be_logged(self, record: logging.LogRecord) -> bool:
+        # As `hush` does for the other runtime: a handler that we cancelled is no error.
+        is_ours = SCOPE.get() is self._scope and self._scope.is_hushed
+        return not (is_ours and str(record.msg).startswith(EVENT_ERROR))
+
     def _note(self, task: AnyTask, what: str) -> None:
         self._handlers[task] = what
-        self._scope.note(task, Kind.HANDLER, None)
+        self._scope.note(task, Kind.DRIVER, None)
         task.add_done_callback(self._handled)
 
     def _handled(self, task: AnyTask) -> None:
         self._handlers.pop(task, None)
         self._look()
-
-    def observe(self, kind: Kind, task: AnyTask, coro: Any) -> None:
-        """A task of a handler's was created that means something."""
-        if kind is Kind.ENGINE:
-            self._engines = {t: e for t, e in self._engines.items() if not t.done()}
-            self._engines[task] = Engine(coro)
-
-    def observe_child(self, call: AnyTask, coro: Any) -> None:
-        """A tool call has started a task."""
 
     # -- the end --------------------------------------------------------------------------------
 
@@ -281,24 +276,16 @@ class Serving:
 
     def _settle(self) -> None:
         self._phase = Phase.STOPPING
-        self._settling = Settling(
-            self._scope,
-            self._engines,
-            sharing.Shared(self._scope),
-            self._token,
-            on_strike=self._tell_why,
-            on_settled=self._settled,
-        )
-        self._settling.strike()
-
-    def _tell_why(self) -> None:
-        """Cancel the handlers with the text of the error that the senders get."""
+        self._settling = Settling(self._stage, self._settled)
+        self._stage.refuse = self._settling.cancel
         reason = self._request.reason if self._request is not None else None
         for task in self._handlers:
-            task.cancel(reason)
+            task.cancel(reason)  # the text of the error that the senders get
+        self._settling.strike()
 
     def _settled(self) -> None:
         self._is_settled = True
+        conclusion.conclude_handlers(self._stage)
         if self._stopper is None:
             self._stop_runtime()
         self._conclude()
@@ -327,8 +314,7 @@ class Serving:
             reporter.event(event, level=logging.WARNING, count=count, to=list(self._refused))
         for timer in self._timers:
             timer.cancel()
-        tracker(self._loop).release()
-        hush.release()
-        _logger.removeFilter(drop_cancelled)
+        self._stage.close(self._loop)
+        _logger.removeFilter(self._is_to_be_logged)
         self._over.set()
         self._host.dismiss(self)

@@ -1,0 +1,226 @@
+"""The terminal: reads a line of stdin in the event loop, where a stop can end the waiting.
+
+`input()` in a thread, which is what AutoGen's `UserProxyAgent` does unless told otherwise, cannot
+be cancelled: the thread waits on, holds the process's exit, and eats the next line typed. Here the
+loop watches the file, and nothing is left behind when the waiting ends.
+
+Not chosen: O_NONBLOCK on stdin, which belongs to the terminal and reaches everybody who has it
+open, the shell included; `loop.connect_read_pipe`, which sets it, and reads ahead; `sys.stdin`
+itself, whose buffers take a block where one line was wanted. So a terminal or a pipe is opened
+once more for each line, by /dev/fd: flags that are set there are nobody else's, the loop's reader
+of fd 0 (if there is one) stays, and where another reader is faster the read does not block. What
+cannot be opened so (a socket, somebody else's terminal) is duplicated, and asked before each byte.
+
+From a pipe no byte is taken that follows the line: the next line is there for `input()`, or for a
+child process. A terminal gives a line at a time by itself. What was read of a line when the waiting
+was cancelled is kept, and begins the next call's line.
+
+Where it falls short: what `input()` or `sys.stdin` has read ahead from a pipe is not seen, so use
+one or the other. There is no editing beyond the terminal's own. On Windows, in a notebook, and
+where `sys.stdin` is no file, a thread calls `input()` as before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import contextlib
+import errno
+import os
+import select
+import stat
+import sys
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Generator
+from types import MethodType
+from typing import Any, Final, Protocol, TextIO, TypeVar
+from weakref import WeakKeyDictionary
+
+T = TypeVar("T")
+
+_AT_ONCE: Final = 512  # reads in one step of the loop: of a pipe, bytes
+_BLOCK: Final = 4096  # what a terminal holds of a line at most
+
+_Turns = deque[asyncio.Future[None]]
+
+_held: WeakKeyDictionary[TextIO, bytearray] = WeakKeyDictionary()
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, _Turns] = WeakKeyDictionary()
+
+
+class Token(Protocol):
+    """What is needed of AutoGen's `CancellationToken`."""
+
+    def link_future(self, future: asyncio.Future[Any], /) -> asyncio.Future[Any]:
+        """Have a future cancelled with the token."""
+        ...
+
+
+async def read_input(prompt: str = "", cancellation_token: Token | None = None) -> str:
+    """Ask for a line on stdin, as `input()` does, without a thread; it can be cancelled.
+
+    Made for `UserProxyAgent(input_func=read_input)`. Calls at the same time are served one after
+    the other, and each shows its prompt when its turn comes.
+
+    Args:
+        prompt: What to show first, on stdout.
+        cancellation_token: Ends the waiting, as a cancellation of the task does.
+
+    Returns:
+        The line, without its end.
+
+    Raises:
+        EOFError: Stdin has ended, or the terminal is gone.
+        asyncio.CancelledError: The waiting was cancelled; no line was taken.
+
+    Example:
+        ```python
+        user = UserProxyAgent("user", input_func=read_input)
+        ```
+    """
+    stdin = sys.stdin
+    if not _is_readable_in_loop(stdin):
+        call = asyncio.ensure_future(asyncio.to_thread(input, prompt))
+        return await _linked(call, cancellation_token)
+    async with _turn(cancellation_token):
+        _show(prompt)
+        held = _held.setdefault(stdin, bytearray())
+        with _opened_anew(stdin.fileno()) as fd:
+            await _until_line(fd, held, cancellation_token)
+        return _take(held, stdin)
+
+
+def _is_readable_in_loop(stdin: TextIO) -> bool:
+    # A notebook puts a method of its kernel there, and has nobody at its stdin.
+    if sys.platform == "win32" or isinstance(builtins.input, MethodType):
+        return False
+    try:
+        os.fstat(stdin.fileno())
+    except (AttributeError, OSError, ValueError):  # none, closed, or not a file
+        return False
+    return True
+
+
+def _linked(future: asyncio.Future[T], token: Token | None) -> asyncio.Future[T]:
+    if token is not None:
+        token.link_future(future)
+    return future
+
+
+@contextlib.asynccontextmanager
+async def _turn(token: Token | None) -> AsyncGenerator[None]:
+    """Wait for those who asked before."""
+    loop = asyncio.get_running_loop()
+    turns = _turns.setdefault(loop, deque())
+    mine: asyncio.Future[None] = loop.create_future()
+    turns.append(mine)
+    _call_next(turns)
+    try:
+        await _linked(mine, token)
+        yield
+    finally:
+        turns.remove(mine)
+        _call_next(turns)
+
+
+def _call_next(turns: _Turns) -> None:
+    if turns and not turns[0].done():
+        turns[0].set_result(None)
+
+
+def _show(prompt: str) -> None:
+    if sys.stdout is not None:
+        sys.stdout.write(prompt)
+        sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _opened_anew(fd: int) -> Generator[int]:
+    """The same file under a number of our own; where possible so that reads do not block."""
+    mode = os.fstat(fd).st_mode
+    own = -1
+    if stat.S_ISFIFO(mode) or os.isatty(fd):
+        with contextlib.suppress(OSError):
+            own = os.open(f"/dev/fd/{fd}", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    if own < 0:
+        own = os.dup(fd)
+    try:
+        yield own
+    finally:
+        os.close(own)
+
+
+async def _until_line(fd: int, held: bytearray, token: Token | None) -> None:
+    """Wait until a line is held, or the file has ended."""
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[None] = loop.create_future()
+    _linked(found, token)
+
+    def look() -> None:
+        # Only a look: the line is taken by the task, if it is not cancelled meanwhile.
+        if found.done():
+            return
+        try:
+            is_over = b"\n" in held or _read_some(fd, held)
+        except OSError as error:
+            found.set_exception(error)
+        else:
+            if is_over:
+                found.set_result(None)
+
+    with _reader(loop, fd, look) as is_watched:
+        look()
+        while not (is_watched or found.done()):
+            look()
+        await found
+
+
+@contextlib.contextmanager
+def _reader(loop: asyncio.AbstractEventLoop, fd: int, look: Callable[[], None]) -> Generator[bool]:
+    """Have the loop call `look`; false for a file that is always ready, which no loop watches."""
+    try:
+        loop.add_reader(fd, look)
+    except PermissionError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        loop.remove_reader(fd)
+
+
+def _read_some(fd: int, held: bytearray) -> bool:
+    """Read what is there of the line; whether the line, or the file, has ended."""
+    size = _BLOCK if os.isatty(fd) else 1
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    for _ in range(_AT_ONCE):
+        if not poll.poll(0):
+            return False
+        data = _read(fd, size)
+        if data is None:
+            return False
+        held += data
+        if not data or b"\n" in data:
+            return True
+    return False
+
+
+def _read(fd: int, size: int) -> bytes | None:
+    """What is there; nothing at the end of the file, None where another reader was faster."""
+    try:
+        return os.read(fd, size)
+    except BlockingIOError:
+        return None
+    except OSError as error:
+        if error.errno == errno.EIO:  # the terminal has gone
+            return b""
+        raise
+
+
+def _take(held: bytearray, stdin: TextIO) -> str:
+    """Take the line off what is held; at the end of the file, what there is of it."""
+    if not held:
+        raise EOFError("stdin has ended and nobody can answer; run it where somebody can type")
+    line, _, rest = bytes(held).partition(b"\n")
+    held[:] = rest
+    return line.removesuffix(b"\r").decode(stdin.encoding, stdin.errors or "strict")

@@ -1,0 +1,260 @@
+"""A model for tests: follows a script, and refuses transcripts that a real one would refuse.
+
+Its answers depend on the transcript and on nothing else. A turn that was stopped and rolled back is
+asked for again, and must then get the answer that it would have got; a client that counts its
+requests, as AutoGen's `ReplayChatCompletionClient` does, gives it the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import inspect
+import json
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias, TypeVar
+
+from autogen_core import CancellationToken, FunctionCall
+from autogen_core.models import (
+    AssistantMessage,
+    ChatCompletionClient,
+    CreateResult,
+    LLMMessage,
+    ModelFamily,
+    ModelInfo,
+    RequestUsage,
+)
+from autogen_core.tools import Tool, ToolSchema
+from pydantic import BaseModel
+
+from supervisor.testing.transcript import check_transcript
+
+T = TypeVar("T")
+
+Said: TypeAlias = str | CreateResult | Sequence[FunctionCall] | BaseException
+"""An answer: a text, tool calls, a whole result, or an exception to be raised."""
+
+Replies: TypeAlias = Callable[[Sequence[LLMMessage]], Said | Awaitable[Said]]
+"""Finds the answer to a transcript."""
+
+_USAGE: Final = RequestUsage(prompt_tokens=0, completion_tokens=0)
+_INFO: Final = ModelInfo(
+    vision=False,
+    function_calling=True,
+    json_output=False,
+    family=ModelFamily.UNKNOWN,
+    structured_output=False,
+)
+
+
+def calls(*wanted: str | tuple[str, Mapping[str, Any]]) -> list[FunctionCall]:
+    """What a model says that wants tools called, all at once.
+
+    Args:
+        wanted: A tool's name, with its arguments where it takes any. The ids are left to the model.
+
+    Example:
+        ```python
+        ScriptedModel([calls("now", ("look_up", {"word": "stop"})), "It is late."])
+        ```
+    """
+    none: Mapping[str, Any] = {}
+    pairs = [(each, none) if isinstance(each, str) else each for each in wanted]
+    return [FunctionCall(id="", name=name, arguments=json.dumps(args)) for name, args in pairs]
+
+
+def answers_so_far(messages: Sequence[LLMMessage]) -> int:
+    """How many answers of a model the transcript holds: the place in a script."""
+    return sum(isinstance(message, AssistantMessage) for message in messages)
+
+
+def fingerprint(messages: Sequence[LLMMessage]) -> str:
+    """Eight letters that differ where transcripts do."""
+    text = "\n".join(message.model_dump_json() for message in messages)
+    return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+
+
+class ScriptedModel(ChatCompletionClient):
+    """A model client that needs no network, and is as strict as a provider.
+
+    One script serves any number of agents: what counts is the transcript that each sends. Texts
+    come in words where they are streamed. Its requests end with the token, as OpenAI's do.
+
+    Args:
+        script: The answers in order, each for the transcript that holds so many answers already;
+            or a function from the transcript to the answer, which may be a coroutine function, and
+            may stand among the answers too. None answers with a fingerprint of the transcript: two
+            runs say the same exactly if their agents were given the same.
+        pause: How many steps of the loop an answer takes, and each further word.
+        on_cancel: What it does when cancelled. "heed" is as a good client does; "raise" turns
+            the cancellation into a `RuntimeError`; "swallow" answers all the same.
+        user_first: As for `check_transcript`.
+        unique: As for `check_transcript`.
+
+    Example:
+        ```python
+        model = ScriptedModel([calls("look_up"), "Found."])
+        agent = AssistantAgent("seeker", model, tools=[look_up], reflect_on_tool_use=True)
+        ```
+    """
+
+    def __init__(
+        self,
+        script: Sequence[Said | Replies] | Replies | None = None,
+        *,
+        pause: int = 1,
+        on_cancel: Literal["heed", "raise", "swallow"] = "heed",
+        user_first: bool = True,
+        unique: bool = False,
+    ) -> None:
+        self._script = script
+        self._pause = pause
+        self._on_cancel = on_cancel
+        self._rules = {"user_first": user_first, "unique": unique}
+        self.requests: list[list[LLMMessage]] = []
+        """The transcripts that it was sent."""
+
+    async def create(
+        self,
+        messages: Sequence[LLMMessage],
+        *,
+        tools: Sequence[Tool | ToolSchema] = (),  # noqa: ARG002
+        tool_choice: Tool | Literal["auto", "required", "none"] = "auto",  # noqa: ARG002
+        json_output: bool | type[BaseModel] | None = None,  # noqa: ARG002
+        extra_create_args: Mapping[str, Any] = {},  # noqa: ARG002
+        cancellation_token: CancellationToken | None = None,
+    ) -> CreateResult:
+        """Answer.
+
+        Raises:
+            TranscriptError: The transcript breaks a rule.
+            IndexError: The script has ended.
+        """
+        self._take(messages)
+        return await self._request(self._answer(messages), cancellation_token)
+
+    async def create_stream(
+        self,
+        messages: Sequence[LLMMessage],
+        *,
+        tools: Sequence[Tool | ToolSchema] = (),  # noqa: ARG002
+        tool_choice: Tool | Literal["auto", "required", "none"] = "auto",  # noqa: ARG002
+        json_output: bool | type[BaseModel] | None = None,  # noqa: ARG002
+        extra_create_args: Mapping[str, Any] = {},  # noqa: ARG002
+        cancellation_token: CancellationToken | None = None,
+    ) -> AsyncGenerator[str | CreateResult, None]:
+        """Answer word by word.
+
+        Raises:
+            TranscriptError: The transcript breaks a rule.
+            IndexError: The script has ended.
+        """
+        self._take(messages)
+        result = await self._request(self._answer(messages), cancellation_token)
+        if isinstance(result.content, str):
+            for word in re.findall(r"\S+\s*", result.content):
+                yield word
+                await self._request(self._rest(), cancellation_token)
+        yield result
+
+    def _take(self, messages: Sequence[LLMMessage]) -> None:
+        self.requests.append(list(messages))
+        check_transcript(messages, **self._rules)
+
+    async def _request(self, request: Coroutine[Any, Any, T], token: CancellationToken | None) -> T:
+        if self._on_cancel == "swallow":  # no task of its own, which could be cancelled unstarted
+            return await request
+        task = asyncio.ensure_future(request)
+        if token is not None:
+            token.link_future(task)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if self._on_cancel == "raise":
+                raise RuntimeError("the connection was torn down") from None
+            raise
+
+    async def _rest(self) -> None:
+        for _ in range(self._pause):
+            try:
+                await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                if self._on_cancel != "swallow":
+                    raise
+
+    async def _answer(self, messages: Sequence[LLMMessage]) -> CreateResult:
+        await self._rest()
+        found = self._look_up(messages)
+        said = found(messages) if callable(found) else found
+        if inspect.isawaitable(said):
+            said = await said
+        if isinstance(said, BaseException):
+            raise said
+        return _result(said, messages)
+
+    def _look_up(self, messages: Sequence[LLMMessage]) -> Said | Replies:
+        if self._script is None:
+            return f"answer {answers_so_far(messages)} to {fingerprint(messages)}"
+        if callable(self._script):
+            return self._script
+        number = answers_so_far(messages)
+        if number >= len(self._script):
+            raise IndexError(
+                f"the script has {len(self._script)} answers, and one more is asked for; "
+                "add it, or give a function of the transcript"
+            )
+        return self._script[number]
+
+    async def close(self) -> None:
+        """Do nothing: nothing is open."""
+
+    def actual_usage(self) -> RequestUsage:
+        """Nothing is used."""
+        return _USAGE
+
+    def total_usage(self) -> RequestUsage:
+        """Nothing is used."""
+        return _USAGE
+
+    def count_tokens(
+        self,
+        messages: Sequence[LLMMessage],  # noqa: ARG002
+        *,
+        tools: Sequence[Tool | ToolSchema] = (),  # noqa: ARG002
+    ) -> int:
+        """No tokens: they are not counted."""
+        return 0
+
+    def remaining_tokens(
+        self,
+        messages: Sequence[LLMMessage],  # noqa: ARG002
+        *,
+        tools: Sequence[Tool | ToolSchema] = (),  # noqa: ARG002
+    ) -> int:
+        """Always enough."""
+        return 1_000_000
+
+    @property
+    def capabilities(self) -> ModelInfo:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """As `model_info`."""
+        return _INFO
+
+    @property
+    def model_info(self) -> ModelInfo:
+        """Of a model that calls functions, and can do nothing else."""
+        return _INFO
+
+
+def _result(said: str | CreateResult | Sequence[FunctionCall], given: Any) -> CreateResult:
+    if isinstance(said, CreateResult):
+        return said
+    if isinstance(said, str):
+        return CreateResult(finish_reason="stop", content=said, usage=_USAGE, cached=False)
+    # From the transcript, like the answer: a turn that is asked for again has the same calls.
+    mark = fingerprint(given)
+    named = [
+        FunctionCall(id=call.id or f"call-{mark}-{n}", name=call.name, arguments=call.arguments)
+        for n, call in enumerate(said)
+    ]
+    return CreateResult(finish_reason="function_calls", content=named, usage=_USAGE, cached=False)

@@ -1,0 +1,122 @@
+"""Counts the steps of runs, and does something just before a chosen one.
+
+A step is one resumption of a coroutine that belongs to a run: of the task that iterates the team,
+of a handler, of a tool call, of anything that they start. What was not chosen: iterations of the
+loop, which differ between asyncio and uvloop, and from one machine to the next as soon as anything
+waits for a file or a socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Generator
+from types import TracebackType
+from typing import Any, cast
+
+from supervisor.errors import UsageError
+from supervisor.tasks import tracker
+
+
+class Steps:
+    """Counts the steps of the runs of this loop, while its block is open.
+
+    Runs that have started before are not counted.
+
+    Raises:
+        UsageError: Another one is counting.
+
+    Example:
+        ```python
+        async with Supervisor() as sup:
+            with Steps() as steps:
+                steps.before(12, lambda: sup.stop("Enough"))
+                result = await sup.stream(team, "Write a haiku")
+        assert steps.taken >= 12
+        ```
+    """
+
+    def __init__(self) -> None:
+        self.taken = 0
+        """How many were begun."""
+        self._plans: list[tuple[int, Callable[[], object]]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __repr__(self) -> str:
+        return f"<Steps {self.taken} taken>"
+
+    def before(self, step: int, call: Callable[[], object]) -> None:
+        """Have a function called just before a step is taken.
+
+        Args:
+            step: The step's number, from 1.
+            call: The function. Where there is no such step, it is not called.
+        """
+        self._plans.append((step, call))
+        self._plans.sort(key=lambda plan: plan[0])
+
+    def __enter__(self) -> Steps:
+        loop = asyncio.get_running_loop()
+        if tracker(loop).wrap is not None:
+            raise UsageError("the steps of this loop are being counted; use one Steps at a time")
+        tracker(loop).wrap = self._wrap
+        self._loop = loop
+        return self
+
+    def __exit__(
+        self,
+        typ: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        tracker(cast(asyncio.AbstractEventLoop, self._loop)).wrap = None
+        self._loop = None
+
+    def _wrap(self, coro: Coroutine[Any, Any, Any]) -> _Counted:
+        return _Counted(coro, self._take)
+
+    def _take(self) -> None:
+        if self._loop is None:
+            return
+        self.taken += 1
+        while self._plans and self._plans[0][0] <= self.taken:
+            self._plans.pop(0)[1]()
+
+
+class _Counted(Coroutine[Any, Any, Any]):
+    """A coroutine, with a call before each step of it.
+
+    Everything else (its code, its frame, what it awaits) is the coroutine's own, so that dumps of
+    stacks and those who look at a coroutine before it starts see no difference.
+    """
+
+    def __init__(self, coro: Coroutine[Any, Any, Any], take: Callable[[], None]) -> None:
+        self._coro = coro
+        self._take_step = take
+        self.__name__ = getattr(coro, "__name__", type(coro).__name__)
+        self.__qualname__ = getattr(coro, "__qualname__", self.__name__)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._coro, name)
+
+    def __repr__(self) -> str:
+        return f"<counted {self._coro!r}>"
+
+    def send(self, value: Any) -> Any:
+        self._take_step()
+        return self._coro.send(value)
+
+    def throw(
+        self,
+        typ: Any,
+        val: BaseException | object = None,
+        tb: TracebackType | None = None,  # noqa: ARG002 - the exception has it
+    ) -> Any:
+        self._take_step()
+        error = typ if isinstance(typ, BaseException) else (val or typ())
+        return self._coro.throw(cast(BaseException, error))
+
+    def close(self) -> None:
+        self._coro.close()
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._coro.__await__()

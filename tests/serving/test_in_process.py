@@ -1,0 +1,131 @@
+"""A served `SingleThreadedAgentRuntime`: the same stop, without a network."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+from autogen_agentchat.teams import RoundRobinGroupChat
+from autogen_core import AgentId, SingleThreadedAgentRuntime, TopicId, TypeSubscription
+
+from supervisor import Rung, Supervisor
+from supervisor.autogen import hush
+from tests import agents
+from tests.autogen.checks import SHORT
+from tests.serving.answerer import Answerer, Gate, Text, Work, until
+
+PROMPT = 1.0  # seconds for what comes at once
+
+
+@dataclass
+class Place:
+    """A runtime with one agent."""
+
+    runtime: SingleThreadedAgentRuntime
+
+    def ask(self, text: str) -> asyncio.Task[Text]:
+        """Ask the agent."""
+        asking = self.runtime.send_message(Text(text), AgentId("answerer", "default"))
+        return asyncio.ensure_future(asking)
+
+    async def publish(self, text: str) -> None:
+        """Tell the agent."""
+        await self.runtime.publish_message(Text(text), TopicId("news", "default"))
+
+
+async def place(work: Work, *, ignores: bool = True) -> Place:
+    """Make it."""
+    runtime = SingleThreadedAgentRuntime(ignore_unhandled_exceptions=ignores)
+    await Answerer.register(runtime, "answerer", lambda: Answerer(work))
+    await runtime.add_subscription(TypeSubscription("news", "answerer"))
+    return Place(runtime)
+
+
+def _assert_put_back(runtime: SingleThreadedAgentRuntime) -> None:
+    assert not {"_process_send", "_process_publish"} & vars(runtime).keys()
+    assert runtime._run_context is None
+    assert not runtime._background_tasks
+    assert runtime.unprocessed_messages_count == 0
+    assert asyncio.get_running_loop().get_task_factory() is None
+    assert not hush._filters
+
+
+@pytest.mark.parametrize("is_started", [True, False])
+async def test_drain_finishes_what_is_at_work(is_started: bool) -> None:
+    """The answer comes; what is published meanwhile is not handled; the runtime is stopped."""
+    gate = Gate()
+    here = await place(gate)
+    if is_started:
+        here.runtime.start()
+    async with Supervisor(signals={}) as sup:
+        serving = asyncio.create_task(sup.serve(here.runtime))
+        asked = here.ask("hello")
+        await gate.begun.wait()
+        sup.stop("The shop closes", Rung.DRAIN)
+        await until(lambda: sup.rung is Rung.DRAIN)
+        await here.publish("news")
+        gate.may_end.set()
+        assert await asyncio.wait_for(asked, PROMPT) == Text("hello!")
+        await asyncio.wait_for(serving, PROMPT)
+    assert gate.ended == ["finished"]
+    _assert_put_back(here.runtime)
+
+
+@pytest.mark.parametrize("ignores", [True, False])
+@pytest.mark.parametrize("kind", ["sent", "published"])
+async def test_cancel_ends_a_handler_at_once(kind: str, ignores: bool) -> None:
+    """Also on a runtime that was made to raise what a handler raises."""
+    gate = Gate()
+    here = await place(gate, ignores=ignores)
+    async with Supervisor(signals={}) as sup:
+        serving = asyncio.create_task(sup.serve(here.runtime))
+        await asyncio.sleep(0)
+        asked = here.ask("hello") if kind == "sent" else asyncio.create_task(here.publish("news"))
+        await gate.begun.wait()
+        sup.stop("The shop closes")
+        await asyncio.wait_for(serving, PROMPT)
+        await asyncio.wait({asked})
+    assert gate.ended == ["cancelled"]
+    _assert_put_back(here.runtime)
+
+
+async def test_a_team_on_a_served_runtime_has_a_run_of_its_own() -> None:
+    """One request stops both: the team's run, with its result, and the serving."""
+    here = await place(Gate())
+    agent = agents.Deaf()
+    team = RoundRobinGroupChat([agent], runtime=here.runtime)
+    async with Supervisor(signals={}) as sup:
+        serving = asyncio.create_task(sup.serve(here.runtime))
+        run = asyncio.create_task(sup.stream(team, "go"))
+        await agent.is_working.wait()
+        sup.stop("The shop closes")
+        assert (await asyncio.wait_for(run, PROMPT)).stop_reason == "The shop closes"
+        await asyncio.wait_for(serving, PROMPT)
+    _assert_put_back(here.runtime)
+
+
+async def test_a_handler_that_refuses_is_given_up() -> None:
+    """`serve` returns; when the handler ends after all, nothing is miscounted."""
+    may_end, begun = asyncio.Event(), asyncio.Event()
+
+    async def refuses(text: str) -> str:
+        begun.set()
+        while not may_end.is_set():
+            try:
+                await may_end.wait()
+            except asyncio.CancelledError:
+                continue
+        return text
+
+    here = await place(refuses)
+    async with Supervisor(signals={}, ladder=SHORT) as sup:
+        serving = asyncio.create_task(sup.serve(here.runtime))
+        await asyncio.sleep(0)
+        await here.publish("news")
+        await begun.wait()
+        sup.stop("The shop closes")
+        await serving
+    may_end.set()
+    await until(lambda: asyncio.get_running_loop().get_task_factory() is None)
+    assert not here.runtime._background_tasks
