@@ -7,7 +7,7 @@ async with Supervisor() as sup:
 
 The house, from the top; an import goes only downward:
 
-    edges       runner                                    supervisor.run(main)
+    edges       runner testing/                           supervisor.run(main); for users' tests
     conductor   _supervisor _body _facts _voice _process  drives the ladder, shares the bridge
     hands       autogen/                                  the only part that knows AutoGen
                 bridge watchdog tasks executor            one outside thing each: signals, time,
