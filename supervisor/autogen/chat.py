@@ -49,6 +49,8 @@ class Turn:
 
     def __init__(self, agent: Any, given: int = 0) -> None:
         self.agent = behind(agent)
+        self.stand_in = agent if isinstance(agent, GoingOn) else None
+        """What was asked in place of a team that goes on."""
         self.given = given
         self.calls: list[Call] = []
         self.chats: list[Chat] = []
@@ -56,6 +58,7 @@ class Turn:
         self.has_executed = False
         """Whether code was executed in the course of it, to the end."""
         things = [] if isinstance(self.agent, Team) else list(reach(self.agent))
+        self._stand_ins = [] if isinstance(self.agent, Team) else _stand_ins_of(self.agent)
         self._assistants = [thing for thing in things if isinstance(thing, AssistantAgent)]
         self.marks = Marks(things)
 
@@ -80,6 +83,8 @@ class Turn:
         for chat in reversed(self.chats):
             chat.undo()
         self.marks.rewind()
+        for place, stand_in in self._stand_ins:
+            setattr(self.agent, place, stand_in)
 
     def conclude_run(self, task: Sequence[BaseChatMessage]) -> bool:
         """Make a single agent consistent, whose run this is.
@@ -118,6 +123,10 @@ class Turn:
         if team is not None and chat.has_taken:
             put_back = functools.partial(setattr, agent, place, team)
             setattr(agent, place, GoingOn(team, put_back, chat.part(), is_told=True))
+
+
+def _stand_ins_of(agent: object) -> list[tuple[str, GoingOn]]:
+    return [(name, value) for name, value in vars(agent).items() if isinstance(value, GoingOn)]
 
 
 def _place_of(agent: object) -> tuple[str, Team | None]:
@@ -191,7 +200,7 @@ class Chat:
         agent = self.group.agent(name)
         turn = self.turns[name] = Turn(agent, len(self._due[name]))
         if isinstance(agent, Team) and not isinstance(agent, GoingOn) and not self._due[name]:
-            self._have_go_on(name, turn)
+            turn.stand_in = self._have_go_on(name, turn)
         return turn
 
     def answer(self, name: str, said: Sequence[ChatItem], told: Sequence[BaseChatMessage]) -> None:
@@ -320,17 +329,19 @@ class Chat:
         return False
 
     def _end_turn_of_team(self, name: str, turn: Turn) -> bool:
-        if turn.chats:
-            inner = turn.chats[-1]
+        inner = turn.chats[-1] if turn.chats else None
+        if inner is not None:
             inner.conclude()
-            if not inner.has_taken:
-                return False
-            if inner.has_ended:
-                self.turns[name] = turn
-                self.answer(name, inner.said(), _told(inner.said()))
-                self._hear()
-                return True
-            self._take_part(name, turn, inner)
+        if inner is None or not inner.has_taken:
+            if turn.stand_in is not None:
+                self.group.put_agent(name, turn.stand_in)
+            return False
+        if inner.has_ended:
+            self.turns[name] = turn
+            self.answer(name, inner.said(), _told(inner.said()))
+            self._hear()
+            return True
+        self._take_part(name, turn, inner)
         if not self._due[name]:
             self._have_go_on(name, turn)
         return False
@@ -344,11 +355,13 @@ class Chat:
         if inner.said():
             self.group.add_unfinished(inner.said())
 
-    def _have_go_on(self, name: str, turn: Turn) -> None:
+    def _have_go_on(self, name: str, turn: Turn) -> GoingOn:
         """Have a team that is asked with nothing new go on, where AutoGen would refuse."""
         part = turn.chats[-1].part() if turn.chats else None
         put_back = functools.partial(self.group.put_agent, name, turn.agent)
-        self.group.put_agent(name, GoingOn(turn.agent, put_back, part))
+        stand_in = GoingOn(turn.agent, put_back, part)
+        self.group.put_agent(name, stand_in)
+        return stand_in
 
     def _return_to_turn(self, interrupted: list[str]) -> None:
         """Have those speak next who were to speak."""

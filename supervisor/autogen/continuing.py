@@ -50,10 +50,12 @@ class Part:
         self.turns = turns
         self.has_ended = has_ended
 
-    def resume(self) -> None:
-        """Have the team count on, as if it had not been interrupted."""
-        self._group.count_again(self.turns, [*self.task, *self.said])
-        _resumed[self._group.manager] = self
+    def resume(self, *, is_anew: bool) -> None:
+        """Have the team count on, as if it had not been interrupted; or from zero."""
+        _resumed.pop(self._group.manager, None)
+        if not is_anew:
+            self._group.count_again(self.turns, [*self.task, *self.said])
+            _resumed[self._group.manager] = self
 
 
 _resumed: WeakKeyDictionary[object, Part] = WeakKeyDictionary()
@@ -132,11 +134,11 @@ class GoingOn(Team):
         for item in self._said:
             yield item
         new = self._new(task)
-        if self._part is not None and not new:
-            if self._part.has_ended:
-                yield TaskResult(messages=self._said)
-                return
-            self._part.resume()
+        if self._part is not None and not new and self._part.has_ended:
+            yield TaskResult(messages=self._said)
+            return
+        if self._part is not None:
+            self._part.resume(is_anew=bool(new))
         async for event in self.team.run_stream(
             task=new,
             cancellation_token=cancellation_token,

@@ -81,7 +81,7 @@ from autogen_core.model_context import (
     TokenLimitedChatCompletionContext,
     UnboundedChatCompletionContext,
 )
-from autogen_core.models import FunctionExecutionResult, UserMessage
+from autogen_core.models import FunctionExecutionResult, LLMMessage, UserMessage
 
 import supervisor
 from supervisor.autogen import private
@@ -120,8 +120,7 @@ def _created() -> Generator[Created]:
     loop, found = asyncio.get_running_loop(), Created()
 
     def make(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> Any:
-        names = coro.cr_frame.f_locals if hasattr(coro, "cr_frame") else {}
-        found.append((coro, dict(names)))
+        found.append((coro, dict(coro.cr_frame.f_locals)))
         return asyncio.Task(coro, loop=loop, **options)
 
     loop.set_task_factory(make)
@@ -413,12 +412,14 @@ async def test_a_sent_message_is_one_of_a_key() -> None:
 
 async def test_what_a_team_says_to_itself() -> None:
     """A turn is `GroupChatRequestPublish` to the member's topic, its answer is to the group's."""
-    inner = team(Agent("b"), turns=1, name="inner")
+    inner = RoundRobinGroupChat([Agent("b")], max_turns=1, name="inner")
     with _created() as created:
         group = await _group(team(Agent("a"), inner, turns=2))
     published = _names_of(created, SingleThreadedAgentRuntime._process_publish.__code__)
     found = [private._delivery(names["self"], names["message_envelope"]) for names in published]
-    said = [(type(d.message), d.address) for d in found if d.key == group.key]
+    said: list[tuple[Any, str]] = [
+        (type(d.message), d.address) for d in found if d.key == group.key
+    ]
     assert group.topic == group.manager._group_topic_type
     asked = [group.name_at(to) for what, to in said if what is GroupChatRequestPublish]
     assert asked == ["a", "inner"]
@@ -695,9 +696,8 @@ async def test_max_turns_and_current_turn_end_a_team() -> None:
     group.manager._current_turn = 2
     result = await made.run(task="again")
     assert len(result.messages) == 2
-    group.manager._current_turn = 1
-    assert not group.would_end([TextMessage(content="x", source="a")])
-    assert group.would_end([TextMessage(content="x", source="a")])
+    assert not group.would_end(2, [TextMessage(content="x", source="a")])
+    assert group.would_end(3, [TextMessage(content="x", source="a")])
 
 
 @pytest.mark.parametrize("make", [pair, selector, swarm, graph], ids=lambda make: make.__name__)
@@ -738,12 +738,13 @@ async def test_conditions_do_not_wait(condition: TerminationCondition) -> None:
     ],
     ids=["or", "and", "both"],
 )
-async def test_combined_conditions_are_asked_without_a_wait(
-    condition: TerminationCondition,
-) -> None:
-    """`A | B` waits for all its parts at once; a team with one is made consistent all the same."""
-    group = await _group(RoundRobinGroupChat([Agent("a")], termination_condition=condition))
-    assert group.would_end([TextMessage(content="x", source="a")])
+async def test_combined_conditions_hold_their_parts(condition: TerminationCondition) -> None:
+    """`A | B` waits for all its parts at once, so they are asked one by one: `_conditions`."""
+    made = RoundRobinGroupChat([Agent("a")], max_turns=1, termination_condition=condition)
+    group = await _group(made)
+    assert len(vars(condition)["_conditions"]) == 2
+    assert not group.would_end(0, [])
+    assert group.would_end(0, [TextMessage(content="x", source="a")])
     private.at_once(condition.reset())
     assert not condition.terminated
 
@@ -819,7 +820,7 @@ async def test_output_message_queue_is_where_events_wait() -> None:
 async def test_messages_of_a_context(make: Callable[[], ChatCompletionContext]) -> None:
     """`_messages` of each context of AutoGen's is a list of all that was added."""
     context = make()
-    messages = [UserMessage(content=str(number), source="user") for number in range(4)]
+    messages: list[LLMMessage] = [UserMessage(content=str(n), source="user") for n in range(4)]
     for message in messages:
         await context.add_message(message)
     assert private.messages_of(context) == messages
@@ -833,7 +834,10 @@ async def test_messages_of_a_context(make: Callable[[], ChatCompletionContext]) 
 def test_mcp_actor_has_a_queue_of_commands() -> None:
     """An actor's `_command_queue` takes commands with a `future`; `_active` says if it is there."""
     pytest.importorskip("mcp")
-    from autogen_ext.tools.mcp import McpSessionActor, StdioServerParams
+    from autogen_ext.tools.mcp import (  # pyright: ignore[reportMissingTypeStubs]
+        McpSessionActor,
+        StdioServerParams,
+    )
 
     actor = McpSessionActor(StdioServerParams(command="none"))
     try:
@@ -850,7 +854,11 @@ def test_mcp_actor_has_a_queue_of_commands() -> None:
 def test_mcp_workbench_keeps_an_actor_that_has_ended() -> None:
     """`_actor` of a workbench stays when its actor has ended; we take it off."""
     pytest.importorskip("mcp")
-    from autogen_ext.tools.mcp import McpSessionActor, McpWorkbench, StdioServerParams
+    from autogen_ext.tools.mcp import (  # pyright: ignore[reportMissingTypeStubs]
+        McpSessionActor,
+        McpWorkbench,
+        StdioServerParams,
+    )
 
     params = StdioServerParams(command="none")
     workbench: Any = McpWorkbench(params)
