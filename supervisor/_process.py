@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection
 from typing import Final, Protocol
 
 from supervisor.bridge import Bridge, is_main_thread
+from supervisor.interruption import interrupt
 from supervisor.watchdog import Watchdog
 
 
@@ -105,6 +106,10 @@ class Process:
         """Have the watchdog ask for the time again."""
         if self._bridge is not None:
             self._bridge.kick()
+
+    def interrupt(self) -> bool:
+        """Interrupt user code that blocks the main thread; in the watchdog's."""
+        return self._bridge is not None and self._bridge.interrupt(interrupt)
 
     def _ring(self) -> None:
         for member in self._owners:

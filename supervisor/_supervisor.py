@@ -14,6 +14,7 @@ import contextvars
 import enum
 import functools
 import logging
+import math
 import os
 import signal
 import sys
@@ -33,6 +34,7 @@ from supervisor.bridge import is_main_thread
 from supervisor.errors import SettingsError, Stopped, UsageError
 from supervisor.events import Rung, StopRequest
 from supervisor.exits import exit_now, exit_status
+from supervisor.interruption import take_interrupted
 from supervisor.ladder import Climb, Move, Step
 from supervisor.log import reporter
 from supervisor.settings import Ladder, parse_signals
@@ -50,6 +52,8 @@ FORCED: Final = 137
 """The status of a process that had to be ended from outside its loop."""
 
 _BEAT_SECONDS: Final = 0.25  # how long another one's hold on the wakeup fd can go unnoticed
+
+_STUCK_SECONDS: Final = 0.1  # a loop that takes no step for so long at ABANDON is interrupted
 
 _current: ContextVar[Supervisor | None] = ContextVar("supervisor_current", default=None)
 
@@ -105,6 +109,8 @@ class Supervisor:
         self._climb = Climb(self._ladder, exits=exits)
         self._facts = Facts()
         self._steps: deque[Step] = deque()  # to be carried out in the loop
+        self._stuck_since: float | None = None  # by the loop, at ABANDON
+        self._is_late = False  # the loop was, and ABANDON waits for what it has cancelled now
         self._request: StopRequest | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_announced = False
@@ -462,7 +468,21 @@ class Supervisor:
         at = self._climb.next_at
         if at is not None and at <= now:
             self._feed(lambda: self._climb.tick(now))
-        return self._climb.next_at
+        return self._free_the_loop(now)
+
+    def _free_the_loop(self, now: float) -> float | None:
+        """Interrupt what blocks the loop at ABANDON; says when there is something to do next."""
+        next_at = self._climb.next_at
+        is_main = self._thread == threading.main_thread().ident
+        if self.rung < Rung.ABANDON or not self._steps or self._is_late or not is_main:
+            self._stuck_since = None
+            return next_at
+        if self._stuck_since is None:
+            self._stuck_since = now
+        elif now - self._stuck_since >= _STUCK_SECONDS:
+            process.interrupt()
+        again = now + _STUCK_SECONDS
+        return again if next_at is None else min(again, next_at)
 
     def ring(self, look: Callable[[], None]) -> None:
         """Have `look` called by the loop; in a signal handler."""
@@ -550,9 +570,27 @@ class Supervisor:
 
     def _take_steps(self) -> None:
         """Carry out the steps; in the loop."""
-        while self._steps:
-            self._take(self._steps.popleft())
+        self._report_interruptions()
+        self._is_late = False
+        while self._steps and not self._is_late:
+            step = self._steps.popleft()
+            self._take(step)
+            self._is_late = step.rung is Rung.CANCEL and self._must_abandon_next()
+        if self._is_late and self._loop is not None:
+            # The loop was blocked, and what was cancelled only now can end in order yet.
+            self._loop.call_later(self._ladder.abandon / 2, self._take_steps)
         self._look_at_the_time()
+
+    def _must_abandon_next(self) -> bool:
+        next_step = self._steps[0] if self._steps else None
+        is_bounded = self._ladder.abandon < math.inf
+        return next_step is not None and next_step.rung is Rung.ABANDON and is_bounded
+
+    @staticmethod
+    def _report_interruptions() -> None:
+        for where in take_interrupted():
+            line = f"supervisor: interrupted {where}, which blocked the event loop"
+            reporter.event("interrupted", level=logging.WARNING, line=line, where=where)
 
     def _look_at_the_time(self) -> None:
         """Climb by a timer of the loop too: a busy loop can keep the watchdog waiting."""

@@ -86,6 +86,8 @@ class Bridge:
         self._found_c: dict[int, int] = {}
         self._chained: _Chained | None = None
         self._retired: list[_Chained] = []
+        self._interrupt: Callable[[FrameType | None], None] | None = None
+        self._own: list[int] = []  # numbers of signals that we have sent to ourselves
 
     def fileno(self) -> int:
         """The fd that becomes readable when there is something for `read()`."""
@@ -137,7 +139,7 @@ class Bridge:
         if _c_handler(number) != found_c:  # set by C code, which Python can neither name nor set
             _set_c_handler(number, found_c)
 
-    def _record(self, number: int, _frame: FrameType | None) -> None:
+    def _record(self, number: int, frame: FrameType | None) -> None:
         # Between any two bytecodes of the main thread: no lock, no log, and of asyncio only the one
         # call that is made for it (its own Runner's handler makes it as well). The C part
         # has delivered the number already, unless the slot was somebody else's.
@@ -145,6 +147,9 @@ class Bridge:
             self._write(bytes([number | _MISSED]))
         if self._ring is not None:
             self._ring()
+        call, self._interrupt = self._interrupt, None
+        if call is not None:
+            call(frame)
 
     def _take_slot(self) -> bool:
         """Put our fd into the slot; say whether another one was there."""
@@ -182,6 +187,23 @@ class Bridge:
         with contextlib.suppress(OSError):  # full: the reader is about to wake anyway
             os.write(self._writer.fileno(), data)
 
+    def interrupt(self, call: Callable[[FrameType | None], None]) -> bool:
+        """Have a function called between two bytecodes of the main thread; it may raise.
+
+        By a signal that is ours to handle, and is not counted. One of the same number that comes
+        from outside in that very moment is one with it, and not counted either.
+
+        Returns:
+            Whether there is such a signal.
+        """
+        main, number = threading.main_thread().ident, next(iter(self._found), None)
+        if number is None or main is None or not hasattr(signal, "pthread_kill"):
+            return False
+        self._interrupt = call
+        self._own.append(number)
+        signal.pthread_kill(main, number)
+        return True
+
     # -- in the reader's thread ---------------------------------------------------------------
 
     def read(self) -> list[int]:
@@ -196,8 +218,15 @@ class Bridge:
     def read_beside(self) -> list[int]:
         """As `read()`, in the main thread: closes nothing that the watchdog may be writing to."""
         data = self._drain()
+        data = bytes(byte for byte in data if not self._is_own(byte & ~_MISSED))
         self._pass_on(data, self._chained)
         return [byte & ~_MISSED for byte in data if byte]
+
+    def _is_own(self, number: int) -> bool:
+        if number not in self._own:
+            return False
+        self._own.remove(number)
+        return True
 
     def _pass_on(self, data: bytes, chained: _Chained | None) -> None:
         theirs = bytes(byte for byte in data if 0 < byte < _MISSED)

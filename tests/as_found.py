@@ -79,7 +79,8 @@ def _kernel_masks() -> dict[str, int]:
     status = Path("/proc/self/status")
     if not status.exists():
         return {}
-    harness = sum(1 << (number - 1) for number in HARNESS_SIGNALS)
+    # glibc keeps 32 and 33 to itself, and handles them from the process's first thread on.
+    harness = sum(1 << (number - 1) for number in {*HARNESS_SIGNALS, 32, 33})
     lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
     return {name: int(lines[name], 16) & ~harness for name in ("SigIgn", "SigCgt")}
 

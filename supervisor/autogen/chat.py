@@ -21,6 +21,7 @@ from typing import Any
 from autogen_agentchat.agents import AssistantAgent, SocietyOfMindAgent
 from autogen_agentchat.base import Team
 from autogen_agentchat.messages import BaseChatMessage
+from autogen_core.models import LLMMessage
 
 from supervisor.autogen import private
 from supervisor.autogen.calls import Call
@@ -33,7 +34,7 @@ from supervisor.autogen.continuing import (
     next_speakers,
     part_before,
 )
-from supervisor.autogen.memory import Marks, close_calls, holds_results
+from supervisor.autogen.memory import Marks, as_context_takes, close_calls, holds_results
 from supervisor.autogen.private import ChatItem, Fields, Group
 from supervisor.autogen.reach import reach
 from supervisor.log import reporter
@@ -97,14 +98,28 @@ class Turn:
             to lose.
         """
         context: Any = getattr(self.agent, "model_context", None)
-        if self.has_taken_effect() or not self.marks.is_whole:
+        taken: list[LLMMessage] | None = None
+        if self.must_be_kept():
             self.keep()
-            return True
-        taken = self.marks.taken(self.agent, task)
-        self.undo()
+            if not self.takes_at_its_end():
+                return True
+            taken = as_context_takes(task)
+        else:
+            taken = self.marks.taken(self.agent, task)
+            self.undo()
         if taken is not None and context is not None:
             private.put_messages(context, [*(private.messages_of(context) or []), *taken])
         return taken is not None or context is None
+
+    def must_be_kept(self) -> bool:
+        """Whether it cannot be undone, or something was finished in the course of it."""
+        if self.takes_at_its_end() and any(chat.has_answers for chat in self.chats):
+            return True
+        return self.has_taken_effect() or not self.marks.is_whole
+
+    def takes_at_its_end(self) -> bool:
+        """Whether the agent takes what it is given into its memory only when it answers."""
+        return isinstance(self.agent, SocietyOfMindAgent)
 
     def keep(self) -> None:
         """Close what was begun in the course of it."""
@@ -113,8 +128,10 @@ class Turn:
         watched = {id(agent.model_context) for agent in self._assistants}
         for context in self.marks.contexts:
             close_calls(context, self.calls, are_all=id(context) in watched)
-        if isinstance(self.agent, SocietyOfMindAgent) and self.chats:
-            self._have_go_on(self.agent, self.chats[-1])
+        if isinstance(self.agent, SocietyOfMindAgent):
+            self.marks.rewind_context(self.agent.model_context)
+            if self.chats:
+                self._have_go_on(self.agent, self.chats[-1])
 
     @staticmethod
     def _have_go_on(agent: SocietyOfMindAgent, chat: Chat) -> None:
@@ -158,6 +175,8 @@ class Chat:
         """Whether the team has come to its own end."""
         self.has_taken = False
         """Whether the team has taken the task; told by `conclude`."""
+        self.has_answers = False
+        """Whether a member has answered in this run."""
         self._had_effect = False
         self._is_told = False  # the members of the task
         self._has_progressed = False
@@ -168,6 +187,7 @@ class Chat:
         self._has_answer = False
         self._instruction: BaseChatMessage | None = None  # MagenticOne's, to whom it asks next
         self._is_replanning = False
+        self._last_said: list[ChatItem] | None = None  # before it was reset
         self._past: dict[str, Chat] = {}  # the first run of each team that was a member's turn
         self._heard = len(group.thread)
         self._earlier = part_before(group)
@@ -213,7 +233,7 @@ class Chat:
         """
         turn = self.turns.pop(name, None)
         if turn is not None:
-            self._has_answer = True
+            self._has_answer = self.has_answers = True
             self._had_effect = self._had_effect or turn.has_taken_effect()
             self._due[name] = self._due[name][turn.given :]
             for chat in turn.chats:
@@ -228,7 +248,9 @@ class Chat:
             self._has_progressed = True
 
     def forget(self, topic: str) -> None:
-        """A member is being reset, in the midst of a run."""
+        """A member is being reset: in the midst of a run, or by who has run the team."""
+        if self.has_ended and self._last_said is None:
+            self._last_said = self.said()
         name = self.group.name_at(topic)
         if name is not None:
             self._due[name].clear()
@@ -257,6 +279,8 @@ class Chat:
 
     def said(self) -> list[ChatItem]:
         """What its members have said in this run."""
+        if self._last_said is not None:
+            return self._last_said
         return self.group.thread[self._heard + len(self.task) :]
 
     def part(self) -> Part:
@@ -320,11 +344,11 @@ class Chat:
         turn = self.turns.pop(name)
         if isinstance(turn.agent, Team):
             return self._end_turn_of_team(name, turn)
-        if turn.marks.is_whole and not turn.has_taken_effect():
+        if not turn.must_be_kept():
             turn.undo()
             return False
         turn.keep()
-        if not isinstance(turn.agent, SocietyOfMindAgent):  # which takes it at its end
+        if not turn.takes_at_its_end():
             self._due[name] = self._due[name][turn.given :]
         return False
 

@@ -11,6 +11,7 @@ import logging
 from typing import Final
 
 from supervisor.autogen.private import HANDLER_ERROR
+from supervisor.interruption import Interrupted
 from supervisor.tasks import SCOPE
 
 _logger = logging.getLogger("autogen_core")
@@ -20,7 +21,8 @@ class _Hush(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Drop what a cancelled handler of a stopped run has to say."""
         scope = SCOPE.get()
-        is_ours = scope is not None and scope.is_hushed
+        error = record.exc_info[1] if record.exc_info else None
+        is_ours = scope is not None and (scope.is_hushed or isinstance(error, Interrupted))
         return not (is_ours and str(record.msg).startswith(HANDLER_ERROR))
 
 

@@ -131,8 +131,10 @@ class Journal:
             group = Group(found.runtime, AgentId(found.address, found.key))
         except Exception:  # noqa: BLE001 - AutoGen meets it next, and raises it to the caller
             return
-        chat = self._chats[found.key] = Chat(group, found.message.messages or [])
         turn = self._within.pop(found.key, None) or self._turn_that_holds(found.key)
+        if turn is not None:
+            _drop_known(group, found.message)
+        chat = self._chats[found.key] = Chat(group, found.message.messages or [])
         if turn is not None:
             turn.chats.append(chat)
         elif self.root is None and self.turn is None:
@@ -183,7 +185,7 @@ class Journal:
 
     def _reset(self, found: Delivery, _task: AnyTask | None) -> None:
         chat = self._chats.get(found.key)
-        if chat is not None and not chat.has_ended:
+        if chat is not None:
             chat.forget(found.address)
 
     def _end(self, found: Delivery, _task: AnyTask | None) -> None:
@@ -218,6 +220,13 @@ class Journal:
     def is_between_turns(self) -> bool:
         """Whether nobody's turn is being taken."""
         return not any(True for _ in self._open_turns())
+
+
+def _drop_known(group: Group, start: GroupChatStart) -> None:
+    """Drop from a task what a team within a turn holds already: it was loaded in mid-turn."""
+    known = {item.id for item in group.thread}
+    if known and start.messages is not None:
+        start.messages = [m for m in start.messages if m.id not in known] or None
 
 
 _Read = Callable[[Journal, Delivery, "AnyTask | None"], None]

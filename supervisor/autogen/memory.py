@@ -81,6 +81,12 @@ class Marks:
         for name in [name for name, value in held.items() if _is_list_of_messages(value)]:
             self._lists.append(_List(owner, name, list(held[name])))
 
+    def rewind_context(self, context: object) -> None:
+        """Have one model context remember what it did at that moment, and no more."""
+        for mine, messages in self._marked:
+            if mine is context:
+                private.put_messages(mine, list(messages))
+
     def rewind(self) -> None:
         """Have everything remember what it did at that moment, and no more."""
         for context, messages in self._marked:
@@ -103,7 +109,7 @@ class Marks:
             None where it has no context of its own, or has not taken all of the task.
         """
         context = getattr(agent, "model_context", None)
-        given = [m.content for message in task for m in _as_context_takes_it(message)]
+        given = [message.content for message in as_context_takes(task)]
         for mine, before in self._marked:
             if mine is context:
                 taken = (private.messages_of(mine) or [])[len(before) :][: len(given)]
@@ -116,9 +122,13 @@ def _is_list_of_messages(items: Any) -> bool:
     return type(items) is list and (not items or isinstance(items[-1], _MESSAGES))
 
 
-def _as_context_takes_it(message: BaseChatMessage) -> list[LLMMessage]:
-    context = message.context if isinstance(message, HandoffMessage) else []
-    return [*context, message.to_model_message()]
+def as_context_takes(messages: Sequence[BaseChatMessage]) -> list[LLMMessage]:
+    """What AutoGen's agents put into their model context of what they are given."""
+    taken: list[LLMMessage] = []
+    for message in messages:
+        taken.extend(message.context if isinstance(message, HandoffMessage) else [])
+        taken.append(message.to_model_message())
+    return taken
 
 
 # -- calls without results ----------------------------------------------------------------------

@@ -189,11 +189,14 @@ def test_what_refuses_is_ended_by_the_deadline() -> None:
     """A blocked loop does not hold the exit: 137, with every stack on stderr."""
     status, out, err = outcome(
         """
+        import contextlib
         import time
 
         async def main(sup):
             os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(60)
+            while True:
+                with contextlib.suppress(BaseException):
+                    time.sleep(60)
 
         ladder = supervisor.Ladder(drain=0.1, cancel=0.1, abandon=0.1)
         supervisor.run(main, loop="asyncio", ladder=ladder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any
@@ -118,8 +119,27 @@ def blocks(seconds: float) -> Work:
 
 
 def hold_the_loop(seconds: float) -> None:
-    """Sleep as a careless tool does; the report of a forced end must name this function."""
+    """Sleep as a careless tool does."""
     time.sleep(seconds)
+
+
+def keeps(seconds: float) -> Work:
+    """Hold the loop with synchronous code that cannot be interrupted."""
+
+    async def work(agent: Worker) -> AsyncGenerator[str, None]:
+        tell("busy")
+        keep_the_loop(seconds)
+        yield "at last"
+
+    return work
+
+
+def keep_the_loop(seconds: float) -> None:
+    """Sleep, whatever is raised; the report of a forced end must name this function."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(BaseException):
+            time.sleep(end - time.monotonic())
 
 
 def ignores(seconds: float, *, cancels: float) -> Work:

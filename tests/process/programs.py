@@ -272,7 +272,7 @@ def before_the_loop(*, loop: Any) -> None:
 
 @_program
 def blocked(*, loop: Any, fill: bool) -> None:
-    """The loop is held for good; where `fill`, stderr is a full pipe before."""
+    """The loop is held for good, and not let go; where `fill`, stderr is a full pipe before."""
     if fill:
         os.set_blocking(2, False)
         try:
@@ -282,7 +282,7 @@ def blocked(*, loop: Any, fill: bool) -> None:
             os.set_blocking(2, True)
 
     async def main(sup: Supervisor) -> None:
-        work = agents.blocks(LINGER)
+        work = agents.keeps(LINGER)
         team = RoundRobinGroupChat([Worker("blocker", work)], max_turns=1, name="team")
         await sup.stream(team, task="go")
 

@@ -36,6 +36,7 @@ _SPECIAL: dict[str, Callable[[float], ChatAgent | Team]] = {
     "chatty": lambda s: Worker("special", agents.chats(s)),
     "burst": lambda s: Worker("special", agents.bursts(s)),
     "blocks": lambda s: Worker("special", agents.blocks(s)),
+    "keeps": lambda s: Worker("special", agents.keeps(s)),
     "ignores": lambda s: Worker("special", agents.ignores(s, cancels=1)),
     "refuses": lambda s: Worker("special", agents.ignores(s, cancels=float("inf"))),
     "tool": lambda s: agents.tool_caller("special", agents.async_tool(s)),

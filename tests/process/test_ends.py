@@ -99,7 +99,7 @@ def test_a_blocked_loop_is_ended_with_a_report_that_names_what_blocks(
         assert child.wait() == _FORCED, child.story()
         seconds = time.monotonic() - began
         assert LADDER.budget(Rung.DRAIN) <= seconds < LADDER.budget(Rung.DRAIN) + 1, child.story()
-        assert "hold_the_loop" in child.stderr, child.story()
+        assert "keep_the_loop" in child.stderr, child.story()
 
 
 @on_each_loop

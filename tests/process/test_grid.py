@@ -135,12 +135,12 @@ def _check_end(child: Child, case: Case, status: int, seconds: float) -> None:
     if status != _FORCED:
         assert not [word for word in _NEVER_SAID if word in child.stderr], story
         _check_facts(child, case, story)
-    elif case["scenario"] == "blocks":
-        assert "hold_the_loop" in child.stderr, story
+    elif case["scenario"] == "keeps":
+        assert "keep_the_loop" in child.stderr, story
 
 
 def _statuses(case: Case, clean: int) -> set[int]:
-    if case["scenario"] in ("blocks", "refuses"):
+    if case["scenario"] in ("keeps", "refuses"):
         if case["moment"] == "middle":
             return {_FORCED}
         if case["moment"] == "start":  # it may have begun to refuse, or not
@@ -154,7 +154,7 @@ def _longest(case: Case) -> float:
     """Seconds that the ladder allows."""
     entry = Rung.CANCEL if case["signal"] == "SIGINT" else Rung.DRAIN
     is_held = case["scenario"] == "burst" and case["moment"] == "start"
-    if is_held or case["scenario"] in ("blocks", "refuses"):
+    if is_held or case["scenario"] in ("blocks", "keeps", "refuses"):
         return LADDER.budget(entry)
     if case["scenario"] == "ignores":
         return LADDER.budget(entry) - LADDER.abandon
