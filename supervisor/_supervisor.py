@@ -480,8 +480,9 @@ class Supervisor:
         if self._stuck_since is None:
             self._stuck_since = now
         elif now - self._stuck_since >= _STUCK_SECONDS:
+            self._stuck_since = now
             process.interrupt()
-        again = now + _STUCK_SECONDS
+        again = self._stuck_since + _STUCK_SECONDS
         return again if next_at is None else min(again, next_at)
 
     def ring(self, look: Callable[[], None]) -> None:

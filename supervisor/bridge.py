@@ -211,13 +211,21 @@ class Bridge:
 
         For the watchdog's thread; in the main thread there is `read_beside()`.
         """
-        numbers = self.read_beside()
+        numbers = self._read(self._drain())
         self._close_retired()
         return numbers
 
     def read_beside(self) -> list[int]:
-        """As `read()`, in the main thread: closes nothing that the watchdog may be writing to."""
+        """As `read()`, in the main thread: closes nothing that the watchdog may be writing to.
+
+        The watchdog does not see what is read here, and is woken to look at the time.
+        """
         data = self._drain()
+        if data:
+            self.kick()
+        return self._read(data)
+
+    def _read(self, data: bytes) -> list[int]:
         data = bytes(byte for byte in data if not self._is_own(byte & ~_MISSED))
         self._pass_on(data, self._chained)
         return [byte & ~_MISSED for byte in data if byte]

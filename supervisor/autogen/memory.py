@@ -158,6 +158,9 @@ def close_calls(context: ChatCompletionContext, calls: Sequence[Call], *, are_al
     if not have and are_all and not has_begun and own is not None:
         del own[place]
         return
+    # A handoff takes effect by the answer that was not given: its model is to make it again.
+    undone = {id_ for id_, call in known.items() if call is not None and call.is_handoff}
+    have[:] = [result for result in have if result.call_id not in undone]
     answered = {result.call_id for result in have}
     results = [_result(call, known[call.id]) for call in wanted if call.id not in answered]
     if isinstance(answer, FunctionExecutionResultMessage):
@@ -182,10 +185,10 @@ def _known(wanted: FunctionCall, calls: Sequence[Call]) -> Call | None:
 
 
 def _result(wanted: FunctionCall, call: Call | None) -> FunctionExecutionResult:
-    found = call.result if call is not None else None
+    found = call.result if call is not None and not call.is_handoff else None
     if found is not None:
         return found
-    began = call is None or call.has_started
+    began = call is None or (call.has_started and not call.is_handoff)
     what = "it may have taken effect" if began else "it was not started"
     return FunctionExecutionResult(
         content=f"Interrupted: the run was stopped before this call had a result; {what}.",
