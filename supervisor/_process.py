@@ -120,6 +120,8 @@ class Process:
         if self._bridge is not None and is_main_thread():
             for number in self._bridge.read_beside():
                 self._on_signal(number, self.now())
+            # Only now: woken before, it would find nothing to wait for, and sleep for good.
+            self._bridge.kick()
 
     def _on_signal(self, number: int, at: float) -> None:
         for member in self._members:

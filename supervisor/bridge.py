@@ -218,12 +218,9 @@ class Bridge:
     def read_beside(self) -> list[int]:
         """As `read()`, in the main thread: closes nothing that the watchdog may be writing to.
 
-        The watchdog does not see what is read here, and is woken to look at the time.
+        The watchdog does not see what is read here: `kick()` it once that is worked off.
         """
-        data = self._drain()
-        if data:
-            self.kick()
-        return self._read(data)
+        return self._read(self._drain())
 
     def _read(self, data: bytes) -> list[int]:
         data = bytes(byte for byte in data if not self._is_own(byte & ~_MISSED))

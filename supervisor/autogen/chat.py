@@ -188,6 +188,7 @@ class Chat:
         self._instruction: BaseChatMessage | None = None  # MagenticOne's, to whom it asks next
         self._is_replanning = False
         self._last_said: list[ChatItem] | None = None  # before it was reset
+        self._kept: list[Chat] = []  # of turns whose agent sums up what its team has said
         self._past: dict[str, Chat] = {}  # the first run of each team that was a member's turn
         self._heard = len(group.thread)
         self._earlier = part_before(group)
@@ -283,6 +284,10 @@ class Chat:
             return self._last_said
         return self.group.thread[self._heard + len(self.task) :]
 
+    def unheard(self) -> list[ChatItem]:
+        """What was said in teams within this one that it has not heard, and will be told of."""
+        return [item for chat in self._kept for item in (*chat.said(), *chat.unheard())]
+
     def part(self) -> Part:
         """This run, and what it continued, for one that continues it."""
         task, said = list(self.task), self.said()
@@ -348,7 +353,9 @@ class Chat:
             turn.undo()
             return False
         turn.keep()
-        if not turn.takes_at_its_end():
+        if turn.takes_at_its_end():
+            self._kept.extend(turn.chats)
+        else:
             self._due[name] = self._due[name][turn.given :]
         return False
 

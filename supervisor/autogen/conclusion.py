@@ -63,7 +63,7 @@ def _conclude(
     if root is not None:
         seen = {id(message) for message in channel.held()}
         root.conclude(is_seen=any(id(message) in seen for message in root.task))
-        return (root.task, root.has_taken), root.said()
+        return (root.task, root.has_taken), [*root.said(), *root.unheard()]
     if turn is not None:
         messages = _messages(task)
         return (messages, turn.conclude_run(messages)), []

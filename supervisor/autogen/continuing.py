@@ -58,6 +58,23 @@ class Part:
             _resumed[self._group.manager] = self
 
 
+_told: set[str] = set()  # the ids of what is told again, to who sums it up; users know it already
+
+
+def was_told(event: object) -> bool:
+    """Whether an event was among those of an earlier run."""
+    return bool(_told) and getattr(event, "id", None) in _told
+
+
+def without_told(result: TaskResult) -> TaskResult:
+    """A run's result, without the events of an earlier run."""
+    if not _told:
+        return result
+    own = [message for message in result.messages if not was_told(message)]
+    _told.difference_update(message.id for message in result.messages)
+    return TaskResult(messages=own, stop_reason=result.stop_reason)
+
+
 _resumed: WeakKeyDictionary[object, Part] = WeakKeyDictionary()
 
 
@@ -131,6 +148,7 @@ class GoingOn(Team):
     ) -> AsyncGenerator[Item | TaskResult, None]:
         """Go on."""
         self._put_back()
+        _told.update(item.id for item in self._said)
         for item in self._said:
             yield item
         new = self._new(task)

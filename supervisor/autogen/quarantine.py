@@ -6,6 +6,10 @@ one before it, and a team that something refuses to leave is not run again until
 
 from __future__ import annotations
 
+import gc
+import inspect
+from collections.abc import Iterable
+from types import FrameType
 from typing import Any, Protocol
 
 from autogen_agentchat.base import Team
@@ -68,13 +72,40 @@ def free(run: Running) -> None:
             del runs[key]
 
 
-def doing(task: AnyTask) -> str:
-    """What a task is at: its innermost line of Python."""
-    frames = task.get_stack(limit=1)
-    coro: Any = task.get_coro()
-    while getattr(coro, "cr_await", None) is not None:
-        coro = coro.cr_await
-    frame = getattr(coro, "cr_frame", None) or (frames[-1] if frames else None)
-    if frame is None:
-        return task.get_name()
+def doing(tasks: Iterable[AnyTask]) -> str:
+    """What these tasks are at: the innermost line of each, but for those that wait in AutoGen."""
+    frames = [frame for task in tasks if (frame := _innermost(task)) is not None]
+    own = [frame for frame in frames if not _waits_in_between(frame)] or frames[:1]
+    return ", ".join(dict.fromkeys(_place(frame) for frame in own))
+
+
+def _innermost(task: AnyTask) -> FrameType | None:
+    found: FrameType | None = None
+    awaited: Any = task.get_coro()
+    while awaited is not None:
+        found = _first(awaited, "cr_frame", "gi_frame", "ag_frame") or found
+        waits_for = _first(awaited, "cr_await", "gi_yieldfrom", "ag_await")
+        awaited = waits_for if waits_for is not None else _generator_behind(awaited)
+    return found
+
+
+def _first(thing: object, *names: str) -> Any:
+    return next(
+        (value for name in names if (value := getattr(thing, name, None)) is not None), None
+    )
+
+
+def _generator_behind(awaited: object) -> object | None:
+    """The async generator that an `async for` waits for, by an object that hides it."""
+    if not type(awaited).__name__.startswith("async_generator_"):
+        return None
+    return next((held for held in gc.get_referents(awaited) if inspect.isasyncgen(held)), None)
+
+
+def _waits_in_between(frame: FrameType) -> bool:
+    package = str(frame.f_globals.get("__name__")).partition(".")[0]
+    return package in ("asyncio", "autogen_agentchat", "autogen_core", "supervisor")
+
+
+def _place(frame: FrameType) -> str:
     return f"{frame.f_code.co_qualname} ({frame.f_code.co_filename}:{frame.f_lineno})"

@@ -25,7 +25,7 @@ from autogen_agentchat.base import ChatAgent, TaskResult, Team
 from autogen_agentchat.messages import BaseChatMessage, TextMessage
 from autogen_core import CancellationToken
 
-from supervisor.autogen import conclusion, quarantine
+from supervisor.autogen import conclusion, continuing, quarantine
 from supervisor.autogen.channel import Channel, Event, Role, role
 from supervisor.autogen.settling import Settling
 from supervisor.autogen.stage import Stage
@@ -285,7 +285,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
             return
         self._is_quarantined = True
         quarantine.give_up(self._team, self)
-        doing = ", ".join(quarantine.doing(task) for task in self._settling.left())
+        doing = quarantine.doing(self._settling.left())
         self._settling.give_up()
         self._error = Quarantined(self.name, self.speakers(), doing, seconds)
         self._channel.wake()
@@ -384,8 +384,8 @@ class Run(Coroutine[Any, Any, TaskResult]):
         try:
             async for event in stream:
                 if role(event) is _RESULT:
-                    self._natural = cast(TaskResult, event)
-                elif self._phase is _ACTIVE:
+                    self._natural = continuing.without_told(cast(TaskResult, event))
+                elif self._phase is _ACTIVE and not continuing.was_told(event):
                     self._channel.put(event)
                     if self._channel.is_full:
                         await self._channel.until_room()
