@@ -182,6 +182,7 @@ class Chat:
         self._has_progressed = False
         self._due = {name: group.buffer(name) for name in group.names}
         self._unheard: list[list[ChatItem]] = []  # published, and perhaps not heard by the manager
+        self._deltas: list[Sequence[ChatItem]] = []  # what each turn has said
         self._selection: Fields | None = None
         self._selected: list[str] = []  # by a stand-in, in this selection
         self._has_answer = False
@@ -244,6 +245,8 @@ class Chat:
                 due.extend(told)
         if name in self._due:
             self._unheard.append(list(said))
+            if not self.turns:  # of parallel turns AutoGen asks the condition with the last
+                self._deltas.append(list(said))
         else:  # MagenticOne's orchestrator speaks itself, and has heard itself
             self._instruction, self._is_replanning = told[-1], False
             self._has_progressed = True
@@ -291,9 +294,12 @@ class Chat:
     def part(self) -> Part:
         """This run, and what it continued, for one that continues it."""
         task, said = list(self.task), self.said()
+        deltas = [task, *self._deltas] if task else self._deltas
         if self._earlier is not None:
             task, said = [*self._earlier.task, *task], [*self._earlier.said, *said]
-        return Part(self.group, task, said, turns=self._turns, has_ended=self.has_ended)
+            deltas = [*self._earlier.deltas, *deltas]
+        ended, turns = self.has_ended, self._turns
+        return Part(self.group, task, said, deltas=deltas, turns=turns, has_ended=ended)
 
     def undo(self) -> None:
         """Have it never happened."""
@@ -335,8 +341,7 @@ class Chat:
         # The manager did not come to select the next speaker: it may not have asked its condition.
         if self._unheard and self._has_answer and self.group.has_turns and not self.turns:
             self._turns += 1
-            part = self.part()
-            ends = self.group.would_end(self._turns, [*part.task, *part.said])
+            ends = self.group.would_end(self._turns, self.part().deltas)
             self.has_ended = self.has_ended or ends
         self._unheard.clear()
 
@@ -385,6 +390,7 @@ class Chat:
                 due.extend(_told(inner.said()))
         if inner.said():
             self.group.add_unfinished(inner.said())
+            self._deltas.append(inner.said())
 
     def _have_go_on(self, name: str, turn: Turn) -> GoingOn:
         """Have a team that is asked with nothing new go on, where AutoGen would refuse."""

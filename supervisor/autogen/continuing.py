@@ -31,6 +31,7 @@ class Part:
         group: The team.
         task: What it was given.
         said: What its members have said.
+        deltas: The same, as its condition was asked with: the task, and what each turn has said.
         turns: How many turns that were.
         has_ended: Whether it had come to its end, and need not go on.
     """
@@ -41,12 +42,14 @@ class Part:
         task: Sequence[BaseChatMessage],
         said: Sequence[Item],
         *,
+        deltas: Sequence[Sequence[Item]],
         turns: int,
         has_ended: bool,
     ) -> None:
         self._group = group
         self.task = list(task)
         self.said = list(said)
+        self.deltas = list(deltas)
         self.turns = turns
         self.has_ended = has_ended
 
@@ -54,7 +57,7 @@ class Part:
         """Have the team count on, as if it had not been interrupted; or from zero."""
         _resumed.pop(self._group.manager, None)
         if not is_anew:
-            self._group.count_again(self.turns, [*self.task, *self.said])
+            self._group.count_again(self.turns, self.deltas)
             _resumed[self._group.manager] = self
 
 

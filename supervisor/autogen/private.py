@@ -451,21 +451,34 @@ class Group:
         """How many turns the manager has counted in this run."""
         return self.manager._current_turn
 
-    def count_again(self, turns: int, said: Sequence[ChatItem]) -> None:
-        """Have a team that goes on count so many turns, and its condition these messages."""
+    def count_again(self, turns: int, deltas: Sequence[Sequence[ChatItem]]) -> None:
+        """Have a team that goes on count so many turns, and its condition what was said in them."""
         self.manager._current_turn = turns
-        if self.condition is not None and said:
-            _ask(self.condition, said)
+        for delta in deltas:
+            if self._condition_ends(delta):  # it did not then, or the team would not go on
+                self._reset_condition()
 
-    def would_end(self, turns: int, said: Sequence[ChatItem]) -> bool:
-        """Whether the team is at its end after so many turns, in which this was said."""
-        condition, most = self.condition, self.manager._max_turns
-        if condition is not None:
-            with contextlib.suppress(Exception):  # a user's: that it fails is logged at the end
-                at_once(condition.reset())
-            if _ask(condition, said):
-                return True
+    def would_end(self, turns: int, deltas: Sequence[Sequence[ChatItem]]) -> bool:
+        """Whether the team is at its end after so many turns, the last of which is not counted.
+
+        Args:
+            turns: How many.
+            deltas: What its condition is asked with: the task, and what was said in each turn.
+        """
+        self._reset_condition()
+        self.count_again(turns, deltas[:-1])
+        if deltas and self._condition_ends(deltas[-1]):
+            return True
+        most = self.manager._max_turns
         return self.has_turns and most is not None and turns >= most
+
+    def _condition_ends(self, delta: Sequence[ChatItem]) -> bool:
+        return self.condition is not None and bool(delta) and _ask(self.condition, delta)
+
+    def _reset_condition(self) -> None:
+        if self.condition is not None:
+            with contextlib.suppress(Exception):  # a user's: that it fails is logged at the end
+                at_once(self.condition.reset())
 
     def unlock(self) -> None:
         """Take off what a cancelled handler leaves behind; only once none is at work."""

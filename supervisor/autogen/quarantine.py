@@ -73,17 +73,19 @@ def free(run: Running) -> None:
 
 
 def doing(tasks: Iterable[AnyTask]) -> str:
-    """What these tasks are at: the innermost line of each, but for those that wait in AutoGen."""
+    """What these tasks are at: of each the innermost line that is the user's."""
+    tasks = list(tasks)
     frames = [frame for task in tasks if (frame := _innermost(task)) is not None]
-    own = [frame for frame in frames if not _waits_in_between(frame)] or frames[:1]
-    return ", ".join(dict.fromkeys(_place(frame) for frame in own))
+    places = dict.fromkeys(_place(frame) for frame in frames)
+    return ", ".join(places or [task.get_name() for task in tasks])
 
 
 def _innermost(task: AnyTask) -> FrameType | None:
     found: FrameType | None = None
     awaited: Any = task.get_coro()
     while awaited is not None:
-        found = _first(awaited, "cr_frame", "gi_frame", "ag_frame") or found
+        frame: FrameType | None = _first(awaited, "cr_frame", "ag_frame")
+        found = frame if frame is not None and _is_users(frame) else found
         waits_for = _first(awaited, "cr_await", "gi_yieldfrom", "ag_await")
         awaited = waits_for if waits_for is not None else _generator_behind(awaited)
     return found
@@ -102,9 +104,9 @@ def _generator_behind(awaited: object) -> object | None:
     return next((held for held in gc.get_referents(awaited) if inspect.isasyncgen(held)), None)
 
 
-def _waits_in_between(frame: FrameType) -> bool:
+def _is_users(frame: FrameType) -> bool:
     package = str(frame.f_globals.get("__name__")).partition(".")[0]
-    return package in ("asyncio", "autogen_agentchat", "autogen_core", "supervisor")
+    return package not in ("asyncio", "autogen_agentchat", "autogen_core", "supervisor")
 
 
 def _place(frame: FrameType) -> str:

@@ -405,7 +405,7 @@ async def test_a_sent_message_is_one_of_a_key() -> None:
     with _created() as created:
         await group.run(task="go", cancellation_token=token)
     sent = _names_of(created, SingleThreadedAgentRuntime._process_send.__code__)
-    found = [private._delivery(names["self"], names["message_envelope"]) for names in sent]
+    found = [private.delivery(names["self"], names["message_envelope"]) for names in sent]
     starts = [d for d in found if isinstance(d.message, GroupChatStart)]
     assert [(d.key, d.is_sent, d.token is token) for d in starts] == [(group._team_id, True, True)]
 
@@ -416,7 +416,7 @@ async def test_what_a_team_says_to_itself() -> None:
     with _created() as created:
         group = await _group(team(Agent("a"), inner, turns=2))
     published = _names_of(created, SingleThreadedAgentRuntime._process_publish.__code__)
-    found = [private._delivery(names["self"], names["message_envelope"]) for names in published]
+    found = [private.delivery(names["self"], names["message_envelope"]) for names in published]
     said: list[tuple[Any, str]] = [
         (type(d.message), d.address) for d in found if d.key == group.key
     ]
@@ -766,7 +766,7 @@ async def test_magentic_one_asks_its_members_to_forget() -> None:
     with _created() as created:
         group = await _group(magentic())
     sent = _names_of(created, SingleThreadedAgentRuntime._process_send.__code__)
-    found = [private._delivery(names["self"], names["message_envelope"]) for names in sent]
+    found = [private.delivery(names["self"], names["message_envelope"]) for names in sent]
     resets = [d for d in found if isinstance(d.message, GroupChatReset)]
     assert [group.name_at(d.address) for d in resets] == ["ann", "bob"]
 

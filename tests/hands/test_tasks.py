@@ -28,6 +28,9 @@ KINDS = {
     "pass_on": Kind.ENGINE,
     "wait_idle": Kind.SHIELDED,
     "serve": Kind.HELPER,
+    "call": Kind.CALL,
+    "handle_call": Kind.HANDLER,
+    "select": Kind.SELECTION,
 }
 
 
@@ -84,6 +87,25 @@ class Stage:
     async def serve(self, started: list[AnyTask]) -> None:
         """A helper that starts a task of its own."""
         started.append(asyncio.create_task(self.wait()))
+        await self.may_end.wait()
+
+    async def call(self, started: list[AnyTask]) -> None:
+        """A tool call that starts a task."""
+        started.append(asyncio.create_task(self.wait()))
+        await self.may_end.wait()
+
+    async def select(self) -> None:
+        """A selection."""
+        await self.may_end.wait()
+
+    async def handle_call(self, started: list[AnyTask]) -> None:
+        """A handler that calls a tool, in a task that a task of its own starts."""
+
+        async def begin() -> None:
+            started.append(asyncio.create_task(self.call(started)))
+            await self.may_end.wait()
+
+        started.append(asyncio.create_task(begin()))
         await self.may_end.wait()
 
     async def pass_on(self) -> None:
@@ -278,3 +300,231 @@ async def test_an_eager_factory_is_refused() -> None:
         assert loop.get_task_factory() is eager
     finally:
         loop.set_task_factory(None)
+
+
+# -- on whose behalf ----------------------------------------------------------------------------
+
+
+async def test_the_root_of_a_task_is_its_handler() -> None:
+    """At any depth, a task works on behalf of the handler that started it, directly or not."""
+    with Stage() as stage:
+        started: list[AnyTask] = []
+        handler = stage.create(stage.handle_call(started))
+        while len(started) < 3:  # noqa: ASYNC110 - a step of the loop for each
+            await asyncio.sleep(0)
+        assert [stage.scope.root(task) for task in started] == [handler] * 3
+        assert stage.scope.root(handler) is handler
+        await stage.end(handler, *started)
+
+
+async def test_the_root_of_a_helper_and_of_a_message_loop_is_itself() -> None:
+    """What a helper starts works on the helper's behalf, not on that of its own starter."""
+    with Stage() as stage:
+        started: list[AnyTask] = []
+        helper, loop = stage.create(stage.serve(started)), stage.create(stage.pass_on())
+        await asyncio.sleep(0)
+        assert stage.scope.root(helper) is helper
+        assert stage.scope.root(started[0]) is helper
+        assert stage.scope.root(loop) is loop
+        await stage.end(helper, loop, *started)
+
+
+async def test_the_root_of_a_stranger_is_not_known() -> None:
+    """Of a task that is none of the scope's, and of none at all, there is no root."""
+    with Stage() as stage:
+        outside = asyncio.create_task(stage.wait())
+        inside = stage.create(stage.wait())  # by this test's task, which is in no scope
+        assert stage.scope.root(outside) is None
+        assert stage.scope.root(None) is None
+        assert stage.scope.root(inside) is None
+        await stage.end(outside, inside)
+
+
+# -- tool calls ---------------------------------------------------------------------------------
+
+
+async def test_what_a_tool_call_starts_is_told() -> None:
+    """Its observer learns of the task of a call, and of each that the call itself starts."""
+    with Stage() as stage:
+        started: list[AnyTask] = []
+        handler = stage.create(stage.handle_call(started))
+        while len(started) < 3:  # noqa: ASYNC110 - a step of the loop for each
+            await asyncio.sleep(0)
+        call = started[1]
+        assert stage.children == [(call, "wait")]
+        await stage.end(handler, *started)
+
+
+async def test_what_a_handler_starts_is_no_child_of_a_call() -> None:
+    """Only the tasks that a call starts are told as its children."""
+    with Stage() as stage:
+        started: list[AnyTask] = []
+        handler = stage.create(stage.handle(started))
+        await asyncio.sleep(0)
+        assert stage.children == []
+        await stage.end(handler, *started)
+
+
+async def test_calls_and_selections_are_at_work() -> None:
+    """A stop has to end them, as all that a handler has started."""
+    with Stage() as stage:
+        started: list[AnyTask] = []
+        call, selection = stage.create(stage.call(started)), stage.create(stage.select())
+        await asyncio.sleep(0)
+        assert set(stage.scope.at_work()) == {call, selection, *started}
+        assert stage.scope.alive(Kind.CALL) == [call]
+        assert stage.scope.alive(Kind.SELECTION) == [selection]
+        await stage.end(call, selection, *started)
+
+
+# -- whose task ---------------------------------------------------------------------------------
+
+
+async def _scope_seen(seen: list[Scope | None]) -> None:
+    seen.append(SCOPE.get())
+
+
+async def test_an_owner_puts_a_task_into_another_scope() -> None:
+    """A task of no scope's context is put into the one that its owner names, context and all."""
+    stage, seen = Stage(), list[Scope | None]()
+    stage.tracker.hold(lambda coro, found: stage.scope)
+    try:
+        task = asyncio.create_task(_scope_seen(seen))
+        assert stage.scope.at_work() == [task]
+        await task
+    finally:
+        stage.tracker.release()
+    assert seen == [stage.scope]
+    assert SCOPE.get() is None
+
+
+async def test_an_owner_takes_a_message_loop_out_of_its_scope() -> None:
+    """A message loop that is nobody's, for its owner, is in no scope, nor is what it starts."""
+    stage, seen = Stage(), list[Scope | None]()
+
+    async def pass_on() -> None:
+        await asyncio.create_task(_scope_seen(seen))
+
+    stage.tracker.hold(lambda coro, found: None)
+    try:
+        task = stage.create(pass_on())
+        assert stage.scope.alive(*Kind) == []
+        await task
+    finally:
+        stage.tracker.release()
+    assert stage.engines == []
+    assert seen == [None]
+
+
+async def test_an_owner_is_not_asked_of_a_scope_s_own_work() -> None:
+    """What a run has started is the run's; only its message loops may be another one's."""
+    stage, asked = Stage(), list[str]()
+
+    def owner(coro: Any, found: Scope | None) -> Scope | None:
+        asked.append(coro.__name__)
+        return found
+
+    stage.tracker.hold(owner)
+    try:
+        tasks = [stage.create(stage.wait()), stage.create(stage.pass_on())]
+        outside = asyncio.create_task(stage.wait_idle())
+        await stage.end(*tasks, outside)
+    finally:
+        stage.tracker.release()
+    assert asked == ["pass_on", "wait_idle"]
+
+
+async def test_what_a_task_starts_that_was_put_elsewhere_is_there_too() -> None:
+    """The context of the scope is inherited, so that the owner need not know the rest."""
+    stage, seen = Stage(), list[Scope | None]()
+
+    async def start() -> None:
+        await asyncio.create_task(_scope_seen(seen))
+
+    def owner(coro: Any, found: Scope | None) -> Scope | None:
+        return stage.scope if coro.__name__ == "start" else found
+
+    stage.tracker.hold(owner)
+    try:
+        await asyncio.create_task(start())
+    finally:
+        stage.tracker.release()
+    assert seen == [stage.scope]
+
+
+async def test_an_owner_leaves_the_other_variables_of_the_context() -> None:
+    """Only the scope is another one: what else the context holds is what it was created with."""
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="")
+    stage, seen = Stage(), list[str]()
+
+    async def look() -> None:
+        seen.append(variable.get())
+
+    given = contextvars.copy_context()
+    given.run(variable.set, "given")
+    stage.tracker.hold(lambda coro, found: stage.scope)
+    try:
+        variable.set("current")
+        await asyncio.create_task(look())
+        await asyncio.get_running_loop().create_task(look(), context=given)
+    finally:
+        stage.tracker.release()
+    assert seen == ["current", "given"]
+    assert given.get(SCOPE) is None
+
+
+# -- steps --------------------------------------------------------------------------------------
+
+
+class _Wrapped(Coroutine[Any, Any, Any]):
+    """A coroutine whose steps are counted."""
+
+    def __init__(self, coro: Coroutine[Any, Any, Any]) -> None:
+        self.coro = coro
+        self.steps = 0
+
+    def send(self, value: Any) -> Any:
+        """Count the step."""
+        self.steps += 1
+        return self.coro.send(value)
+
+    def throw(self, *args: Any) -> Any:
+        """As a coroutine's."""
+        return self.coro.throw(*args)
+
+    def close(self) -> None:
+        """As a coroutine's."""
+        self.coro.close()
+
+    def __await__(self) -> Any:
+        return self.coro.__await__()
+
+
+async def test_wrap_is_put_around_each_coroutine_of_a_scope() -> None:
+    """The tasks of a scope run what `wrap` makes of their coroutines; others run their own."""
+    made: list[_Wrapped] = []
+
+    def wrap(coro: Any) -> _Wrapped:
+        made.append(_Wrapped(coro))
+        return made[-1]
+
+    with Stage() as stage:
+        stage.tracker.wrap = wrap
+        outside, inside = asyncio.create_task(stage.wait()), stage.create(stage.wait())
+        await asyncio.sleep(0)
+        assert [getattr(each.coro, "__name__", "") for each in made] == ["wait"]
+        assert inside.get_coro() is made[0]
+        await stage.end(outside, inside)
+        assert made[0].steps == 2
+
+
+async def test_a_wrapped_coroutine_is_classified_by_its_own_code() -> None:
+    """Kinds are those of the coroutines themselves, whatever is put around them."""
+    with Stage() as stage:
+        stage.tracker.wrap = _Wrapped
+        started: list[AnyTask] = []
+        handler, loop = stage.create(stage.handle(started)), stage.create(stage.pass_on())
+        await asyncio.sleep(0)
+        assert stage.engines == [(loop, "pass_on")]
+        assert stage.scope.alive(Kind.HANDLER) == [handler]
+        await stage.end(handler, loop, *started)
