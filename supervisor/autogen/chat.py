@@ -184,7 +184,7 @@ class Chat:
         self._unheard: list[list[ChatItem]] = []  # published, and perhaps not heard by the manager
         self._deltas: list[Sequence[ChatItem]] = []  # what each turn has said
         self._selection: Fields | None = None
-        self._selected: list[str] = []  # by a stand-in, in this selection
+        self._stand_in: NextSpeakers | None = None  # that selects, in this selection
         self._has_answer = False
         self._instruction: BaseChatMessage | None = None  # MagenticOne's, to whom it asks next
         self._is_replanning = False
@@ -211,8 +211,7 @@ class Chat:
         self._unheard.clear()
         self._selection, self._has_answer = self.group.fields(), False
         self._turns = self.group.turns
-        stand_in = next_speakers(self.group)
-        self._selected = stand_in.names if stand_in is not None else []
+        self._stand_in = next_speakers(self.group)
 
     def ask(self, name: str) -> Turn:
         """A member is being asked to speak."""
@@ -411,20 +410,22 @@ class Chat:
             self._take_back_instruction(interrupted)
             NextStep(group, is_replanning=self._is_replanning)
         elif self._selection is not None and not self._has_answer:
-            self._select_again(self._selection, interrupted or self._selected)
+            self._select_again(self._selection, interrupted)
         elif interrupted or group.is_graph:
             if group.is_graph:
                 group.put_first(interrupted)
             NextSpeakers(group, interrupted)
 
-    def _select_again(self, selection: Fields, names: list[str]) -> None:
+    def _select_again(self, selection: Fields, interrupted: list[str]) -> None:
         """Undo a selection after which nobody has answered."""
-        group, then = self.group, self.group.fields()
+        group, then, stand_in = self.group, self.group.fields(), self._stand_in
         group.put_fields(selection)
         if group.is_graph:
             NextSpeakers(group, [])
-        elif group.is_selector and names:
-            NextSpeakers(group, names, then=then)
+        elif group.is_selector and stand_in is not None and interrupted in ([], stand_in.names):
+            NextSpeakers(group, stand_in.names, then=stand_in.then)
+        elif group.is_selector and interrupted:
+            NextSpeakers(group, interrupted, then=then)
 
     def _take_back_instruction(self, interrupted: list[str]) -> None:
         """Take back what MagenticOne has said to whom it asked, and will say again."""

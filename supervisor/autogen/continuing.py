@@ -230,7 +230,7 @@ class NextSpeakers:
     def __init__(self, group: Group, names: Sequence[str], *, then: Fields | None = None) -> None:
         self.manager = group.manager
         self.names = list(names)
-        self._then = then or {}
+        self.then = then or {}
         self._group = group
         self._heard = len(group.thread)
         self._last = group.thread[-1].id if group.thread else None
@@ -253,7 +253,7 @@ class NextSpeakers:
         if heard == self._last and not is_new_task and self.names:
             if self._group.is_graph:
                 self._group.take_out(self.names)
-            self._group.put_fields(self._then)
+            self._group.put_fields(self.then)
             return list(self.names)
         if is_new_task and self._group.is_graph:
             self._group.start_over()

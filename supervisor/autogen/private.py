@@ -452,11 +452,20 @@ class Group:
         return self.manager._current_turn
 
     def count_again(self, turns: int, deltas: Sequence[Sequence[ChatItem]]) -> None:
-        """Have a team that goes on count so many turns, and its condition what was said in them."""
+        """Have a team that goes on count so many turns, and its condition what was said in them.
+
+        What would end the team is left out: a part of a longer turn, with which it is asked later.
+        """
         self.manager._current_turn = turns
-        for delta in deltas:
-            if self._condition_ends(delta):  # it did not then, or the team would not go on
-                self._reset_condition()
+        left = [delta for delta in deltas if delta]
+        while (ending := self._count(left)) is not None:
+            del left[ending]
+
+    def _count(self, deltas: Sequence[Sequence[ChatItem]]) -> int | None:
+        """Ask the condition with each of these; returns the place of the one that ends the team."""
+        self._reset_condition()
+        places = range(len(deltas))
+        return next((place for place in places if self._condition_ends(deltas[place])), None)
 
     def would_end(self, turns: int, deltas: Sequence[Sequence[ChatItem]]) -> bool:
         """Whether the team is at its end after so many turns, the last of which is not counted.
@@ -465,7 +474,8 @@ class Group:
             turns: How many.
             deltas: What its condition is asked with: the task, and what was said in each turn.
         """
-        self._reset_condition()
+        if self.is_graph and self.is_complete():
+            return True
         self.count_again(turns, deltas[:-1])
         if deltas and self._condition_ends(deltas[-1]):
             return True
