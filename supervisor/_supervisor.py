@@ -41,8 +41,8 @@ from supervisor.settings import Ladder, parse_signals
 from supervisor.tasks import SCOPE, AnyTask, refuse_eager
 
 if TYPE_CHECKING:
+    from supervisor.autogen.private.workers import Servable
     from supervisor.autogen.run import AnyToken, Run, Runnable, Task
-    from supervisor.autogen.served import Servable
     from supervisor.autogen.serving import Serving
     from supervisor.autogen.token import SupervisedToken
 

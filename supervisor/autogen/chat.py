@@ -21,6 +21,7 @@ from typing import Any
 from autogen_agentchat.agents import AssistantAgent, SocietyOfMindAgent
 from autogen_agentchat.base import Team
 from autogen_agentchat.messages import BaseChatMessage
+from autogen_core.model_context import ChatCompletionContext
 from autogen_core.models import LLMMessage
 
 from supervisor.autogen import private
@@ -127,11 +128,18 @@ class Turn:
             chat.conclude()
         watched = {id(agent.model_context) for agent in self._assistants}
         for context in self.marks.contexts:
-            close_calls(context, self.calls, are_all=id(context) in watched)
+            self._close(context, are_all=id(context) in watched)
         if isinstance(self.agent, SocietyOfMindAgent):
             self.marks.rewind_context(self.agent.model_context)
             if self.chats:
                 self._have_go_on(self.agent, self.chats[-1])
+
+    def _close(self, context: ChatCompletionContext, *, are_all: bool) -> None:
+        try:
+            close_calls(context, self.calls, are_all=are_all)
+        except Exception as error:  # noqa: BLE001 - a user's context must not keep the others
+            event = "open tool calls of a model context not closed"
+            reporter.event(event, level=logging.ERROR, exc_info=error)
 
     @staticmethod
     def _have_go_on(agent: SocietyOfMindAgent, chat: Chat) -> None:
@@ -182,13 +190,13 @@ class Chat:
         self._has_progressed = False
         self._due = {name: group.buffer(name) for name in group.names}
         self._unheard: list[list[ChatItem]] = []  # published, and perhaps not heard by the manager
+        self._said: list[ChatItem] = []
         self._deltas: list[Sequence[ChatItem]] = []  # what each turn has said
         self._selection: Fields | None = None
         self._stand_in: NextSpeakers | None = None  # that selects, in this selection
         self._has_answer = False
         self._instruction: BaseChatMessage | None = None  # MagenticOne's, to whom it asks next
         self._is_replanning = False
-        self._last_said: list[ChatItem] | None = None  # before it was reset
         self._kept: list[Chat] = []  # of turns whose agent sums up what its team has said
         self._past: dict[str, Chat] = {}  # the first run of each team that was a member's turn
         self._heard = len(group.thread)
@@ -244,25 +252,26 @@ class Chat:
                 due.extend(told)
         if name in self._due:
             self._unheard.append(list(said))
+            self._said.extend(said)
             if not self.turns:  # of parallel turns AutoGen asks the condition with the last
                 self._deltas.append(list(said))
         else:  # MagenticOne's orchestrator speaks itself, and has heard itself
             self._instruction, self._is_replanning = told[-1], False
+            self._said.extend(told)
             self._has_progressed = True
 
     def forget(self, topic: str) -> None:
         """A member is being reset: in the midst of a run, or by who has run the team."""
-        if self.has_ended and self._last_said is None:
-            self._last_said = self.said()
         name = self.group.name_at(topic)
         if name is not None:
             self._due[name].clear()
             self._is_replanning = self.group.restarts
 
-    def execute(self, name: str) -> None:
+    def execute(self, topic: str) -> None:
         """A member has executed code."""
-        if name in self.turns:
-            self.turns[name].has_executed = True
+        turn = self.turns.get(self.group.name_at(topic) or "")
+        if turn is not None:
+            turn.has_executed = True
 
     def open_turns(self) -> Iterator[tuple[str, Turn]]:
         """The turns that are being taken, the innermost of each."""
@@ -282,9 +291,7 @@ class Chat:
 
     def said(self) -> list[ChatItem]:
         """What its members have said in this run."""
-        if self._last_said is not None:
-            return self._last_said
-        return self.group.thread[self._heard + len(self.task) :]
+        return list(self._said)
 
     def unheard(self) -> list[ChatItem]:
         """What was said in teams within this one that it has not heard, and will be told of."""
@@ -389,6 +396,7 @@ class Chat:
                 due.extend(_told(inner.said()))
         if inner.said():
             self.group.add_unfinished(inner.said())
+            self._said.extend(inner.said())
             self._deltas.append(inner.said())
 
     def _have_go_on(self, name: str, turn: Turn) -> GoingOn:
@@ -434,6 +442,7 @@ class Chat:
             return
         for name, due in self._due.items():
             self._due[name] = [message for message in due if message is not said]
+        self._said = [item for item in self._said if item is not said]
         self.group.thread[:] = [item for item in self.group.thread if item is not said]
 
     def _write(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import cast
 
 from autogen_agentchat.messages import BaseChatMessage
 
@@ -78,7 +79,7 @@ def conclude_handlers(stage: Stage) -> None:
 
 
 def _messages(task: object) -> list[BaseChatMessage]:
-    given = task if isinstance(task, list) else [task]
+    given = cast("list[object]", task if isinstance(task, list) else [task])
     return [message for message in given if isinstance(message, BaseChatMessage)]
 
 

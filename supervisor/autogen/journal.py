@@ -195,7 +195,7 @@ class Journal:
 
     def _log(self, found: Delivery, _task: AnyTask | None) -> None:
         if found.key in self._chats:
-            self._chats[found.key].execute(found.message.message.source)
+            self._chats[found.key].execute(found.sender)
 
     # -- the turns ------------------------------------------------------------------------------
 

@@ -20,8 +20,8 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
-from supervisor.autogen import conclusion
-from supervisor.autogen.served import EVENT_ERROR, Servable, served
+from supervisor.autogen import conclusion, sharing
+from supervisor.autogen.private.workers import EVENT_ERROR, Servable, served
 from supervisor.autogen.settling import Settling
 from supervisor.autogen.stage import Stage
 from supervisor.events import Rung, StopRequest
@@ -74,7 +74,7 @@ class Serving:
     """
 
     def __init__(self, host: Host, runtime: Servable) -> None:
-        self._served = served(runtime)
+        self._served = served(runtime, lambda coro: sharing.owner(coro, None) is not None)
         self.name = type(runtime).__name__
         self._host = host
         self._phase = Phase.SERVING

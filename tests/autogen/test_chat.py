@@ -162,7 +162,7 @@ async def test_nobody_misses_a_message() -> None:
 
 def has_heard(team: BaseGroupChat, text: str) -> bool:
     """Whether the team's thread holds such a message."""
-    from supervisor.testing.settled import thread
+    from supervisor.autogen.private.facts import thread
 
     return any(getattr(message, "content", None) == text for message in thread(team))
 

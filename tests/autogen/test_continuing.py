@@ -26,8 +26,9 @@ from autogen_core.models import LLMMessage
 
 from supervisor import Rung
 from supervisor.autogen.continuing import GoingOn, behind
+from supervisor.autogen.private.facts import thread
 from supervisor.testing import ScriptedModel, answers_so_far, assert_settled, calls
-from supervisor.testing.settled import said, thread
+from supervisor.testing.settled import said
 from tests.agents import Agent
 from tests.autogen.checks import contents
 from tests.autogen.stops import Moment, at_each_step, go_on, requests, speaker, stop_at, stopped

@@ -86,6 +86,7 @@ from autogen_core.models import FunctionExecutionResult, LLMMessage, UserMessage
 import supervisor
 from supervisor.autogen import private
 from supervisor.autogen.private import HANDLER_ERROR, Engine, Group, free, kind_of
+from supervisor.autogen.private.teams import _NOT_STATE
 from supervisor.tasks import Kind
 from supervisor.testing import ScriptedModel
 from supervisor.testing import calls as wanted
@@ -685,7 +686,7 @@ async def test_reset_execution_state_forgets_the_triggered_groups_not() -> None:
 async def test_what_is_no_state_of_a_manager() -> None:
     """The names that are left out of a user's manager are those of the base class."""
     group = await _group(team(Agent("a"), turns=1))
-    assert set(vars(group.manager)) >= private._NOT_STATE
+    assert set(vars(group.manager)) >= _NOT_STATE
 
 
 async def test_max_turns_and_current_turn_end_a_team() -> None:
@@ -696,8 +697,8 @@ async def test_max_turns_and_current_turn_end_a_team() -> None:
     group.manager._current_turn = 2
     result = await made.run(task="again")
     assert len(result.messages) == 2
-    assert not group.would_end(2, [TextMessage(content="x", source="a")])
-    assert group.would_end(3, [TextMessage(content="x", source="a")])
+    assert not group.would_end(2, [[TextMessage(content="x", source="a")]])
+    assert group.would_end(3, [[TextMessage(content="x", source="a")]])
 
 
 @pytest.mark.parametrize("make", [pair, selector, swarm, graph], ids=lambda make: make.__name__)
@@ -744,7 +745,7 @@ async def test_combined_conditions_hold_their_parts(condition: TerminationCondit
     group = await _group(made)
     assert len(vars(condition)["_conditions"]) == 2
     assert not group.would_end(0, [])
-    assert group.would_end(0, [TextMessage(content="x", source="a")])
+    assert group.would_end(0, [[TextMessage(content="x", source="a")]])
     private.at_once(condition.reset())
     assert not condition.terminated
 
@@ -887,16 +888,15 @@ def test_mcp_session_hands_answers_to_its_response_streams() -> None:
 # -- nowhere else -------------------------------------------------------------------------------
 
 _FOLDER = Path(supervisor.__file__).parent / "autogen"
-_TOUCHES_PRIVATE = ("private.py", "served.py")  # the latter is the same for the gRPC runtime
 
 
 @pytest.mark.parametrize(
     "path",
-    [p for p in sorted(_FOLDER.glob("*.py")) if p.name not in _TOUCHES_PRIVATE],
+    sorted(_FOLDER.glob("*.py")),  # the folder `private` is not among them
     ids=lambda p: p.name,
 )
 def test_no_other_module_touches_a_private_name(path: Path) -> None:
-    """Only `private.py` touches attributes, or imports modules, whose names begin with `_`."""
+    """Only the folder `private` touches attributes, or imports modules, that begin with `_`."""
     tree = ast.parse(path.read_text())
     own = {node.name for node in tree.body if isinstance(node, ast.ClassDef)} | {"self", "cls"}
     touched = [

@@ -24,8 +24,9 @@ from autogen_core.models import LLMMessage
 
 from supervisor import Rung, Supervisor
 from supervisor.autogen import sharing
+from supervisor.autogen.private.facts import thread
 from supervisor.testing import ScriptedModel, Steps, answers_so_far, assert_settled, calls
-from supervisor.testing.settled import said, thread
+from supervisor.testing.settled import said
 from tests.agents import Deaf, Failing
 from tests.autogen.checks import assert_all_put_back, contents
 from tests.autogen.stops import REASON, Moment, go_on, speaker, stop_at, stopped

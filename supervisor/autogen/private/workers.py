@@ -1,4 +1,4 @@
-"""Runtimes that can be served: how each is started, fed, quieted and stopped.
+"""Runtimes that can be served, of gRPC too: how each is started, fed, quieted and stopped.
 
 Each handles a message in a task of its own, made by a method of the runtime. That method is
 replaced on the object while it is served: ours notes the task, so that it can be waited for and
@@ -11,7 +11,6 @@ nothing is, or when that has been given up.
 
 # pyright: reportPrivateUsage=false
 # ruff: noqa: SLF001
-# PRIVATE: move to private.py. All of it: what is named here of AutoGen is private.
 
 from __future__ import annotations
 
@@ -22,8 +21,7 @@ from typing import Any, Final, Protocol
 
 from autogen_core import AgentRuntime, SingleThreadedAgentRuntime
 
-from supervisor.autogen import sharing
-from supervisor.autogen.private import SharedRuntime
+from supervisor.autogen.private.runtimes import SharedRuntime
 from supervisor.tasks import AnyTask, retrieve
 
 EVENT_ERROR: Final = "Error handling event"
@@ -306,8 +304,11 @@ class InProcess:
     this runtime is that run's matter.
     """
 
-    def __init__(self, runtime: SingleThreadedAgentRuntime) -> None:
+    def __init__(
+        self, runtime: SingleThreadedAgentRuntime, is_of_a_run: Callable[[Any], bool]
+    ) -> None:
         self._runtime = runtime
+        self._is_of_a_run = is_of_a_run
         self._shared = SharedRuntime(runtime)
         self._watch: Watch | None = None
 
@@ -326,12 +327,12 @@ class InProcess:
         def send(envelope: Any) -> Coroutine[Any, Any, None]:
             handling = handle_send(envelope)
             what = f"{envelope.recipient.type}/{envelope.recipient.key}"
-            return handling if _is_of_a_run(handling) else watch.handle(what, handling)
+            return handling if self._is_of_a_run(handling) else watch.handle(what, handling)
 
         def publish(envelope: Any) -> Coroutine[Any, Any, None]:
             handling = handle_publish(envelope)
             what = f"{envelope.topic_id.type}/{envelope.topic_id.source}"
-            return handling if _is_of_a_run(handling) else take(what, handling)
+            return handling if self._is_of_a_run(handling) else take(what, handling)
 
         async def take(what: str, handling: Coroutine[Any, Any, None]) -> None:
             if watch.is_closed:
@@ -342,7 +343,9 @@ class InProcess:
                 await watch.handle(what, handling)
 
         _replace(runtime, _process_send=send, _process_publish=publish)
-        return [task for task in runtime._background_tasks if not _is_of_a_run(task.get_coro())]
+        return [
+            task for task in runtime._background_tasks if not self._is_of_a_run(task.get_coro())
+        ]
 
     def release(self) -> None:
         """See `Served`."""
@@ -365,10 +368,6 @@ class InProcess:
             context._stopped.set()
             queue.shutdown(immediate=True)
             self._shared.restore()
-
-
-def _is_of_a_run(handling: Any) -> bool:
-    return sharing.owner(handling, None) is not None
 
 
 def _message(**content: Any) -> Any:
@@ -410,14 +409,18 @@ def _put_back(owner: object, *names: str) -> None:
         vars(owner).pop(name, None)
 
 
-def served(runtime: Any) -> Served:
+def served(runtime: Any, is_of_a_run: Callable[[Any], bool]) -> Served:
     """What knows how to serve a runtime.
+
+    Args:
+        runtime: The runtime.
+        is_of_a_run: Whether the coroutine of a handler belongs to a team's run, which sees to it.
 
     Raises:
         TypeError: It is none that can be served.
     """
     if isinstance(runtime, SingleThreadedAgentRuntime):
-        return InProcess(runtime)
+        return InProcess(runtime, is_of_a_run)
     grpc: Any = sys.modules.get("autogen_ext.runtimes.grpc")  # whoever has one has imported it
     if grpc is not None and isinstance(runtime, grpc.GrpcWorkerAgentRuntime):
         return Worker(runtime)

@@ -1,0 +1,88 @@
+"""Every private name of AutoGen that the supervisor touches; no other place knows one.
+
+`tests/autogen/test_private.py` holds a contract test for each, so that a release of AutoGen that
+changes one breaks a test with the name in it, and not a program.
+
+Read in AutoGen 0.7.5: `autogen_core/_single_threaded_agent_runtime.py` (the message loop, the
+handlers' tasks, the queue and its count), `autogen_agentchat/teams/_group_chat/`:
+`_base_group_chat.py` (`run_stream` and its `stop_runtime`), `_base_group_chat_manager.py` (the
+speakers, the turns), the managers of the team classes (who speaks next), `_events.py` (what they
+send each other), `_chat_agent_container.py` (what an agent is still to be given),
+`_sequential_routed_agent.py` (the FIFO lock); `agents/_assistant_agent.py` (its tool calls).
+Of the extras, which are imported where they are used: `mcp.py`, `workers.py` (gRPC).
+"""
+
+from __future__ import annotations
+
+from autogen_agentchat.teams._group_chat._events import (
+    GroupChatAgentResponse,
+    GroupChatMessage,
+    GroupChatRequestPublish,
+    GroupChatReset,
+    GroupChatStart,
+    GroupChatTeamResponse,
+    GroupChatTermination,
+)
+
+from supervisor.autogen.private.contexts import at_once, messages_of, put_messages
+from supervisor.autogen.private.mcp import mcp_commands, mcp_forget_ended, mcp_wrap_streams
+from supervisor.autogen.private.runtimes import (
+    Delivery,
+    Engine,
+    SharedRuntime,
+    carried,
+    delivery,
+    waiting,
+)
+from supervisor.autogen.private.tasks import (
+    HANDLER_ERROR,
+    has_begun,
+    kind_of,
+    selecting_manager,
+    starter,
+    tool_call,
+)
+from supervisor.autogen.private.teams import (
+    ChatItem,
+    Fields,
+    Group,
+    free,
+    given_runtime,
+    is_team,
+    team_id,
+)
+
+__all__ = [
+    "HANDLER_ERROR",
+    "ChatItem",
+    "Delivery",
+    "Engine",
+    "Fields",
+    "Group",
+    "GroupChatAgentResponse",
+    "GroupChatMessage",
+    "GroupChatRequestPublish",
+    "GroupChatReset",
+    "GroupChatStart",
+    "GroupChatTeamResponse",
+    "GroupChatTermination",
+    "SharedRuntime",
+    "at_once",
+    "carried",
+    "delivery",
+    "free",
+    "given_runtime",
+    "has_begun",
+    "is_team",
+    "kind_of",
+    "mcp_commands",
+    "mcp_forget_ended",
+    "mcp_wrap_streams",
+    "messages_of",
+    "put_messages",
+    "selecting_manager",
+    "starter",
+    "team_id",
+    "tool_call",
+    "waiting",
+]

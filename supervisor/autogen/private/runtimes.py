@@ -1,0 +1,154 @@
+"""Runtimes: messages on their way, message loops, queues and their counts."""
+
+# pyright: reportPrivateUsage=false
+# ruff: noqa: SLF001
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, cast
+
+from autogen_core import AgentId, CancellationToken, SingleThreadedAgentRuntime
+from autogen_core._single_threaded_agent_runtime import (
+    PublishMessageEnvelope,
+    RunContext,
+    SendMessageEnvelope,
+)
+
+
+class Delivery(NamedTuple):
+    """A message of a runtime, in its queue or about to be handled."""
+
+    runtime: SingleThreadedAgentRuntime
+    message: Any
+    key: str
+    """Of the agents concerned. A team's agents have the team's id."""
+    address: str
+    """The topic's type, where it is published; the recipient's, where it is sent."""
+    is_sent: bool
+    """Whether it is sent to one agent, which answers."""
+    token: CancellationToken | None
+    """What cancels its handling."""
+    sender: str = ""
+    """The type of the agent that publishes it."""
+
+
+def carried(coro: Any) -> tuple[SingleThreadedAgentRuntime, Any]:
+    """The runtime of a HANDLER, and the envelope that it is about to deliver.
+
+    Args:
+        coro: Its coroutine, before its first step.
+    """
+    given = coro.cr_frame.f_locals
+    return given["self"], given["message_envelope"]
+
+
+def delivery(runtime: SingleThreadedAgentRuntime, envelope: Any) -> Delivery:
+    """What an envelope of a runtime's holds."""
+    if isinstance(envelope, PublishMessageEnvelope):
+        topic, token = envelope.topic_id, envelope.cancellation_token
+        by = envelope.sender.type if envelope.sender is not None else ""
+        return Delivery(runtime, envelope.message, topic.source, topic.type, False, token, by)  # noqa: FBT003
+    if isinstance(envelope, SendMessageEnvelope):
+        to, token = envelope.recipient, envelope.cancellation_token
+        return Delivery(runtime, envelope.message, to.key, to.type, True, token)  # noqa: FBT003
+    answering: AgentId = envelope.sender
+    return Delivery(runtime, envelope.message, answering.key, answering.type, False, None)  # noqa: FBT003
+
+
+def waiting(runtime: SingleThreadedAgentRuntime) -> list[Delivery]:
+    """The messages in a runtime's queue, the oldest first."""
+    return [delivery(runtime, envelope) for envelope in cast(Any, runtime._message_queue)._queue]
+
+
+class Engine:
+    """A team's own runtime at work for one run: its message loop, its queue, its handlers.
+
+    Args:
+        coro: The coroutine of its message loop, before its first step.
+    """
+
+    def __init__(self, coro: Any) -> None:
+        context: RunContext = coro.cr_frame.f_locals["self"]
+        self._context = context
+        self._runtime = context._runtime
+        # Typed as asyncio's of Python 3.11, which lacks what AutoGen's copy of 3.13's has.
+        self._queue: Any = self._runtime._message_queue
+
+    @property
+    def id(self) -> int:
+        """The `id()` of the runtime."""
+        return id(self._runtime)
+
+    def waiting(self) -> list[Delivery]:
+        """The messages in its queue, the oldest first."""
+        return waiting(self._runtime) if self._runtime._message_queue is self._queue else []
+
+    def close_intake(self) -> None:
+        """Let no message begin any more: those in the queue are dropped, with exact counts.
+
+        The message loop ends by itself. A handler that still sends gets `QueueShutDown`, as from
+        the runtime's own `stop()`.
+        """
+        self._context._stopped.set()
+        self._queue.shutdown(immediate=True)
+
+    def settle_count(self) -> bool:
+        """Account for handlers that ended without saying so; false while one is still at work.
+
+        A handler counts itself off in a `finally` that never runs when it was cancelled before its
+        first step, and in code that an exception skips when its sender had given up. With the
+        queue shut and no handler left, whatever is unfinished belongs to those.
+        """
+        if self._runtime._background_tasks:
+            return False
+        while self._queue._unfinished_tasks > 0:
+            self._queue.task_done()
+        return True
+
+    def forget_failure(self) -> None:
+        """Drop the cancellation of a handler, kept to be raised by the next message loop."""
+        self._runtime._background_exception = None
+
+
+class SharedRuntime:
+    """A runtime that the user gave, on which others are at work too.
+
+    Args:
+        runtime: The runtime.
+    """
+
+    def __init__(self, runtime: SingleThreadedAgentRuntime) -> None:
+        self._runtime = runtime
+        self._raises = not runtime._ignore_unhandled_handler_exceptions
+
+    def forgive(self) -> None:
+        """Let no cancelled handler end the runtime, as it does where it was made to raise."""
+        self._runtime._ignore_unhandled_handler_exceptions = True
+
+    def restore(self) -> None:
+        """End `forgive`."""
+        if self._raises:
+            self._runtime._ignore_unhandled_handler_exceptions = False
+
+    def waits_for(self, is_ours: Callable[[Delivery], bool]) -> bool:
+        """Whether such a message is in the queue, and will be handled."""
+        is_running = self._runtime._run_context is not None
+        return is_running and any(is_ours(found) for found in waiting(self._runtime))
+
+    def withdraw(self, is_ours: Callable[[Delivery], bool]) -> None:
+        """Take such messages off the queue, with exact counts."""
+        queue: Any = self._runtime._message_queue
+        envelopes = list(queue._queue)
+        ours = [e for e in envelopes if is_ours(delivery(self._runtime, e))]
+        queue._queue.clear()
+        queue._queue.extend(e for e in envelopes if not any(e is other for other in ours))
+        for envelope in ours:
+            queue.task_done()
+            future = getattr(envelope, "future", None)
+            if future is not None:
+                future.cancel()
+
+    def count_off(self) -> None:
+        """Count a handler off that ended without saying so."""
+        self._runtime._message_queue.task_done()

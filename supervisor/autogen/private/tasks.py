@@ -1,0 +1,108 @@
+"""What the tasks of a run do, by the code of their coroutines."""
+
+# pyright: reportPrivateUsage=false
+# ruff: noqa: SLF001
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from types import CodeType, FrameType
+from typing import Any, Final, cast
+
+from autogen_agentchat.agents import AssistantAgent
+from autogen_agentchat.teams import BaseGroupChat
+from autogen_agentchat.teams._group_chat._base_group_chat_manager import BaseGroupChatManager
+from autogen_core import SingleThreadedAgentRuntime
+from autogen_core._single_threaded_agent_runtime import RunContext
+
+from supervisor.tasks import Kind
+
+HANDLER_ERROR: Final = "Error processing publish message"
+"""How the runtime's log record about a handler that raised begins (also a cancelled one)."""
+
+
+def _inner_code(function: Callable[..., Any], name: str) -> CodeType:
+    """The code of a function that is defined inside another one."""
+    for constant in function.__code__.co_consts:
+        if isinstance(constant, CodeType) and constant.co_name == name:
+            return constant
+    raise LookupError(f"{function.__qualname__} defines no {name}")
+
+
+# By name, for the module is an extra that need not be installed. The task that owns an MCP
+# session serves every later call as well; `McpWorkbench` cannot start a second one.
+_MCP_ACTOR: Final = ("_run_actor", "_actor.py")
+
+
+class _Kinds(dict[CodeType | None, Kind]):
+    """The kinds of coroutines by their code; a code that is not known yet is looked at once."""
+
+    def __missing__(self, code: CodeType | None) -> Kind:
+        kind = self[code] = _kind_of_code(code)
+        return kind
+
+
+def _kind_of_code(code: CodeType | None) -> Kind:
+    name, file = _MCP_ACTOR
+    if code is None:
+        return Kind.WORK
+    if code.co_name == "select_speaker":  # of any manager, the user's too
+        return Kind.SELECTION
+    is_actor = code.co_name == name and code.co_filename.endswith(file)
+    return Kind.HELPER if is_actor else Kind.WORK
+
+
+_KINDS: Final = _Kinds(
+    {
+        SingleThreadedAgentRuntime._process_send.__code__: Kind.HANDLER,
+        SingleThreadedAgentRuntime._process_publish.__code__: Kind.HANDLER,
+        SingleThreadedAgentRuntime._process_response.__code__: Kind.HANDLER,
+        RunContext._run.__code__: Kind.ENGINE,
+        _inner_code(BaseGroupChat.run_stream, "stop_runtime"): Kind.SHIELDED,
+        AssistantAgent._execute_tool_call.__code__: Kind.CALL,
+    }
+)
+
+
+def kind_of(coro: Any) -> Kind:
+    """What a coroutine of AutoGen's does in a run; WORK for any other."""
+    return _KINDS[getattr(coro, "cr_code", None)]
+
+
+def has_begun(coro: Any) -> bool:
+    """Whether a coroutine has been resumed at least once."""
+    return inspect.getcoroutinestate(coro) != inspect.CORO_CREATED
+
+
+def tool_call(coro: Any) -> tuple[Any, bool]:
+    """The `FunctionCall` that a CALL carries out, and whether it is a handoff."""
+    given = coro.cr_frame.f_locals
+    call = given["tool_call"]
+    return call, any(tool.name == call.name for tool in given["handoff_tools"])
+
+
+def selecting_manager(coro: Any) -> BaseGroupChatManager | None:
+    """The manager that is about to select the next speaker."""
+    found = coro.cr_frame.f_locals.get("self")
+    manager = getattr(found, "manager", found)  # our stand-in for `select_speaker` has one
+    return manager if isinstance(manager, BaseGroupChatManager) else None
+
+
+_STARTERS: Final = {BaseGroupChat.run_stream.__code__, BaseGroupChat.reset.__code__}
+
+
+def starter() -> BaseGroupChat | None:
+    """The team that is starting its own runtime just now; None where somebody else does.
+
+    Told by the frames: nothing else tells a team's own runtime from one that a tool or an agent
+    starts while a run is at work.
+    """
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and frame.f_code is not SingleThreadedAgentRuntime.start.__code__:
+        frame = frame.f_back
+    caller = frame.f_back if frame is not None else None
+    if caller is None or caller.f_code not in _STARTERS:
+        return None
+    return cast(BaseGroupChat, caller.f_locals["self"])
