@@ -193,6 +193,7 @@ class Chat:
         self._said: list[ChatItem] = []
         self._deltas: list[Sequence[ChatItem]] = []  # what each turn has said
         self._selection: Fields | None = None
+        self._fields: Fields = {}  # as they were when the last answer was given
         self._stand_in: NextSpeakers | None = None  # that selects, in this selection
         self._has_answer = False
         self._instruction: BaseChatMessage | None = None  # MagenticOne's, to whom it asks next
@@ -220,6 +221,17 @@ class Chat:
         self._selection, self._has_answer = self.group.fields(), False
         self._turns = self.group.turns
         self._stand_in = next_speakers(self.group)
+
+    def has_selected_unseen(self) -> bool:
+        """Whether the manager, of a user's, has selected a speaker in a way that was not seen."""
+        return self.group.has_turns and self._has_answer and not self.turns
+
+    def select_unseen(self) -> None:
+        """Note a selection after the fact, by what the manager was before the last answer."""
+        self._has_progressed = True
+        self._unheard.clear()
+        self._selection, self._has_answer, self._stand_in = self._fields, False, None
+        self._turns = self.group.turns
 
     def ask(self, name: str) -> Turn:
         """A member is being asked to speak."""
@@ -253,6 +265,7 @@ class Chat:
         if name in self._due:
             self._unheard.append(list(said))
             self._said.extend(said)
+            self._fields = self.group.fields()
             if not self.turns:  # of parallel turns AutoGen asks the condition with the last
                 self._deltas.append(list(said))
         else:  # MagenticOne's orchestrator speaks itself, and has heard itself

@@ -155,11 +155,17 @@ class Journal:
     def _ask(self, found: Delivery, task: AnyTask | None) -> None:
         chat = self._chats.get(found.key)
         name = chat.group.name_at(found.address) if chat is not None else None
-        if chat is not None and name is not None:
-            turn = chat.ask(name)
-            if task is not None:
-                self._turns[task] = turn
-                task.add_done_callback(self._forget)
+        if chat is None or name is None:
+            return
+        if chat.has_selected_unseen():
+            chat.select_unseen()
+            self._on_boundary()
+            if self.is_closed:  # this one is not asked any more
+                return
+        turn = chat.ask(name)
+        if task is not None:
+            self._turns[task] = turn
+            task.add_done_callback(self._forget)
 
     def _forget(self, task: AnyTask) -> None:
         self._turns.pop(task, None)
