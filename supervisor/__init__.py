@@ -7,39 +7,43 @@ async with Supervisor() as sup:
 
 The house, from the top; an import goes only downward:
 
-    edges       runner testing/                           supervisor.run(main); for users' tests
+    edges       runner testing/ __main__                  supervisor.run(main), for users' tests,
+                                                          the command line
     conductor   _supervisor _body _facts _voice _process  drives the ladder, shares the bridge
     hands       autogen/                                  the only part that knows AutoGen
-                bridge watchdog tasks executor            one outside thing each: signals, time,
-                exits log autopsy terminal                tasks, threads, ends, words, stdin
+                bridge watchdog guard tasks executor      one outside thing each: signals, time,
+                exits log autopsy terminal parent         tasks, threads, ends, words, stdin, PID 1,
+                processes interruption notify             children, what blocks the loop, probes
     rules       ladder                                    pure: facts and the time in, steps out
     words       settings errors events                    data only
 
 Importing this package loads neither AutoGen nor uvloop: it is fast, and under `run` the signal
-handlers stand before those slow imports.
+handlers stand before those slow imports. It loads none of its own modules either, before one is
+asked for: `python -m supervisor exec` is to be small, and has nothing to do with asyncio.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import os
 
-if (Path(__file__).parent / "supervisord.py").exists():
+TYPE_CHECKING = False  # as `typing` has it, whose import takes longer than all of this
+if TYPE_CHECKING:
+    from typing import Any
+
+if os.path.exists(os.path.join(os.path.dirname(__file__), "supervisord.py")):  # noqa: PTH110, PTH118, PTH120 - as above, of pathlib
     raise ImportError(
         "the distribution 'supervisor' (a process manager) is installed in this environment, and "
         "its package has the same name as that of 'autogen-supervisor'; give each an environment "
         "of its own: uninstall 'supervisor' here, then reinstall 'autogen-supervisor'"
     )
 
-from supervisor.errors import Quarantined, SettingsError, Stopped, SupervisorError, UsageError
-from supervisor.events import Rung, StopRequest
-from supervisor.settings import Ladder
-
 if TYPE_CHECKING:
     from supervisor._supervisor import Supervisor
     from supervisor.autogen.run import Run
+    from supervisor.errors import Quarantined, SettingsError, Stopped, SupervisorError, UsageError
+    from supervisor.events import Rung, StopRequest
     from supervisor.runner import run
+    from supervisor.settings import Ladder
     from supervisor.terminal import read_input
 
 __all__ = [
@@ -58,8 +62,16 @@ __all__ = [
 ]
 
 _LAZY = {
+    "Ladder": "supervisor.settings",
+    "Quarantined": "supervisor.errors",
     "Run": "supervisor.autogen.run",
+    "Rung": "supervisor.events",
+    "SettingsError": "supervisor.errors",
+    "StopRequest": "supervisor.events",
+    "Stopped": "supervisor.errors",
     "Supervisor": "supervisor._supervisor",
+    "SupervisorError": "supervisor.errors",
+    "UsageError": "supervisor.errors",
     "read_input": "supervisor.terminal",
     "run": "supervisor.runner",
 }
@@ -68,5 +80,7 @@ _LAZY = {
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     found = globals()[name] = getattr(import_module(_LAZY[name]), name)
     return found

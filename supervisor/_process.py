@@ -7,6 +7,7 @@ installs it, the last takes it back, and a signal reaches all of them, the outer
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -16,7 +17,9 @@ from collections.abc import Callable, Collection
 from typing import Final, Protocol
 
 from supervisor.bridge import Bridge, is_main_thread
+from supervisor.guard import Guard, Orders, can_guard
 from supervisor.interruption import interrupt
+from supervisor.log import reporter
 from supervisor.watchdog import Watchdog
 
 
@@ -36,8 +39,13 @@ class Member(Protocol):
         """It is now; returns when to be called next. In the watchdog's thread."""
         ...
 
-    def ring(self, look: Callable[[], None]) -> None:
-        """Have `look` called by the loop, if it runs in the main thread. In a signal handler."""
+    @property
+    def orders(self) -> Orders | None:
+        """What a guard has to know of it; None where it wants none."""
+        ...
+
+    def ring(self, number: int, look: Callable[[], None]) -> None:
+        """A signal is here: have `look` called by the loop. In a signal handler."""
         ...
 
 
@@ -50,6 +58,7 @@ class Process:
         self._owners: tuple[Member, ...] = ()  # those of the main thread
         self._bridge: Bridge | None = None
         self._watchdog: Watchdog | None = None
+        self._guard: Guard | None = None
         self._masks: dict[int, Collection[int]] = {}  # of the threads that are forking
 
     def add(self, member: Member) -> bool:
@@ -73,6 +82,7 @@ class Process:
                 self._watchdog = Watchdog(self._bridge, self._on_signal, self._on_time)
                 self._watchdog.start()
             self._install(self._bridge)
+            self._have_guard(self._bridge)
         return True
 
     def leave(self, member: Member) -> None:
@@ -82,6 +92,7 @@ class Process:
             self._owners = tuple(other for other in self._owners if other is not member)
             if self._bridge is not None:
                 self._install(self._bridge)
+                self._have_guard(self._bridge)
             if not self._members and self._watchdog is not None:
                 self._watchdog.stop()
                 self._watchdog = None
@@ -92,6 +103,28 @@ class Process:
         Not what the others want: theirs could not be put back when they leave.
         """
         bridge.keep({number for member in self._owners for number in member.handled})
+
+    def _have_guard(self, bridge: Bridge) -> None:
+        """Start the guard, or stop it, as the supervisors of the main thread want."""
+        is_wanted = any(member.orders is not None for member in self._owners)
+        if is_wanted and self._guard is None and can_guard():
+            try:
+                self._guard = Guard(bridge.fileno())
+            except OSError as error:  # no process or no file to be had: all else still works
+                reporter.event("no guard", level=logging.WARNING, exc_info=error)
+        elif not is_wanted and self._guard is not None:
+            guard, self._guard = self._guard, None
+            guard.stop()
+        self.tell_guard()
+
+    def tell_guard(self) -> None:
+        """Have the guard know how far the outermost stop has gone."""
+        guard = self._guard
+        if guard is None:
+            return
+        orders = next((o for member in self._owners if (o := member.orders) is not None), None)
+        if orders is not None:
+            guard.tell(orders)
 
     def now(self) -> float:
         """The time by which every ladder of the process climbs."""
@@ -111,14 +144,15 @@ class Process:
         """Interrupt user code that blocks the main thread; in the watchdog's."""
         return self._bridge is not None and self._bridge.interrupt(interrupt)
 
-    def _ring(self) -> None:
+    def _ring(self, number: int) -> None:
         for member in self._owners:
-            member.ring(self._look)
+            member.ring(number, self._look)
 
     def _look(self) -> None:
         """Read the bridge in the main thread: its loop is awake, and the watchdog may not be."""
         if self._bridge is not None and is_main_thread():
-            for number in self._bridge.read_beside():
+            numbers = self._bridge.read_beside()
+            for number in numbers:
                 self._on_signal(number, self.now())
             # Only now: woken before, it would find nothing to wait for, and sleep for good.
             self._bridge.kick()
@@ -153,7 +187,9 @@ class Process:
         self._lock = threading.Lock()
         if self._watchdog is not None:
             self._watchdog.forget()
-        bridge, self._bridge, self._watchdog = self._bridge, None, None
+        if self._guard is not None:
+            self._guard.stop()
+        bridge, self._bridge, self._watchdog, self._guard = self._bridge, None, None, None
         self._members = self._owners = ()
         if bridge is not None:
             bridge.forget()

@@ -20,7 +20,7 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -33,10 +33,13 @@ from supervisor._voice import sentence
 from supervisor.bridge import is_main_thread
 from supervisor.errors import SettingsError, Stopped, UsageError
 from supervisor.events import Rung, StopRequest
-from supervisor.exits import exit_now, exit_status
+from supervisor.exits import REPORT_SECONDS, exit_now, exit_status
+from supervisor.guard import RESERVE, Orders
 from supervisor.interruption import take_interrupted
 from supervisor.ladder import Climb, Move, Step
 from supervisor.log import reporter
+from supervisor.notify import READY, STOPPING, ReadyFile, tell_manager
+from supervisor.processes import Killed, Processes
 from supervisor.settings import Ladder, parse_signals
 from supervisor.tasks import SCOPE, AnyTask, refuse_eager
 
@@ -53,6 +56,7 @@ FORCED: Final = 137
 
 _BEAT_SECONDS: Final = 0.25  # how long another one's hold on the wakeup fd can go unnoticed
 
+_SWITCH_SECONDS: Final = 0.0005
 _STUCK_SECONDS: Final = 0.1  # a loop that takes no step for so long at ABANDON is interrupted
 
 _current: ContextVar[Supervisor | None] = ContextVar("supervisor_current", default=None)
@@ -83,6 +87,13 @@ class Supervisor:
             `{}` installs nothing.
         exits: Whether the process is ended at the deadline also where no signal has asked for the
             stop, as under `supervisor.run`.
+        guard: Whether a process of its own ends this one at the deadline where C code holds the
+            interpreter, and the supervisor with it; `supervisor.run` has one unless told otherwise.
+            Only in the main thread. It starts as the block is entered, which takes as long as
+            starting Python.
+        ready_file: A file that is there from the moment at which the block is open until a stop is
+            first requested: for a readiness probe. systemd is told of both moments as well, where
+            it has set `NOTIFY_SOCKET`.
 
     Raises:
         SettingsError: A setting cannot be.
@@ -100,6 +111,8 @@ class Supervisor:
         ladder: Ladder | None = None,
         signals: Mapping[signal.Signals | int | str, Rung | str] | None = None,
         exits: bool = False,
+        guard: bool = False,
+        ready_file: str | os.PathLike[str] | None = None,
     ) -> None:
         if ladder is not None and not isinstance(ladder, Ladder):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise SettingsError("ladder", "give a Ladder, as Ladder(drain=5, cancel=2)", ladder)
@@ -107,6 +120,9 @@ class Supervisor:
         self._signals = _signals(signals)
         self._state = _State.NEW
         self._climb = Climb(self._ladder, exits=exits)
+        self._wants_guard = guard
+        self._ready_file = ReadyFile(ready_file) if ready_file is not None else None
+        self._exiting_at = math.inf
         self._facts = Facts()
         self._steps: deque[Step] = deque()  # to be carried out in the loop
         self._stuck_since: float | None = None  # by the loop, at ABANDON
@@ -114,6 +130,7 @@ class Supervisor:
         self._request: StopRequest | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_announced = False
+        self._is_told = False  # who watches over the process, of the stop
         self._is_spent = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: int | None = None
@@ -127,6 +144,7 @@ class Supervisor:
         self._stop_waiters: set[asyncio.Future[None]] = set()
         self._callbacks: list[Callable[[StopRequest], object]] = []
         self._changed: asyncio.Event | None = None
+        self._processes: Processes | None = None  # of the outermost one, which may exit
         self._unwind = contextlib.ExitStack()
 
     def __repr__(self) -> str:
@@ -296,6 +314,15 @@ class Supervisor:
         self._feed(lambda: self._climb.request(rung, process.now()))
         process.kick()
 
+    def dump(self) -> str:
+        """Tell what is at work: each run, each task and its stack, each thread's; at any time.
+
+        Returns:
+            The report, for a person; nothing is written anywhere.
+        """
+        runs = [repr(run) for run in self._runs]
+        return "\n".join([repr(self), *runs, autopsy.text(self._loop)])
+
     async def wait_stop(self) -> StopRequest:
         """Wait until a stop is requested.
 
@@ -355,16 +382,39 @@ class Supervisor:
             self._parent._children.add(self)
         _current.set(self)
         unwind.callback(self._leave_family)
+        unwind.callback(sys.setswitchinterval, sys.getswitchinterval())
         if process.add(self):
             unwind.callback(process.leave, self)
         if is_main_thread():
+            process.hold()  # under `run` it was there before uvloop's loop, which has taken it
             beat = _Beat(loop)
             unwind.callback(beat.stop)
         elif self._signals:
             _say_guest()
         executor.adopt(loop)
+        if self._may_exit():
+            self._processes = Processes()
         if self._token is not None:
             self._token.bind(loop)
+        self._tell_ready(unwind)
+
+    def _tell_ready(self, unwind: contextlib.ExitStack) -> None:
+        if self._ready_file is not None and self._request is None:
+            unwind.callback(self._ready_file.remove)
+            try:
+                self._ready_file.put()
+            except OSError as error:
+                rule = "name a file in a folder that exists and can be written to"
+                raise SettingsError("ready_file", rule, str(self._ready_file.path)) from error
+        if self._parent is None and is_main_thread():
+            tell_manager(READY)
+
+    def _tell_stopping(self) -> None:
+        """Before anything else: whoever sends work looks here. In any thread."""
+        if self._ready_file is not None:
+            self._ready_file.remove()
+        if self._parent is None and self._thread == threading.main_thread().ident:
+            tell_manager(STOPPING)
 
     @staticmethod
     def _find_parent(loop: asyncio.AbstractEventLoop) -> Supervisor | None:
@@ -458,16 +508,47 @@ class Supervisor:
     def on_signal(self, number: int, at: float) -> None:
         """A signal has arrived; in the watchdog's thread."""
         entry = self._signals[signal.Signals(number)]
-        name = signal.Signals(number)
-        self._ask(StopRequest(reason=f"Stopped by {name.name}", rung=entry, signal=name))
+        self._ask_by(number)
         self._clip()
         self._feed(lambda: self._climb.signal(number, entry, at))
+
+    @property
+    def orders(self) -> Orders | None:
+        """What a guard has to know; None where none is wanted."""
+        if not self._wants_guard:
+            return None
+        is_endless = math.isinf(self._ladder.abandon)
+        budgets = [math.inf if is_endless else self._ladder.budget(rung) for rung in Rung]
+        deadline = self._climb.deadline
+        if deadline is not None and self._exiting_at < math.inf:
+            deadline = max(deadline, self._exiting_at)
+        return Orders(self.rung, math.inf if deadline is None else deadline, budgets, self._signals)
+
+    def clock(self) -> Callable[[int, float], float | None]:
+        """A ladder of this one's making, for another process that hears the same signals.
+
+        Returns:
+            What takes a signal and the time of its arrival, and returns when the process has to be
+            gone: inf for never, None where the signal asks for nothing.
+        """
+        climb = Climb(self._ladder, exits=self._exits)
+
+        def deadline(number: int, now: float) -> float | None:
+            entry = self._signals.get(signal.Signals(number)) if number in self.handled else None
+            if entry is None:
+                return None
+            climb.tick(now)
+            climb.signal(number, entry, now)
+            return math.inf if climb.deadline is None else climb.deadline + RESERVE
+
+        return deadline
 
     def on_time(self, now: float) -> float | None:
         """It is now; in the watchdog's thread."""
         at = self._climb.next_at
         if at is not None and at <= now:
             self._feed(lambda: self._climb.tick(now))
+        self._end_processes(now)
         return self._free_the_loop(now)
 
     def _free_the_loop(self, now: float) -> float | None:
@@ -485,8 +566,36 @@ class Supervisor:
         again = self._stuck_since + _STUCK_SECONDS
         return again if next_at is None else min(again, next_at)
 
-    def ring(self, look: Callable[[], None]) -> None:
-        """Have `look` called by the loop; in a signal handler."""
+    def _end_processes(self, now: float) -> None:
+        """From ABANDON on, where EXIT applies: by the watchdog too, for the loop may be stuck."""
+        deadline = self._climb.deadline
+        if self._processes is None or self.rung < Rung.ABANDON or deadline is None:
+            return
+        if self._exits:
+            self._processes.begin(max(0.0, deadline - now), self._processes_ended)
+
+    def _processes_ended(self, killed: Sequence[Killed]) -> None:
+        """In a thread of its own."""
+        if killed:
+            who = [str(process) for process in killed]
+            reporter.event("killed child processes", level=logging.WARNING, processes=who)
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # closed: nobody waits
+                self._loop.call_soon_threadsafe(self.notice)
+
+    def _ask_by(self, number: int) -> None:
+        name = signal.Signals(number)
+        entry = self._signals[name]
+        self._ask(StopRequest(reason=f"Stopped by {name.name}", rung=entry, signal=name))
+
+    def ring(self, number: int, look: Callable[[], None]) -> None:
+        """A signal is here: have `look` called by the loop; in a signal handler.
+
+        Asked for at once: the watchdog may have read it and wait for the interpreter's lock, while
+        the loop comes to what the signal has done to others.
+        """
+        if number in self._signals:
+            self._ask_by(number)
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # closed: the watchdog looks
                 self._loop.call_soon_threadsafe(look)
@@ -527,6 +636,8 @@ class Supervisor:
             self._parent.notice()
 
     def _is_working(self) -> bool:
+        if self._processes is not None and self._processes.is_ending:
+            return True
         runs = any(not run.is_over for run in self._runs)
         return runs or bool(self._spawned) or any(c._is_working() for c in self._children)
 
@@ -554,16 +665,27 @@ class Supervisor:
         self._facts.add(lambda: self._work_off(fact))
 
     def _work_off(self, fact: Callable[[], list[Step]]) -> None:
-        for step in [*fact(), *self._climb.tick(process.now())]:
+        steps = [*fact(), *self._climb.tick(process.now())]
+        if steps:
+            process.tell_guard()
+        for step in steps:
             self._pass_on(step)
 
     def _pass_on(self, step: Step) -> None:
+        if not self._is_told:
+            self._is_told = True
+            self._tell_stopping()
+            # Python that computes keeps the watchdog from the interpreter for this long each time.
+            sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_SECONDS))
         if step.rung is Rung.EXIT and self._may_exit():
             self._exit()
         self._steps.append(step)
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: only EXIT is left
                 self._loop.call_soon_threadsafe(self._take_steps)
+        if step.rung is Rung.CANCEL and self._processes is not None and self._exits:
+            # A tool that is cancelled ends its child; the child's own would be found no more.
+            self._processes.look()
 
     def _may_exit(self) -> bool:
         # A guest in another thread, or inside another supervisor's block, ends nothing.
@@ -572,15 +694,18 @@ class Supervisor:
     def _take_steps(self) -> None:
         """Carry out the steps; in the loop."""
         self._report_interruptions()
-        self._is_late = False
         while self._steps and not self._is_late:
             step = self._steps.popleft()
             self._take(step)
             self._is_late = step.rung is Rung.CANCEL and self._must_abandon_next()
-        if self._is_late and self._loop is not None:
-            # The loop was blocked, and what was cancelled only now can end in order yet.
-            self._loop.call_later(self._ladder.abandon / 2, self._take_steps)
+            if self._is_late and self._loop is not None:
+                # The loop was blocked, and what was cancelled only now can end in order yet.
+                self._loop.call_later(self._ladder.abandon / 2, self._take_late_steps)
         self._look_at_the_time()
+
+    def _take_late_steps(self) -> None:
+        self._is_late = False
+        self._take_steps()
 
     def _must_abandon_next(self) -> bool:
         next_step = self._steps[0] if self._steps else None
@@ -673,6 +798,7 @@ class Supervisor:
             run.strike()
 
     def _abandon(self, request: StopRequest) -> None:
+        self._report_left("still at work as the stop is abandoned")
         for run in list(self._runs):
             run.abandon(request)
         for task in self._spawned:
@@ -685,20 +811,44 @@ class Supervisor:
         seconds = self._ladder.cancel + self._ladder.abandon
         for run in list(self._runs):
             run.give_up(seconds)
-        left = [task.get_name() for task in self._spawned]
-        if left or self._runs:
-            names = left + [run.name for run in self._runs]
-            reporter.event("refused to stop", level=logging.ERROR, left=names)
+        self._report_left("refused to stop", level=logging.ERROR)
+
+    def _report_left(self, event: str, level: int = logging.WARNING) -> None:
+        """Tell who is still at work, at what, with each stack."""
+        left = [f"{run.name}: {run.doing()}" for run in self._runs if not run.is_over]
+        left += [f"task {task.get_name()}" for task in self._spawned]
+        if not left:
+            return
+        seconds = self._climb.entered_at and process.now() - self._climb.entered_at
+        lines = "\n".join(f"  {who}" for who in left)
+        stacks = autopsy.text(self._loop)
+        reporter.event(
+            event,
+            level=level,
+            line=f"supervisor: {event}:\n{lines}",
+            left=left,
+            rung=self.rung.name,
+            seconds=seconds,
+            stacks=stacks,
+        )
 
     def _cancel_body(self) -> None:
         if self._state is _State.OPEN and self._body is not None:
             self._body.cancel()
 
     def _exit(self) -> None:
+        # Late, if at all: from here on the report has its time.
+        self._exiting_at = process.now() + REPORT_SECONDS
+        process.tell_guard()
         request = self._request
         why = request.reason if request is not None else "Stopped"
         line = f"supervisor: {why}; something refused to stop, ending the process (status {FORCED})"
-        exit_now(FORCED, lambda: autopsy.write(line, self._loop))
+        exit_now(FORCED, lambda: self._last_words(line))
+
+    def _last_words(self, line: str) -> None:
+        killed = self._processes.kill() if self._processes is not None else []
+        lines = [line, *(f"supervisor: killed {process}" for process in killed)]
+        autopsy.write("\n".join(lines), self._loop)
 
     # -- what it says -------------------------------------------------------------------------
 

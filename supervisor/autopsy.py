@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import faulthandler
 import os
+import sys
+import threading
 import traceback
 
 
@@ -21,6 +23,21 @@ def write(line: str, loop: asyncio.AbstractEventLoop | None) -> None:
         _put(_tasks(loop))
     with contextlib.suppress(Exception):
         faulthandler.dump_traceback(2, all_threads=True)
+
+
+def text(loop: asyncio.AbstractEventLoop | None) -> str:
+    """The same as a text: tasks and threads, each with its stack.
+
+    Args:
+        loop: Whose tasks to show; None where there is none yet.
+    """
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    stacks = [
+        f"Thread {names.get(ident, ident)!r}:\n{''.join(traceback.format_stack(frame))}"
+        # There is no other way; documented, in spite of its name.
+        for ident, frame in sys._current_frames().items()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    ]
+    return _tasks(loop) + "".join(stacks)
 
 
 def _tasks(loop: asyncio.AbstractEventLoop | None) -> str:

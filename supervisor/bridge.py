@@ -73,11 +73,12 @@ class Bridge:
     """Signal handlers and a wakeup fd of our own, chained to what was found.
 
     Args:
-        ring: Called by the handler, in the main thread, to have the loop look as well: a busy loop
-            can keep the watchdog's thread from the interpreter's lock for most of a second.
+        ring: Called by the handler, with the number, in the main thread, to have the loop look as
+            well: a busy loop can keep the watchdog's thread from the interpreter's lock for most
+            of a second.
     """
 
-    def __init__(self, ring: Callable[[], None] | None = None) -> None:
+    def __init__(self, ring: Callable[[int], None] | None = None) -> None:
         self._ring = ring
         self._reader, self._writer = socket.socketpair()
         self._reader.settimeout(0)
@@ -146,7 +147,7 @@ class Bridge:
         if self._take_slot():
             self._write(bytes([number | _MISSED]))
         if self._ring is not None:
-            self._ring()
+            self._ring(number)
         call, self._interrupt = self._interrupt, None
         if call is not None:
             call(frame)

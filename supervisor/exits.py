@@ -18,6 +18,9 @@ import threading
 from collections.abc import Callable
 from typing import Final, NoReturn
 
+REPORT_SECONDS: Final = 0.2
+"""How long a last report may take."""
+
 
 def exit_status(number: int) -> int:
     """The status by which shells name a death by this signal: 128 + its number."""
@@ -48,7 +51,7 @@ def end_by_signal(number: int) -> NoReturn:
 
 
 def exit_now(
-    status: int, report: Callable[[], None] | None = None, seconds: float = 0.2
+    status: int, report: Callable[[], None] | None = None, seconds: float = REPORT_SECONDS
 ) -> NoReturn:
     """End the process from any thread, with a last report that cannot delay it.
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import inspect
+import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Generator
@@ -14,6 +17,7 @@ from supervisor._process import process
 from supervisor._supervisor import Supervisor
 from supervisor.errors import SettingsError, UsageError
 from supervisor.exits import end_by_signal
+from supervisor.log import reporter
 
 T = TypeVar("T")
 
@@ -30,6 +34,11 @@ def run(
     The signal handlers are installed first, before uvloop is imported and the loop is made; the
     deadline stays armed until the process is gone, also while the interpreter waits for threads.
 
+    PID 1, as in a container, splits in two before: the program becomes a child, with a pid of its
+    own, of the process that was called. That one passes signals on, reaps orphans, and gives the
+    child's status as its own. Where threads or child processes exist already it does not split,
+    and logs why; `python -m supervisor exec` always can.
+
     | how it ended | exit status |
     |---|---|
     | `main` returned, or `sup.stop()` was called | `run` returns; 0 if nothing follows |
@@ -37,13 +46,13 @@ def run(
     | `main` raised `SystemExit` | its code |
     | stopped by signal n | death by that signal, after clean-up and `atexit`; 128 + n as PID 1 |
     | the same, with `stop_status` | `stop_status` |
-    | something refused to stop | 137 |
+    | something refused to stop | 137; death by SIGKILL where it held the interpreter |
 
     Args:
         main: A coroutine function that takes the `Supervisor`, whose block is open.
         loop: Which event loop to run on. On Windows it is asyncio's in any case.
         stop_status: The exit status for a stop by a signal, 0 to 255, instead of death by it.
-        settings: What `Supervisor` takes: `ladder`, `signals`.
+        settings: What `Supervisor` takes: `ladder`, `signals`, `guard`.
 
     Returns:
         What `main` returned; None where it was stopped before it could.
@@ -63,16 +72,32 @@ def run(
     """
     _check(main, loop, stop_status)
     settings.setdefault("exits", True)
+    settings.setdefault("guard", True)
     sup = Supervisor(**settings)
+    if os.getpid() == 1:
+        _split(sup)
     process.add(sup)
     try:
-        with _handlers_as_found():
+        with _handlers_as_found(), _reports_on_demand(sup):
             value = _run_in_loop(sup, main, loop)
         if sup.stop_request is None or sup.stop_request.signal is None:
             return value
         _end(sup.stop_request.signal, stop_status)
     finally:
         process.leave(sup)
+
+
+def _split(sup: Supervisor) -> None:
+    from supervisor import parent
+
+    why = parent.obstacle()
+    if why is None:
+        parent.split(sup.clock())
+        return
+    doing = "use `python -m supervisor exec -- COMMAND`, or call run() before they are started"
+    reporter.event(
+        "PID 1 is not split", level=logging.WARNING, line=f"PID 1: {why}; {doing}", why=why
+    )
 
 
 def _run_in_loop(
@@ -99,6 +124,35 @@ def _end(number: signal.Signals, stop_status: int | None) -> NoReturn:
     if stop_status is not None:
         sys.exit(stop_status)
     end_by_signal(number)
+
+
+@contextmanager
+def _reports_on_demand(sup: Supervisor) -> Generator[None]:
+    """Write what is at work on SIGUSR1; on SIGQUIT the stacks, before it ends the process.
+
+    Where nobody else handles them. The former needs the interpreter, the latter does not.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+
+    def tell(_number: int, _frame: object) -> None:
+        reporter.write(f"{sup.dump()}\n")
+
+    has_quit = signal.getsignal(signal.SIGQUIT) is signal.SIG_DFL
+    has_usr1 = signal.SIGUSR1 not in sup.handled
+    has_usr1 = has_usr1 and signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
+    if has_quit:
+        faulthandler.register(signal.SIGQUIT, file=2, chain=True)
+    if has_usr1:
+        signal.signal(signal.SIGUSR1, tell)
+    try:
+        yield
+    finally:
+        if has_quit:
+            faulthandler.unregister(signal.SIGQUIT)
+        if has_usr1 and signal.getsignal(signal.SIGUSR1) is tell:
+            signal.signal(signal.SIGUSR1, signal.SIG_DFL)
 
 
 @contextmanager

@@ -52,6 +52,7 @@ class Kind(enum.Enum):
     WORK = "was started by a handler"
     SELECTION = "selects the next speaker"
     CALL = "calls a tool"
+    PROCESS = "starts a process"
     ENGINE = "passes messages on"
     SHIELDED = "waits for the runtime"
     HELPER = "outlives the turn"
@@ -60,9 +61,9 @@ class Kind(enum.Enum):
 # On the hot path: to look up a member of an Enum takes as long as to look up a dictionary entry.
 # To hash one takes a call of Python's.
 _WORK, _CALL, _SELECTION = Kind.WORK, Kind.CALL, Kind.SELECTION
-_ENGINE, _SHIELDED = Kind.ENGINE, Kind.SHIELDED
-_STARTED = (Kind.WORK, Kind.SELECTION, Kind.CALL)
-_AT_WORK = (Kind.DRIVER, Kind.HANDLER, Kind.WORK, Kind.SELECTION, Kind.CALL)
+_ENGINE, _SHIELDED, _PROCESS = Kind.ENGINE, Kind.SHIELDED, Kind.PROCESS
+_STARTED = (Kind.WORK, Kind.SELECTION, Kind.CALL, Kind.PROCESS)
+_AT_WORK = (Kind.DRIVER, Kind.HANDLER, *_STARTED)
 
 Owner = Callable[[Any, "Scope | None"], "Scope | None"]
 """Given a coroutine and the scope of its context, says in which scope its task belongs.
@@ -113,11 +114,12 @@ class Scope:
         self._entries: dict[AnyTask, tuple[Kind, AnyTask | None]] = {}
         self._limit = 64
         self.is_hushed = False  # the log records of handlers that we cancelled are ours to drop
+        self.is_interrupted: Callable[[], bool] = lambda: False  # and of those that a signal has
 
     def note(self, task: AnyTask, kind: Kind, coro: Any) -> None:
         """Remember a task that was just created in this scope."""
         entries = self._entries
-        if kind is _WORK or kind is _CALL or kind is _SELECTION:
+        if kind is _WORK or kind is _CALL or kind is _SELECTION or kind is _PROCESS:
             by = cast(AnyTask, asyncio.current_task(task.get_loop()))
             creator = entries.get(by)
             entries[task] = (kind, creator[1] if creator is not None else None)

@@ -21,8 +21,10 @@ class _Hush(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Drop what a cancelled handler of a stopped run has to say."""
         scope = SCOPE.get()
+        if scope is None:
+            return True
         error = record.exc_info[1] if record.exc_info else None
-        is_ours = scope is not None and (scope.is_hushed or isinstance(error, Interrupted))
+        is_ours = scope.is_hushed or scope.is_interrupted() or isinstance(error, Interrupted)
         return not (is_ours and str(record.msg).startswith(HANDLER_ERROR))
 
 

@@ -29,7 +29,7 @@ from supervisor.autogen import conclusion, continuing, quarantine
 from supervisor.autogen.channel import Channel, Event, Role, role
 from supervisor.autogen.settling import Settling
 from supervisor.autogen.stage import Stage
-from supervisor.errors import Quarantined, SettingsError, UsageError
+from supervisor.errors import Quarantined, SettingsError, SupervisorError, UsageError
 from supervisor.events import Rung, StopRequest
 from supervisor.log import reporter
 from supervisor.settings import Ladder
@@ -55,6 +55,11 @@ class Host(Protocol):
     @property
     def ladder(self) -> Ladder:
         """The seconds of a stop that only this run makes."""
+        ...
+
+    @property
+    def stop_request(self) -> StopRequest | None:
+        """The first request to stop, from the moment at which it came."""
         ...
 
     def admit(self, run: Run) -> None:
@@ -255,7 +260,8 @@ class Run(Coroutine[Any, Any, TaskResult]):
     def _settle(self, request: StopRequest) -> None:
         self._request = self._request or request
         self._phase = Phase.STOPPING
-        self._settling = Settling(self._stage, self._finish)
+        seconds = min(self._host.ladder.cancel, Ladder().cancel)
+        self._settling = Settling(self._stage, self._finish, seconds)
         self._stage.refuse = self._settling.cancel
         self._settling.strike()
         self._channel.wake()
@@ -301,6 +307,11 @@ class Run(Coroutine[Any, Any, TaskResult]):
         """Whether there is nothing to wait for any more: it is done, or was given up."""
         return self._phase is Phase.DONE or self._is_quarantined
 
+    def doing(self) -> str:
+        """Whose turn it is, and at which lines of the user's it is."""
+        left = self._settling.left() if self._settling is not None else self._stage.scope.at_work()
+        return f"{', '.join(self.speakers())} at {quarantine.doing(left) or 'nothing'}"
+
     def _stop(self, reason: str) -> None:
         """Stop this run alone, with a ladder of its own."""
         request = StopRequest(reason=reason, rung=Rung.CANCEL)
@@ -339,6 +350,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
             raise
         loop = self._loop = asyncio.get_running_loop()
         self._stage.open(self._team, loop)
+        self._stage.scope.is_interrupted = self._is_signalled
         self._phase = Phase.ACTIVE
         self._start_driver(loop)
         self._heed_caller()
@@ -404,7 +416,28 @@ class Run(Coroutine[Any, Any, TaskResult]):
             self.cancel_by_caller()
             return
         self._error = driver.exception()
+        self._blame_signal()
         self._leave_shared()
+
+    def _blame_signal(self) -> None:
+        """Take a failure for the interruption that it is, where a signal is stopping us.
+
+        A terminal sends Ctrl-C, and systemd SIGTERM, to the children too: a tool sees its child die
+        before CANCEL is entered, or while it drains, and makes an error of it.
+        """
+        request = self._host.stop_request
+        if request is None or not self._is_signalled() or not isinstance(self._error, Exception):
+            return
+        if not isinstance(self._error, SupervisorError):
+            reporter.event(
+                "run failed while it was stopped", level=logging.ERROR, exc_info=self._error
+            )
+            self._error = None
+            self._settle(request)
+
+    def _is_signalled(self) -> bool:
+        request = self._host.stop_request
+        return request is not None and request.signal is not None
 
     def _leave_shared(self) -> None:
         """Finish, once nothing is at work on a runtime of the user's; after an error, end it."""

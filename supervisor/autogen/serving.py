@@ -116,6 +116,10 @@ class Serving:
         """For whom the messages are that are being handled."""
         return list(dict.fromkeys(self._handlers.values()))
 
+    def doing(self) -> str:
+        """For whom the messages are that are being handled."""
+        return ", ".join(self.speakers()) or "nothing"
+
     def drain(self, request: StopRequest) -> None:
         """Take no further message, and let those being handled finish."""
         if self._phase is Phase.SERVING:

@@ -22,12 +22,14 @@ must not be cancelled there (see `tasks.py`), and user code may look at the toke
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Final
 
 from supervisor.autogen import sessions
 from supervisor.autogen.private import Engine
 from supervisor.autogen.stage import Stage
+from supervisor.processes import Processes
 from supervisor.tasks import AnyTask, Kind, ShieldedTask, retrieve
 
 HAMMER_SECONDS: Final = 0.1
@@ -43,12 +45,15 @@ class Settling:
     Args:
         stage: What is at work for it.
         on_settled: Called once, when nothing is at work any more.
+        seconds: How long the processes that run code for it have; they are killed half-way.
     """
 
-    def __init__(self, stage: Stage, on_settled: Callable[[], None]) -> None:
+    def __init__(self, stage: Stage, on_settled: Callable[[], None], seconds: float = 2.0) -> None:
         self._stage = stage
         self._scope = stage.scope
         self._on_settled = on_settled
+        self._seconds = seconds
+        self._processes: list[Processes] = []
         self._struck: set[AnyTask] = set()
         self._hammer: asyncio.TimerHandle | None = None
         self._is_over = False
@@ -58,11 +63,13 @@ class Settling:
     def strike(self) -> None:
         """Cancel all that is at work, in this step of the loop."""
         self._patience -= 1
-        if self._patience > 0 and sessions.is_handing_over():
+        is_amid = sessions.is_handing_over() or self._stage.is_starting_process()
+        if self._patience > 0 and is_amid:
             asyncio.get_running_loop().call_soon(self.strike)
             return
         self._patience = _STEPS
         self._stage.close_journal()
+        self._end_executions()
         self._scope.is_hushed = True
         for engine in self._live_engines():
             engine.close_intake()
@@ -73,10 +80,33 @@ class Settling:
         sessions.after_cancel()
         self._look()
 
+    def _end_executions(self) -> None:
+        """End the processes that run code, and theirs, before the executor ends its own child.
+
+        It would wait for whoever holds the pipes, and leave them behind as orphans.
+        """
+        if not self._processes:
+            self._end_processes(self._stage.executions(), self._seconds)
+
+    def _end_processes(self, pids: list[int], seconds: float) -> None:
+        if not pids:
+            return
+        loop = asyncio.get_running_loop()
+        processes = Processes(pids)
+        self._processes.append(processes)
+        processes.look()  # now, for who is found is not lost when its parent ends
+        processes.begin(seconds, lambda _: self._look_soon(loop))
+
+    def _look_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        with contextlib.suppress(RuntimeError):  # closed: nobody waits
+            loop.call_soon_threadsafe(self._look)
+
     def abandon(self) -> None:
         """Cancel what is left again and again, helpers too."""
         self._stop_hammer()
         self._blows += 1
+        if self._blows == 1:  # beside the session's own end, which takes up to four seconds
+            self._end_processes(self._stage.servers(), self._seconds / 2)
         for task in self._scope.alive(Kind.HELPER):  # each ends what it has started, in order
             if task not in self._struck or self._blows == _SECOND_BLOW:
                 self.cancel(task)
@@ -104,6 +134,7 @@ class Settling:
     def leave_helpers(self) -> None:
         """Wait no longer for helpers that refuse to end."""
         self._struck.difference_update(self._scope.alive(Kind.HELPER))
+        self._processes.clear()
         self._look()
 
     def _live_engines(self) -> list[Engine]:
@@ -129,7 +160,7 @@ class Settling:
         # Also where the message loop has ended already: its last handler may end after it.
         for engine in reversed(list(self._stage.engines.values())):
             engine.settle_count()
-        if not self._struck:
+        if not self._struck and not any(ending.is_ending for ending in self._processes):
             self._is_over = True
             self._stop_hammer()
             self._stage.shared.restore()

@@ -37,6 +37,7 @@ class Stage:
         self.refuse: Callable[[AnyTask], None] | None = None
         """Called with a handler that begins after the journal was closed."""
         self._runtimes: set[int] = set()  # the id()s of its own ones
+        self._executions: list[AnyTask] = []  # each has started a process that runs code
 
     def open(self, team: object, loop: asyncio.AbstractEventLoop) -> None:
         """Watch the tasks of the loop.
@@ -64,6 +65,19 @@ class Stage:
         own = [found for engine in self.engines.values() for found in engine.waiting()]
         self.journal.close([*own, *self.shared.waiting()])
 
+    def executions(self) -> list[int]:
+        """The pids of the processes in which AutoGen's local executor runs code now."""
+        return [task.result().pid for task in self._executions if _is_running(task)]
+
+    def is_starting_process(self) -> bool:
+        """Whether a process runs already, maybe, whose pid its starter was not told yet."""
+        return any(not task.done() for task in self._executions)
+
+    def servers(self) -> list[int]:
+        """The pids of the tool servers that MCP sessions of the run have started."""
+        found = (private.mcp_server(task) for task in self.scope.alive(Kind.WORK))
+        return [pid for pid in found if pid is not None]
+
     # -- as an observer of the tasks ------------------------------------------------------------
 
     def observe(self, kind: Kind, task: AnyTask, coro: Any) -> None:
@@ -76,6 +90,8 @@ class Stage:
                 task.cancel()
         elif kind is Kind.CALL:
             self.journal.call(task, coro, self.scope.root(task))
+        elif kind is Kind.PROCESS:
+            self._observe_process(task)
         elif kind is Kind.ENGINE:
             self._observe_engine(task, coro)
         elif kind is Kind.DRIVER:
@@ -84,6 +100,11 @@ class Stage:
     def observe_child(self, call: AnyTask, coro: Any) -> None:
         """A tool call has started a task."""
         self.journal.call_child(call, coro)
+
+    def _observe_process(self, task: AnyTask) -> None:
+        if private.is_executing_code():
+            others = [other for other in self._executions if not other.done() or _is_running(other)]
+            self._executions = [*others, task]
 
     def _observe_handler(
         self, task: AnyTask, runtime: SingleThreadedAgentRuntime, envelope: Any
@@ -106,3 +127,10 @@ class Stage:
         team = private.starter()
         if team is not None:
             self.journal.start_engine(team, self.scope.root(asyncio.current_task()))
+
+
+def _is_running(task: AnyTask) -> bool:
+    """Whether the process that a task has started is running."""
+    if not task.done():
+        return False
+    return not task.cancelled() and not task.exception() and task.result().returncode is None

@@ -342,12 +342,37 @@ async def test_kinds() -> None:
         runtime._process_send(None): Kind.HANDLER,
         runtime._process_publish(None): Kind.HANDLER,
         runtime._process_response(None): Kind.HANDLER,
+        asyncio.create_subprocess_exec("true"): Kind.PROCESS,
         work(): Kind.WORK,
         _run_actor(): Kind.WORK,
     }
     for coro, kind in expected.items():
         assert kind_of(coro) is kind
         coro.close()
+
+
+def test_the_local_executor_starts_its_process_in_a_task() -> None:
+    """The local executor starts its process by `create_task(create_subprocess_exec(...))`."""
+    spec = importlib.util.find_spec("autogen_ext")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    path = Path(spec.submodule_search_locations[0]) / "code_executors" / "local" / "__init__.py"
+    source = "".join(path.read_text().split())
+    assert "create_task(asyncio.create_subprocess_exec(" in source
+
+
+def test_a_process_that_anybody_else_starts_is_no_execution() -> None:
+    """Whether it is AutoGen's executor that starts a process is told by the frames."""
+    assert not private.is_executing_code()
+
+
+def test_the_mcp_client_reads_its_server_in_stdout_reader() -> None:
+    """`stdio_client` defines `stdout_reader`, which holds `process`."""
+    client = pytest.importorskip("mcp.client.stdio")
+    outer = inspect.unwrap(client.stdio_client).__code__
+    codes = [code for code in outer.co_consts if isinstance(code, CodeType)]
+    reader = next(code for code in codes if code.co_name == "stdout_reader")
+    assert "process" in reader.co_freevars
 
 
 # -- messages on their way ----------------------------------------------------------------------

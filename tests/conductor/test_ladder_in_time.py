@@ -52,6 +52,9 @@ class VirtualProcess:
     def hold(self) -> None:
         """Has nothing that others could take."""
 
+    def tell_guard(self) -> None:
+        """Has none."""
+
     def now(self) -> float:
         """The loop's time, which leaps."""
         return asyncio.get_running_loop().time()

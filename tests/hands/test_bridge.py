@@ -362,10 +362,10 @@ def test_ten_thousand_signals_are_no_harm() -> None:
 def test_a_signal_rings_in_the_main_thread() -> None:
     """The handler rings, so that a busy loop looks even where the watchdog gets no turn."""
     rung: list[int] = []
-    bridge = Bridge(lambda: rung.append(threading.get_ident()))
+    bridge = Bridge(lambda number: rung.extend((number, threading.get_ident())))
     bridge.keep({USR1})
     signal.raise_signal(USR1)
-    assert rung == [threading.main_thread().ident]
+    assert rung == [USR1, threading.main_thread().ident]
     assert bridge.read_beside() == [USR1]
     bridge.keep(())
     bridge.forget()

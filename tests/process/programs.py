@@ -16,7 +16,7 @@ from typing import Any
 from autogen_agentchat.teams import RoundRobinGroupChat
 
 from supervisor import Ladder, Rung, Supervisor, run
-from tests.process import agents, scenarios
+from tests.process import agents, families, scenarios
 from tests.process.agents import Worker
 from tests.process.scenarios import LADDER, LINGER
 from tests.process.server import tell
@@ -24,6 +24,11 @@ from tests.process.server import tell
 PROGRAMS: dict[str, Callable[..., Any]] = {
     "run": scenarios.under_run,
     "block": scenarios.as_block,
+    "family": families.family,
+    "blocked_family": families.blocked_family,
+    "shares_signal": families.shares_signal,
+    "executes": families.executes,
+    "keeps_a_server": families.keeps_a_server,
 }
 
 

@@ -25,7 +25,12 @@ from autogen_agentchat.teams._group_chat._events import (
 )
 
 from supervisor.autogen.private.contexts import at_once, messages_of, put_messages
-from supervisor.autogen.private.mcp import mcp_commands, mcp_forget_ended, mcp_wrap_streams
+from supervisor.autogen.private.mcp import (
+    mcp_commands,
+    mcp_forget_ended,
+    mcp_server,
+    mcp_wrap_streams,
+)
 from supervisor.autogen.private.runtimes import (
     Delivery,
     Engine,
@@ -37,6 +42,7 @@ from supervisor.autogen.private.runtimes import (
 from supervisor.autogen.private.tasks import (
     HANDLER_ERROR,
     has_begun,
+    is_executing_code,
     kind_of,
     selecting_manager,
     starter,
@@ -73,10 +79,12 @@ __all__ = [
     "free",
     "given_runtime",
     "has_begun",
+    "is_executing_code",
     "is_team",
     "kind_of",
     "mcp_commands",
     "mcp_forget_ended",
+    "mcp_server",
     "mcp_wrap_streams",
     "messages_of",
     "put_messages",

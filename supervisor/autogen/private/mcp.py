@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from typing import Any
 
 
@@ -26,3 +27,14 @@ def mcp_forget_ended(workbench: Any) -> None:
     actor: Any = getattr(workbench, "_actor", None)
     if hasattr(actor, "_command_queue") and not actor._active:
         workbench._actor = None
+
+
+def mcp_server(task: asyncio.Task[Any]) -> int | None:
+    """The pid of the server whose answers this task reads; None if it is no such task."""
+    coro: Any = task.get_coro()
+    while inspect.iscoroutine(coro) and coro.cr_frame is not None:
+        if coro.cr_code.co_qualname == "stdio_client.<locals>.stdout_reader":
+            pid: int = coro.cr_frame.f_locals["process"].pid
+            return pid
+        coro = coro.cr_await
+    return None

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import sys
 from collections.abc import Callable
@@ -62,6 +63,7 @@ _KINDS: Final = _Kinds(
         RunContext._run.__code__: Kind.ENGINE,
         _inner_code(BaseGroupChat.run_stream, "stop_runtime"): Kind.SHIELDED,
         AssistantAgent._execute_tool_call.__code__: Kind.CALL,
+        asyncio.create_subprocess_exec.__code__: Kind.PROCESS,
     }
 )
 
@@ -106,3 +108,17 @@ def starter() -> BaseGroupChat | None:
     if caller is None or caller.f_code not in _STARTERS:
         return None
     return cast(BaseGroupChat, caller.f_locals["self"])
+
+
+# By name, for the module is an extra that need not be installed.
+_CODE_EXECUTOR: Final = "code_executors/local/__init__.py"
+
+
+def is_executing_code() -> bool:
+    """Whether it is AutoGen's local code executor that is starting a process just now."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_filename.replace("\\", "/").endswith(_CODE_EXECUTOR):
+            return True
+        frame = frame.f_back
+    return False

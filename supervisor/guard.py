@@ -1,0 +1,303 @@
+"""The guard: the process that ends ours when the interpreter is held, and nothing in it can run.
+
+C code that keeps the interpreter's lock keeps the watchdog from it too. The guard needs no
+interpreter but its own: this file, run as a script, in a process that sleeps in `poll()`.
+
+How it knows:
+
+- *A signal*: the C part of our handlers writes to the bridge whether or not the interpreter gets to
+  run. The guard looks at the bytes there and never takes one: who reads them is alive. Bytes that
+  stay unread for `HELD_SECONDS` mean that the interpreter is held, and count from their arrival,
+  each further one too.
+- *The time*: how far the stop has gone, and the deadline, are told over a pipe at each climb.
+- *Our end*: that pipe's, and the kernel's word for the process (a pidfd), as a pid may be another's
+  by the time it is killed.
+
+What it must not be: in anybody's way. It is started through a process in between, so that it is no
+child of ours (`os.wait()`, a zombie, a test runner's list of children); it has a session of its
+own, holds no file of ours open (a pipeline would wait for it) and no directory; it blocks every
+signal, for a service manager sends the stop to all processes alike; it does not kill a process that
+a debugger looks at.
+
+Not chosen: to fork it. A fork keeps every page that we change from then on, so it grows as we do,
+and with threads there is none to be had. A fresh interpreter has a few megabytes and 10 ms.
+
+Where it falls short: it cannot kill PID 1 (`run` splits there); the children of what it kills are
+left to whoever inherits them; under `strace`, which looks like a debugger, it waits.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import select
+import signal
+import socket
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Final
+
+    from supervisor.events import Rung
+
+HELD_SECONDS: Final = 0.2
+"""How long a signal stays unread before the interpreter counts as held."""
+
+RESERVE: Final = 0.3
+"""Seconds behind the deadline in which the process may end itself, and write its report."""
+
+_LOOK_SECONDS: Final = 0.05  # between two looks while something is unread, and only then
+_TRACED_SECONDS: Final = 1.0  # between two looks at a process that a debugger holds
+_DUPLICATE_SECONDS: Final = 0.3  # of `ladder`
+_MISSED: Final = 0x80  # of `bridge`
+_ORDERS, _BELL = 0, 1  # its fds
+_IS_FILE: Final = os.path.isfile(__file__)  # noqa: PTH113 - pathlib is too much for the guard
+
+
+class Orders:
+    """What the guard has to know of a supervisor.
+
+    Args:
+        rung: How far the stop has gone.
+        deadline: The `time.monotonic()` by which the process ends itself; inf: never.
+        budgets: For each rung, the seconds of a stop that enters there.
+        entries: For each signal, the rung at which it enters.
+    """
+
+    def __init__(
+        self,
+        rung: int,
+        deadline: float,
+        budgets: Sequence[float],
+        entries: Mapping[signal.Signals, Rung] | Mapping[int, int],
+    ) -> None:
+        self.rung = rung
+        self.deadline = deadline
+        self.budgets = budgets
+        self.entries: Mapping[int, int] = {int(n): int(rung) for n, rung in entries.items()}
+
+    def encoded(self) -> bytes:
+        """One line."""
+        budgets = ",".join(map(repr, self.budgets))
+        entries = ",".join(f"{number:d}:{rung:d}" for number, rung in self.entries.items())
+        return f"{self.rung:d} {self.deadline!r} {budgets} {entries}\n".encode()
+
+    @classmethod
+    def decoded(cls, line: bytes) -> Orders:
+        """From a line."""
+        rung, deadline, budgets, entries = line.decode().split(" ")
+        pairs = [entry.split(":") for entry in entries.split(",") if entry]
+        return cls(
+            int(rung),
+            float(deadline),
+            [float(seconds) for seconds in budgets.split(",")],
+            {int(number): int(entry) for number, entry in pairs},
+        )
+
+    def deadline_of(self, unread: Sequence[tuple[int, float]]) -> float:
+        """When a process that does not read these signals must be gone: as `ladder` has it.
+
+        Args:
+            unread: Numbers, and when they came.
+        """
+        rung, deadline, last = self.rung, self.deadline, len(self.budgets) - 1
+        counted: dict[int, float] = {}
+        for number, at in unread:
+            if number not in self.entries:
+                continue
+            if at - counted.get(number, -math.inf) < _DUPLICATE_SECONDS:
+                continue
+            counted[number] = at
+            while 0 < rung < last and at >= deadline - self.budgets[rung + 1]:
+                rung += 1  # by time
+            rung = min(max(rung + 1, self.entries[number]), last)
+            deadline = min(deadline, at + self.budgets[rung])
+        return deadline
+
+
+class Guard:
+    """A guard of this process, as this process sees it.
+
+    Starting it takes as long as starting Python, and blocks meanwhile.
+
+    Args:
+        bell: The fd of the socket that signals are written to.
+
+    Raises:
+        OSError: It cannot be started.
+    """
+
+    def __init__(self, bell: int) -> None:
+        theirs, self._pipe = os.pipe()
+        os.set_blocking(self._pipe, False)
+        try:
+            _start(theirs, bell)
+        except BaseException:
+            os.close(self._pipe)
+            raise
+        finally:
+            os.close(theirs)
+
+    def tell(self, orders: Orders) -> None:
+        """Have it go by these from now on; from any thread."""
+        try:
+            os.write(self._pipe, orders.encoded())
+        except OSError:  # it was killed, or is no more looking: there is nobody to tell that to
+            return
+
+    def stop(self) -> None:
+        """Have it end; in a forked child, forget it."""
+        os.close(self._pipe)
+
+
+def can_guard() -> bool:
+    """Whether a guard can be had here: not of PID 1, which nobody can kill, nor on Windows."""
+    return sys.platform != "win32" and os.getpid() != 1 and bool(sys.executable) and _IS_FILE
+
+
+def _start(orders: int, bell: int) -> None:
+    import fcntl
+
+    # Out of the way of 0 to 2, which a process may have closed and given to something else.
+    copies = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3) for fd in (orders, bell)]
+    try:
+        pid = os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-I", "-S", __file__, str(os.getpid())],
+            {},
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, copies[0], _ORDERS),
+                (os.POSIX_SPAWN_DUP2, copies[1], _BELL),
+                (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+            ],
+            setsigmask=signal.valid_signals(),
+        )
+    finally:
+        for fd in copies:
+            os.close(fd)
+    try:
+        os.waitpid(pid, 0)  # the one in between
+    except ChildProcessError:  # SIGCHLD is ignored, or somebody waits for every child
+        return
+
+
+# -- in the guard -----------------------------------------------------------------------------
+
+
+class _Watch:
+    """The guard at work."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._pidfd = _pidfd(pid)
+        self._bell = socket.socket(fileno=_BELL)
+        self._orders = Orders(0, math.inf, [math.inf], {})
+        self._seen = b""
+        self._unread: list[tuple[int, float]] = []
+
+    def until_over(self) -> None:
+        """Watch until the process has ended, wants no guard any more, or has to be killed."""
+        seconds: float | None = 0.0
+        while self._wait(seconds):
+            now = time.monotonic()
+            self._look(now)
+            kill_at = self._kill_at(now)
+            if now < kill_at:
+                seconds = kill_at - now if kill_at < math.inf else None
+            elif _is_traced(self._pid):
+                seconds = _TRACED_SECONDS
+            else:
+                self._kill()
+                return
+
+    def _wait(self, seconds: float | None) -> bool:
+        """Wait for something to happen; returns whether there is still a process to guard."""
+        poller = select.poll()
+        poller.register(_ORDERS, select.POLLIN)
+        if self._pidfd is not None:
+            poller.register(self._pidfd, select.POLLIN)
+        if self._unread:
+            seconds = _LOOK_SECONDS if seconds is None else min(seconds, _LOOK_SECONDS)
+        else:
+            poller.register(_BELL, select.POLLIN)
+        # No longer than an hour: the kernel's own limit is an int of milliseconds.
+        ready = dict(poller.poll(None if seconds is None else min(seconds, 3600.0) * 1000))
+        if self._pidfd in ready:
+            return False
+        return _ORDERS not in ready or self._obey()
+
+    def _obey(self) -> bool:
+        lines = os.read(_ORDERS, 65536).splitlines()  # whole ones: a short write is not divided
+        if lines:
+            self._orders = Orders.decoded(lines[-1])
+        return bool(lines)
+
+    def _look(self, now: float) -> None:
+        """See what is unread, and leave it there."""
+        try:
+            data = self._bell.recv(4096, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except OSError:  # nothing
+            data = b""
+        if not data.startswith(self._seen):  # some of it was read: it is alive
+            self._seen, self._unread = b"", []
+        new = data[len(self._seen) :]
+        self._seen = data
+        self._unread += [(byte & ~_MISSED, now) for byte in new]
+
+    def _kill_at(self, now: float) -> float:
+        deadline = self._orders.deadline
+        if self._unread and now - self._unread[0][1] >= HELD_SECONDS:
+            deadline = self._orders.deadline_of(self._unread)
+        return deadline + RESERVE
+
+    def _kill(self) -> None:
+        _say_on_its_stderr(self._pid)
+        try:
+            if self._pidfd is not None:
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            else:
+                os.kill(self._pid, signal.SIGKILL)
+        except OSError:  # it has ended, or is another user's by now
+            return
+
+
+def _pidfd(pid: int) -> int | None:
+    # Should the pid be another's by now, then the pipe's end is closed: that is looked at first.
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):  # not Linux, or an old one: the pipe's end tells as well
+        return None
+
+
+def _is_traced(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/status", "rb") as status:  # noqa: PTH123
+            return any(int(line.split()[1]) for line in status if line.startswith(b"TracerPid:"))
+    except OSError:
+        return False
+
+
+def _say_on_its_stderr(pid: int) -> None:
+    """Leave a line where the process would have left its report; wait for nothing."""
+    line = b"supervisor: the interpreter was held past the deadline; the guard killed the process\n"
+    try:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY
+        os.write(os.open(f"/proc/{pid}/fd/2", flags), line)
+    except OSError:  # closed, a socket, a full pipe, no /proc
+        return
+
+
+def _main() -> None:
+    if os.fork() != 0:
+        os._exit(0)  # the one in between: whoever waits for it has no child left
+    os.setsid()
+    os.chdir("/")
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    _Watch(int(sys.argv[1])).until_over()
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,62 @@
+"""What watches over the process from outside is told: ready, and stopping.
+
+systemd (`Type=notify`) reads one datagram for each from the socket that it names in
+`NOTIFY_SOCKET`; see sd_notify(3). A probe looks at a file: it is there while the process is ready,
+and gone from the first stop request on. Either is a dozen lines, and less than a library that
+would also have to be installed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from pathlib import Path
+from typing import Final
+
+READY: Final = "READY=1"
+STOPPING: Final = "STOPPING=1"
+
+
+def tell_manager(state: str) -> bool:
+    """Tell the service manager; does not wait, and does not raise.
+
+    Args:
+        state: A line of sd_notify(3).
+
+    Returns:
+        Whether there is one, and it was told.
+    """
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if address[:1] not in ("/", "@") or not hasattr(socket, "AF_UNIX"):
+        return False
+    name = "\0" + address[1:] if address.startswith("@") else address
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to:
+        to.settimeout(0)
+        to.sendto(state.encode(), name)
+        return True
+    return False
+
+
+class ReadyFile:
+    """A file that is there while the process is ready.
+
+    Args:
+        path: Where; its folder has to be there. What is at that place is replaced.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    def put(self) -> None:
+        """Make it; it holds the pid.
+
+        Raises:
+            OSError: It cannot be made.
+        """
+        self.path.write_text(f"{os.getpid()}\n", encoding="ascii")
+
+    def remove(self) -> None:
+        """Remove it; from any thread, as often as you like."""
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)

@@ -1,0 +1,172 @@
+"""The processes that a program's runs have started, when it is stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import signal
+import time
+from collections.abc import Generator, Iterable
+from typing import Any
+
+import psutil
+import pytest
+
+from supervisor import Rung
+from tests.process.families import OBEYS, PARENTS, REFUSES
+from tests.process.harness import Child, Server
+from tests.process.scenarios import LADDER
+
+pytestmark = [pytest.mark.process]
+
+on_each_loop = pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+
+_FORCED = 137
+_MARGIN = 1.2
+_FOREVER = 1_000_000
+
+
+@on_each_loop
+@pytest.mark.parametrize("script", [OBEYS, REFUSES], ids=["obeys", "refuses"])
+def test_children_are_ended_at_abandon(server: Server, loop: str, script: str) -> None:
+    """Told first, killed then, before the block ends: the status stays that of a stop in order."""
+    with _family(server, "family", loop=loop, script=script, cancels=2) as (child, pids):
+        began = child.signal(signal.SIGINT)
+        assert child.wait() == -signal.SIGINT, child.story()
+        assert time.monotonic() - began < LADDER.budget(Rung.CANCEL) + _MARGIN
+        assert not _alive(pids)
+        assert child.stderr == ""
+
+
+@on_each_loop
+def test_children_are_killed_before_a_forced_end(server: Server, loop: str) -> None:
+    """By the third counted signal; no budget is waited for."""
+    arguments = {"script": REFUSES, "cancels": _FOREVER, "children": 3}
+    with _family(server, "family", loop=loop, **arguments) as (child, pids):
+        began = child.signal(signal.SIGINT)
+        child.signal(signal.SIGINT)
+        _signal_at(child, began + 0.35, signal.SIGINT)
+        _signal_at(child, began + 0.70, signal.SIGINT)
+        assert child.wait() == _FORCED, child.story()
+        assert time.monotonic() - began < 0.70 + _MARGIN
+        assert not _alive(pids)
+
+
+@on_each_loop
+def test_children_are_killed_while_the_loop_computes(server: Server, loop: str) -> None:
+    """The watchdog does it, beside Python code that does not wait for anything."""
+    with _family(server, "blocked_family", loop=loop, script=REFUSES) as (child, pids):
+        began = child.signal(signal.SIGINT)
+        assert child.wait() == _FORCED, child.story()
+        assert time.monotonic() - began < LADDER.budget(Rung.CANCEL) + _MARGIN
+        assert not _alive(pids)
+
+
+@on_each_loop
+@pytest.mark.parametrize("parent", PARENTS)
+def test_a_child_that_dies_of_the_same_ctrl_c_makes_no_error(
+    server: Server, loop: str, parent: str
+) -> None:
+    """The terminal sends it to the whole group; the program's end is still a stop."""
+    ours, theirs = pty.openpty()
+    try:
+        with server.start("shares_signal", loop=loop, parent=parent, stdin=theirs) as child:
+            child.until("busy")
+            os.write(ours, b"\x03")
+            assert child.wait() == -signal.SIGINT, child.story()
+            (result,) = child.facts("result") or pytest.fail(child.story())
+            assert result["reason"] == "Stopped by SIGINT", child.story()
+            _check_silence(child)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+@on_each_loop
+@pytest.mark.parametrize("parent", PARENTS)
+def test_a_child_that_dies_of_the_same_sigterm_makes_no_error(
+    server: Server, loop: str, parent: str
+) -> None:
+    """As systemd sends it, to every process of a service."""
+    with server.start("shares_signal", loop=loop, parent=parent) as child:
+        child.until("busy")
+        os.killpg(child.pid, signal.SIGTERM)
+        assert child.wait() == -signal.SIGTERM, child.story()
+        (result,) = child.facts("result") or pytest.fail(child.story())
+        assert result["reason"] == "Stopped by SIGTERM", child.story()
+        _check_silence(child)
+
+
+_HOLDS_THE_PIPES = """
+(trap '' TERM; exec sleep 300) &
+echo $$ $! end > ready.part; mv ready.part ready
+wait
+"""
+
+
+@on_each_loop
+def test_a_code_executors_grandchild_that_holds_the_pipes(server: Server, loop: str) -> None:
+    """The run settles within CANCEL, and the grandchild is not left behind."""
+    with _family(server, "executes", loop=loop, script=_HOLDS_THE_PIPES) as (child, pids):
+        began = child.signal(signal.SIGINT)
+        assert child.wait() == -signal.SIGINT, child.story()
+        (settled,) = child.facts("settled")
+        assert settled["at"] - began < LADDER.cancel + 0.1, child.story()
+        assert not _alive(pids), child.story()
+
+
+@on_each_loop
+def test_a_guest_ends_what_a_code_executor_has_started(server: Server, loop: str) -> None:
+    """By the time that the run has settled; the process itself is not ours to end."""
+    arguments = {"script": _HOLDS_THE_PIPES, "as_guest": True}
+    with _family(server, "executes", loop=loop, **arguments) as (child, pids):
+        began = child.signal(signal.SIGINT)
+        settled = child.until("settled")
+        assert not _alive(pids), child.story()
+        assert settled["at"] - began < LADDER.cancel + 0.1, child.story()
+        assert not child.has_ended(within=0.05)
+
+
+@on_each_loop
+def test_a_guest_ends_a_tool_server_at_abandon(server: Server, loop: str) -> None:
+    """One that neither the end of its input nor SIGTERM ends."""
+    with _family(server, "keeps_a_server", loop=loop) as (child, pids):
+        began = child.signal(signal.SIGINT)
+        settled = child.until("settled")
+        assert not _alive(pids), child.story()
+        assert settled["at"] - began < LADDER.budget(Rung.CANCEL) + 0.3, child.story()
+        assert not child.has_ended(within=0.05)
+
+
+@contextlib.contextmanager
+def _family(server: Server, program: str, **arguments: Any) -> Generator[tuple[Child, list[int]]]:
+    with server.start(program, **arguments) as child:
+        pids = [int(pid) for pid in child.until("children")["pids"]]
+        if program != "executes":
+            child.until("busy")
+        try:
+            yield child, pids
+        finally:
+            for pid in _alive(pids):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _check_silence(child: Child) -> None:
+    assert "Traceback" not in child.stderr, child.story()
+    assert "Error processing" not in child.stderr, child.story()
+
+
+def _signal_at(child: Child, at: float, number: int) -> None:
+    time.sleep(max(0.0, at - time.monotonic()))
+    child.signal(number)
+
+
+def _alive(pids: Iterable[int]) -> list[int]:
+    """Those that have not ended; who reaps them is somebody else's business."""
+    alive: list[int] = []
+    for pid in pids:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                alive.append(pid)
+    return alive

@@ -1,0 +1,471 @@
+"""`python -m supervisor exec`: signals, statuses, orphans and terminals of real commands."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+import psutil
+import pytest
+
+from supervisor import Ladder, Rung, settings
+from supervisor.__main__ import _GRACE, _RESERVE, _VARIABLE
+
+pytestmark = [pytest.mark.process]
+
+ROOT = Path(__file__).parents[2]
+EXEC = [sys.executable, "-P", "-m", "supervisor", "exec"]
+UNSHARE = ["unshare", "--pid", "--fork", "--mount-proc"]
+_PATIENCE = 15.0
+
+# Tells each signal that it hears, and what is typed; 7 is its status after "quit".
+HEARS = """
+import os, signal, sys
+def tell(text):
+    os.write(1, f"<{text}>\\n".encode())
+for name in sys.argv[1].split(","):
+    signal.signal(signal.Signals["SIG" + name], lambda n, f: tell(signal.Signals(n).name))
+tell("ready")
+while True:
+    line = sys.stdin.readline() if len(sys.argv) > 2 else signal.pause()
+    if line is not None:
+        tell(f"read {line.strip()}")
+    if line == "quit\\n" or line == "":
+        sys.exit(7)
+"""
+
+
+def _can_unshare() -> bool:
+    try:
+        return subprocess.run([*UNSHARE, "true"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+NEEDS_NAMESPACE = pytest.mark.skipif(
+    not _can_unshare(), reason="needs the right to make a PID namespace"
+)
+PLACES = pytest.mark.parametrize(
+    "prefix", [(), pytest.param(tuple(UNSHARE), marks=NEEDS_NAMESPACE)], ids=["plain", "pid1"]
+)
+
+
+def _environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), **more}
+
+
+class Started:
+    """A parent and its command, of which stdout is read."""
+
+    def __init__(self, process: subprocess.Popen[bytes], fd: int) -> None:
+        self.process = process
+        self._fd = fd
+        self.output = ""
+
+    @property
+    def pid(self) -> int:
+        """That of the parent, which under `unshare` is a child's."""
+        if self.process.args[0] != "unshare":  # type: ignore[index]
+            return self.process.pid
+        (child,) = psutil.Process(self.process.pid).children()
+        return child.pid
+
+    def until(self, text: str, seconds: float = _PATIENCE) -> str:
+        """Read up to this text; returns what came."""
+        end = time.monotonic() + seconds
+        while text not in self.output:
+            ready, _, _ = select.select([self._fd], [], [], max(0.0, end - time.monotonic()))
+            assert ready, f"{text!r} did not come: {self.output!r}"
+            data = b""
+            with contextlib.suppress(OSError):  # EIO: the terminal's last user has gone
+                data = os.read(self._fd, 65536)
+            assert data, f"{text!r} never came: {self.output!r}"
+            self.output += data.decode(errors="replace")
+        found, _, self.output = self.output.partition(text)
+        return found
+
+    def signal(self, number: int) -> None:
+        """Signal the parent."""
+        os.kill(self.pid, number)
+
+    def type(self, keys: bytes) -> None:
+        """Type on the terminal."""
+        os.write(self._fd, keys)
+
+    def wait(self) -> int:
+        """The status."""
+        return self.process.wait(_PATIENCE)
+
+
+@contextlib.contextmanager
+def started(command: Sequence[str], **more: str) -> Generator[Started]:
+    """Start it in a session of its own; all of that session is killed in the end."""
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        env=_environment(**more),
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    try:
+        yield Started(process, process.stdout.fileno())
+    finally:
+        _end(process)
+        process.stdout.close()
+
+
+@contextlib.contextmanager
+def at_terminal(script: str) -> Generator[Started]:
+    """Start a shell with job control on a terminal of its own."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", _LOGIN, script],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=_environment(HEARS=HEARS),
+        start_new_session=True,
+    )
+    os.close(theirs)
+    try:
+        yield Started(process, ours)
+    finally:
+        _end(process)
+        os.close(ours)
+
+
+_LOGIN = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execvp("bash", ["bash", "--norc", "-m", "-c", sys.argv[1]])
+"""
+_SHELL_EXEC = " ".join(EXEC)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    left = [process.pid]
+    with contextlib.suppress(psutil.NoSuchProcess):
+        left += [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
+    for pid in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait(_PATIENCE)
+
+
+def _hears(*arguments: str) -> list[str]:
+    return [sys.executable, "-c", HEARS, *arguments]
+
+
+# -- statuses ---------------------------------------------------------------------------------
+
+
+@PLACES
+@pytest.mark.parametrize("status", [0, 1, 7, 255])
+def test_the_exit_status_is_the_commands(prefix: tuple[str, ...], status: int) -> None:
+    """As it exits, so does the parent."""
+    with started([*prefix, *EXEC, "--", "sh", "-c", f"exit {status}"]) as it:
+        assert it.wait() == status
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGKILL", "SIGSEGV", "SIGUSR1"])
+def test_it_dies_by_the_signal_that_the_command_died_by(name: str) -> None:
+    """A shell, a service manager, see the command's own end."""
+    number = signal.Signals[name]
+    with started([*EXEC, "--", "sh", "-c", f"kill -{int(number)} $$"]) as it:
+        assert it.wait() == -number
+
+
+@NEEDS_NAMESPACE
+def test_as_pid_1_a_death_by_a_signal_is_a_status() -> None:
+    """PID 1 cannot die by its own signal: 128 + n."""
+    with started([*UNSHARE, *EXEC, "--", "sh", "-c", "kill -TERM $$"]) as it:
+        assert it.wait() == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        ([], 125, "no command was given"),
+        (["--"], 125, "no command was given"),
+        (["--grace", "soon", "--", "true"], 125, "'soon' is not valid for --grace"),
+        (["--grace=nan", "--", "true"], 125, "'nan' is not valid for --grace"),
+        (["--loud", "true"], 125, "no option '--loud'"),
+        (["--", "no-such-command"], 127, "cannot run 'no-such-command'"),
+        (["--", "/etc/passwd"], 126, "Permission denied"),
+        (["--", "/"], 126, "Permission denied"),
+    ],
+)
+def test_what_cannot_be_has_a_sentence_and_a_status(
+    arguments: list[str], status: int, says: str
+) -> None:
+    """125, 126 and 127, as from env, nohup and timeout; never a traceback."""
+    found = _output([*EXEC, *arguments])
+    assert found.returncode == status
+    assert says in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_an_unknown_command_of_ours_and_help() -> None:
+    """The usage goes to stdout where it was asked for, and to stderr with an error."""
+    python = EXEC[:-1]
+    assert "usage:" in _output([*python, "--help"]).stdout
+    assert "usage:" in _output([*EXEC, "-h"]).stdout
+    refused = _output([*python, "start"])
+    assert (refused.returncode, refused.stdout) == (125, "")
+    assert "'start'" in refused.stderr
+
+
+def _output(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, env=_environment(), capture_output=True, text=True, check=False, timeout=_PATIENCE
+    )
+
+
+def test_the_environments_grace_is_the_settings() -> None:
+    """The names and numbers that are written twice, for the sake of a small start, are the same."""
+    assert settings.GRACE_VARIABLE == _VARIABLE
+    assert Ladder().budget(Rung.DRAIN) + _RESERVE == _GRACE
+
+
+# -- signals ----------------------------------------------------------------------------------
+
+
+@PLACES
+def test_signals_are_passed_on(prefix: tuple[str, ...]) -> None:
+    """Each of them, once."""
+    names = ["TERM", "INT", "HUP", "QUIT", "USR1", "USR2", "WINCH", "CONT", "ALRM", "TSTP"]
+    with started([*prefix, *EXEC, "--", *_hears(",".join(names))]) as it:
+        it.until("<ready>")
+        for name in names:
+            it.signal(signal.Signals["SIG" + name])
+            assert it.until(f"<SIG{name}>").strip() == ""
+        it.signal(signal.SIGKILL)
+        it.wait()
+        assert it.output.strip() == ""
+
+
+@PLACES
+def test_what_does_not_end_is_killed_with_its_group(prefix: tuple[str, ...]) -> None:
+    """The signal, and after the grace SIGKILL, to the children as well."""
+    script = "trap '' TERM; sleep 60 & echo '<ready>'; while :; do sleep 60; done"
+    with started([*prefix, *EXEC, "--grace", "0.4", "--", "sh", "-c", script]) as it:
+        it.until("<ready>")
+        below = psutil.Process(it.pid).children(recursive=True)
+        began = time.monotonic()
+        it.signal(signal.SIGTERM)
+        assert it.wait() == (128 + signal.SIGKILL if prefix else -signal.SIGKILL)
+        assert 0.4 <= time.monotonic() - began < 1.4
+        _, alive = psutil.wait_procs(below, timeout=2)
+        assert not alive
+
+
+def test_it_keeps_time_where_sigwait_has_none() -> None:
+    """As on macOS: an alarm of its own wakes it, and other alarms are passed on."""
+    start = "import signal; del signal.sigtimedwait; from supervisor.__main__ import main; "
+    start += "import sys; main(sys.argv[1:])"
+    command = [sys.executable, "-P", "-c", start, "exec", "--grace=0.4", "--"]
+    with started([*command, *_hears("TERM,ALRM")]) as it:
+        it.until("<ready>")
+        it.signal(signal.SIGALRM)
+        it.until("<SIGALRM>")
+        began = time.monotonic()
+        it.signal(signal.SIGTERM)
+        it.until("<SIGTERM>")
+        assert it.wait() == -signal.SIGKILL
+        assert 0.4 <= time.monotonic() - began < 1.4
+
+
+def test_the_grace_may_be_off() -> None:
+    """Then nothing is killed."""
+    with started([*EXEC, "--grace", "off", "--", *_hears("TERM,USR1")]) as it:
+        it.until("<ready>")
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            it.signal(number)
+            it.until(f"<{number.name}>")
+
+
+def test_the_grace_comes_from_the_environment() -> None:
+    """SUPERVISOR_GRACE, and the reserve in which a supervised program ends itself."""
+    with started([*EXEC, "--", *_hears("TERM")], SUPERVISOR_GRACE="0") as it:
+        it.until("<ready>")
+        began = time.monotonic()
+        it.signal(signal.SIGTERM)
+        assert it.wait() == -signal.SIGKILL
+        assert _RESERVE <= time.monotonic() - began < _RESERVE + 1
+
+
+def test_a_stopped_command_is_woken_to_end() -> None:
+    """A stopped process hears no SIGTERM before it goes on."""
+    with started([*EXEC, "--", *_hears("USR1")]) as it:
+        it.until("<ready>")
+        (command,) = psutil.Process(it.pid).children()
+        command.suspend()
+        _until(lambda: command.status() == psutil.STATUS_STOPPED)
+        it.signal(signal.SIGTERM)
+        assert it.wait() == -signal.SIGTERM
+
+
+@PLACES
+def test_what_a_shell_leaves_behind_is_asked_and_waited_for(prefix: tuple[str, ...]) -> None:
+    """`sh -c "program"` dies of the signal and says nothing to its program; we do."""
+    program = f"{sys.executable} -c '{_SLOW_TO_END}'; exit 9"
+    with started([*prefix, *EXEC, "--", "sh", "-c", program]) as it:
+        it.until("<ready>")
+        it.signal(signal.SIGTERM)
+        it.until("<in order>")
+        assert it.wait() == (128 + signal.SIGTERM if prefix else -signal.SIGTERM)
+
+
+_SLOW_TO_END = """
+import os, signal, time
+def end(n, f):
+    time.sleep(0.2)
+    os.write(1, b"<in order>")
+    os._exit(0)
+signal.signal(signal.SIGTERM, end)
+os.write(1, b"<ready>")
+while True:
+    signal.pause()
+"""
+
+
+def test_what_a_command_leaves_behind_by_itself_is_left_alone() -> None:
+    """Nobody has asked for an end: a helper that was started to stay stays."""
+    with started([*EXEC, "--", "sh", "-c", "sleep 60 >/dev/null & echo $!; exit 3"]) as it:
+        assert it.wait() == 3
+        helper = psutil.Process(int(it.until("\n")))
+        assert helper.is_running()
+        helper.kill()
+
+
+def test_signals_ignored_at_the_start_stay_ignored_and_start_no_clock() -> None:
+    """As under nohup, and behind `&` in a script."""
+    ignoring = ["sh", "-c", 'trap "" INT HUP; exec "$@"', "sh"]
+    with started([*ignoring, *EXEC, "--grace", "0", "--", *_hears("TERM,USR1")]) as it:
+        it.until("<ready>")
+        it.signal(signal.SIGHUP)
+        it.signal(signal.SIGINT)
+        it.signal(signal.SIGUSR1)
+        it.until("<SIGUSR1>")
+        (command,) = psutil.Process(it.pid).children()
+        assert command.is_running()
+
+
+def test_the_command_finds_signals_as_the_parent_found_them() -> None:
+    """No blocked signal, and SIGPIPE at its default, which Python ignores for itself."""
+    with started([*EXEC, "--", "grep", "-E", "Sig(Blk|Ign)", "/proc/self/status"]) as it:
+        assert it.wait() == 0
+        assert it.until("SigIgn").split() == ["SigBlk:", "0" * 16]
+        # glibc's posix_spawn ignores its own two signals, 32 and 33, in whatever it starts.
+        assert int(it.output.strip(": \n"), 16) & ~(0b11 << 31) == 0
+
+
+# -- orphans ----------------------------------------------------------------------------------
+
+
+@PLACES
+def test_orphans_are_reaped(prefix: tuple[str, ...]) -> None:
+    """None of a hundred stays a zombie."""
+    orphans = "for n in $(seq 100); do (sleep 0.01 & ) ; done; echo '<ready>'; exec sleep 60"
+    with started([*prefix, *EXEC, "--", "sh", "-c", orphans]) as it:
+        it.until("<ready>")
+        parent = psutil.Process(it.pid)
+        _until(lambda: len(parent.children()) == 1)
+
+
+@PLACES
+def test_it_sleeps_while_nothing_happens(prefix: tuple[str, ...]) -> None:
+    """No polling: the kernel sees it wait, and counts no further switch to it."""
+    with started([*prefix, *EXEC, "--", *_hears("USR1")]) as it:
+        it.until("<ready>")
+        parent = psutil.Process(it.pid)
+        it.signal(signal.SIGUSR1)
+        it.until("<SIGUSR1>")
+        _until(lambda: parent.status() == psutil.STATUS_SLEEPING)
+        before = parent.num_ctx_switches()
+        time.sleep(0.5)
+        assert parent.num_ctx_switches() == before
+        assert parent.num_threads() == 1
+
+
+def _until(is_true: object) -> None:
+    end = time.monotonic() + _PATIENCE
+    while not is_true():  # type: ignore[operator]
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+# -- terminals --------------------------------------------------------------------------------
+
+
+def test_ctrl_c_comes_once_and_starts_no_clock() -> None:
+    """From the terminal, to the command alone."""
+    job = f'{_SHELL_EXEC} --grace 0 -- {sys.executable} -c "$HEARS" INT'
+    with at_terminal(f"{job}; echo status=$?") as it:
+        it.until("<ready>")
+        for _ in range(2):
+            it.type(b"\x03")
+            it.until("<SIGINT>")
+        it.type(b"\x1c")  # Ctrl-\ is the default's: it ends
+        assert "<SIGINT>" not in it.until(f"status={128 + signal.SIGQUIT}")
+
+
+def test_ctrl_z_stops_the_job_and_fg_goes_on_with_it() -> None:
+    """The shell sees it stop, and gives it the terminal again."""
+    job = f'{_SHELL_EXEC} -- {sys.executable} -c "$HEARS" INT reads'
+    with at_terminal(f"{job}; echo first=$?; fg; echo second=$?") as it:
+        it.until("<ready>")
+        it.type(b"\x1a")
+        it.until(f"first={128 + signal.SIGTSTP}")
+        it.type(b"hello\n")
+        it.until("<read hello>")
+        it.type(b"quit\n")
+        it.until("second=7")
+
+
+def test_in_a_pipeline_ctrl_c_comes_once_and_the_keyboard_can_be_read() -> None:
+    """The others of the pipeline keep the terminal until the command asks for it."""
+    job = f'{_SHELL_EXEC} -- {sys.executable} -c "$HEARS" INT reads | cat'
+    with at_terminal(f"{job}; echo status=${{PIPESTATUS[0]}}") as it:
+        it.until("<ready>")
+        it.type(b"hello\n")
+        it.until("<read hello>")
+        it.type(b"quit\n")
+        it.until("status=7")
+    job = f'{_SHELL_EXEC} -- {sys.executable} -c "$HEARS" INT | (trap "" INT; cat)'
+    with at_terminal(job) as it:
+        it.until("<ready>")
+        it.type(b"\x03")
+        it.until("<SIGINT>")
+        it.type(b"\x03")
+        assert it.until("<SIGINT>").count("SIGINT") == 0
+
+
+def test_the_shell_has_the_terminal_back_behind_it() -> None:
+    """A script's next command reads the keyboard; also where no job control takes it back."""
+    script = f"sh -c '{_SHELL_EXEC} -- true; echo ready; read line; echo got $line'"
+    with at_terminal(script) as it:
+        it.until("ready")
+        it.type(b"hello\n")
+        it.until("got hello")
+
+
+@NEEDS_NAMESPACE
+def test_as_pid_1_of_a_terminal_ctrl_c_comes_once() -> None:
+    """As in a container with a terminal: the command has it, and its keys."""
+    job = f'{" ".join(UNSHARE)} {_SHELL_EXEC} -- {sys.executable} -c "$HEARS" INT reads'
+    with at_terminal(f"{job}; echo status=$?") as it:
+        it.until("<ready>")
+        it.type(b"\x03")
+        assert it.until("<SIGINT>").count("SIGINT") == 0
+        it.type(b"quit\n")
+        assert "<SIGINT>" not in it.until("status=7")

@@ -1,0 +1,384 @@
+"""Held interpreters and the guard that ends them, in real processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from supervisor.guard import RESERVE
+from tests.hands.test_guard import _guards
+
+pytestmark = [pytest.mark.process]
+
+ROOT = Path(__file__).parents[2]
+_PATIENCE = 15.0
+_MARGIN = 1.0  # seconds, on a busy machine
+_LADDER = 0.9
+_HELD = b"supervisor: the interpreter was held"
+
+on_each_loop = pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+
+PREAMBLE = """
+import asyncio, os, re, signal, sys, threading, time
+from supervisor import Ladder, Rung, Supervisor, run
+LADDER = Ladder(drain=0.3, cancel=0.3, abandon=0.3)
+tell = lambda text: print(f"<{text}>", flush=True)
+def hold():
+    tell("ready")
+    sum(range(10**13))
+def backtrack():
+    tell("ready")
+    re.match("(a*)*b", "a" * 40)
+def spin():
+    tell("ready")
+    while True:  # interrupted, it goes on
+        try:
+            for _ in range(10**9): _ + 1
+        except BaseException: pass
+"""
+
+
+class Program:
+    """A script in a session of its own."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self.pid = process.pid
+
+    def until(self, text: str) -> None:
+        """Read up to the line with this text."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if f"<{text}>".encode() in line:
+                return
+        raise AssertionError(f"{text} never came: {self.stderr!r}")
+
+    def guard(self) -> psutil.Process:
+        """Its guard."""
+        (found,) = _guards(self.pid)
+        return found
+
+    def signal(self, number: int) -> float:
+        """Signal it; returns when."""
+        os.kill(self.pid, number)
+        return time.monotonic()
+
+    def wait(self) -> int:
+        """Its status."""
+        return self._process.wait(_PATIENCE)
+
+    @property
+    def stderr(self) -> bytes:
+        """All of it, once the process is gone."""
+        assert self._process.stderr is not None
+        return self._process.stderr.read()
+
+
+@contextlib.contextmanager
+def program(script: str, **more: str) -> Generator[Program]:
+    """Start one; kill it and its guard in the end."""
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", PREAMBLE + textwrap.dedent(script)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **more},
+        start_new_session=True,
+    ) as process:
+        try:
+            yield Program(process)
+        finally:
+            process.kill()
+            _no_guard_is_left(process.pid)
+
+
+def _no_guard_is_left(pid: int) -> None:
+    _, alive = psutil.wait_procs(_guards(pid), timeout=_PATIENCE)
+    assert not alive, "a guard outlives its process"
+
+
+def _held(what: str, loop: str) -> str:
+    return f"""
+    async def main(sup):
+        {what}()
+    run(main, loop={loop!r}, ladder=LADDER)
+    """
+
+
+# -- it kills ---------------------------------------------------------------------------------
+
+
+@on_each_loop
+@pytest.mark.parametrize("what", ["hold", "backtrack"])
+@pytest.mark.parametrize(("number", "seconds"), [(signal.SIGTERM, 0.9), (signal.SIGINT, 0.6)])
+def test_a_held_interpreter_is_gone_by_the_deadline(
+    loop: str, what: str, number: signal.Signals, seconds: float
+) -> None:
+    """C code that never gives way: killed, and a line on stderr says why."""
+    with program(_held(what, loop)) as it:
+        it.until("ready")
+        began = it.signal(number)
+        assert it.wait() in (-signal.SIGKILL, 137)
+        assert seconds <= time.monotonic() - began < seconds + RESERVE + _MARGIN
+        if what == "hold":
+            assert it.stderr.startswith(_HELD)
+
+
+def test_each_further_signal_climbs_there_too() -> None:
+    """The third one leaves the last rung's seconds."""
+    script = """
+    async def main(sup):
+        hold()
+    run(main, ladder=Ladder(drain=20, cancel=20, abandon=0.5))
+    """
+    with program(script) as it:
+        it.until("ready")
+        for _ in range(2):
+            it.signal(signal.SIGTERM)
+            time.sleep(0.7)  # 0.3 would be a duplicate; the guard may look late
+        began = it.signal(signal.SIGTERM)
+        assert it.wait() == -signal.SIGKILL
+        assert time.monotonic() - began < 0.5 + RESERVE + _MARGIN
+
+
+@pytest.mark.parametrize("how", ["sup.stop('enough')", "os.kill(os.getpid(), signal.SIGTERM)"])
+def test_a_stop_that_is_under_way_is_known(how: str) -> None:
+    """The process was told in time, and is held only then."""
+    script = f"""
+    async def main(sup):
+        {how}
+        await sup.wait_stop()
+        hold()
+    run(main, ladder=LADDER)
+    """
+    with program(script) as it:
+        it.until("ready")
+        began = time.monotonic()
+        assert it.wait() == -signal.SIGKILL
+        assert time.monotonic() - began < _LADDER + RESERVE + _MARGIN
+
+
+@on_each_loop
+def test_a_plain_block_can_have_one(loop: str) -> None:
+    """`Supervisor(guard=True)`, in a loop that runs already."""
+    script = f"""
+    async def main():
+        async with Supervisor(ladder=LADDER, guard=True):
+            hold()
+    if {loop!r} == "uvloop":
+        import uvloop
+    with asyncio.Runner(loop_factory={loop}.new_event_loop) as runner:
+        runner.run(main())
+    """
+    with program(script) as it:
+        it.until("ready")
+        began = it.signal(signal.SIGTERM)
+        assert it.wait() == -signal.SIGKILL
+        assert time.monotonic() - began < _LADDER + RESERVE + _MARGIN
+
+
+def test_no_end_is_no_kill() -> None:
+    """With SUPERVISOR_GRACE=off the program has all the time that it takes."""
+    with program(_held("hold", "asyncio"), SUPERVISOR_GRACE="off") as it:
+        it.until("ready")
+        it.signal(signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            it._process.wait(2.0)
+        assert it.guard().is_running()
+
+
+# -- it does not kill ---------------------------------------------------------------------------
+
+
+@on_each_loop
+def test_what_gives_way_ends_itself_with_its_report(loop: str) -> None:
+    """Python code that holds the loop, and swallows interruptions: 137, and stacks on stderr."""
+    with program(_held("spin", loop)) as it:
+        it.until("ready")
+        it.signal(signal.SIGTERM)
+        assert it.wait() == 137
+        assert b"spin" in it.stderr
+
+
+def test_an_interpreter_that_comes_back_in_time_goes_on() -> None:
+    """Held for a second, past the clock's start: the stop goes its way, nobody is killed."""
+    script = """
+    async def main(sup):
+        tell("ready")
+        end = time.monotonic() + 1.0
+        while time.monotonic() < end:
+            sum(range(2 * 10**7))
+        await sup.wait_stop()
+        tell("in order")
+    run(main, ladder=Ladder(drain=4, cancel=4, abandon=4))
+    """
+    with program(script) as it:
+        it.until("ready")
+        it.signal(signal.SIGTERM)
+        it.until("in order")
+        assert it.wait() == -signal.SIGTERM
+        assert it.stderr == b""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ptrace")
+def test_a_traced_process_is_left_to_its_debugger() -> None:
+    """And killed when the debugger has gone."""
+    with program(_held("hold", "asyncio")) as it:
+        it.until("ready")
+        it.signal(signal.SIGTERM)
+        tracer = subprocess.Popen([sys.executable, "-c", _TRACE, str(it.pid)], stdout=-1)
+        with tracer:
+            assert tracer.stdout is not None
+            assert tracer.stdout.readline() == b"traced 0\n"
+            with pytest.raises(subprocess.TimeoutExpired):
+                it._process.wait(_LADDER + RESERVE + 1.2)
+            tracer.kill()
+        assert it.wait() == -signal.SIGKILL
+
+
+_TRACE = """
+import ctypes, sys, time
+print("traced", ctypes.CDLL(None).ptrace(0x4206, int(sys.argv[1]), 0, 0), flush=True)  # SEIZE
+time.sleep(60)
+"""
+
+
+def test_signals_that_ask_for_nothing_are_not_its_business() -> None:
+    """A held interpreter that somebody sends SIGUSR1 to is held, and nothing else."""
+    script = """
+    signal.signal(signal.SIGUSR1, lambda *_: None)
+    async def main(sup):
+        hold()
+    run(main, ladder=Ladder(drain=0, cancel=0, abandon=0))
+    """
+    with program(script) as it:
+        it.until("ready")
+        it.signal(signal.SIGUSR1)
+        with pytest.raises(subprocess.TimeoutExpired):
+            it._process.wait(1.0)
+
+
+# -- it is in nobody's way ------------------------------------------------------------------------
+
+
+QUIET = """
+async def main(sup):
+    tell("ready")
+    await sup.wait_stop()
+run(main, ladder=LADDER)
+tell("behind")
+"""
+
+
+def test_it_sleeps_apart_and_holds_nothing() -> None:
+    """No switch while idle; a session, a directory and fds of its own; no child; no signals."""
+    with program(QUIET) as it:
+        it.until("ready")
+        guard = it.guard()
+        time.sleep(0.3)
+        before = guard.num_ctx_switches()
+        time.sleep(1.0)
+        assert guard.num_ctx_switches() == before
+        assert os.getsid(guard.pid) == guard.pid
+        assert guard.cwd() == "/"
+        held = [str(fd.readlink()) for fd in Path(f"/proc/{guard.pid}/fd").iterdir()]
+        assert sorted(link.partition(":")[0] for link in held) == [
+            "/dev/null",
+            "anon_inode",
+            "pipe",
+            "socket",
+        ]
+        assert psutil.Process(it.pid).children(recursive=True) == []
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            guard.send_signal(number)
+        assert guard.is_running()
+
+
+def test_a_pipeline_does_not_wait_for_it() -> None:
+    """The reader of its process's stdout sees the end when the process ends."""
+    with program(QUIET) as it:
+        it.until("ready")
+        guard = it.guard()
+        guard.suspend()
+        it.signal(signal.SIGTERM)
+        assert it._process.communicate(timeout=5)[0] == b""
+        guard.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_it_ends_with_its_process(number: signal.Signals) -> None:
+    """However that ends."""
+    with program(QUIET) as it:
+        it.until("ready")
+        guard = it.guard()
+        it.signal(number)
+        assert it.wait() == -number
+        psutil.wait_procs([guard], timeout=2)
+        assert not guard.is_running()
+
+
+def test_a_forked_child_does_not_keep_it() -> None:
+    """A child that lives on has neither a guard nor a hand on its parent's."""
+    script = """
+    async def main(sup):
+        pid = os.fork()
+        if pid == 0:
+            time.sleep(60)
+            os._exit(0)
+        tell(f"child {pid}")
+        tell("ready")
+    run(main)
+    tell("behind")
+    sys.stdin = None
+    signal.pause()
+    """
+    with program(script) as it:
+        it.until("behind")
+        (child,) = psutil.Process(it.pid).children()
+        try:
+            _no_guard_is_left(it.pid)
+            assert not _guards(child.pid)
+        finally:
+            child.kill()
+
+
+def test_a_loop_over_all_children_ends() -> None:
+    """`os.wait()` until there is none: the guard is none of them."""
+    script = """
+    async def main(sup):
+        for _ in range(3):
+            if os.fork() == 0:
+                os._exit(0)
+        try:
+            while True: os.wait()
+        except ChildProcessError:
+            tell("none left")
+    run(main)
+    """
+    with program(script) as it:
+        it.until("none left")
+        assert it.wait() == 0
+
+
+def test_where_none_can_be_started_the_program_runs() -> None:
+    """An embedded interpreter has no executable; the log says so."""
+    script = """
+    import logging; logging.basicConfig(stream=sys.stdout, format="<%(message)s>")
+    sys.executable = "/no/such/python"
+    async def main(sup):
+        await asyncio.sleep(0)
+    run(main)
+    """
+    with program(script) as it:
+        it.until("no guard")
+        assert it.wait() == 0
