@@ -27,7 +27,7 @@ from autogen_core import CancellationToken
 
 from supervisor.autogen import conclusion, continuing, quarantine
 from supervisor.autogen.channel import Channel, Event, Role, role
-from supervisor.autogen.settling import Settling
+from supervisor.autogen.settling import Settling, seconds_alone
 from supervisor.autogen.stage import Stage
 from supervisor.errors import Quarantined, SettingsError, SupervisorError, UsageError
 from supervisor.events import Rung, StopRequest
@@ -324,7 +324,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
 
     def _climb_alone(self, request: StopRequest) -> None:
         ladder = self._host.ladder
-        seconds = ladder.cancel + min(ladder.abandon, _longest(ladder))
+        seconds = seconds_alone(ladder)
         self._later(ladder.cancel / 2, self.strike)
         self._later(ladder.cancel, lambda: self.abandon(request))
         self._later(seconds, lambda: self.give_up(seconds))
@@ -612,7 +612,3 @@ def _as_autogen_takes_it(task: Task | None, team: Runnable) -> Any:
         return TextMessage(content=task, source="user")  # as it would itself; to be known again
     # AutoGen 0.7.5 declares a Sequence, and takes nothing but a list.
     return list(task) if isinstance(task, tuple) else task
-
-
-def _longest(ladder: Ladder) -> float:
-    return ladder.abandon if ladder.abandon < math.inf else Ladder().abandon

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 from supervisor.autogen import conclusion, sharing
 from supervisor.autogen.private.workers import EVENT_ERROR, Servable, served
-from supervisor.autogen.settling import Settling
+from supervisor.autogen.settling import Settling, seconds_alone
 from supervisor.autogen.stage import Stage
 from supervisor.events import Rung, StopRequest
 from supervisor.log import reporter
@@ -174,10 +174,9 @@ class Serving:
         request = StopRequest(reason=reason, rung=Rung.CANCEL)
         self.cancel(request)
         ladder = self._host.ladder
-        abandon = ladder.abandon if ladder.abandon < math.inf else Ladder().abandon
         self._later(ladder.cancel / 2, self.strike)
         self._later(ladder.cancel, lambda: self.abandon(request))
-        seconds = ladder.cancel + abandon
+        seconds = seconds_alone(ladder)
         self._later(seconds, lambda: self.give_up(seconds))
 
     def _later(self, seconds: float, call: Callable[[], None]) -> None:

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -30,6 +31,7 @@ from supervisor.autogen import sessions
 from supervisor.autogen.private import Engine
 from supervisor.autogen.stage import Stage
 from supervisor.processes import Processes
+from supervisor.settings import Ladder
 from supervisor.tasks import AnyTask, Kind, ShieldedTask, retrieve
 
 HAMMER_SECONDS: Final = 0.1
@@ -37,6 +39,11 @@ HAMMER_SECONDS: Final = 0.1
 
 _STEPS: Final = 5  # of the loop, that a strike waits for at most
 _SECOND_BLOW: Final = 6  # half a second after the first: a helper has its order to keep
+
+
+def seconds_alone(ladder: Ladder) -> float:
+    """How long a stop takes that only one run makes, until what refuses is given up."""
+    return ladder.cancel + (ladder.abandon if ladder.abandon < math.inf else Ladder().abandon)
 
 
 class Settling:
