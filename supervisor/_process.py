@@ -32,7 +32,11 @@ class Member(Protocol):
         ...
 
     def on_signal(self, number: int, at: float) -> None:
-        """A signal has arrived, at this `time.monotonic()`. In the watchdog's thread."""
+        """A signal has arrived, at this `time.monotonic()`."""
+        ...
+
+    def hold_back(self) -> None:
+        """One has come that may not be told of yet. In the main thread's loop."""
         ...
 
     def on_time(self, now: float) -> float | None:
@@ -146,14 +150,20 @@ class Process:
 
     def _ring(self, number: int) -> None:
         for member in self._owners:
-            member.ring(number, self._look)
+            member.ring(number, lambda: self._look(number))
 
-    def _look(self) -> None:
-        """Read the bridge in the main thread: its loop is awake, and the watchdog may not be."""
+    def _look(self, rung: int) -> None:
+        """Read the bridge in the main thread: its loop is awake, and the watchdog may not be.
+
+        Or it has read the number that has rung, and waits for the interpreter to tell of it: two
+        or three switch intervals, in which the loop would begin another turn.
+        """
         if self._bridge is not None and is_main_thread():
-            numbers = self._bridge.read_beside()
-            for number in numbers:
+            for number in self._bridge.read_beside():
                 self._on_signal(number, self.now())
+            for member in self._owners:
+                if rung in member.handled:
+                    member.hold_back()
             # Only now: woken before, it would find nothing to wait for, and sleep for good.
             self._bridge.kick()
 

@@ -506,11 +506,20 @@ class Supervisor:
         return frozenset(self._signals)
 
     def on_signal(self, number: int, at: float) -> None:
-        """A signal has arrived; in the watchdog's thread."""
+        """A signal has arrived; in the watchdog's thread, or in the loop."""
         entry = self._signals[signal.Signals(number)]
         self._ask_by(number)
         self._clip()
         self._feed(lambda: self._climb.signal(number, entry, at))
+
+    def hold_back(self) -> None:
+        """A signal of ours has come that may not be told of yet: begin no turn; in the loop."""
+        if self._request is not None and not self._is_announced:
+            self._body_has_work()
+            self._drain(self._request)
+            for child in self._children:
+                child._ask(self._request)
+                child.hold_back()
 
     @property
     def orders(self) -> Orders | None:
@@ -752,12 +761,16 @@ class Supervisor:
         if self._is_announced:
             return
         self._is_announced = True
-        if self._body is not None and self._is_working():
-            self._body.is_work = True
+        self._body_has_work()
         for waiter in self._stop_waiters:
             if not waiter.done():
                 waiter.set_result(None)
         self._call_back()
+
+    def _body_has_work(self) -> None:
+        """A body whose run the stop is to end has that run's result to go on with."""
+        if self._body is not None and self._is_working():
+            self._body.is_work = True
 
     def _call_back(self) -> None:
         while self._callbacks and self._request is not None:

@@ -146,11 +146,11 @@ class Bridge:
         # has delivered the number already, unless the slot was somebody else's.
         if self._take_slot():
             self._write(bytes([number | _MISSED]))
-        if self._ring is not None:
-            self._ring(number)
         call, self._interrupt = self._interrupt, None
         if call is not None:
             call(frame)
+        elif self._ring is not None:
+            self._ring(number)
 
     def _take_slot(self) -> bool:
         """Put our fd into the slot; say whether another one was there."""

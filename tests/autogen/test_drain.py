@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,6 +29,8 @@ from autogen_core import SingleThreadedAgentRuntime
 from autogen_core.models import LLMMessage
 
 from supervisor import Ladder, Rung, Supervisor
+from supervisor._process import Process
+from supervisor.bridge import Bridge
 from supervisor.testing import ScriptedModel, answers_so_far, assert_settled, calls
 from supervisor.testing.settled import said
 from tests.agents import Agent, Failing
@@ -477,3 +482,40 @@ async def test_a_condition_that_ends_the_team_in_drain() -> None:
         result = await running
     assert contents(result) == ["go", "ann 0"]
     assert result.stop_reason == "Maximum number of turns 1 reached."
+
+
+@pytest.mark.parametrize("is_inner", [False, True], ids=["outer", "inner"])
+@pytest.mark.parametrize("holds_at", [(Bridge, "read"), (Process, "tell_guard")])
+async def test_no_turn_begins_while_the_watchdog_holds_a_signal(
+    monkeypatch: pytest.MonkeyPatch, *, holds_at: tuple[type, str], is_inner: bool
+) -> None:
+    """It has read the number, and gets the interpreter too late to tell before the next turn."""
+    original: Callable[[Any], Any] = getattr(*holds_at)
+    holds = threading.Event()
+
+    def hold(self: object) -> Any:
+        result = original(self)
+        if threading.current_thread() is not threading.main_thread():
+            holds.set()
+            time.sleep(0.2)
+        return result
+
+    def raise_signal(_messages: Sequence[LLMMessage]) -> str:
+        holds.clear()
+        signal.raise_signal(signal.SIGUSR1)
+        assert holds.wait(5)
+        return "ann 0"
+
+    ann, bob = AssistantAgent("ann", ScriptedModel(raise_signal)), agent("bob")
+    team, results = RoundRobinGroupChat([ann, bob], max_turns=2), list[TaskResult]()
+    async with Supervisor(signals={"SIGUSR1": "DRAIN"}) as outer:
+        monkeypatch.setattr(*holds_at, hold)
+        if is_inner:
+            async with Supervisor(signals={}) as inner:
+                results.append(await inner.stream(team, "go"))
+        else:
+            results.append(await outer.stream(team, "go"))
+        await asyncio.sleep(0.01)  # the body may go on with its result
+        results *= 2
+    assert count(ann, bob) == [1, 0]
+    assert [result.stop_reason for result in results] == ["Stopped by SIGUSR1"] * 2

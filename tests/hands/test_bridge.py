@@ -369,3 +369,18 @@ def test_a_signal_rings_in_the_main_thread() -> None:
     assert bridge.read_beside() == [USR1]
     bridge.keep(())
     bridge.forget()
+
+
+def test_an_interruption_of_our_own_is_no_signal() -> None:
+    """It calls what it is to call, rings nobody, and is not read as a number."""
+    rung: list[int] = []
+    called: list[str] = []
+    bridge = Bridge(rung.append)
+    bridge.keep({USR1})
+    assert bridge.interrupt(lambda _frame: called.append("interrupted"))
+    assert (called, rung) == (["interrupted"], [])
+    assert bridge.read_beside() == []
+    signal.raise_signal(USR1)
+    assert (rung, bridge.read_beside()) == ([USR1], [USR1])
+    bridge.keep(())
+    bridge.forget()
