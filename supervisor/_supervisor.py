@@ -1,7 +1,7 @@
 """The conductor: introduces the hands to each other, and drives the ladder.
 
-Facts come in from any thread (`_facts.py`), are put to the rules (`ladder.py`), and the steps that
-come out are carried out in the loop; EXIT where it came out, for the loop may be what is stuck.
+Here is what each step of a stop (`_course.py`) means for the runs, the tasks and the body of one
+block; EXIT is carried out wherever it came out, for the loop may be what is stuck.
 """
 
 # ruff: noqa: SLF001 - a supervisor and the ones nested in it are one family
@@ -19,7 +19,6 @@ import os
 import signal
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import ContextVar
 from types import TracebackType
@@ -27,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from supervisor import autopsy, executor
 from supervisor._body import Body
-from supervisor._facts import Facts
+from supervisor._course import Course
 from supervisor._process import process
 from supervisor._voice import sentence
 from supervisor.bridge import is_main_thread
@@ -35,7 +34,6 @@ from supervisor.errors import SettingsError, Stopped, UsageError
 from supervisor.events import Rung, StopRequest
 from supervisor.exits import REPORT_SECONDS, exit_now, exit_status
 from supervisor.guard import RESERVE, Orders
-from supervisor.interruption import take_interrupted
 from supervisor.ladder import Climb, Move, Step
 from supervisor.log import reporter
 from supervisor.notify import READY, STOPPING, ReadyFile, tell_manager
@@ -119,18 +117,11 @@ class Supervisor:
         self._ladder = (ladder or Ladder()).from_environment(os.environ)
         self._signals = _signals(signals)
         self._state = _State.NEW
-        self._climb = Climb(self._ladder, exits=exits)
+        self._course = Course(self._ladder, exits=exits, crew=self)
         self._wants_guard = guard
         self._ready_file = ReadyFile(ready_file) if ready_file is not None else None
         self._exiting_at = math.inf
-        self._facts = Facts()
-        self._steps: deque[Step] = deque()  # to be carried out in the loop
-        self._stuck_since: float | None = None  # by the loop, at ABANDON
-        self._is_late = False  # the loop was, and ABANDON waits for what it has cancelled now
-        self._request: StopRequest | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self._is_announced = False
-        self._is_told = False  # who watches over the process, of the stop
         self._is_spent = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: int | None = None
@@ -149,7 +140,7 @@ class Supervisor:
 
     def __repr__(self) -> str:
         what = f"{len(self._runs)} runs, {len(self._spawned)} tasks"
-        return f"<Supervisor {self._state.value}, {what}, {self._climb!r}>"
+        return f"<Supervisor {self._state.value}, {what}, {self._course.climb!r}>"
 
     # -- what it tells ------------------------------------------------------------------------
 
@@ -161,19 +152,19 @@ class Supervisor:
     @property
     def rung(self) -> Rung:
         """How far the stop has gone."""
-        return self._climb.rung
+        return self._course.climb.rung
 
     @property
     def stop_request(self) -> StopRequest | None:
         """The first request to stop: reason, signal, time. None while running."""
-        return self._request
+        return self._course.request
 
     @property
     def exit_status(self) -> int:
         """The status to end the process with: 128 + n where signal n has stopped it, else 0."""
-        if self._request is None or self._request.signal is None:
+        if self._course.request is None or self._course.request.signal is None:
             return 0
-        return exit_status(self._request.signal)
+        return exit_status(self._course.request.signal)
 
     @property
     def token(self) -> SupervisedToken:
@@ -189,7 +180,7 @@ class Supervisor:
             if self._loop is not None:
                 self._token.bind(self._loop, self._thread)
             if self.rung >= Rung.CANCEL:
-                self._token.cancel(self._request.reason if self._request else None)
+                self._token.cancel(self._course.request.reason if self._course.request else None)
         return self._token
 
     # -- what one asks of it ------------------------------------------------------------------
@@ -310,8 +301,8 @@ class Supervisor:
             return
         Climb(self._ladder, exits=self._exits).request(rung, 0.0)  # raises what cannot be
         self._body_knows()
-        self._ask(StopRequest(reason=reason, rung=rung))
-        self._feed(lambda: self._climb.request(rung, process.now()))
+        self._course.ask(StopRequest(reason=reason, rung=rung))
+        self._course.go_to(rung)
         process.kick()
 
     def dump(self) -> str:
@@ -334,14 +325,14 @@ class Supervisor:
         """
         self._check_open("wait_stop()")
         self._body_knows()
-        while self._request is None or not self._is_announced:
+        while self._course.request is None or not self._is_announced:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._stop_waiters.add(waiter)
             try:
                 await waiter
             finally:
                 self._stop_waiters.discard(waiter)
-        return self._request
+        return self._course.request
 
     def on_stop(self, callback: Callable[[StopRequest], object]) -> None:
         """Have a function called in the loop when a stop is first requested.
@@ -373,7 +364,7 @@ class Supervisor:
         with contextlib.ExitStack() as unwind:
             self._put_in_place(loop, unwind)
             self._unwind = unwind.pop_all()
-        loop.call_soon(self._take_steps)  # those that came before there was a loop
+        self._course.open(loop)
         return self
 
     def _put_in_place(self, loop: asyncio.AbstractEventLoop, unwind: contextlib.ExitStack) -> None:
@@ -399,7 +390,7 @@ class Supervisor:
         self._tell_ready(unwind)
 
     def _tell_ready(self, unwind: contextlib.ExitStack) -> None:
-        if self._ready_file is not None and self._request is None:
+        if self._ready_file is not None and self._course.request is None:
             unwind.callback(self._ready_file.remove)
             try:
                 self._ready_file.put()
@@ -445,7 +436,7 @@ class Supervisor:
         """
         self._state = _State.LEAVING
         body = cast(Body, self._body)
-        is_ours = body.is_own(error, self._request)
+        is_ours = body.is_own(error, self._course.request)
         if error is not None and not is_ours:
             self.stop(_describe(error))
         try:
@@ -453,8 +444,7 @@ class Supervisor:
         finally:
             body.take_back()
             self._state = _State.CLOSED
-            if self._timer is not None:
-                self._timer.cancel()
+            self._course.close()
             self._unwind.close()
         self._raise_failures(is_first=error is None or is_ours)
         return is_ours
@@ -481,7 +471,7 @@ class Supervisor:
                 else:
                     await self._change(body)
             except asyncio.CancelledError as error:
-                if not body.is_own(error, self._request):
+                if not body.is_own(error, self._course.request):
                     outside = error
                     self.stop("The block was cancelled while it was being left")
                 body.take_back()
@@ -510,15 +500,15 @@ class Supervisor:
         entry = self._signals[signal.Signals(number)]
         self._ask_by(number)
         self._clip()
-        self._feed(lambda: self._climb.signal(number, entry, at))
+        self._course.signal(number, entry, at)
 
     def hold_back(self) -> None:
         """A signal of ours has come that may not be told of yet: begin no turn; in the loop."""
-        if self._request is not None and not self._is_announced:
+        if self._course.request is not None and not self._is_announced:
             self._body_has_work()
-            self._drain(self._request)
+            self._drain(self._course.request)
             for child in self._children:
-                child._ask(self._request)
+                child._course.ask(self._course.request)
                 child.hold_back()
 
     @property
@@ -528,7 +518,7 @@ class Supervisor:
             return None
         is_endless = math.isinf(self._ladder.abandon)
         budgets = [math.inf if is_endless else self._ladder.budget(rung) for rung in Rung]
-        deadline = self._climb.deadline
+        deadline = self._course.climb.deadline
         if deadline is not None and self._exiting_at < math.inf:
             deadline = max(deadline, self._exiting_at)
         return Orders(self.rung, math.inf if deadline is None else deadline, budgets, self._signals)
@@ -554,30 +544,13 @@ class Supervisor:
 
     def on_time(self, now: float) -> float | None:
         """It is now; in the watchdog's thread."""
-        at = self._climb.next_at
-        if at is not None and at <= now:
-            self._feed(lambda: self._climb.tick(now))
+        self._course.tick(now)
         self._end_processes(now)
-        return self._free_the_loop(now)
-
-    def _free_the_loop(self, now: float) -> float | None:
-        """Interrupt what blocks the loop at ABANDON; says when there is something to do next."""
-        next_at = self._climb.next_at
-        is_main = self._thread == threading.main_thread().ident
-        if self.rung < Rung.ABANDON or not self._steps or self._is_late or not is_main:
-            self._stuck_since = None
-            return next_at
-        if self._stuck_since is None:
-            self._stuck_since = now
-        elif now - self._stuck_since >= _STUCK_SECONDS:
-            self._stuck_since = now
-            process.interrupt()
-        again = self._stuck_since + _STUCK_SECONDS
-        return again if next_at is None else min(again, next_at)
+        return self._course.free_the_loop(now)
 
     def _end_processes(self, now: float) -> None:
         """From ABANDON on, where EXIT applies: by the watchdog too, for the loop may be stuck."""
-        deadline = self._climb.deadline
+        deadline = self._course.climb.deadline
         if self._processes is None or self.rung < Rung.ABANDON or deadline is None:
             return
         if self._exits:
@@ -595,7 +568,7 @@ class Supervisor:
     def _ask_by(self, number: int) -> None:
         name = signal.Signals(number)
         entry = self._signals[name]
-        self._ask(StopRequest(reason=f"Stopped by {name.name}", rung=entry, signal=name))
+        self._course.ask(StopRequest(reason=f"Stopped by {name.name}", rung=entry, signal=name))
 
     def ring(self, number: int, look: Callable[[], None]) -> None:
         """A signal is here: have `look` called by the loop; in a signal handler.
@@ -611,13 +584,13 @@ class Supervisor:
 
     def _clip(self) -> None:
         """The outermost supervisor's deadline holds."""
-        deadline = self._parent._climb.deadline if self._parent is not None else None
+        deadline = self._parent._course.climb.deadline if self._parent is not None else None
         if deadline is not None:
-            self._climb.clip(deadline)
+            self._course.climb.clip(deadline)
 
     @property
     def _exits(self) -> bool:
-        return self._climb.exits
+        return self._course.climb.exits
 
     # -- as its runs see it -------------------------------------------------------------------
 
@@ -639,7 +612,7 @@ class Supervisor:
         if self._changed is not None:
             self._changed.set()
         if self.rung is Rung.DRAIN and self._is_announced and not self._has_to_wait():
-            self._feed(lambda: self._climb.idle(process.now()))
+            self._course.idle()
             process.kick()
         if self._parent is not None:
             self._parent.notice()
@@ -664,34 +637,19 @@ class Supervisor:
         if self._body is not None and self._body.is_current():
             self._body.is_work = True  # no need to interrupt it before ABANDON
 
-    # -- the ladder ---------------------------------------------------------------------------
+    # -- the steps of a stop ------------------------------------------------------------------
 
-    def _ask(self, request: StopRequest) -> None:
-        if self._request is None:
-            self._request = request
+    def on_first_step(self) -> None:
+        """Tell who watches over the process."""
+        self._tell_stopping()
 
-    def _feed(self, fact: Callable[[], list[Step]]) -> None:
-        self._facts.add(lambda: self._work_off(fact))
-
-    def _work_off(self, fact: Callable[[], list[Step]]) -> None:
-        steps = [*fact(), *self._climb.tick(process.now())]
-        if steps:
-            process.tell_guard()
-        for step in steps:
-            self._pass_on(step)
-
-    def _pass_on(self, step: Step) -> None:
-        if not self._is_told:
-            self._is_told = True
-            self._tell_stopping()
-            # Python that computes keeps the watchdog from the interpreter for this long each time.
-            sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_SECONDS))
-        if step.rung is Rung.EXIT and self._may_exit():
+    def end_process(self) -> None:
+        """EXIT has come."""
+        if self._may_exit():
             self._exit()
-        self._steps.append(step)
-        if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: only EXIT is left
-                self._loop.call_soon_threadsafe(self._take_steps)
+
+    def meanwhile(self, step: Step) -> None:
+        """Remember at CANCEL what processes there are."""
         if step.rung is Rung.CANCEL and self._processes is not None and self._exits:
             # A tool that is cancelled ends its child; the child's own would be found no more.
             self._processes.look()
@@ -700,44 +658,9 @@ class Supervisor:
         # A guest in another thread, or inside another supervisor's block, ends nothing.
         return self._parent is None and self._thread in (None, threading.main_thread().ident)
 
-    def _take_steps(self) -> None:
-        """Carry out the steps; in the loop."""
-        self._report_interruptions()
-        while self._steps and not self._is_late:
-            step = self._steps.popleft()
-            self._take(step)
-            self._is_late = step.rung is Rung.CANCEL and self._must_abandon_next()
-            if self._is_late and self._loop is not None:
-                # The loop was blocked, and what was cancelled only now can end in order yet.
-                self._loop.call_later(self._ladder.abandon / 2, self._take_late_steps)
-        self._look_at_the_time()
-
-    def _take_late_steps(self) -> None:
-        self._is_late = False
-        self._take_steps()
-
-    def _must_abandon_next(self) -> bool:
-        next_step = self._steps[0] if self._steps else None
-        is_bounded = self._ladder.abandon < math.inf
-        return next_step is not None and next_step.rung is Rung.ABANDON and is_bounded
-
-    @staticmethod
-    def _report_interruptions() -> None:
-        for where in take_interrupted():
-            line = f"supervisor: interrupted {where}, which blocked the event loop"
-            reporter.event("interrupted", level=logging.WARNING, line=line, where=where)
-
-    def _look_at_the_time(self) -> None:
-        """Climb by a timer of the loop too: a busy loop can keep the watchdog waiting."""
-        if self._timer is not None:
-            self._timer.cancel()
-        at = self.on_time(process.now())
-        if at is not None and self._loop is not None and self._state is not _State.CLOSED:
-            delay = max(0.0, at - process.now())
-            self._timer = self._loop.call_later(delay, self._look_at_the_time)
-
-    def _take(self, step: Step) -> None:
-        if self._state is _State.CLOSED or self._request is None:
+    def carry_out(self, step: Step) -> None:
+        """Do what a step says."""
+        if self._state is _State.CLOSED or self._course.request is None:
             return
         self._announce()
         if step.rung is Rung.EXIT or step.move is Move.SPENT:
@@ -745,17 +668,17 @@ class Supervisor:
         elif step.move is Move.AGAIN:
             self._strike()
         else:
-            self._say(step, self._request)
+            self._say(step, self._course.request)
             for child in list(self._children):
-                child._follow(self._request, step.rung)
-            self._enter(step.rung, self._request)
+                child._follow(self._course.request, step.rung)
+            self._enter(step.rung, self._course.request)
         self.notice()
 
     def _follow(self, request: StopRequest, rung: Rung) -> None:
         """Be no less far than the supervisor around this one."""
-        self._ask(request)
+        self._course.ask(request)
         self._clip()
-        self._feed(lambda: self._climb.request(rung, process.now()))
+        self._course.go_to(rung)
 
     def _announce(self) -> None:
         if self._is_announced:
@@ -773,10 +696,10 @@ class Supervisor:
             self._body.is_work = True
 
     def _call_back(self) -> None:
-        while self._callbacks and self._request is not None:
+        while self._callbacks and self._course.request is not None:
             callback = self._callbacks.pop(0)
             try:
-                callback(self._request)
+                callback(self._course.request)
             except Exception as error:  # noqa: BLE001 - an observer must not keep the stop
                 reporter.event("on_stop callback failed", level=logging.ERROR, exc_info=error)
 
@@ -832,7 +755,7 @@ class Supervisor:
         left += [f"task {task.get_name()}" for task in self._spawned]
         if not left:
             return
-        seconds = self._climb.entered_at and process.now() - self._climb.entered_at
+        seconds = self._course.climb.entered_at and process.now() - self._course.climb.entered_at
         lines = "\n".join(f"  {who}" for who in left)
         stacks = autopsy.text(self._loop)
         reporter.event(
@@ -853,7 +776,7 @@ class Supervisor:
         # Late, if at all: from here on the report has its time.
         self._exiting_at = process.now() + REPORT_SECONDS
         process.tell_guard()
-        request = self._request
+        request = self._course.request
         why = request.reason if request is not None else "Stopped"
         line = f"supervisor: {why}; something refused to stop, ending the process (status {FORCED})"
         exit_now(FORCED, lambda: self._last_words(line))
@@ -893,8 +816,8 @@ class Supervisor:
             )
 
     def _check_running(self) -> None:
-        if self._request is not None:
-            raise Stopped(self._request)
+        if self._course.request is not None:
+            raise Stopped(self._course.request)
         if self._parent is not None:
             self._parent._check_running()
 

@@ -81,7 +81,8 @@ def process(monkeypatch: pytest.MonkeyPatch) -> VirtualProcess:
     """The process, and its end as an entry in the log."""
     virtual = VirtualProcess()
     monkeypatch.delenv(GRACE_VARIABLE, raising=False)
-    monkeypatch.setattr("supervisor._supervisor.process", virtual)
+    for module in ("_supervisor", "_course"):
+        monkeypatch.setattr(f"supervisor.{module}.process", virtual)
     return virtual
 
 

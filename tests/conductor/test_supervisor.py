@@ -397,7 +397,7 @@ async def test_stop_from_a_signal_handler_of_the_users() -> None:
     found = signal.signal(signal.SIGUSR1, by_hand)
     try:
         async with sup:
-            sup._facts.add(lambda: signal.raise_signal(signal.SIGUSR1))
+            sup._course._facts.add(lambda: signal.raise_signal(signal.SIGUSR1))
             assert sup.rung is Rung.DRAIN
             assert (await sup.wait_stop()).reason == "by hand"
     finally:
@@ -793,7 +793,7 @@ async def test_the_outer_deadline_holds_for_the_inner_ladder() -> None:
     ):
         signal.raise_signal(signal.SIGUSR1)
         await inner.wait_stop()
-        assert inner._climb.deadline == outer._climb.deadline
+        assert inner._course.climb.deadline == outer._course.climb.deadline
         assert not inner._may_exit()
         assert outer._may_exit()
 
