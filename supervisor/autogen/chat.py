@@ -38,6 +38,7 @@ from supervisor.autogen.continuing import (
 from supervisor.autogen.memory import Marks, as_context_takes, close_calls, holds_results
 from supervisor.autogen.private import ChatItem, Fields, Group
 from supervisor.autogen.reach import reach
+from supervisor.autogen.waiting import at_once
 from supervisor.log import reporter
 
 
@@ -469,7 +470,7 @@ class Chat:
         if condition is None:
             return
         try:
-            private.at_once(condition.reset())
+            at_once(condition.reset())
         except Exception as error:  # noqa: BLE001 - a user's condition must not keep the run
             event = f"termination condition of {self.group.manager.id.type} not reset"
             reporter.event(event, level=logging.WARNING, exc_info=error)

@@ -28,6 +28,7 @@ from autogen_core.models import (
 
 from supervisor.autogen import private
 from supervisor.autogen.calls import Call
+from supervisor.autogen.waiting import at_once
 
 _MESSAGES: Final = (
     AssistantMessage,
@@ -146,7 +147,7 @@ def close_calls(context: ChatCompletionContext, calls: Sequence[Call], *, are_al
         are_all: Whether there were no others: an agent of the user's may make its own.
     """
     own = private.messages_of(context)
-    messages = private.at_once(context.get_messages()) if own is None else own
+    messages = at_once(context.get_messages()) if own is None else own
     place = _last_request(messages)
     if place is None:
         return
@@ -168,7 +169,7 @@ def close_calls(context: ChatCompletionContext, calls: Sequence[Call], *, are_al
     elif own is not None:
         own.insert(place + 1, FunctionExecutionResultMessage(content=results))
     else:
-        private.at_once(context.add_message(FunctionExecutionResultMessage(content=results)))
+        at_once(context.add_message(FunctionExecutionResultMessage(content=results)))
 
 
 def _last_request(messages: Sequence[LLMMessage]) -> int | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import enum
+import functools
 import logging
 import math
 import warnings
@@ -27,8 +28,10 @@ from autogen_core import CancellationToken
 
 from supervisor.autogen import conclusion, continuing, quarantine
 from supervisor.autogen.channel import Channel, Event, Role, role
+from supervisor.autogen.conclusion import Conclusion
 from supervisor.autogen.settling import Settling, seconds_alone
 from supervisor.autogen.stage import Stage
+from supervisor.autogen.waiting import Waiting
 from supervisor.errors import Quarantined, SettingsError, SupervisorError, UsageError
 from supervisor.events import Rung, StopRequest
 from supervisor.log import reporter
@@ -111,6 +114,10 @@ class Run(Coroutine[Any, Any, TaskResult]):
         agent = team if isinstance(team, ChatAgent) else None
         self._stage = Stage(agent, self._between_turns)
         self._settling: Settling | None = None
+        self._conclusion: Conclusion | None = None
+        self._waiting: Waiting | None = (
+            None  # while the conclusion waits for something of the user's
+        )
         self._timers: list[asyncio.TimerHandle] = []
         self._is_draining = False
         self._is_quarantined = False
@@ -268,14 +275,20 @@ class Run(Coroutine[Any, Any, TaskResult]):
 
     def strike(self) -> None:
         """Cancel once more what was cancelled and still runs."""
-        if self._settling is not None and self._phase is Phase.STOPPING:
+        if self._settling is not None and self._is_settling:
             self._settling.strike()
 
     def abandon(self, request: StopRequest) -> None:
         """Enter ABANDON: what still runs is cancelled again and again."""
         self.cancel(request)
-        if self._settling is not None and self._phase is Phase.STOPPING:
+        if self._waiting is not None:
+            self._waiting.cancel()
+        elif self._settling is not None and self._is_settling:
             self._settling.abandon()
+
+    @property
+    def _is_settling(self) -> bool:
+        return self._phase is Phase.STOPPING and self._waiting is None
 
     def give_up(self, seconds: float) -> None:
         """Put the team into quarantine: something of the run refused to end.
@@ -283,7 +296,11 @@ class Run(Coroutine[Any, Any, TaskResult]):
         Args:
             seconds: How long it has been asked to.
         """
-        if self._settling is None or self._phase is not Phase.STOPPING or self._is_quarantined:
+        if self._waiting is not None:
+            event = "team not made consistent: its context, condition or manager refused to stop"
+            reporter.event(event, level=logging.ERROR, team=self.name)
+            self._end(was_stopped=self._error is None)
+        if self._settling is None or not self._is_settling or self._is_quarantined:
             return
         if not self._settling.left():
             reporter.event("helper refused to stop", level=logging.ERROR, team=self.name)
@@ -454,13 +471,29 @@ class Run(Coroutine[Any, Any, TaskResult]):
     def _finish(self) -> None:
         """Draw the conclusion; nothing of the run is at work any more."""
         was_stopped = self._phase is Phase.STOPPING and self._error is None
+        self._phase = Phase.STOPPING
+        loop = cast(asyncio.AbstractEventLoop, self._loop)
+        self._stage.close(loop)
+        end = functools.partial(self._end, was_stopped=was_stopped)
+        if self._natural is not None and not was_stopped:
+            end()
+            return
+        conclusion.repair(self._stage, self._team)
+        drawn = self._conclusion = Conclusion(self._stage, self._channel, self._options["task"])
+        if drawn.may_wait(self._team):
+            self._waiting = Waiting(loop, drawn.draw, end)
+        else:
+            drawn.draw()
+            end()
+
+    def _end(self, *, was_stopped: bool) -> None:
+        if self._phase is Phase.DONE:
+            return  # it was not waited for any more
         self._phase = Phase.DONE
         for timer in self._timers:
             timer.cancel()
-        loop = cast(asyncio.AbstractEventLoop, self._loop)
-        self._stage.close(loop)
-        if self._natural is None or was_stopped:
-            self._conclude()
+        if self._conclusion is not None:
+            self._conclusion.show(shows_task=self._shows_task, was_drained=self._is_draining)
         if was_stopped or self._error is None or self._is_quarantined:
             self._error = None
             self._result = self._natural_result() or self._stopped_result()
@@ -481,16 +514,6 @@ class Run(Coroutine[Any, Any, TaskResult]):
 
     def _stopped_result(self) -> TaskResult:
         return TaskResult(messages=self._channel.held(), stop_reason=self._reason)
-
-    def _conclude(self) -> None:
-        conclusion.repair(self._stage, self._team)
-        conclusion.conclude(
-            self._stage,
-            self._channel,
-            self._options["task"],
-            shows_task=self._shows_task,
-            was_drained=self._is_draining,
-        )
 
     # -- those who wait -------------------------------------------------------------------------
 

@@ -87,6 +87,7 @@ import supervisor
 from supervisor.autogen import private
 from supervisor.autogen.private import HANDLER_ERROR, Engine, Group, free, kind_of
 from supervisor.autogen.private.teams import _NOT_STATE
+from supervisor.autogen.waiting import at_once
 from supervisor.tasks import Kind
 from supervisor.testing import ScriptedModel
 from supervisor.testing import calls as wanted
@@ -689,7 +690,7 @@ async def test_a_selection_drains_the_ready() -> None:
     """GraphFlow's `select_speaker` takes all of `_ready`, without a wait."""
     group = await _group(graph())
     manager: Any = group.manager
-    assert private.at_once(manager.select_speaker([])) == ["a"]
+    assert at_once(manager.select_speaker([])) == ["a"]
     assert group.is_complete()
     group.put_first(["b", "c"])
     group.take_out(["b"])
@@ -750,8 +751,8 @@ async def test_update_message_thread_does_not_wait(make: Callable[[], BaseGroupC
 )
 async def test_conditions_do_not_wait(condition: TerminationCondition) -> None:
     """AutoGen's plain conditions are asked, and reset, without a wait."""
-    private.at_once(condition([TextMessage(content="x", source="a")]))
-    private.at_once(condition.reset())
+    at_once(condition([TextMessage(content="x", source="a")]))
+    at_once(condition.reset())
     assert not condition.terminated
 
 
@@ -771,7 +772,7 @@ async def test_combined_conditions_hold_their_parts(condition: TerminationCondit
     assert len(vars(condition)["_conditions"]) == 2
     assert not group.would_end(0, [])
     assert group.would_end(0, [[TextMessage(content="x", source="a")]])
-    private.at_once(condition.reset())
+    at_once(condition.reset())
     assert not condition.terminated
 
 

@@ -24,7 +24,7 @@ from autogen_agentchat.teams._group_chat._events import (
     GroupChatTermination,
 )
 
-from supervisor.autogen.private.contexts import at_once, messages_of, put_messages
+from supervisor.autogen.private.contexts import is_autogens, messages_of, put_messages
 from supervisor.autogen.private.mcp import (
     mcp_commands,
     mcp_forget_ended,
@@ -73,12 +73,12 @@ __all__ = [
     "GroupChatTeamResponse",
     "GroupChatTermination",
     "SharedRuntime",
-    "at_once",
     "carried",
     "delivery",
     "free",
     "given_runtime",
     "has_begun",
+    "is_autogens",
     "is_executing_code",
     "is_team",
     "kind_of",

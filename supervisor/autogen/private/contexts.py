@@ -1,17 +1,18 @@
-"""Model contexts, and coroutines that do not really wait."""
+"""Model contexts, and who may make a conclusion wait."""
 
 # pyright: reportPrivateUsage=false
 # ruff: noqa: SLF001
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Any, TypeVar, cast
+from typing import Final
 
+from autogen_agentchat.base import AndTerminationCondition, OrTerminationCondition
+from autogen_agentchat.conditions import FunctionalTermination
 from autogen_core.model_context import ChatCompletionContext
 from autogen_core.models import LLMMessage
 
-T = TypeVar("T")
+_PACKAGES: Final = ("autogen_agentchat", "autogen_core", "autogen_ext")
 
 
 def messages_of(context: ChatCompletionContext) -> list[LLMMessage] | None:
@@ -26,15 +27,10 @@ def put_messages(context: ChatCompletionContext, messages: list[LLMMessage]) -> 
     context._messages = messages
 
 
-def at_once(coro: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine that does not really wait, as most of AutoGen's do not.
-
-    Raises:
-        RuntimeError: It waits. It was closed.
-    """
-    try:
-        coro.send(None)
-    except StopIteration as end:
-        return cast(T, end.value)
-    coro.close()
-    raise RuntimeError(f"{coro!r} waits")
+def is_autogens(thing: object) -> bool:
+    """Whether all that a thing does is AutoGen's: of a condition, its parts too."""
+    if isinstance(thing, FunctionalTermination):
+        return False
+    if isinstance(thing, (AndTerminationCondition, OrTerminationCondition)):
+        return all(is_autogens(part) for part in thing._conditions)
+    return type(thing).__module__.partition(".")[0] in _PACKAGES

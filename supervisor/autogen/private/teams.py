@@ -33,7 +33,7 @@ from autogen_agentchat.teams._group_chat._swarm_group_chat import SwarmGroupChat
 from autogen_core import Agent, AgentId, CancellationToken, SingleThreadedAgentRuntime
 from autogen_core.model_context import ChatCompletionContext
 
-from supervisor.autogen.private.contexts import at_once
+from supervisor.autogen.waiting import at_once
 from supervisor.log import reporter
 
 ChatItem = BaseAgentEvent | BaseChatMessage
