@@ -35,7 +35,13 @@ from supervisor.autogen.continuing import (
     next_speakers,
     part_before,
 )
-from supervisor.autogen.memory import Marks, as_context_takes, close_calls, holds_results
+from supervisor.autogen.memory import (
+    Marks,
+    as_context_takes,
+    close_calls,
+    count_taken,
+    holds_results,
+)
 from supervisor.autogen.private import ChatItem, Fields, Group
 from supervisor.autogen.reach import reach
 from supervisor.autogen.waiting import at_once
@@ -102,9 +108,10 @@ class Turn:
         context: Any = getattr(self.agent, "model_context", None)
         taken: list[LLMMessage] | None = None
         if self.must_be_kept():
+            count = self.count_taken(task)
             self.keep()
             if not self.takes_at_its_end():
-                return True
+                return count == len(task)
             taken = as_context_takes(task)
         else:
             taken = self.marks.taken(self.agent, task)
@@ -122,6 +129,18 @@ class Turn:
     def takes_at_its_end(self) -> bool:
         """Whether the agent takes what it is given into its memory only when it answers."""
         return isinstance(self.agent, SocietyOfMindAgent)
+
+    def count_taken(self, given: Sequence[BaseChatMessage]) -> int:
+        """How many of the messages that it was given an agent remembers, whose turn is to be kept.
+
+        All, if it has gone on to call a tool, or where it cannot be told.
+        """
+        if self.marks.is_whole or self.calls or not isinstance(self.agent, AssistantAgent):
+            return len(given)
+        try:
+            return count_taken(at_once(self.agent.model_context.get_messages()), given)
+        except Exception:  # noqa: BLE001 - of the user's, and logged as its calls were closed
+            return len(given)
 
     def keep(self) -> None:
         """Close what was begun in the course of it."""
@@ -377,11 +396,12 @@ class Chat:
         if not turn.must_be_kept():
             turn.undo()
             return False
+        count = turn.count_taken(self._due[name][: turn.given])
         turn.keep()
         if turn.takes_at_its_end():
             self._kept.extend(turn.chats)
         else:
-            self._due[name] = self._due[name][turn.given :]
+            self._due[name] = self._due[name][count:]
         return False
 
     def _end_turn_of_team(self, name: str, turn: Turn) -> bool:

@@ -132,6 +132,25 @@ def as_context_takes(messages: Sequence[BaseChatMessage]) -> list[LLMMessage]:
     return taken
 
 
+def count_taken(context: Sequence[LLMMessage], given: Sequence[BaseChatMessage]) -> int:
+    """How many of the messages that an agent was given its context has got.
+
+    Args:
+        context: What it holds; the agent was interrupted as it took them, or as it answered.
+        given: What it was given.
+    """
+    have: list[object] = [message.content for message in context]
+    ends = [len(have)]
+    if context and isinstance(context[-1], AssistantMessage):
+        ends.append(len(have) - 1)
+    for count in range(len(given), 0, -1):
+        wanted: list[object] = [message.content for message in as_context_takes(given[:count])]
+        if any(have[:end][-len(wanted) :] == wanted for end in ends):
+            return count
+        del ends[1:]  # who answers has taken all
+    return 0
+
+
 # -- calls without results ----------------------------------------------------------------------
 
 

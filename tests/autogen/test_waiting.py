@@ -14,7 +14,6 @@ from autogen_agentchat.base import TerminationCondition
 from autogen_agentchat.conditions import FunctionalTermination
 from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, StopMessage
 from autogen_agentchat.teams import RoundRobinGroupChat
-from autogen_core.model_context import UnboundedChatCompletionContext
 from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
 
 from supervisor import Ladder, Supervisor
@@ -24,7 +23,7 @@ from supervisor.testing import assert_settled, calls
 from tests.autogen.checks import contents
 from tests.autogen.stops import Moment, go_on, speaker, stopped
 from tests.autogen.test_memory import Tools, results
-from tests.testing.teams import round_robin
+from tests.testing.teams import Stored, round_robin
 
 Wait = Callable[[], Awaitable[object]]
 
@@ -45,25 +44,17 @@ async def _until_drawn() -> None:
             await asyncio.to_thread(thread.join, 5)
 
 
-class Stored(UnboundedChatCompletionContext):
-    """A context that waits for its storage, before and behind each message."""
+class Watched(Stored):
+    """A context that waits, and remembers in which thread it was called."""
 
-    def __init__(self, wait: Wait = _briefly) -> None:
-        super().__init__()
-        self.wait = wait
+    def __init__(self) -> None:
+        super().__init__(_briefly)
         self.threads: set[threading.Thread] = set()
 
     async def add_message(self, message: LLMMessage) -> None:
-        """Waits."""
+        """As ever."""
         self.threads.add(threading.current_thread())
-        await self.wait()
         await super().add_message(message)
-        await self.wait()
-
-    async def get_messages(self) -> list[LLMMessage]:
-        """Waits."""
-        await self.wait()
-        return await super().get_messages()
 
 
 class Counting(TerminationCondition):
@@ -94,7 +85,7 @@ class Counting(TerminationCondition):
 
 async def test_open_calls_in_a_context_that_waits_are_closed() -> None:
     """Once, in the loop's thread, before the stopped run has its result."""
-    tools, context = Tools(), Stored()
+    tools, context = Tools(), Watched()
     ann = tools.agent(calls("slow"), "found", model_context=context, max_tool_iterations=2)
     team = round_robin(ann, speaker("bob"))
     await stopped(team, tools.moment)
@@ -137,7 +128,7 @@ async def test_a_function_of_the_users_may_be_the_condition() -> None:
 async def test_the_loop_goes_on_meanwhile() -> None:
     """Others work while a conclusion waits, and the run is not over before it is drawn."""
     tools, may_go_on = Tools(), asyncio.Event()
-    context = Stored()
+    context = Watched()
     ann = tools.agent(calls("slow"), "found", model_context=context)
     async with Supervisor(signals={}) as sup:
         run = sup.stream(round_robin(ann, turns=1), "go")
@@ -166,7 +157,7 @@ async def test_one_that_waits_for_ever_is_given_up(
             except asyncio.CancelledError:
                 continue
 
-    context = Stored()
+    context = Watched()
     ann = tools.agent(calls("slow"), "found", model_context=context)
     ladder = Ladder(drain=0.1, cancel=0.1, abandon=0.2)
     with caplog.at_level(logging.WARNING, "supervisor"):
@@ -184,7 +175,7 @@ async def test_one_that_waits_for_ever_is_given_up(
 
 async def test_a_run_that_fails_is_concluded_so_as_well() -> None:
     """Without a stop, the error comes out once what has to be written is written."""
-    context = Stored()
+    context = Watched()
 
     def fail(_messages: Sequence[LLMMessage]) -> Any:
         raise LookupError("the model's own")

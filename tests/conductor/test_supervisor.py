@@ -794,7 +794,7 @@ async def test_the_outer_deadline_holds_for_the_inner_ladder() -> None:
         signal.raise_signal(signal.SIGUSR1)
         await inner.wait_stop()
         async with asyncio.timeout(5):  # the inner one follows each climb a step of the loop later
-            while inner._course.climb.deadline != outer._course.climb.deadline:
+            while inner._course.climb.deadline != outer._course.climb.deadline:  # noqa: ASYNC110
                 await asyncio.sleep(0)
         assert not inner._may_exit()
         assert outer._may_exit()

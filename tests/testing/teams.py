@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import json
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any, Literal
 
 from autogen_agentchat.agents import (
@@ -18,7 +18,11 @@ from autogen_agentchat.agents import (
     SocietyOfMindAgent,
 )
 from autogen_agentchat.base import ChatAgent, Response, TaskResult, Team
-from autogen_agentchat.conditions import MaxMessageTermination, SourceMatchTermination
+from autogen_agentchat.conditions import (
+    FunctionalTermination,
+    MaxMessageTermination,
+    SourceMatchTermination,
+)
 from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, TextMessage
 from autogen_agentchat.teams import (
     BaseGroupChat,
@@ -33,6 +37,7 @@ from autogen_agentchat.teams._group_chat._round_robin_group_chat import RoundRob
 from autogen_agentchat.tools import AgentTool, TeamTool
 from autogen_agentchat.tools._task_runner_tool import TaskRunnerToolArgs
 from autogen_core import AgentRuntime, CancellationToken, SingleThreadedAgentRuntime
+from autogen_core.model_context import UnboundedChatCompletionContext
 from autogen_core.models import FunctionExecutionResultMessage, LLMMessage, UserMessage
 
 from supervisor.testing import Scenario, ScriptedModel, ToolLog, answers_so_far, calls
@@ -244,6 +249,59 @@ def seeker(log: ToolLog, name: str = "seeker") -> AssistantAgent:
     )
 
 
+async def _a_step() -> None:
+    await asyncio.sleep(0)
+
+
+class Stored(UnboundedChatCompletionContext):
+    """A context that waits for its storage, before and behind each message.
+
+    Args:
+        wait: How.
+    """
+
+    def __init__(self, wait: Callable[[], Awaitable[object]] = _a_step) -> None:
+        super().__init__()
+        self.wait = wait
+
+    async def add_message(self, message: LLMMessage) -> None:
+        """Waits."""
+        await self.wait()
+        await super().add_message(message)
+        await self.wait()
+
+    async def get_messages(self) -> list[LLMMessage]:
+        """Waits."""
+        await self.wait()
+        return await super().get_messages()
+
+
+def stored(log: ToolLog) -> RoundRobinGroupChat:
+    """An agent that remembers elsewhere, in a team that ends by a function of the user's."""
+
+    def reply(messages: Sequence[LLMMessage]) -> Said:
+        # Its answer may be in its memory, and nobody have heard it: then it answers once more.
+        found = sum(isinstance(m, FunctionExecutionResultMessage) for m in messages)
+        heard = sum(isinstance(m, UserMessage) for m in messages)
+        # It hears its task, and ann before the next one.
+        is_done = found > heard // 2
+        return f"found {found}" if is_done else calls(("look_up", {"key": f"it {found}"}))
+
+    async def ends(messages: Sequence[BaseAgentEvent | BaseChatMessage]) -> bool:
+        await asyncio.sleep(0)
+        return any(message.source == "ann" for message in messages)
+
+    finder = AssistantAgent(
+        "finder",
+        ScriptedModel(reply),
+        tools=[log.tool("look_up", pause=3)],
+        reflect_on_tool_use=True,
+        model_context=Stored(),
+    )
+    members: list[ChatAgent | Team] = [finder, agent("ann")]
+    return RoundRobinGroupChat(members, termination_condition=FunctionalTermination(ends))
+
+
 def digger(log: ToolLog) -> AssistantAgent:
     """An agent that calls one tool after another, twice in each turn, before it answers."""
 
@@ -382,6 +440,7 @@ def scenarios() -> dict[str, Scenario]:
         "tool loop": Scenario(
             make=lambda: round_robin(digger(log), agent("ann")), tools=log, reloads=True
         ),
+        "stored": Scenario(make=lambda: stored(log), tools=log),
         "graph with tools": Scenario(make=lambda: graph(log), tools=log, is_ordered=False),
         "nested with tools": Scenario(make=lambda: deep_tools(log), tools=log, reloads=True),
         "society with tools": Scenario(make=lambda: society_with_tools(log), tools=log),
