@@ -64,6 +64,7 @@ class Process:
         self._watchdog: Watchdog | None = None
         self._guard: Guard | None = None
         self._masks: dict[int, Collection[int]] = {}  # of the threads that are forking
+        self._switch_seconds = sys.getswitchinterval()  # as found: a stop changes it
 
     def add(self, member: Member) -> bool:
         """Let a supervisor hear signals and the time.
@@ -83,6 +84,7 @@ class Process:
             if is_main_thread():
                 self._owners = (*self._owners, member)
             if self._watchdog is None:
+                self._switch_seconds = sys.getswitchinterval()
                 self._watchdog = Watchdog(self._bridge, self._on_signal, self._on_time)
                 self._watchdog.start()
             self._install(self._bridge)
@@ -194,16 +196,23 @@ class Process:
 
     def forget(self) -> None:
         """Start anew in a forked child, which has neither our threads nor a loop of ours."""
+        try:
+            self._forget()
+        finally:
+            self.after_fork()
+            self._masks.clear()  # of threads that the child has not
+
+    def _forget(self) -> None:
         self._lock = threading.Lock()
         if self._watchdog is not None:
             self._watchdog.forget()
+            sys.setswitchinterval(self._switch_seconds)
         if self._guard is not None:
             self._guard.stop()
         bridge, self._bridge, self._watchdog, self._guard = self._bridge, None, None, None
         self._members = self._owners = ()
         if bridge is not None:
             bridge.forget()
-        self.after_fork()
 
 
 process: Final = Process()

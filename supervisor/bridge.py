@@ -129,16 +129,18 @@ class Bridge:
                 signal.signal(number, self._record)
 
     def _install(self, number: int) -> None:
+        # Noted first: another thread may fork between any two of these lines.
         self._found_c[number] = _c_handler(number)
-        self._found[number] = signal.signal(number, self._record)
+        self._found[number] = signal.getsignal(number)
+        signal.signal(number, self._record)
 
     def _put_back(self, number: int) -> None:
-        found, found_c = self._found.pop(number), self._found_c.pop(number)
-        if signal.getsignal(number) != self._record:
-            return  # somebody else's by now: theirs to take back
-        signal.signal(number, found if found is not None else signal.SIG_DFL)
-        if _c_handler(number) != found_c:  # set by C code, which Python can neither name nor set
-            _set_c_handler(number, found_c)
+        found, found_c = self._found[number], self._found_c[number]
+        if signal.getsignal(number) == self._record:  # else somebody else's: theirs to take back
+            signal.signal(number, found if found is not None else signal.SIG_DFL)
+            if _c_handler(number) != found_c:  # C code's, which Python can neither name nor set
+                _set_c_handler(number, found_c)
+        del self._found[number], self._found_c[number]
 
     def _record(self, number: int, frame: FrameType | None) -> None:
         # Between any two bytecodes of the main thread: no lock, no log, and of asyncio only the one
@@ -256,10 +258,21 @@ class Bridge:
     # -- in a forked child --------------------------------------------------------------------
 
     def forget(self) -> None:
-        """Give a child the handlers and the wakeup fd that it would have had without us."""
+        """Give a child the handlers and the wakeup fd that it would have had without us.
+
+        What is unread is left: the sockets are the parent's too, and a signal that had arrived
+        there as it forked would be lost.
+        """
         for number in self.signals:
             self._put_back(number)
-        self._leave_slot()
+        chained, ours = self._chained, self._writer.fileno()
+        found = signal.set_wakeup_fd(-1)
+        if found == ours:  # else it was emptied already: asyncio does so, from Python 3.12 on
+            found = chained.number if chained is not None and chained.is_still_there() else -1
+        with contextlib.suppress(OSError):  # somebody's, who has closed it
+            signal.set_wakeup_fd(found, warn_on_full_buffer=False)
+        self._retired += [chained] if chained is not None else []
+        self._chained = None
         self._close_retired()
         self._reader.close()
         self._writer.close()

@@ -340,6 +340,28 @@ def test_a_child_made_by_fork_has_none_of_it() -> None:
 
 
 @pytest.mark.process
+def test_a_signal_that_had_arrived_as_it_forked_is_the_parents() -> None:
+    """The child shares the sockets, and leaves what is unread."""
+    result = outcome(
+        """
+        import os, signal
+        from supervisor.bridge import Bridge
+
+        bridge = Bridge()
+        bridge.keep({signal.SIGUSR1})
+        signal.raise_signal(signal.SIGUSR1)
+        child = os.fork()
+        if child == 0:
+            bridge.forget()
+            os._exit(0)
+        os.waitpid(child, 0)
+        print(bridge.read())
+        """
+    )
+    assert (result.stdout, result.stderr) == ("[10]\n", "")
+
+
+@pytest.mark.process
 def test_ten_thousand_signals_are_no_harm() -> None:
     """A storm arrives at least once, and the handlers are as found after it."""
     result = outcome(

@@ -16,7 +16,7 @@ from typing import Any
 from autogen_agentchat.teams import RoundRobinGroupChat
 
 from supervisor import Ladder, Rung, Supervisor, run
-from tests.process import agents, families, scenarios
+from tests.process import agents, families, forks, scenarios
 from tests.process.agents import Worker
 from tests.process.scenarios import LADDER, LINGER
 from tests.process.server import tell
@@ -29,6 +29,7 @@ PROGRAMS: dict[str, Callable[..., Any]] = {
     "shares_signal": families.shares_signal,
     "executes": families.executes,
     "keeps_a_server": families.keeps_a_server,
+    "forks": forks.forks,
 }
 
 

@@ -1,0 +1,87 @@
+"""Children that a program makes of itself: as without us, and no string between them and us."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.hands.test_guard import _guards
+from tests.process.harness import Child, Server
+from tests.process.offspring import METHODS
+from tests.process.pairs import Case, all_pairs, grid
+
+pytestmark = [pytest.mark.process]
+
+_SETTINGS = {
+    "host": ("block", "guard", "run", "stopping block", "stopping run"),
+    "where": ("main", "thread"),
+    "loop": ("asyncio", "uvloop"),
+}
+_SEED = int(os.environ.get("GRID_SEED") or random.randrange(1_000_000))
+_PATIENCE = 15.0
+
+_without_us: dict[tuple[str, str], dict[str, Any]] = {}
+
+
+@pytest.mark.parametrize("case", all_pairs(_SETTINGS, _SEED), ids=lambda c: "-".join(c.values()))
+def test_a_child_is_as_without_us(server: Server, case: Case) -> None:
+    """Handlers, wakeup fd, mask and files; a signal to it ends it, and nobody else."""
+    print(f"GRID_SEED={_SEED} repeats this sample")
+    _check(server, case)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("case", grid(_SETTINGS), ids=lambda c: "-".join(c.values()))
+def test_each_child_is_as_without_us(server: Server, case: Case) -> None:
+    """In each host, in each thread, on each loop."""
+    _check(server, case)
+
+
+def _check(server: Server, case: Case) -> None:
+    where = case["where"], case["loop"]
+    if where not in _without_us:
+        _without_us[where] = _children(server, "itself", *where)
+    found = _children(server, case["host"], *where)
+    for how in METHODS:
+        assert _settled(found[how]) == _settled(_without_us[where][how]), how
+
+
+def _settled(state: dict[str, Any]) -> dict[str, Any]:
+    """All but what is still to be mended: handlers of `run`'s own, and the watchdog's epoll fd."""
+    own = {str(int(signal.SIGUSR1)), str(int(signal.SIGQUIT))}
+    bits = sum(1 << (int(number) - 1) for number in own)
+    handlers = {number: name for number, name in state["handlers"].items() if number not in own}
+    masks = {name: mask & ~bits for name, mask in state["kernel masks"].items()}
+    files = {kind: count for kind, count in state["files"].items() if kind != "anon_inode"}
+    return state | {"handlers": handlers, "kernel masks": masks, "files": files}
+
+
+def _children(server: Server, host: str, where: str, loop: str) -> dict[str, Any]:
+    """What each child of this host has said of itself."""
+    stopping, _, host = host.rpartition(" ")
+    arguments = {"in_thread": where == "thread", "is_stopping": bool(stopping)}
+    stdin, ours = os.pipe()
+    with (
+        os.fdopen(stdin),
+        os.fdopen(ours) as looked,
+        server.start("forks", stdin=stdin, host=host, loop=loop, **arguments) as it,
+    ):
+        _check_that_no_guard_is_left(it, it.until("left")["pid"])
+        looked.close()
+        assert it.wait() == 0, it.story()
+        ends = it.facts("child") + it.facts("ended")
+        assert [end["status"] for end in ends] == [-signal.SIGTERM] * 5, it.story()
+        assert not it.facts("parent")[0]["climbed"], it.story()
+        return {told["how"]: told["state"] for told in it.facts("child")}
+
+
+def _check_that_no_guard_is_left(it: Child, child: int) -> None:
+    """The child lives, and holds nothing by which its parent's guard would live on."""
+    _, left = psutil.wait_procs([*_guards(it.pid), *_guards(child)], timeout=_PATIENCE)
+    assert not left, f"{left}\n{it.story()}"
+    assert psutil.pid_exists(child), it.story()
