@@ -352,6 +352,31 @@ def test_a_forked_child_does_not_keep_it() -> None:
             child.kill()
 
 
+def test_a_forked_child_is_not_killed_with_its_parent() -> None:
+    """It outlives a parent that the guard has killed, and a signal ends it as without us."""
+    script = """
+    async def main(sup):
+        if os.fork() == 0:
+            signal.alarm(20)
+            while True: signal.pause()
+        hold()
+    run(main, ladder=LADDER)
+    """
+    with program(script) as it:
+        it.until("ready")
+        (child,) = psutil.Process(it.pid).children()
+        try:
+            it.signal(signal.SIGTERM)
+            assert it.wait() == -signal.SIGKILL
+            _no_guard_is_left(it.pid)
+            assert child.is_running()
+            child.terminate()
+            assert psutil.wait_procs([child], timeout=_PATIENCE)[1] == []
+        finally:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+
+
 def test_a_loop_over_all_children_ends() -> None:
     """`os.wait()` until there is none: the guard is none of them."""
     script = """
