@@ -161,7 +161,7 @@ class Process:
         or three switch intervals, in which the loop would begin another turn.
         """
         if self._bridge is not None and is_main_thread():
-            for number in self._bridge.read_beside():
+            for number in self._bridge.read():
                 self._on_signal(number, self.now())
             for member in self._owners:
                 if rung in member.handled:

@@ -87,6 +87,8 @@ class Bridge:
         self._found_c: dict[int, int] = {}
         self._chained: _Chained | None = None
         self._retired: list[_Chained] = []
+        # No fd is closed under one who writes to it. Never taken by a handler, nor in a child.
+        self._passing = threading.Lock()
         self._interrupt: Callable[[FrameType | None], None] | None = None
         self._own: list[int] = []  # numbers of signals that we have sent to ourselves
 
@@ -160,25 +162,29 @@ class Bridge:
         found = signal.set_wakeup_fd(ours, warn_on_full_buffer=False)
         if found == ours:
             return False
-        if self._chained is not None:
-            self._retired.append(self._chained)
-        self._chained = None
+        self._retire()
         if found != -1:
             with contextlib.suppress(OSError):  # closed by its owner, who forgot the slot
                 self._chained = _Chained(found)
         return True
 
+    def _retire(self) -> None:
+        if self._chained is not None:
+            self._retired.append(self._chained)
+        self._chained = None
+
     def _leave_slot(self) -> None:
-        chained, self._chained = self._chained, None
+        chained = self._chained
         back = chained.number if chained is not None and chained.is_still_there() else -1
         # The flag that was found cannot be read. A warning printed by C code is the worse mistake.
         found = signal.set_wakeup_fd(back, warn_on_full_buffer=False)
         if found not in (self._writer.fileno(), -1):
             # Another one's by now: theirs.
             signal.set_wakeup_fd(found, warn_on_full_buffer=False)
-        self._pass_on(self._drain(), chained)
-        if chained is not None:
-            self._retired.append(chained)
+        with self._passing:
+            self._pass_on(self._drain())
+            self._retire()
+            self._close_retired()
 
     # -- in any thread ------------------------------------------------------------------------
 
@@ -207,27 +213,15 @@ class Bridge:
         signal.pthread_kill(main, number)
         return True
 
-    # -- in the reader's thread ---------------------------------------------------------------
-
     def read(self) -> list[int]:
         """The numbers of the signals that have arrived; passes them on to the chained fd.
 
-        For the watchdog's thread; in the main thread there is `read_beside()`.
+        Who else reads does not see them: `kick()` the watchdog once they are worked off.
         """
-        numbers = self._read(self._drain())
-        self._close_retired()
-        return numbers
-
-    def read_beside(self) -> list[int]:
-        """As `read()`, in the main thread: closes nothing that the watchdog may be writing to.
-
-        The watchdog does not see what is read here: `kick()` it once that is worked off.
-        """
-        return self._read(self._drain())
-
-    def _read(self, data: bytes) -> list[int]:
-        data = bytes(byte for byte in data if not self._is_own(byte & ~_MISSED))
-        self._pass_on(data, self._chained)
+        with self._passing:
+            data = bytes(byte for byte in self._drain() if not self._is_own(byte & ~_MISSED))
+            self._pass_on(data)
+            self._close_retired()
         return [byte & ~_MISSED for byte in data if byte]
 
     def _is_own(self, number: int) -> bool:
@@ -236,8 +230,8 @@ class Bridge:
         self._own.remove(number)
         return True
 
-    def _pass_on(self, data: bytes, chained: _Chained | None) -> None:
-        theirs = bytes(byte for byte in data if 0 < byte < _MISSED)
+    def _pass_on(self, data: bytes) -> None:
+        theirs, chained = bytes(byte for byte in data if 0 < byte < _MISSED), self._chained
         if theirs and chained is not None:
             chained.write(theirs)
 
@@ -249,11 +243,8 @@ class Bridge:
         return data
 
     def _close_retired(self) -> None:
-        # Closed here, by the only thread that writes to them: never between its look and its write.
-        # (One watchdog may still be ending while the next has begun.)
-        with contextlib.suppress(IndexError):
-            while True:
-                self._retired.pop().close()
+        while self._retired:
+            self._retired.pop().close()
 
     # -- in a forked child --------------------------------------------------------------------
 
@@ -271,8 +262,7 @@ class Bridge:
             found = chained.number if chained is not None and chained.is_still_there() else -1
         with contextlib.suppress(OSError):  # somebody's, who has closed it
             signal.set_wakeup_fd(found, warn_on_full_buffer=False)
-        self._retired += [chained] if chained is not None else []
-        self._chained = None
+        self._retire()
         self._close_retired()
         self._reader.close()
         self._writer.close()

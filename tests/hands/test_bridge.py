@@ -241,6 +241,20 @@ def test_an_fd_that_was_closed_is_not_put_back(bridge: Bridge) -> None:
     signal.set_wakeup_fd(before)
 
 
+def test_what_it_was_chained_to_is_let_go(bridge: Bridge) -> None:
+    """Behind the last signal no copy of the fd that was found stays open, read from or not."""
+    before = slot()
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    with reader, writer:
+        signal.set_wakeup_fd(writer.fileno())
+        fds = sorted(os.listdir("/dev/fd"))  # noqa: PTH208
+        bridge.keep({USR1})
+        bridge.keep(())
+        assert sorted(os.listdir("/dev/fd")) == fds  # noqa: PTH208
+        assert signal.set_wakeup_fd(before) == writer.fileno()
+
+
 def test_forgotten_it_leaves_nothing_behind() -> None:
     """`forget()`, for a child made by fork: handlers, slot and fds are as without us."""
     before, fds = slot(), len(list(Path("/dev/fd").iterdir()))
@@ -388,7 +402,7 @@ def test_a_signal_rings_in_the_main_thread() -> None:
     bridge.keep({USR1})
     signal.raise_signal(USR1)
     assert rung == [USR1, threading.main_thread().ident]
-    assert bridge.read_beside() == [USR1]
+    assert bridge.read() == [USR1]
     bridge.keep(())
     bridge.forget()
 
@@ -401,8 +415,8 @@ def test_an_interruption_of_our_own_is_no_signal() -> None:
     bridge.keep({USR1})
     assert bridge.interrupt(lambda _frame: called.append("interrupted"))
     assert (called, rung) == (["interrupted"], [])
-    assert bridge.read_beside() == []
+    assert bridge.read() == []
     signal.raise_signal(USR1)
-    assert (rung, bridge.read_beside()) == ([USR1], [USR1])
+    assert (rung, bridge.read()) == ([USR1], [USR1])
     bridge.keep(())
     bridge.forget()
