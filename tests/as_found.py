@@ -1,14 +1,19 @@
-"""What a test must leave as it found it: signals, the wakeup fd, threads and child processes.
+"""What a test must leave as it found it: signals, the wakeup fd, hooks, threads, child processes.
 
 Both levels of a signal's handler are compared, Python's and the kernel's (the masks in
 /proc/self/status, where there is one): uvloop binds handlers of which `signal.getsignal` knows
 nothing. Something on its way out gets a second to go; what then remains is named.
+
+Open files and the switch interval are compared where a test asks for the whole: much that is used
+for the first time opens a file for the life of the process, the library's bridge among it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,26 +34,32 @@ class Snapshot:
     kernel_masks: dict[str, int]
     blocked: frozenset[int]
     wakeup_fd: int
+    hooks: tuple[object, ...]
     threads: frozenset[threading.Thread]
     children: frozenset[psutil.Process]
+    switch_interval: float | None
+    files: frozenset[str] | None
 
     @classmethod
-    def take(cls) -> Snapshot:
+    def take(cls, *, whole: bool = False) -> Snapshot:
         """Reads the state now; from the main thread only."""
         return cls(
             handlers={number: signal.getsignal(number) for number in _all_signals()},
             kernel_masks=_kernel_masks(),
             blocked=frozenset(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
             wakeup_fd=_wakeup_fd(),
+            hooks=_hooks(),
             threads=frozenset(threading.enumerate()),
             children=frozenset(psutil.Process().children(recursive=True)),
+            switch_interval=sys.getswitchinterval() if whole else None,
+            files=_open_files() if whole else None,
         )
 
     def changes(self, *, grace: float = 1.0) -> list[str]:
         """Names what differs now; threads and grandchildren have `grace` seconds to go."""
         threads = _threads_left(self.threads, grace)
         children = _children_left(self.children, grace)
-        now = Snapshot.take()
+        now = Snapshot.take(whole=self.files is not None)
         return [
             *(
                 f"handler of {number!r}: {found!r} became {now.handlers[number]!r}"
@@ -62,6 +73,10 @@ class Snapshot:
             ),
             *_difference("blocked signals", self.blocked, now.blocked),
             *_difference("wakeup fd", self.wakeup_fd, now.wakeup_fd),
+            *_difference("switch interval", self.switch_interval, now.switch_interval),
+            *_difference("hooks", self.hooks, now.hooks),
+            *(f"file left: {file}" for file in sorted(_all(now.files) - _all(self.files))),
+            *(f"file closed: {file}" for file in sorted(_all(self.files) - _all(now.files))),
             *(f"thread left: {thread!r}" for thread in threads),
             *(f"child process left: {child!r}" for child in children),
         ]
@@ -69,6 +84,10 @@ class Snapshot:
 
 def _difference(what: str, found: object, now: object) -> list[str]:
     return [] if now == found else [f"{what}: {found!r} became {now!r}"]
+
+
+def _all(files: frozenset[str] | None) -> frozenset[str]:
+    return files if files is not None else frozenset()
 
 
 def _all_signals() -> list[signal.Signals]:
@@ -91,6 +110,23 @@ def _wakeup_fd() -> int:
     if fd != -1:
         signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
     return fd
+
+
+def _hooks() -> tuple[object, ...]:
+    return (
+        sys.excepthook,
+        sys.unraisablehook,
+        threading.excepthook,
+        sys.gettrace(),
+        *sys.get_asyncgen_hooks(),
+    )
+
+
+def _open_files() -> frozenset[str]:
+    entries = Path("/proc/self/fd")
+    found = list(entries.iterdir()) if entries.exists() else []
+    # The one by which the folder itself was read is closed by now.
+    return frozenset(f"{e.name} {e.readlink()}" for e in found if os.path.lexists(e))
 
 
 def _threads_left(found: frozenset[threading.Thread], grace: float) -> list[threading.Thread]:

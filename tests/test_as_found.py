@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import os
 import signal
 import socket
 import subprocess
@@ -43,6 +44,29 @@ def test_a_handler_that_only_the_kernel_knows_is_named() -> None:
     finally:
         kernel.signal(int(signal.SIGUSR2), int(signal.SIG_DFL))
     assert any("kernel's SigIgn" in change for change in changes)
+
+
+def test_a_hook_and_a_switch_interval_left_behind_are_named() -> None:
+    """What the interpreter has one of is reported as well."""
+    found, hook, seconds = Snapshot.take(whole=True), sys.excepthook, sys.getswitchinterval()
+    try:
+        sys.excepthook = sys.__excepthook__ if hook is not sys.__excepthook__ else print
+        sys.setswitchinterval(seconds / 2)
+        changes = found.changes()
+    finally:
+        sys.excepthook = hook
+        sys.setswitchinterval(seconds)
+    assert [change.partition(":")[0] for change in changes] == ["switch interval", "hooks"]
+
+
+def test_a_file_left_open_is_named_where_asked_for() -> None:
+    """By its number, and by what it is."""
+    found = Snapshot.take(whole=True)
+    assert found.changes() == []
+    with open(os.devnull, "rb") as left:  # noqa: PTH123
+        (change,) = found.changes()
+        assert f"{left.fileno()} {os.devnull}" in change
+        assert Snapshot.take().changes() == []
 
 
 def test_a_wakeup_fd_left_behind_is_named() -> None:

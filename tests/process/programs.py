@@ -16,7 +16,7 @@ from typing import Any
 from autogen_agentchat.teams import RoundRobinGroupChat
 
 from supervisor import Ladder, Rung, Supervisor, run
-from tests.process import agents, families, forks, scenarios
+from tests.process import agents, families, forks, hosts, scenarios
 from tests.process.agents import Worker
 from tests.process.scenarios import LADDER, LINGER
 from tests.process.server import tell
@@ -30,6 +30,13 @@ PROGRAMS: dict[str, Callable[..., Any]] = {
     "executes": families.executes,
     "keeps_a_server": families.keeps_a_server,
     "forks": forks.forks,
+    "blocks_first": hosts.blocks_first,
+    "works_first": hosts.works_first,
+    "nests": hosts.nests,
+    "guest": hosts.guest,
+    "twice": hosts.twice,
+    "test_runner": hosts.test_runner,
+    "fork_server": hosts.fork_server,
 }
 
 
@@ -176,28 +183,6 @@ def nohup(*, loop: Any) -> None:
         await _quiet(sup)
 
     run(main, loop=loop, ladder=LADDER)
-
-
-@_program
-def in_a_thread(*, loop: str) -> None:
-    """A supervisor of another thread, beside one of the main thread."""
-    is_open = threading.Event()
-
-    async def guest() -> None:
-        async with Supervisor(ladder=LADDER) as sup:
-            is_open.set()
-            await _quiet(sup)
-        tell("guest left", reason=sup.stop_request.reason if sup.stop_request else None)
-
-    async def main() -> None:
-        async with Supervisor(ladder=LADDER) as sup:
-            thread = threading.Thread(target=lambda: _in_loop(loop, guest()))
-            thread.start()
-            await sup.wait_stop()
-            await asyncio.to_thread(thread.join)
-        tell("left")
-
-    _in_loop(loop, main())
 
 
 @_program

@@ -99,18 +99,6 @@ def test_what_was_ignored_at_the_start_stays_ignored(server: Server, loop: str) 
 
 
 @on_each_loop
-def test_a_supervisor_in_a_thread_obeys_that_of_the_main_thread(server: Server, loop: str) -> None:
-    """Its run is stopped by the process's signal, although it installs nothing."""
-    with server.start("in_a_thread", loop=loop) as child:
-        child.until("busy")
-        child.signal(signal.SIGINT)
-        child.until("left")
-        assert child.facts("result")[0]["reason"] == "Stopped by SIGINT", child.story()
-        assert child.facts("guest left")[0]["reason"] == "Stopped by SIGINT", child.story()
-        assert child.wait() == 0, child.story()
-
-
-@on_each_loop
 def test_a_child_forked_in_the_block_has_default_handlers(server: Server, loop: str) -> None:
     """A signal to the child ends the child, and does not stop the parent."""
     with server.start("forks_in_the_block", loop=loop) as child:
