@@ -2,7 +2,7 @@
 #
 #   make demo      a team that talks for ten seconds; press Ctrl-C
 #   make test      style, types, floors and tests
-#   make soak      the long grid of process tests
+#   make soak      the long grid of process tests, and a thousand signals
 #   make upstream  AutoGen's own tests, under a supervisor
 #   make matrix    the tests on every other Python found
 #   make bench     the measurements

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import AsyncGenerator, Callable
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import psutil
 from autogen_agentchat.agents import CodeExecutorAgent
 from autogen_agentchat.base import ChatAgent
 from autogen_agentchat.messages import TextMessage
@@ -49,6 +51,30 @@ def family(*, loop: Any, script: str, cancels: float, children: int = 1) -> None
     run(main, loop=loop, ladder=LADDER)
 
 
+_PAIR = "(trap '' TERM; echo ready; exec sleep 300) & (echo ready; exec sleep 300) &"
+_HALF = f"{_PAIR * 12} trap '' TERM; echo ready $$; exec sleep 300"
+
+
+def tree(*, loop: Any, cancels: float) -> None:
+    """An agent starts fifty processes, half of which refuse, and swallows so many cancellations."""
+
+    async def work(agent: Worker) -> AsyncGenerator[str, None]:
+        started = [await _shell(_HALF, lines=25) for _ in range(2)]
+        pids = [child.pid for child in psutil.Process().children(recursive=True)]
+        tell("children", pids=pids, leaders=[pid for _, pid in started])
+        async for chunk in agents.ignores(LINGER, cancels=cancels)(agent):
+            yield chunk
+
+    async def main(sup: Supervisor) -> None:
+        await _run(sup, Worker("parent", work))
+
+    def count() -> None:
+        tell("left", pids=[child.pid for child in psutil.Process().children(recursive=True)])
+
+    atexit.register(count)
+    run(main, loop=loop, ladder=LADDER)
+
+
 def blocked_family(*, loop: Any, script: str) -> None:
     """The same, and the loop is held by Python that computes."""
 
@@ -73,12 +99,12 @@ def _compute() -> None:
         pass
 
 
-async def _shell(script: str) -> tuple[asyncio.subprocess.Process, int]:
+async def _shell(script: str, lines: int = 1) -> tuple[asyncio.subprocess.Process, int]:
     pipe = asyncio.subprocess.PIPE
     made = await asyncio.create_subprocess_exec("sh", "-c", script, stdout=pipe)
     assert made.stdout is not None
-    line = await made.stdout.readline()
-    return made, int(line.split()[1])
+    words = b"".join([await made.stdout.readline() for _ in range(lines)]).split()
+    return made, next(int(word) for word in words if word.isdigit())
 
 
 # -- who dies of the same Ctrl-C ----------------------------------------------------------------

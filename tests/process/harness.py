@@ -87,11 +87,17 @@ class Child:
             if fact["fact"] in names:
                 return fact
 
-    def signal(self, number: int, count: int = 1) -> float:
-        """Send a signal; returns when, by `time.monotonic()`. Nothing happens to one that ended."""
+    def signal(self, number: int, count: int = 1, thread: int | None = None) -> float:
+        """Send a signal; returns when, by `time.monotonic()`. Nothing happens to one that ended.
+
+        Args:
+            number: Which.
+            count: How often.
+            thread: To the so-manieth of its threads (counted in a circle); None: to the process.
+        """
         at = time.monotonic()
         with contextlib.suppress(OSError):
-            self._channel.sendall(json.dumps([int(number), count]).encode() + b"\n")
+            self._channel.sendall(json.dumps([int(number), count, thread]).encode() + b"\n")
         return at
 
     def has_ended(self, within: float) -> bool:
@@ -152,6 +158,11 @@ class Server:
                 start_new_session=True,
             )
         assert self._control.recv(4) == b"warm"
+
+    @property
+    def pid(self) -> int:
+        """The parent of all children."""
+        return self._process.pid
 
     def __enter__(self) -> Self:
         return self

@@ -16,6 +16,7 @@ from typing import Any
 from autogen_agentchat.teams import RoundRobinGroupChat
 
 from supervisor import Ladder, Rung, Supervisor, run
+from supervisor._process import process
 from tests.process import agents, families, forks, hosts, scenarios
 from tests.process.agents import Worker
 from tests.process.scenarios import LADDER, LINGER
@@ -25,6 +26,7 @@ PROGRAMS: dict[str, Callable[..., Any]] = {
     "run": scenarios.under_run,
     "block": scenarios.as_block,
     "family": families.family,
+    "tree": families.tree,
     "blocked_family": families.blocked_family,
     "shares_signal": families.shares_signal,
     "executes": families.executes,
@@ -209,6 +211,20 @@ def _end_a_fork() -> int:
     os.kill(pid, signal.SIGTERM)  # possibly before it has run a single line
     _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status)
+
+
+@_program
+def soaked(*, host: str, **arguments: Any) -> None:
+    """Another program, which tells as soon as its signals are handled."""
+    add = process.add
+
+    def told(member: Any) -> bool:
+        is_new = add(member)
+        tell("handled")
+        return is_new
+
+    setattr(process, "add", told)  # noqa: B010
+    PROGRAMS[host](**arguments)
 
 
 # -- ends ---------------------------------------------------------------------------------------

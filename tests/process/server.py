@@ -12,6 +12,7 @@ the end of this module: its exit is an interpreter's whole exit.
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import json
 import os
@@ -93,9 +94,9 @@ class Server:
     def _signal(self, pid: int) -> None:
         channel = self._channels[pid]
         lines = channel.recv(65536).splitlines()
-        for number, count in map(json.loads, lines):
+        for number, count, thread in map(json.loads, lines):
             for _ in range(count):
-                os.kill(pid, number)  # not reaped yet: the pid is still the child's
+                _kill(pid, number, thread)  # not reaped yet: the pid is still the child's
         if not lines:  # the test has gone away
             self._selector.unregister(channel)
             os.kill(pid, signal.SIGKILL)
@@ -113,6 +114,17 @@ class Server:
                     self._selector.unregister(channel)
                 _send(channel, {"status": os.waitstatus_to_exitcode(status)})
                 channel.close()
+
+
+def _kill(pid: int, number: int, thread: int | None) -> None:
+    if thread is None:
+        os.kill(pid, number)
+        return
+    tids = sorted(map(int, os.listdir(f"/proc/{pid}/task")))  # noqa: PTH208
+    place = thread % len(tids)
+    for tid in (*tids[place:], *tids[:place]):
+        if ctypes.CDLL(None).tgkill(pid, tid, number) == 0:  # else it has just ended
+            return
 
 
 def _ring(_number: int, _frame: FrameType | None) -> None:

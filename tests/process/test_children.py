@@ -40,6 +40,21 @@ def test_children_are_ended_at_abandon(server: Server, loop: str, script: str) -
 
 
 @on_each_loop
+@pytest.mark.parametrize("cancels", [2, _FOREVER], ids=["in order", "forced"])
+def test_a_tree_of_fifty_of_which_half_refuse(server: Server, loop: str, cancels: int) -> None:
+    """All are gone with the program, in its time, and none is left a zombie of its own."""
+    with _family(server, "tree", loop=loop, cancels=cancels) as (child, pids):
+        assert len(pids) == 50, child.story()
+        began = child.signal(signal.SIGINT)
+        assert child.wait() == (_FORCED if cancels == _FOREVER else -signal.SIGINT), child.story()
+        assert time.monotonic() - began < LADDER.budget(Rung.CANCEL) + _MARGIN
+        assert not _alive(pids)
+        if cancels != _FOREVER:
+            assert [left["pids"] for left in child.facts("left")] == [[]], child.story()
+        _check_that_they_are_reaped(pids)
+
+
+@on_each_loop
 def test_children_are_killed_before_a_forced_end(server: Server, loop: str) -> None:
     """By the third counted signal; no budget is waited for."""
     arguments = {"script": REFUSES, "cancels": _FOREVER, "children": 3}
@@ -150,6 +165,14 @@ def _family(server: Server, program: str, **arguments: Any) -> Generator[tuple[C
         finally:
             for pid in _alive(pids):
                 os.kill(pid, signal.SIGKILL)
+
+
+def _check_that_they_are_reaped(pids: Iterable[int]) -> None:
+    """By whoever has inherited them; pids that are another's by now do not count."""
+    deadline = time.monotonic() + 5
+    while zombies := [pid for pid in pids if psutil.pid_exists(pid) and not _alive([pid])]:
+        assert time.monotonic() < deadline, f"zombies: {zombies}"
+        time.sleep(0.05)
 
 
 def _check_silence(child: Child) -> None:
