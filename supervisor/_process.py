@@ -7,13 +7,14 @@ installs it, the last takes it back, and a signal reaches all of them, the outer
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Generator
 from typing import Final, Protocol
 
 from supervisor.bridge import Bridge, is_main_thread
@@ -65,6 +66,7 @@ class Process:
         self._guard: Guard | None = None
         self._masks: dict[int, Collection[int]] = {}  # of the threads that are forking
         self._switch_seconds = sys.getswitchinterval()  # as found: a stop changes it
+        self._undone: list[Callable[[], None]] = []
 
     def add(self, member: Member) -> bool:
         """Let a supervisor hear signals and the time.
@@ -178,6 +180,15 @@ class Process:
         wanted = (member.on_time(now) for member in self._members)
         return min((at for at in wanted if at is not None), default=None)
 
+    @contextlib.contextmanager
+    def undone_in_children(self, undo: Callable[[], None]) -> Generator[None]:
+        """Have a function called in each child that is forked meanwhile."""
+        self._undone.append(undo)
+        try:
+            yield
+        finally:
+            self._undone.remove(undo)
+
     def before_fork(self) -> None:
         """Hold signals back in this thread, from here until the child has forgotten us.
 
@@ -213,6 +224,8 @@ class Process:
         self._members = self._owners = ()
         if bridge is not None:
             bridge.forget()
+        for undo in self._undone:
+            undo()
 
 
 process: Final = Process()

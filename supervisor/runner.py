@@ -146,13 +146,18 @@ def _reports_on_demand(sup: Supervisor) -> Generator[None]:
         faulthandler.register(signal.SIGQUIT, file=2, chain=True)
     if has_usr1:
         signal.signal(signal.SIGUSR1, tell)
-    try:
-        yield
-    finally:
+
+    def take_back() -> None:
         if has_quit:
             faulthandler.unregister(signal.SIGQUIT)
         if has_usr1 and signal.getsignal(signal.SIGUSR1) is tell:
             signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+
+    try:
+        with process.undone_in_children(take_back):
+            yield
+    finally:
+        take_back()
 
 
 @contextmanager
