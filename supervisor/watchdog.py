@@ -16,7 +16,10 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
+
+# Without an fd of its own, which a forked child would inherit, and could not close.
+_SELECTOR: Final = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 
 class Source(Protocol):
@@ -75,7 +78,7 @@ class Watchdog:
         self._ender.close()
 
     def _watch(self) -> None:
-        with self._end, selectors.DefaultSelector() as selector:
+        with self._end, _SELECTOR() as selector:
             selector.register(self._source.fileno(), selectors.EVENT_READ)
             selector.register(self._end, selectors.EVENT_READ)
             wanted: float | None = None

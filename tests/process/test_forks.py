@@ -48,17 +48,7 @@ def _check(server: Server, case: Case) -> None:
         _without_us[where] = _children(server, "itself", *where)
     found = _children(server, case["host"], *where)
     for how in METHODS:
-        assert _settled(found[how]) == _settled(_without_us[where][how]), how
-
-
-def _settled(state: dict[str, Any]) -> dict[str, Any]:
-    """All but what is still to be mended: handlers of `run`'s own, and the watchdog's epoll fd."""
-    own = {str(int(signal.SIGUSR1)), str(int(signal.SIGQUIT))}
-    bits = sum(1 << (int(number) - 1) for number in own)
-    handlers = {number: name for number, name in state["handlers"].items() if number not in own}
-    masks = {name: mask & ~bits for name, mask in state["kernel masks"].items()}
-    files = {kind: count for kind, count in state["files"].items() if kind != "anon_inode"}
-    return state | {"handlers": handlers, "kernel masks": masks, "files": files}
+        assert found[how] == _without_us[where][how], how
 
 
 def _children(server: Server, host: str, where: str, loop: str) -> dict[str, Any]:
