@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import weakref
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, Protocol, cast
@@ -179,7 +180,7 @@ class Tracker:
     """The task factory of one loop, chained to the one that was found."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        self._loop = weakref.ref(loop)  # of which it is kept by: else no loop would be let go
         self._found: AnyFactory | None = None
         self._users = 0
         self.wrap: Callable[[Any], Any] | None = None
@@ -195,21 +196,24 @@ class Tracker:
         Raises:
             UsageError: An eager task factory is installed; AutoGen hangs under it.
         """
-        refuse_eager(self._loop)
+        loop = self._loop()
+        assert loop is not None, "a run is at work in it"
+        refuse_eager(loop)
         if self._users == 0:
-            self._found = self._loop.get_task_factory()
-            self._loop.set_task_factory(cast(Any, self._create))
+            self._found = loop.get_task_factory()
+            loop.set_task_factory(cast(Any, self._create))
         self._owner = owner
         self._users += 1
 
     def release(self) -> None:
         """Put back the factory that was found, if ours is still in place and no run needs it."""
         self._users -= 1
-        if self._users == 0 and self._loop.get_task_factory() == self._create:
-            self._loop.set_task_factory(self._found)
+        loop = self._loop()
+        if self._users == 0 and loop is not None and loop.get_task_factory() == self._create:
+            loop.set_task_factory(self._found)
 
     def _create(
-        self, _loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **options: Any
+        self, loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **options: Any
     ) -> Any:
         context = options.get("context") if options else None
         scope = found = SCOPE.get() if context is None else context.get(SCOPE)
@@ -220,19 +224,25 @@ class Tracker:
                 options["context"] = _within(scope, context)
                 kind = _WORK if scope is None else scope.classify(coro)
         if scope is None:
-            return self._make(asyncio.Task, coro, options)
+            return self._make(asyncio.Task, loop, coro, options)
         if self.wrap is None and self._found is None and kind is not _SHIELDED:
-            task = asyncio.Task(coro, loop=self._loop, **options)
+            task = asyncio.Task(coro, loop=loop, **options)
         else:
             cls = ShieldedTask if kind is _SHIELDED else asyncio.Task
-            task = self._make(cls, coro if self.wrap is None else self.wrap(coro), options)
+            task = self._make(cls, loop, coro if self.wrap is None else self.wrap(coro), options)
         scope.note(task, kind, coro)
         return task
 
-    def _make(self, cls: type[AnyTask], coro: Coroutine[Any, Any, Any], options: Any) -> Any:
+    def _make(
+        self,
+        cls: type[AnyTask],
+        loop: asyncio.AbstractEventLoop,
+        coro: Coroutine[Any, Any, Any],
+        options: Any,
+    ) -> Any:
         if self._found is not None:
-            return self._found(self._loop, coro, **options)
-        return cls(coro, loop=self._loop, **options)
+            return self._found(loop, coro, **options)
+        return cls(coro, loop=loop, **options)
 
 
 def _within(scope: Scope | None, context: Context | None) -> Context:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import sys
-from collections.abc import Coroutine
+import weakref
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -278,6 +280,25 @@ async def test_one_tracker_for_a_loop() -> None:
     """Runs of several supervisors share it."""
     loop = asyncio.get_running_loop()
     assert tracker(loop) is tracker(loop)
+
+
+def test_a_loop_that_had_a_run_is_let_go(
+    loop_factory: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    """A program that makes many loops keeps none of them."""
+
+    async def main() -> weakref.ref[asyncio.AbstractEventLoop]:
+        loop = asyncio.get_running_loop()
+        tracker(loop).hold()
+        await asyncio.sleep(0)
+        tracker(loop).release()
+        return weakref.ref(loop)
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        kept = runner.run(main())
+    del runner
+    gc.collect()
+    assert kept() is None
 
 
 async def test_an_eager_factory_is_refused() -> None:
