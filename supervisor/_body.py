@@ -23,6 +23,8 @@ class Body:
         self._loop = asyncio.get_running_loop()
         self._found = self._cancelling()
         self._cancels = 0
+        self.cancelled_at: float | None = None
+        """When it was last interrupted."""
         self.is_work = False
         """Whether it is given until ABANDON: it had a run when the stop came, or knows of it."""
 

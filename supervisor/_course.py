@@ -41,6 +41,10 @@ class Crew(Protocol):
         """EXIT has come: end the process, where that is ours to do. In any thread."""
         ...
 
+    def on_stuck(self) -> None:
+        """The loop is blocked at ABANDON; once, in the watchdog's thread."""
+        ...
+
     def meanwhile(self, step: Step) -> None:
         """A step is on its way to the loop. In any thread."""
         ...
@@ -74,6 +78,7 @@ class Course:
         self._has_begun = False
         self._is_late = False  # ABANDON waits for what was cancelled late
         self._stuck_since: float | None = None
+        self._was_stuck = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_main = self._is_closed = False
         self._timer: asyncio.TimerHandle | None = None
@@ -107,14 +112,18 @@ class Course:
         """Interrupt what blocks the loop at ABANDON; says when there is something to do next."""
         next_at = self.climb.next_at
         is_due = self.climb.rung >= Rung.ABANDON and self._steps and not self._is_late
-        if not is_due or not self._is_main:
+        if not is_due:
             self._stuck_since = None
             return next_at
         if self._stuck_since is None:
             self._stuck_since = now
         elif now - self._stuck_since >= _STUCK_SECONDS:
             self._stuck_since = now
-            process.interrupt()
+            if not self._was_stuck:
+                self._was_stuck = True
+                self._crew.on_stuck()
+            if self._is_main:
+                process.interrupt()
         again = self._stuck_since + _STUCK_SECONDS
         return again if next_at is None else min(again, next_at)
 

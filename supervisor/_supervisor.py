@@ -19,16 +19,17 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from supervisor import autopsy, executor
+from supervisor import _report, executor
 from supervisor._body import Body
 from supervisor._course import Course
 from supervisor._process import process
 from supervisor._voice import sentence
+from supervisor.autopsy import Findings, Suspect
 from supervisor.bridge import is_main_thread
 from supervisor.errors import SettingsError, Stopped, UsageError
 from supervisor.events import Rung, StopRequest
@@ -121,6 +122,8 @@ class Supervisor:
         self._wants_guard = guard
         self._ready_file = ReadyFile(ready_file) if ready_file is not None else None
         self._exiting_at = math.inf
+        self._stopped_at: float | None = None
+        self._asked_at: float | None = None  # what is at work was cancelled
         self._is_announced = False
         self._is_spent = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -311,8 +314,8 @@ class Supervisor:
         Returns:
             The report, for a person; nothing is written anywhere.
         """
-        runs = [repr(run) for run in self._runs]
-        return "\n".join([repr(self), *runs, autopsy.text(self._loop)])
+        found = _report.gather(self._suspects, self._loop, self._processes, whole=True)
+        return "\n".join([repr(self), *map(repr, list(self._runs)), str(found)])
 
     async def wait_stop(self) -> StopRequest:
         """Wait until a stop is requested.
@@ -559,8 +562,9 @@ class Supervisor:
     def _processes_ended(self, killed: Sequence[Killed]) -> None:
         """In a thread of its own."""
         if killed:
-            who = [str(process) for process in killed]
-            reporter.event("killed child processes", level=logging.WARNING, processes=who)
+            event, found = "killed child processes", _report.killed(killed)
+            line = f"supervisor: {event} that did not end when they were told to:"
+            self._tell(event, found, line, logging.WARNING, is_loud=True)
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # closed: nobody waits
                 self._loop.call_soon_threadsafe(self.notice)
@@ -641,6 +645,7 @@ class Supervisor:
 
     def on_first_step(self) -> None:
         """Tell who watches over the process."""
+        self._stopped_at = process.now()
         self._tell_stopping()
 
     def end_process(self) -> None:
@@ -713,6 +718,7 @@ class Supervisor:
 
     def _cancel(self, request: StopRequest) -> None:
         spared = self._spared()
+        self._asked_at = process.now()
         for run in list(self._runs):
             run.cancel(request)
         if self._token is not None:
@@ -735,6 +741,7 @@ class Supervisor:
 
     def _abandon(self, request: StopRequest) -> None:
         self._report_left("still at work as the stop is abandoned")
+        self._asked_at = self._asked_at or process.now()
         for run in list(self._runs):
             run.abandon(request)
         for task in self._spawned:
@@ -744,32 +751,68 @@ class Supervisor:
     def _spend(self) -> None:
         """The ladder has ended, and the process is not ours to end: leave what refuses."""
         self._is_spent = True
+        self._report_left("refused to stop", level=logging.ERROR)
         seconds = self._ladder.cancel + self._ladder.abandon
         for run in list(self._runs):
             run.give_up(seconds)
-        self._report_left("refused to stop", level=logging.ERROR)
+
+    # -- who is still at work -----------------------------------------------------------------
+
+    def _suspects(self) -> Iterator[Suspect]:
+        """The tasks that it waits for; in any thread."""
+        now = process.now()
+        asked = now - self._asked_at if self._asked_at is not None else None
+        for run in list(self._runs):
+            if not run.is_over:
+                yield from run.suspects(asked)
+        for task in list(self._spawned):
+            yield Suspect(task=task, what=f"spawned task {task.get_name()!r}", asked=asked)
+        for child in list(self._children):
+            yield from child._suspects()
+        body = self._body
+        if body is not None and body.task is not None and self._state is not _State.CLOSED:
+            since = body.cancelled_at
+            asked = now - since if since is not None else None
+            yield Suspect(task=body.task, what="the body of the block", asked=asked)
+        for run in list(self._runs):  # who only waits for one refuses nothing
+            yield from (Suspect(task=reader) for reader in run.readers)
 
     def _report_left(self, event: str, level: int = logging.WARNING) -> None:
-        """Tell who is still at work, at what, with each stack."""
-        left = [f"{run.name}: {run.doing()}" for run in self._runs if not run.is_over]
-        left += [f"task {task.get_name()}" for task in self._spawned]
-        if not left:
-            return
-        seconds = self._course.climb.entered_at and process.now() - self._course.climb.entered_at
-        lines = "\n".join(f"  {who}" for who in left)
-        stacks = autopsy.text(self._loop)
-        reporter.event(
+        found = _report.gather(self._suspects, self._loop, self._processes)
+        if any(finding.kind != "thread" for finding in found.shown):
+            line = f"supervisor: {event}, {self._age():.1f} s after it was asked for:"
+            self._tell(event, found, line, level, is_loud=self._exits and self._may_exit())
+
+    def on_stuck(self) -> None:
+        """The loop is blocked at ABANDON: tell by what."""
+        if self._parent is None and self._loop is not None and not self._loop.is_closed():
+            found = _report.blocker(self._suspects, self._loop, self._thread)
+            line = f"supervisor: the event loop is blocked, {self._age():.1f} s after the stop"
+            self._tell("event loop blocked", found, line, logging.WARNING, is_loud=self._exits)
+
+    def _tell(
+        self, event: str, found: Findings, line: str, level: int, *, is_loud: bool, **facts: Any
+    ) -> None:
+        request = self._course.request
+        _report.tell(
             event,
+            found,
+            line=line,
             level=level,
-            line=f"supervisor: {event}:\n{lines}",
-            left=left,
+            is_loud=is_loud,
             rung=self.rung.name,
-            seconds=seconds,
-            stacks=stacks,
+            reason=request.reason if request is not None else None,
+            seconds=self._age(),
+            **facts,
         )
+
+    def _age(self) -> float:
+        """Seconds since a stop was asked for."""
+        return process.now() - self._stopped_at if self._stopped_at is not None else 0.0
 
     def _cancel_body(self) -> None:
         if self._state is _State.OPEN and self._body is not None:
+            self._body.cancelled_at = self._body.cancelled_at or process.now()
             self._body.cancel()
 
     def _exit(self) -> None:
@@ -782,9 +825,13 @@ class Supervisor:
         exit_now(FORCED, lambda: self._last_words(line))
 
     def _last_words(self, line: str) -> None:
-        killed = self._processes.kill() if self._processes is not None else []
-        lines = [line, *(f"supervisor: killed {process}" for process in killed)]
-        autopsy.write("\n".join(lines), self._loop)
+        """In a thread of its own, which is not waited for long."""
+        reporter.write(f"{line}\n")
+        victims = _report.killed(self._processes.kill() if self._processes is not None else [])
+        found = victims + _report.gather(self._suspects, self._loop, whole=True)
+        line = "supervisor: still at work at the end:"
+        self._tell("forced end", found, line, logging.ERROR, is_loud=True, status=FORCED)
+        reporter.flush(REPORT_SECONDS)
 
     # -- what it says -------------------------------------------------------------------------
 

@@ -1,55 +1,339 @@
-"""The autopsy: what refused to stop, with the stack of every thread and task."""
+"""The autopsy: who is still at work as a stop runs out of time, and at which line.
+
+For two readers: a block of text for a person, and the same as facts for a log.
+
+A task is told by what it awaits: each coroutine knows the one that it waits for, down to the
+innermost line of the user's (`Task.get_stack` knows the outermost only). One that waits for another
+task of the list, or for the supervisor, refuses nothing and is left out; so are the frames of
+asyncio, AutoGen and this package, which are the same in every report.
+
+What is reported is bounded, for the report is made while the ladder goes on: of ten thousand tasks
+the first twenty are looked into, and all are counted. Source lines are not shown: to read them
+takes a disk. Everything here may be called from any thread; a task that goes on meanwhile is shown
+at one of the lines that it was at.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import faulthandler
-import os
+import gc
+import inspect
 import sys
 import threading
-import traceback
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, Final
+
+AnyTask = asyncio.Task[Any]
+
+MOST: Final = 20
+"""Of each kind, how many a report shows."""
+
+_DEEPEST: Final = 10  # frames of one stack
+_LONGEST: Final = 200  # awaits that are followed: more is a recursion, or a ring
+_LOOPS: Final = frozenset({"asyncio", "uvloop", "supervisor"})
+_MACHINERY: Final = _LOOPS | {
+    "autogen_agentchat",
+    "autogen_core",
+    "concurrent",
+    "contextlib",
+    "queue",
+    "selectors",
+    "threading",
+}
 
 
-def write(line: str, loop: asyncio.AbstractEventLoop | None) -> None:
-    """Write a report on stderr; called in a thread that may be left behind at any moment.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Suspect:
+    """A task, and what is known of it.
 
     Args:
-        line: What has happened.
-        loop: Whose tasks to show; None where there is none yet.
+        task: The task.
+        what: What it is to a person ("the body of the block"); its name if empty.
+        agent: On whose behalf it works.
+        team: In which team.
+        tool: In which tool it is.
+        asked: Seconds since it was cancelled.
     """
-    _put(f"{line}\n")
-    with contextlib.suppress(Exception):  # no report must keep the next one
-        _put(_tasks(loop))
-    with contextlib.suppress(Exception):
-        faulthandler.dump_traceback(2, all_threads=True)
+
+    task: AnyTask
+    what: str = ""
+    agent: str | None = None
+    team: str | None = None
+    tool: str | None = None
+    asked: float | None = None
 
 
-def text(loop: asyncio.AbstractEventLoop | None) -> str:
-    """The same as a text: tasks and threads, each with its stack.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One line of a report, and a stack: a task, a process or a thread."""
+
+    kind: str
+    name: str
+    what: str = ""
+    agent: str | None = None
+    team: str | None = None
+    tool: str | None = None
+    function: str | None = None
+    """What a thread was given to do."""
+    asked: float | None = None
+    """Seconds since it was told to end."""
+    age: float | None = None
+    """Seconds since it has begun."""
+    stack: Sequence[str] = ()
+    """Functions with file and line, the innermost last."""
+
+    def __str__(self) -> str:
+        return "\n".join((f"  {self._title()}", *(f"    {line}" for line in self.stack)))
+
+    def _title(self) -> str:
+        who = self.what or f"{self.kind} {self.name}"
+        if self.agent is not None or self.team is not None:
+            who = " of ".join(
+                f"{kind} {name!r}"
+                for kind, name in (("agent", self.agent), ("team", self.team))
+                if name is not None
+            )
+        parts = [
+            who,
+            f"in tool {self.tool!r}" if self.tool is not None else "",
+            f"in {self.function}()" if self.function is not None else "",
+            f"at work for {self.age:.1f} s" if self.age is not None else "",
+            f"told to end {self.asked:.1f} s ago" if self.asked is not None else "",
+        ]
+        return ", ".join(part for part in parts if part)
+
+    def facts(self) -> Mapping[str, Any]:
+        """What is known of it, for a log."""
+        return {
+            name: value
+            for name in self.__slots__
+            if (value := getattr(self, name)) not in (None, "", ())
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Some of those that were found, and how many there are in all."""
+
+    shown: Sequence[Finding] = ()
+    count: int = 0
+
+    def __add__(self, other: Findings) -> Findings:
+        return Findings((*self.shown, *other.shown), self.count + other.count)
+
+    def __str__(self) -> str:
+        lines = [str(finding) for finding in self.shown]
+        if more := self.count - len(self.shown):
+            lines.append(f"  and {more:,} more, not shown")
+        return "\n".join(lines)
+
+    def facts(self) -> Sequence[Mapping[str, Any]]:
+        """Each as facts for a log."""
+        return [finding.facts() for finding in self.shown]
+
+
+# -- tasks ----------------------------------------------------------------------------------------
+
+
+def tasks(suspects: Iterable[Suspect]) -> Findings:
+    """Tell those that refuse, the first of them at which line.
 
     Args:
-        loop: Whose tasks to show; None where there is none yet.
+        suspects: Tasks; what is known more about comes before what is known less about.
+    """
+    known: dict[AnyTask, Suspect] = {}
+    for suspect in suspects:
+        if not suspect.task.done():
+            known.setdefault(suspect.task, suspect)
+    awaited = {task: _awaited_tasks(task) for task in known}
+    waiters = {other: task for task, others in awaited.items() for other in others}
+    last = [task for task, others in awaited.items() if not any(o in known for o in others)]
+    shown, dropped = list[Finding](), 0
+    for task in last or list(known):  # all: they wait for each other
+        if len(shown) == MOST:
+            break
+        finding = _task(known[task], known, waiters)
+        shown += [] if finding is None else [finding]
+        dropped += finding is None
+    return Findings(shown, len(last or known) - dropped)
+
+
+def _task(
+    suspect: Suspect, known: Mapping[AnyTask, Suspect], waiters: Mapping[AnyTask, AnyTask]
+) -> Finding | None:
+    frames = _frames(suspect.task)
+    users = _users(frames)
+    outward = list(_outward(suspect, known, waiters))
+    tool = next((s.tool for s in outward if s.tool is not None), None)
+    if not users and tool is None:
+        return None  # a part of AutoGen's or ours, which waits for others
+    if suspect.team is None and _waits_for_us(frames, users[-1]):
+        return None
+    return Finding(
+        kind="task",
+        name=suspect.task.get_name(),
+        what=suspect.what,
+        agent=next((s.agent for s in outward if s.agent is not None), None),
+        team=suspect.team,
+        tool=tool,
+        asked=suspect.asked,
+        stack=_places(users or frames[-1:]),
+    )
+
+
+def _outward(
+    suspect: Suspect, known: Mapping[AnyTask, Suspect], waiters: Mapping[AnyTask, AnyTask]
+) -> Iterator[Suspect]:
+    """This one, and those that wait for it, in a row."""
+    task: AnyTask | None = suspect.task
+    for _ in range(_LONGEST):
+        if task is None or task not in known:
+            return
+        yield known[task]
+        task = waiters.get(task)
+
+
+def _awaited_tasks(task: AnyTask) -> Iterable[AnyTask]:
+    """The tasks that it waits for, directly or in `gather`; by private names, which are old."""
+    awaited = getattr(task, "_fut_waiter", None)
+    candidates: Iterable[Any] = (awaited, *getattr(awaited, "_children", ()))
+    return [other for other in candidates if isinstance(other, asyncio.Task)]
+
+
+def _waits_for_us(frames: Sequence[FrameType], innermost: FrameType) -> bool:
+    """Whether a task's innermost frame of the user's waits for this package."""
+    below = frames[frames.index(innermost) + 1 :]
+    return any(_package(frame) == "supervisor" for frame in below)
+
+
+def stack(task: AnyTask) -> Sequence[str]:
+    """The user's lines that a task is at, the innermost last; empty where it is at none."""
+    return _places(_users(_frames(task)))
+
+
+def _frames(task: AnyTask) -> list[FrameType]:
+    """The frames of the coroutines that a task waits in, the innermost last."""
+    running = _running_frames(task)
+    if running is not None:
+        return running
+    frames: list[FrameType] = []
+    awaited: Any = task.get_coro()
+    for _ in range(_LONGEST):
+        if awaited is None:
+            break
+        frame: FrameType | None = _first(awaited, "cr_frame", "ag_frame", "gi_frame")
+        if frame is not None:
+            frames.append(frame)
+        waits_for = _first(awaited, "cr_await", "gi_yieldfrom", "ag_await")
+        awaited = waits_for if waits_for is not None else _behind(awaited)
+    return frames
+
+
+def _running_frames(task: AnyTask) -> list[FrameType] | None:
+    """Those of a task that runs now: its coroutines do not know each other meanwhile."""
+    if asyncio.current_task(task.get_loop()) is not task:
+        return None
+    outermost = getattr(task.get_coro(), "cr_frame", None)
+    for ident, innermost in _current_frames().items():
+        frames = _of_thread(ident, innermost)
+        if any(frame is outermost for frame in frames):
+            return _within_loop(frames)
+    return None
+
+
+def _first(thing: object, *names: str) -> Any:
+    return next(
+        (value for name in names if (value := getattr(thing, name, None)) is not None), None
+    )
+
+
+def _behind(awaited: object) -> object | None:
+    """The coroutine or generator behind an object that hides it, as `async for` makes them."""
+    if not type(awaited).__name__.startswith(("async_generator_", "coroutine_wrapper")):
+        return None
+    held = gc.get_referents(awaited)
+    return next((it for it in held if inspect.isasyncgen(it) or inspect.iscoroutine(it)), None)
+
+
+# -- threads --------------------------------------------------------------------------------------
+
+
+def threads(
+    calls: Mapping[int, tuple[str, float]],
+    others: Iterable[int] = (),
+    told: Collection[Sequence[str]] = (),
+) -> Findings:
+    """Tell which threads are at work, and at which line.
+
+    Args:
+        calls: For threads of ours that do something for the user: what, and for how many seconds.
+        others: More threads to look at; who waits in a pool, or a loop, is left out.
+        told: Stacks that were told already, as those of tasks.
     """
     names = {thread.ident: thread.name for thread in threading.enumerate()}
-    stacks = [
-        f"Thread {names.get(ident, ident)!r}:\n{''.join(traceback.format_stack(frame))}"
-        # There is no other way; documented, in spite of its name.
-        for ident, frame in sys._current_frames().items()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-    ]
-    return _tasks(loop) + "".join(stacks)
+    frames = _current_frames()
+    idents = [*calls, *(ident for ident in others if ident not in calls)]
+    found: list[Finding] = []
+    for ident in idents:
+        users = _users(_within_loop(_of_thread(ident, frames[ident]))) if ident in frames else []
+        finding = _thread(names.get(ident, str(ident)), _places(users), calls.get(ident))
+        if finding is not None and finding.stack not in told:
+            found.append(finding)
+    return Findings(found[:MOST], len(found))
 
 
-def _tasks(loop: asyncio.AbstractEventLoop | None) -> str:
-    if loop is None:
-        return ""
-    return "".join(_task(task) for task in asyncio.all_tasks(loop))
+def all_threads() -> Iterable[int]:
+    """All threads that Python knows of."""
+    return _current_frames().keys()
 
 
-def _task(task: asyncio.Task[object]) -> str:
-    stack = [line for frame in task.get_stack() for line in traceback.format_stack(frame, limit=1)]
-    return f"Task {task.get_name()!r}:\n{''.join(stack)}"
+def _thread(name: str, stack: Sequence[str], call: tuple[str, float] | None) -> Finding | None:
+    if call is not None:
+        what, age = call
+        return Finding(kind="thread", name=name, function=what, age=age, stack=stack)
+    is_ours = name.startswith("supervisor-")
+    return None if is_ours or not stack else Finding(kind="thread", name=name, stack=stack)
 
 
-def _put(text: str) -> None:
-    os.write(2, text.encode(errors="backslashreplace"))
+def _current_frames() -> Mapping[int, FrameType]:
+    # There is no other way; documented, in spite of its name.
+    return sys._current_frames()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+
+
+def _of_thread(ident: int, innermost: FrameType) -> list[FrameType]:
+    """A thread's frames, the innermost last, without the report's own."""
+    frames: list[FrameType] = []
+    frame: FrameType | None = innermost
+    while frame is not None:
+        frames.append(frame)
+        frame = frame.f_back
+    if ident == threading.get_ident():
+        while frames and _package(frames[0]) == "supervisor":
+            del frames[0]
+    return frames[::-1]
+
+
+def _within_loop(frames: list[FrameType]) -> list[FrameType]:
+    """What the innermost loop or pool has called: what is outside of it is at no work."""
+    outside = [n for n, frame in enumerate(frames) if _package(frame) in _LOOPS]
+    return frames[outside[-1] + 1 :] if outside else frames
+
+
+# -- frames ---------------------------------------------------------------------------------------
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__")).partition(".")[0]
+
+
+def _users(frames: Sequence[FrameType]) -> list[FrameType]:
+    return [frame for frame in frames if _package(frame) not in _MACHINERY]
+
+
+def _places(frames: Sequence[FrameType]) -> Sequence[str]:
+    return tuple(
+        f"{frame.f_code.co_qualname} ({frame.f_code.co_filename}:{frame.f_lineno})"
+        for frame in frames[-_DEEPEST:]
+    )

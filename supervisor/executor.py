@@ -52,10 +52,12 @@ import os
 import signal
 import sys
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import Context
 from typing import Any, ParamSpec, TypeVar
 
 if sys.platform != "win32":
@@ -81,6 +83,7 @@ class _Call(Future[Any]):
         super().__init__()
         self.work = work
         self.tie = _Tie.WANTED
+        self.began_at = 0.0
         self._on_orphaned = on_orphaned
 
     def cancel(self) -> bool:
@@ -165,6 +168,16 @@ class Executor(ThreadPoolExecutor):
         with self._lock:
             return [thread for call, thread in self._running.items() if call.tie is not _Tie.WANTED]
 
+    def calls(self) -> dict[int, tuple[str, float]]:
+        """What runs in each thread that is at work, and for how many seconds."""
+        now = time.monotonic()
+        with self._lock:
+            return {
+                thread.ident: (_function(call.work), now - call.began_at)
+                for call, thread in self._running.items()
+                if thread.ident is not None
+            }
+
     def rouse(self, seconds: float = 0.1) -> None:
         """End the orphans that read from stdin, as by end-of-file; each is tried once.
 
@@ -232,6 +245,7 @@ class Executor(ThreadPoolExecutor):
                 self._idle -= 1
                 if self._queue:
                     call = self._queue.popleft()
+                    call.began_at = time.monotonic()
                     self._running[call] = thread
                     return call
             self._workers.discard(thread)
@@ -256,12 +270,34 @@ def adopt(loop: asyncio.AbstractEventLoop) -> None:
     if loop in _adopted:
         return
     found = getattr(loop, "_default_executor", None)  # asyncio has no public way to ask
+    ours: Executor | None = None
     if found is None or getattr(found, "_thread_name_prefix", "") == "asyncio":
-        loop.set_default_executor(Executor())
-    _adopted.add(loop)
+        ours = Executor()
+        loop.set_default_executor(ours)
+    _adopted[loop] = ours
 
 
-_adopted: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
+def calls(loop: asyncio.AbstractEventLoop | None) -> dict[int, tuple[str, float]]:
+    """What the threads of a loop's `Executor` are at, by thread; nothing where it has none."""
+    ours = _adopted.get(loop) if loop is not None else None
+    return ours.calls() if ours is not None else {}
+
+
+_adopted: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Executor | None] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def _function(work: Any) -> str:
+    """The name of what is called behind `to_thread`, `run_in_executor` and `partial`."""
+    arguments: tuple[Any, ...] = ()
+    while isinstance(work, functools.partial):
+        arguments = (*work.args, *arguments)
+        work = work.func
+        if isinstance(getattr(work, "__self__", None), Context) and arguments:  # Context.run
+            work, *rest = arguments
+            arguments = tuple(rest)
+    return str(getattr(work, "__qualname__", type(work).__name__))
 
 
 def _run(call: _Call) -> None:

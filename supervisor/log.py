@@ -73,9 +73,13 @@ class Reporter:
         if line is not None and _is_terminal():
             self.write(f"{line}\n")
 
-    def write(self, text: str) -> None:
-        """Write text to stderr, terminal or not."""
-        self._stderr.put(lambda: _write_to_stderr(text))
+    def write(self, text: str | Callable[[], str]) -> None:
+        """Write text to stderr, terminal or not.
+
+        Args:
+            text: What to write, or what makes it, which is called in the thread that writes.
+        """
+        self._stderr.put(lambda: _write_to_stderr(text if isinstance(text, str) else text()))
 
     def flush(self, seconds: float = 0.2) -> bool:
         """Wait until what was reported so far is written.

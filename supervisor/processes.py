@@ -30,6 +30,7 @@ one it is a child again.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import select
 import shlex
@@ -112,6 +113,11 @@ class Processes:
         for member in self._members():
             self._add([member, *self._reach({member.pid}, _below(member))])
         return list(self._alive())
+
+    def known(self, most: int) -> tuple[list[Killed], int]:
+        """Tell of some of those that were found so far and are alive, and how many they are."""
+        alive = self._alive()
+        return [_describe(process) for process in itertools.islice(alive, most)], len(alive)
 
     def terminate(self) -> list[Process]:
         """Tell all to end, and those that are stopped to go on; does not wait.

@@ -137,7 +137,8 @@ def _reports_on_demand(sup: Supervisor) -> Generator[None]:
         return
 
     def tell(_number: int, _frame: object) -> None:
-        reporter.write(f"{sup.dump()}\n")
+        # Made in the thread that writes: here it would interrupt who may hold a lock.
+        reporter.write(lambda: f"{sup.dump()}\n")
 
     has_quit = signal.getsignal(signal.SIGQUIT) is signal.SIG_DFL
     has_usr1 = signal.SIGUSR1 not in sup.handled
@@ -145,6 +146,7 @@ def _reports_on_demand(sup: Supervisor) -> Generator[None]:
     if has_quit:
         faulthandler.register(signal.SIGQUIT, file=2, chain=True)
     if has_usr1:
+        reporter.write("")  # its thread runs from here on, for a handler must not start one
         signal.signal(signal.SIGUSR1, tell)
 
     def take_back() -> None:

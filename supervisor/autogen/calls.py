@@ -22,9 +22,11 @@ class Call:
     Args:
         task: The task of AutoGen's that carries it out.
         coro: Its coroutine, before its first step.
+        agent: The name of the agent that makes it, where that is known.
     """
 
-    def __init__(self, task: AnyTask, coro: Any) -> None:
+    def __init__(self, task: AnyTask, coro: Any, agent: str | None = None) -> None:
+        self.agent = agent
         self._task = task
         self._coro = coro
         self._children: list[Any] = []

@@ -72,7 +72,7 @@ class Journal:
 
     def call(self, task: AnyTask, coro: Any, root: AnyTask | None) -> None:
         """A tool is called, on behalf of a handler."""
-        call = self._calls[task] = Call(task, coro)
+        call = self._calls[task] = Call(task, coro, self.agent_at(root))
         turn = self._turns.get(cast(AnyTask, root))
         if turn is not None and not self.is_closed:
             turn.calls.append(call)
@@ -218,6 +218,16 @@ class Journal:
     def speakers(self) -> list[str]:
         """The names of the agents whose turn it is."""
         return [name for name, _ in self._open_turns() if name]
+
+    def agent_at(self, root: AnyTask | None) -> str | None:
+        """The name of the agent that this handler, or this driver, works for."""
+        turn = self._turns.get(cast(AnyTask, root))
+        name = getattr(turn.agent, "name", None) if turn is not None else None
+        return str(name) if name is not None else None
+
+    def call_at(self, task: AnyTask) -> Call | None:
+        """The tool call that this task carries out."""
+        return self._calls.get(task)
 
     def groups(self) -> list[Group]:
         """The teams that were at work."""

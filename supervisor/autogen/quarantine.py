@@ -6,14 +6,12 @@ one before it, and a team that something refuses to leave is not run again until
 
 from __future__ import annotations
 
-import gc
-import inspect
 from collections.abc import Iterable
-from types import FrameType
-from typing import Any, Protocol
+from typing import Protocol
 
 from autogen_agentchat.base import Team
 
+from supervisor import autopsy
 from supervisor.autogen.reach import reach
 from supervisor.tasks import AnyTask
 
@@ -75,39 +73,5 @@ def free(run: Running) -> None:
 def doing(tasks: Iterable[AnyTask]) -> str:
     """What these tasks are at: of each the innermost line that is the user's."""
     tasks = list(tasks)
-    frames = [frame for task in tasks if (frame := _innermost(task)) is not None]
-    places = dict.fromkeys(_place(frame) for frame in frames)
-    return ", ".join(places or [task.get_name() for task in tasks])
-
-
-def _innermost(task: AnyTask) -> FrameType | None:
-    found: FrameType | None = None
-    awaited: Any = task.get_coro()
-    while awaited is not None:
-        frame: FrameType | None = _first(awaited, "cr_frame", "ag_frame")
-        found = frame if frame is not None and _is_users(frame) else found
-        waits_for = _first(awaited, "cr_await", "gi_yieldfrom", "ag_await")
-        awaited = waits_for if waits_for is not None else _generator_behind(awaited)
-    return found
-
-
-def _first(thing: object, *names: str) -> Any:
-    return next(
-        (value for name in names if (value := getattr(thing, name, None)) is not None), None
-    )
-
-
-def _generator_behind(awaited: object) -> object | None:
-    """The async generator that an `async for` waits for, by an object that hides it."""
-    if not type(awaited).__name__.startswith("async_generator_"):
-        return None
-    return next((held for held in gc.get_referents(awaited) if inspect.isasyncgen(held)), None)
-
-
-def _is_users(frame: FrameType) -> bool:
-    package = str(frame.f_globals.get("__name__")).partition(".")[0]
-    return package not in ("asyncio", "autogen_agentchat", "autogen_core", "supervisor")
-
-
-def _place(frame: FrameType) -> str:
-    return f"{frame.f_code.co_qualname} ({frame.f_code.co_filename}:{frame.f_lineno})"
+    stacks = [stack for task in tasks if (stack := autopsy.stack(task))]
+    return ", ".join(dict.fromkeys(stack[-1] for stack in stacks) or [t.get_name() for t in tasks])

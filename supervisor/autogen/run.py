@@ -32,6 +32,7 @@ from supervisor.autogen.conclusion import Conclusion
 from supervisor.autogen.settling import Settling, seconds_alone
 from supervisor.autogen.stage import Stage
 from supervisor.autogen.waiting import Waiting
+from supervisor.autopsy import Suspect
 from supervisor.errors import Quarantined, SettingsError, SupervisorError, UsageError
 from supervisor.events import Rung, StopRequest
 from supervisor.log import reporter
@@ -324,10 +325,15 @@ class Run(Coroutine[Any, Any, TaskResult]):
         """Whether there is nothing to wait for any more: it is done, or was given up."""
         return self._phase is Phase.DONE or self._is_quarantined
 
-    def doing(self) -> str:
-        """Whose turn it is, and at which lines of the user's it is."""
-        left = self._settling.left() if self._settling is not None else self._stage.scope.at_work()
-        return f"{', '.join(self.speakers())} at {quarantine.doing(left) or 'nothing'}"
+    def suspects(self, asked: float | None) -> list[Suspect]:
+        """Its tasks that are at work, for a report.
+
+        Args:
+            asked: For how many seconds they have been told to end.
+        """
+        settling = self._settling
+        tasks = self._stage.scope.at_work() if settling is None else settling.struck()
+        return [self._stage.suspect(task, self.name, asked) for task in tasks]
 
     def _stop(self, reason: str) -> None:
         """Stop this run alone, with a ladder of its own."""

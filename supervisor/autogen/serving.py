@@ -24,6 +24,7 @@ from supervisor.autogen import conclusion, sharing
 from supervisor.autogen.private.workers import EVENT_ERROR, Servable, served
 from supervisor.autogen.settling import Settling, seconds_alone
 from supervisor.autogen.stage import Stage
+from supervisor.autopsy import Suspect
 from supervisor.events import Rung, StopRequest
 from supervisor.log import reporter
 from supervisor.settings import Ladder
@@ -116,9 +117,12 @@ class Serving:
         """For whom the messages are that are being handled."""
         return list(dict.fromkeys(self._handlers.values()))
 
-    def doing(self) -> str:
-        """For whom the messages are that are being handled."""
-        return ", ".join(self.speakers()) or "nothing"
+    def suspects(self, asked: float | None) -> list[Suspect]:
+        """The handlers that are at work, for a report."""
+        return [
+            Suspect(task=task, agent=what, team=self.name, asked=asked)
+            for task, what in list(self._handlers.items())
+        ]
 
     def drain(self, request: StopRequest) -> None:
         """Take no further message, and let those being handled finish."""

@@ -134,9 +134,12 @@ class Settling:
 
         A helper is not among them: it is no reason to do without its team.
         """
-        alive = [task for task in self._scope.alive(*Kind) if task in self._struck]
         helping = set(self._scope.alive(Kind.HELPER))
-        return [task for task in alive if task not in helping]
+        return [task for task in self.struck() if task not in helping]
+
+    def struck(self) -> list[AnyTask]:
+        """The same, and the helpers that were cancelled."""
+        return [task for task in self._scope.alive(*Kind) if task in self._struck]
 
     def leave_helpers(self) -> None:
         """Wait no longer for helpers that refuse to end."""

@@ -13,6 +13,7 @@ from supervisor.autogen.journal import Journal
 from supervisor.autogen.private import Engine
 from supervisor.autogen.reach import reach
 from supervisor.autogen.token import SupervisedToken
+from supervisor.autopsy import Suspect
 from supervisor.tasks import AnyTask, Kind, Scope, tracker
 
 
@@ -64,6 +65,14 @@ class Stage:
         """Count what waits in the queues as said, and nothing that is said from here on."""
         own = [found for engine in self.engines.values() for found in engine.waiting()]
         self.journal.close([*own, *self.shared.waiting()])
+
+    def suspect(self, task: AnyTask, team: str, asked: float | None) -> Suspect:
+        """Tell whose task it is, for a report."""
+        agent, tool = self.journal.agent_at(self.scope.root(task)), None
+        call = self.journal.call_at(task)
+        if call is not None:  # which outlives its turn, where it refuses to end
+            agent, tool = call.agent, call.call.name
+        return Suspect(task=task, team=team, agent=agent, tool=tool, asked=asked)
 
     def executions(self) -> list[int]:
         """The pids of the processes in which AutoGen's local executor runs code now."""

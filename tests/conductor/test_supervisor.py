@@ -565,7 +565,11 @@ async def test_a_task_that_refuses_is_left(caplog: pytest.LogCaptureFixture) -> 
     await asyncio.wait([task])
     assert was_left
     assert await asyncio.to_thread(reporter.flush, 5)
-    assert "refused to stop" in caplog.messages
+    [record] = [r for r in caplog.records if r.message == "refused to stop"]
+    [left] = record.__dict__["left"]
+    assert (left["kind"], left["name"]) == ("task", "mule")
+    assert "insist (" in left["stack"][-1]
+    assert left["asked"] > 0
 
 
 # --- cancellations from outside ------------------------------------------------------------------

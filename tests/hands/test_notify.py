@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from pathlib import Path
 
@@ -81,10 +82,12 @@ async def test_a_ready_file_that_cannot_be(tmp_path: Path) -> None:
             pass
 
 
-async def test_a_dump_tells_tasks_and_threads() -> None:
-    """`dump` gives each task and thread with its stack, at any time."""
+async def test_a_dump_tells_what_is_at_work() -> None:
+    """`dump` gives each task with its stack, at any time; the body too."""
     async with Supervisor(signals={}) as sup:
+        task = sup.spawn(asyncio.sleep(0), name="short")
         report = sup.dump()
-    assert "test_a_dump_tells_tasks_and_threads" in report
-    assert "Thread 'MainThread'" in report
+        await task
+    assert "the body of the block\n" in report
+    assert "test_a_dump_tells_what_is_at_work (" in report
     assert "Supervisor open" in report

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import re
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytestmark = [pytest.mark.process, pytest.mark.skipif(sys.platform == "win32", reason="POSIX")]
 
 ROOT = Path(__file__).parents[2]
+_MARGIN = 1.0  # seconds, on a busy machine
 PROGRAM = """
 import logging
 from supervisor import Ladder, run
@@ -78,3 +86,163 @@ def test_abandon_is_logged_with_who_is_at_work() -> None:
     status, told = _report(signal.SIGTERM)
     assert status == 137
     assert "still at work as the stop is abandoned" in told
+
+
+# -- who refuses, of all kinds --------------------------------------------------------------------
+
+REFUSES = """
+import asyncio, json, logging, os, subprocess, sys, time
+from supervisor import Ladder, run
+from tests.agents import team
+from tests.process.agents import tool_caller
+
+class Facts(logging.Handler):
+    def emit(self, record):
+        left = getattr(record, "left", None)
+        print(json.dumps([record.message if hasattr(record, "message") else record.msg, left]))
+
+logging.getLogger("supervisor").addHandler(Facts())
+
+async def refuses_below(seconds=60):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            await asyncio.sleep(seconds)
+        except asyncio.CancelledError:
+            pass
+
+async def look_up() -> str:
+    "Refuses."
+    await asyncio.gather(refuses_below())
+    return ""
+
+async def spawned():
+    await refuses_below()
+
+def sleeps():
+    "In a thread."
+    time.sleep(60)
+
+async def main(sup):
+    command = ["sh", "-c", "trap '' TERM; echo; exec sleep 60"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+        child.stdout.readline()
+        sup.spawn(spawned(), name="mule")
+        thread = asyncio.ensure_future(asyncio.to_thread(sleeps))
+        caller = tool_caller("caller", look_up)
+        asyncio.get_running_loop().call_later(0.2, lambda: print("ready", flush=True))
+        await sup.stream(team(caller, turns=1), "go")
+
+import tests.process.agents
+tests.process.agents.tell = lambda *_: None
+"""
+RUN = """
+run(main, ladder=Ladder(drain=0.2, cancel=0.3, abandon=0.5), loop=sys.argv[1], guard=False)
+"""
+
+
+@contextlib.contextmanager
+def _program(text: str, loop: str, stderr: int = subprocess.PIPE) -> Generator[Any]:
+    """Start it, and give it once it is ready; killed in the end."""
+    with subprocess.Popen(
+        [sys.executable, "-c", text, loop],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+        start_new_session=True,
+    ) as child:
+        try:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "ready\n"
+            yield child
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_each_climb_past_cancel_tells_who_refuses(loop: str) -> None:
+    """A tool with its agent, a task, a process, a thread: for a person, and as facts, once each."""
+    with _program(REFUSES + RUN, loop) as child:
+        child.send_signal(signal.SIGTERM)
+        out, told = child.communicate(timeout=15)
+    assert child.returncode == 137
+    abandoned, killed, ended = _blocks(told)
+    for block in (abandoned, ended):
+        assert re.search(r"agent 'caller' of team 'team', in tool 'look_up', told to end \d", block)
+        assert re.search(r"spawned task 'mule', told to end \d\.\d s ago\n    spawned \(", block)
+        assert re.search(r"thread supervisor-executor_\d, in sleeps\(\), at work for \d", block)
+        assert block.count("    refuses_below (") == 2
+        assert "asyncio" not in block
+    assert re.search(r"process \d+ sleep 60\n", abandoned)
+    assert re.search(r"process \d+ sleep 60, killed\n", killed)
+    events = dict(json.loads(line) for line in out.splitlines())
+    for event in ("still at work as the stop is abandoned", "forced end"):
+        in_tool = next(one for one in events[event] if one.get("tool") == "look_up")
+        assert (in_tool["kind"], in_tool["agent"], in_tool["team"]) == ("task", "caller", "team")
+        assert "thread" in {one["kind"] for one in events[event]}
+        assert out.count(event) == 1
+
+
+def _blocks(told: str) -> list[str]:
+    """The blocks of a report, each with its first line."""
+    lines = [line for line in re.split(r"^(?=supervisor: )", told, flags=re.MULTILINE) if line]
+    return [line for line in lines if line.count("\n") > 1]
+
+
+def test_a_report_that_nobody_reads_does_not_delay_the_end() -> None:
+    """With stderr a full pipe each rung comes at its time."""
+    unread, full = os.pipe()
+    os.set_blocking(full, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(full, b"x" * 4096)
+    os.set_blocking(full, True)
+    try:
+        with _program(REFUSES + RUN, "asyncio", stderr=full) as child:
+            child.send_signal(signal.SIGTERM)
+            began = time.monotonic()
+            assert child.wait(15) == 137
+            assert time.monotonic() - began < 1.0 + 0.2 + _MARGIN
+    finally:
+        os.close(unread)
+        os.close(full)
+
+
+BLOCKED = """
+async def main(sup):
+    def holds():
+        print("ready", flush=True)
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            try:
+                time.sleep(60)
+            except BaseException:
+                pass
+    class Holds(Agent):
+        async def work(self, token):
+            holds()
+    await sup.stream(team(Holds("holder"), turns=1), "go")
+"""
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_blocked_loop_is_told_of_on_demand_and_at_abandon(loop: str) -> None:
+    """By another thread than the one that is blocked: the agent, and the line."""
+    text = REFUSES + "from tests.agents import Agent\n" + BLOCKED + RUN
+    with _program(text, loop) as child:
+        assert child.stderr is not None
+        told = ""
+        child.send_signal(signal.SIGUSR1)
+        while "holds (" not in told:
+            told += child.stderr.readline()
+        assert "agent 'holder' of team 'team'" in told
+        child.send_signal(signal.SIGTERM)
+        _, told = child.communicate(timeout=15)
+    assert child.returncode == 137
+    blocked, ended = _blocks(told)
+    assert "the event loop is blocked" in blocked
+    for block in (blocked, ended):
+        assert "agent 'holder' of team 'team'" in block
+        assert re.search(r"main.<locals>.holds \(", block)
