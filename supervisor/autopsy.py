@@ -23,7 +23,7 @@ import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 AnyTask = asyncio.Task[Any]
 
@@ -198,8 +198,11 @@ def _outward(
 def _awaited_tasks(task: AnyTask) -> Iterable[AnyTask]:
     """The tasks that it waits for, directly or in `gather`; by private names, which are old."""
     awaited = getattr(task, "_fut_waiter", None)
-    candidates: Iterable[Any] = (awaited, *getattr(awaited, "_children", ()))
-    return [other for other in candidates if isinstance(other, asyncio.Task)]
+    return [it for it in (awaited, *getattr(awaited, "_children", ())) if _is_task(it)]
+
+
+def _is_task(thing: object) -> TypeGuard[AnyTask]:
+    return isinstance(thing, asyncio.Task)
 
 
 def _waits_for_us(frames: Sequence[FrameType], innermost: FrameType) -> bool:
