@@ -19,11 +19,20 @@ own, holds no file of ours open (a pipeline would wait for it) and no directory;
 signal, for a service manager sends the stop to all processes alike; it does not kill a process that
 a debugger looks at.
 
+What it does at the deadline: it has the process's C code write the stacks to stderr, which needs
+no interpreter (under `run`, which registers that); says there why; kills the process, and whoever
+descends from it. Spared are those that were there before the guard, and multiprocessing's resource
+tracker, as `processes` has it. psutil would have to be imported for that; to read /proc takes 5 ms,
+and nothing before. A descendant is stopped first, so that it starts no other one, and is told by a
+pidfd, so that nobody else is hit.
+
 Not chosen: to fork it. A fork keeps every page that we change from then on, so it grows as we do,
 and with threads there is none to be had. A fresh interpreter has a few megabytes and 10 ms.
 
-Where it falls short: it cannot kill PID 1 (`run` splits there); the children of what it kills are
-left to whoever inherits them; under `strace`, which looks like a debugger, it waits.
+Where it falls short: it cannot kill PID 1 (`run` splits there); without /proc and pidfds (macOS)
+the children of what it kills are left to whoever inherits them, and so is one that had lost its
+parent before; a stderr that is a socket gets no line; under `strace`, which looks like a debugger,
+it waits.
 """
 
 from __future__ import annotations
@@ -38,7 +47,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from typing import Final
 
     from supervisor.events import Rung
@@ -49,6 +58,10 @@ HELD_SECONDS: Final = 0.2
 RESERVE: Final = 0.3
 """Seconds behind the deadline in which the process may end itself, and write its report."""
 
+STACKS: Final = getattr(signal, "SIGRTMAX", 0) - 2
+"""The signal on which the process writes its stacks, if it handles it; negative where none is."""
+
+_STACKS_SECONDS: Final = 0.1  # for them to be written; a full pipe would take for ever
 _LOOK_SECONDS: Final = 0.05  # between two looks while something is unread, and only then
 _TRACED_SECONDS: Final = 1.0  # between two looks at a process that a debugger holds
 _DUPLICATE_SECONDS: Final = 0.3  # of `ladder`
@@ -190,9 +203,10 @@ def _start(orders: int, bell: int) -> None:
 class _Watch:
     """The guard at work."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, spared: Collection[tuple[int, int]]) -> None:
         self._pid = pid
         self._pidfd = _pidfd(pid)
+        self._spared = spared
         self._bell = socket.socket(fileno=_BELL)
         self._orders = Orders(0, math.inf, [math.inf], {})
         self._seen = b""
@@ -254,12 +268,30 @@ class _Watch:
         return deadline + RESERVE
 
     def _kill(self) -> None:
-        _say_on_its_stderr(self._pid)
+        if _catches(self._pid, STACKS):
+            self._send(STACKS)
+            time.sleep(_STACKS_SECONDS)
+        victims = _stopped_descendants(self._pid, self._spared)
+        also = f" and {len(victims)} that it had started" if victims else ""
+        # Last: in a file that it does not append to, what it writes next would be over this.
+        _say_on_its_stderr(self._pid, f"{self._why()}; the guard killed process {self._pid}{also}")
+        self._send(signal.SIGKILL)
+        for pidfd in victims:
+            _send(pidfd, signal.SIGKILL)
+
+    def _why(self) -> str:
+        if not self._unread:
+            return "the process did not end itself by the deadline"
+        number, at = self._unread[0]
+        since = f"signal {number} unread for {time.monotonic() - at:.1f} s"
+        return f"the interpreter was held past the deadline ({since})"
+
+    def _send(self, number: int) -> None:
+        if self._pidfd is not None:
+            _send(self._pidfd, number)
+            return
         try:
-            if self._pidfd is not None:
-                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-            else:
-                os.kill(self._pid, signal.SIGKILL)
+            os.kill(self._pid, number)
         except OSError:  # it has ended, or is another user's by now
             return
 
@@ -273,30 +305,124 @@ def _pidfd(pid: int) -> int | None:
 
 
 def _is_traced(pid: int) -> bool:
+    return bool(_status(pid, b"TracerPid:", 10))
+
+
+def _status(pid: int, name: bytes, base: int) -> int:
+    """A number of what the kernel tells of a process; 0 where it does not."""
     try:
         with open(f"/proc/{pid}/status", "rb") as status:  # noqa: PTH123
-            return any(int(line.split()[1]) for line in status if line.startswith(b"TracerPid:"))
+            return next((int(it.split()[1], base) for it in status if it.startswith(name)), 0)
     except OSError:
-        return False
+        return 0
 
 
-def _say_on_its_stderr(pid: int) -> None:
+def _say_on_its_stderr(pid: int, text: str) -> None:
     """Leave a line where the process would have left its report; wait for nothing."""
-    line = b"supervisor: the interpreter was held past the deadline; the guard killed the process\n"
     try:
         flags = os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY
-        os.write(os.open(f"/proc/{pid}/fd/2", flags), line)
+        os.write(os.open(f"/proc/{pid}/fd/2", flags), f"supervisor: {text}\n".encode())
     except OSError:  # closed, a socket, a full pipe, no /proc
         return
 
 
+def _catches(pid: int, number: int) -> bool:
+    """Whether a process has a handler for a signal, which would end it otherwise."""
+    caught = _status(pid, b"SigCgt:", 16)
+    return number > 0 and bool(caught >> (number - 1) & 1)
+
+
+def _send(pidfd: int, number: int) -> None:
+    try:
+        signal.pidfd_send_signal(pidfd, number)
+    except OSError:  # it has ended, or is another user's by now
+        return
+
+
+# -- its descendants ------------------------------------------------------------------------------
+
+
+def _descendants(pid: int) -> Mapping[int, tuple[int, int]]:
+    """Who descends from a process: parent and start time, by pid; nobody where there is no /proc.
+
+    Its own pid is among them.
+    """
+    try:
+        found = {int(name): _stat(name) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208
+    except OSError:
+        return {}
+    below = {pid: found.get(pid, (0, 0))}
+    is_growing = True
+    while is_growing:
+        new = {p: stat for p, stat in found.items() if p not in below and stat[0] in below}
+        below.update(new)
+        is_growing = bool(new)
+    return below
+
+
+def _stopped_descendants(pid: int, spared: Collection[tuple[int, int]]) -> Sequence[int]:
+    """Stop those that are to be killed, until there are no new ones; a pidfd for each."""
+    victims: dict[int, int] = {}
+    for _ in range(_ROUNDS):
+        below = _descendants(pid)
+        new = [one for one in below if one not in victims and _is_victim(one, pid, below, spared)]
+        for one in new:
+            pidfd = _pidfd(one)
+            if pidfd is not None and _stat(str(one)) == below[one]:  # not another one by now
+                victims[one] = pidfd
+                _send(pidfd, signal.SIGSTOP)
+        if not new:
+            break
+    return list(victims.values())
+
+
+_ROUNDS: Final = 5  # a fork bomb of others must not delay the end
+
+
+def _is_victim(
+    one: int,
+    root: int,
+    below: Mapping[int, tuple[int, int]],
+    spared: Collection[tuple[int, int]],
+) -> bool:
+    if one in (root, os.getpid()) or _is_tracker(one):
+        return False
+    while one != root:  # what was there is spared, and all that it starts
+        if (one, below[one][1]) in spared:
+            return False
+        one = below[one][0]
+    return True
+
+
+def _is_tracker(pid: int) -> bool:
+    """Whether it is multiprocessing's resource tracker, which cleans up behind those that die."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as command:  # noqa: PTH123
+            return b"multiprocessing.resource_tracker" in command.read()
+    except OSError:
+        return False
+
+
+def _stat(pid: str) -> tuple[int, int]:
+    """The parent of a process, and when it was started."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:  # noqa: PTH123
+            fields = stat.read().rpartition(b")")[2].split()  # its name may hold anything
+        return int(fields[1]), int(fields[19])
+    except (OSError, IndexError):
+        return 0, 0
+
+
 def _main() -> None:
+    pid = int(sys.argv[1])
+    # While the process waits for us: what it starts from here on is not spared.
+    spared = {(one, began) for one, (_, began) in _descendants(pid).items()}
     if os.fork() != 0:
         os._exit(0)  # the one in between: whoever waits for it has no child left
     os.setsid()
     os.chdir("/")
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-    _Watch(int(sys.argv[1])).until_over()
+    _Watch(pid, spared).until_over()
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from supervisor._process import process
 from supervisor._supervisor import Supervisor
 from supervisor.errors import SettingsError, UsageError
 from supervisor.exits import end_by_signal
+from supervisor.guard import STACKS
 from supervisor.log import reporter
 
 T = TypeVar("T")
@@ -130,7 +131,8 @@ def _end(number: signal.Signals, stop_status: int | None) -> NoReturn:
 def _reports_on_demand(sup: Supervisor) -> Generator[None]:
     """Write what is at work on SIGUSR1; on SIGQUIT the stacks, before it ends the process.
 
-    Where nobody else handles them. The former needs the interpreter, the latter does not.
+    Where nobody else handles them. The former needs the interpreter, the latter does not; nor does
+    the signal on which the guard has the stacks written before it kills.
     """
     if sys.platform == "win32":
         yield
@@ -140,18 +142,19 @@ def _reports_on_demand(sup: Supervisor) -> Generator[None]:
         # Made in the thread that writes: here it would interrupt who may hold a lock.
         reporter.write(lambda: f"{sup.dump()}\n")
 
-    has_quit = signal.getsignal(signal.SIGQUIT) is signal.SIG_DFL
+    chained = {signal.SIGQUIT: True, STACKS: False}
+    dumping = [n for n in chained if n > 0 and signal.getsignal(n) is signal.SIG_DFL]
     has_usr1 = signal.SIGUSR1 not in sup.handled
     has_usr1 = has_usr1 and signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
-    if has_quit:
-        faulthandler.register(signal.SIGQUIT, file=2, chain=True)
+    for number in dumping:
+        faulthandler.register(number, file=2, chain=chained[number])
     if has_usr1:
         reporter.write("")  # its thread runs from here on, for a handler must not start one
         signal.signal(signal.SIGUSR1, tell)
 
     def take_back() -> None:
-        if has_quit:
-            faulthandler.unregister(signal.SIGQUIT)
+        for number in dumping:
+            faulthandler.unregister(number)
         if has_usr1 and signal.getsignal(signal.SIGUSR1) is tell:
             signal.signal(signal.SIGUSR1, signal.SIG_DFL)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import psutil
@@ -56,11 +57,15 @@ class Program:
         self.pid = process.pid
 
     def until(self, text: str) -> None:
-        """Read up to the line with this text."""
+        """Read up to the line that is this text."""
+        self.line_with(f"{text}>")
+
+    def line_with(self, text: str) -> str:
+        """Read up to the line that begins so; returns it."""
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            if f"<{text}>".encode() in line:
-                return
+            if f"<{text}".encode() in line:
+                return line.decode().strip("<>\n")
         raise AssertionError(f"{text} never came: {self.stderr!r}")
 
     def guard(self) -> psutil.Process:
@@ -124,14 +129,16 @@ def _held(what: str, loop: str) -> str:
 def test_a_held_interpreter_is_gone_by_the_deadline(
     loop: str, what: str, number: signal.Signals, seconds: float
 ) -> None:
-    """C code that never gives way: killed, and a line on stderr says why."""
+    """C code that never gives way: killed, and stderr says why, and where it was."""
     with program(_held(what, loop)) as it:
         it.until("ready")
         began = it.signal(number)
         assert it.wait() in (-signal.SIGKILL, 137)
         assert seconds <= time.monotonic() - began < seconds + RESERVE + _MARGIN
         if what == "hold":
-            assert it.stderr.startswith(_HELD)
+            stacks, _, why = it.stderr.partition(_HELD)
+            assert b"in hold\n" in stacks
+            assert f"killed process {it.pid}\n".encode() in why
 
 
 def test_each_further_signal_climbs_there_too() -> None:
@@ -195,6 +202,73 @@ def test_no_end_is_no_kill() -> None:
         with pytest.raises(subprocess.TimeoutExpired):
             it._process.wait(2.0)
         assert it.guard().is_running()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and pidfds")
+def test_what_it_kills_leaves_no_child() -> None:
+    """Also one that restarts its own, in another session; but for those that were there before."""
+    script = """
+    import subprocess
+    from multiprocessing import shared_memory
+    before = subprocess.Popen(["sleep", "60"])
+    async def main(sup):
+        restarts = "trap '' TERM; (while :; do sleep 0.01; done) & echo; exec sleep 60"
+        command = ["sh", "-c", restarts]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
+        child.stdout.readline()
+        shared = shared_memory.SharedMemory(create=True, size=1)
+        print(f"<pids {before.pid} {child.pid} {shared.name}>", flush=True)
+        hold()
+    run(main, ladder=LADDER)
+    """
+    with program(script) as it:
+        before, child, shared = it.line_with("pids").split()[1:]
+        it.until("ready")
+        below = [psutil.Process(int(child)), *psutil.Process(int(child)).children()]
+        spared = psutil.Process(int(before))
+        it.signal(signal.SIGTERM)
+        assert it.wait() == -signal.SIGKILL
+        try:
+            assert spared.status() == psutil.STATUS_SLEEPING
+            _, alive = psutil.wait_procs(below, timeout=2)
+            assert not alive
+            assert not [p for p in psutil.process_iter() if _group(p) == int(child)]
+            _until(lambda: not Path("/dev/shm", shared).exists())  # by its tracker
+        finally:
+            spared.kill()
+        assert re.search(rb"killed process \d+ and [2-5] that it had started\n", it.stderr)
+
+
+def _group(process: psutil.Process) -> int | None:
+    with contextlib.suppress(ProcessLookupError):
+        return os.getpgid(process.pid)
+    return None
+
+
+def _until(is_true: Callable[[], bool]) -> None:
+    end = time.monotonic() + _PATIENCE
+    while not is_true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_full_pipe_does_not_delay_the_kill() -> None:
+    """Neither the stacks nor the line wait for a reader."""
+    script = """
+    os.set_blocking(2, False)
+    try:
+        while True: os.write(2, b"x" * 4096)
+    except BlockingIOError:
+        os.set_blocking(2, True)
+    async def main(sup):
+        hold()
+    run(main, ladder=LADDER)
+    """
+    with program(script) as it:
+        it.until("ready")
+        began = it.signal(signal.SIGTERM)
+        assert it.wait() == -signal.SIGKILL
+        assert time.monotonic() - began < _LADDER + RESERVE + _MARGIN
 
 
 # -- it does not kill ---------------------------------------------------------------------------
