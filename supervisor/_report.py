@@ -62,10 +62,7 @@ def blocker(
 
 def killed(victims: Iterable[Killed]) -> Findings:
     """Tell of processes that did not end when they were told to."""
-    found = [
-        Finding(kind="process", name=str(victim), what=f"process {victim}, killed")
-        for victim in victims
-    ]
+    found = [Finding(kind="process", name=str(victim), what="killed") for victim in victims]
     return Findings(found[: autopsy.MOST], len(found))
 
 

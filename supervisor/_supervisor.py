@@ -766,14 +766,14 @@ class Supervisor:
             if not run.is_over:
                 yield from run.suspects(asked)
         for task in list(self._spawned):
-            yield Suspect(task=task, what=f"spawned task {task.get_name()!r}", asked=asked)
+            yield Suspect(task, "spawned", asked=asked)
         for child in list(self._children):
             yield from child._suspects()
         body = self._body
         if body is not None and body.task is not None and self._state is not _State.CLOSED:
             since = body.cancelled_at
             asked = now - since if since is not None else None
-            yield Suspect(task=body.task, what="the body of the block", asked=asked)
+            yield Suspect(body.task, "the body of the block", asked=asked)
         for run in list(self._runs):  # who only waits for one refuses nothing
             yield from (Suspect(task=reader) for reader in run.readers)
 

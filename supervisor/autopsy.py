@@ -23,7 +23,7 @@ import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any, Final, TypeGuard
+from typing import Any, Final, NamedTuple, TypeGuard
 
 AnyTask = asyncio.Task[Any]
 
@@ -44,13 +44,12 @@ _MACHINERY: Final = _LOOPS | {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Suspect:
-    """A task, and what is known of it.
+class Suspect(NamedTuple):
+    """A task, and what is known of it: there may be thousands.
 
     Args:
         task: The task.
-        what: What it is to a person ("the body of the block"); its name if empty.
+        what: What it is to a person ("the body of the block").
         agent: On whose behalf it works.
         team: In which team.
         tool: In which tool it is.
@@ -88,15 +87,11 @@ class Finding:
         return "\n".join((f"  {self._title()}", *(f"    {line}" for line in self.stack)))
 
     def _title(self) -> str:
-        who = self.what or f"{self.kind} {self.name}"
-        if self.agent is not None or self.team is not None:
-            who = " of ".join(
-                f"{kind} {name!r}"
-                for kind, name in (("agent", self.agent), ("team", self.team))
-                if name is not None
-            )
+        pairs = (("agent", self.agent), ("team", self.team))
+        whose = [f"{kind} {name!r}" for kind, name in pairs if name is not None]
         parts = [
-            who,
+            " of ".join(whose) or f"{self.kind} {self.name}",
+            self.what,
             f"in tool {self.tool!r}" if self.tool is not None else "",
             f"in {self.function}()" if self.function is not None else "",
             f"at work for {self.age:.1f} s" if self.age is not None else "",
@@ -147,22 +142,26 @@ def tasks(suspects: Iterable[Suspect]) -> Findings:
     for suspect in suspects:
         if not suspect.task.done():
             known.setdefault(suspect.task, suspect)
-    awaited = {task: _awaited_tasks(task) for task in known}
-    waiters = {other: task for task, others in awaited.items() for other in others}
-    last = [task for task, others in awaited.items() if not any(o in known for o in others)]
-    shown, dropped = list[Finding](), 0
-    for task in last or list(known):  # all: they wait for each other
+    in_runs = [task for task, suspect in known.items() if suspect.team is not None]
+    waiters = {other: task for task in in_runs for other in _awaited_tasks(task)}
+    shown: list[Finding] = []
+    count = len(known)
+    for suspect in known.values():
         if len(shown) == MOST:
             break
-        finding = _task(known[task], known, waiters)
-        shown += [] if finding is None else [finding]
-        dropped += finding is None
-    return Findings(shown, len(last or known) - dropped)
+        finding = _task(suspect, known, waiters)
+        if finding is not None:
+            shown.append(finding)
+        else:
+            count -= 1
+    return Findings(shown, count)
 
 
 def _task(
     suspect: Suspect, known: Mapping[AnyTask, Suspect], waiters: Mapping[AnyTask, AnyTask]
 ) -> Finding | None:
+    if any(other in known for other in _awaited_tasks(suspect.task)):
+        return None
     frames = _frames(suspect.task)
     users = _users(frames)
     outward = list(_outward(suspect, known, waiters))

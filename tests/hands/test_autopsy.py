@@ -116,22 +116,6 @@ async def test_who_only_waits_for_another_one_is_left_out() -> None:
         assert finding.name == last.get_name()
 
 
-async def test_those_that_wait_in_a_ring_are_told() -> None:
-    """Two tasks that await each other never end, and nobody else is to blame."""
-    tasks: list[asyncio.Task[Any]] = []
-    breaks = asyncio.get_running_loop().create_future()
-
-    async def waits_for(other: int) -> None:
-        await asyncio.sleep(0)  # until there is another one
-        await asyncio.gather(tasks[other], breaks)
-
-    tasks += [asyncio.create_task(waits_for(n)) for n in (1, 0)]
-    await asyncio.sleep(0.01)
-    assert len(told(*tasks)) == 2
-    breaks.set_exception(EOFError())  # to cancel a ring is a recursion
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
 async def test_the_tool_is_told_that_it_waits_in() -> None:
     """Agent and tool are known of the task that calls; it is told of the one that it waits for."""
     async with at_work(waits()) as [work], at_work(awaits(work)) as [call]:

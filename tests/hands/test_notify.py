@@ -88,6 +88,6 @@ async def test_a_dump_tells_what_is_at_work() -> None:
         task = sup.spawn(asyncio.sleep(0), name="short")
         report = sup.dump()
         await task
-    assert "the body of the block\n" in report
+    assert ", the body of the block\n" in report
     assert "test_a_dump_tells_what_is_at_work (" in report
     assert "Supervisor open" in report

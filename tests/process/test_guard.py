@@ -25,7 +25,8 @@ ROOT = Path(__file__).parents[2]
 _PATIENCE = 15.0
 _MARGIN = 1.0  # seconds, on a busy machine
 _LADDER = 0.9
-_HELD = b"supervisor: the interpreter was held"
+# The signal may have been read just before the interpreter was held.
+_WHY = r"the (interpreter was held|process did not end).*; the guard killed process \d+\n$"
 
 on_each_loop = pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 
@@ -136,9 +137,9 @@ def test_a_held_interpreter_is_gone_by_the_deadline(
         assert it.wait() in (-signal.SIGKILL, 137)
         assert seconds <= time.monotonic() - began < seconds + RESERVE + _MARGIN
         if what == "hold":
-            stacks, _, why = it.stderr.partition(_HELD)
+            stacks, _, why = it.stderr.rpartition(b"\nsupervisor: ")
             assert b"in hold\n" in stacks
-            assert f"killed process {it.pid}\n".encode() in why
+            assert re.match(_WHY, why.decode())
 
 
 def test_each_further_signal_climbs_there_too() -> None:

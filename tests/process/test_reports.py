@@ -171,7 +171,7 @@ def test_each_climb_past_cancel_tells_who_refuses(loop: str) -> None:
     abandoned, killed, ended = _blocks(told)
     for block in (abandoned, ended):
         assert re.search(r"agent 'caller' of team 'team', in tool 'look_up', told to end \d", block)
-        assert re.search(r"spawned task 'mule', told to end \d\.\d s ago\n    spawned \(", block)
+        assert re.search(r"task mule, spawned, told to end \d\.\d s ago\n    spawned \(", block)
         assert re.search(r"thread supervisor-executor_\d, in sleeps\(\), at work for \d", block)
         assert block.count("    refuses_below (") == 2
         assert "asyncio" not in block
