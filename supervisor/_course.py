@@ -141,8 +141,7 @@ class Course:
         if not self._has_begun:
             self._has_begun = True
             self._crew.on_first_step()
-            # Python that computes keeps the watchdog from the interpreter for this long each time.
-            sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_SECONDS))
+            self._be_quick()
         if step.rung is Rung.EXIT:
             self._crew.end_process()
         self._steps.append(step)
@@ -151,12 +150,19 @@ class Course:
                 self._loop.call_soon_threadsafe(self.carry_on)
         self._crew.meanwhile(step)
 
+    def _be_quick(self) -> None:
+        # Python that computes keeps the watchdog from the interpreter for this long each time. Only
+        # in the block, which puts back what it has found.
+        if self._loop is not None and self._has_begun:
+            sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_SECONDS))
+
     # -- in the loop --------------------------------------------------------------------------
 
     def open(self, loop: asyncio.AbstractEventLoop) -> None:
         """From here on the steps are carried out in this loop, also those that came before."""
         self._loop = loop
         self._is_main = threading.current_thread() is threading.main_thread()
+        self._be_quick()
         loop.call_soon(self.carry_on)
 
     def close(self) -> None:

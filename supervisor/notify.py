@@ -47,6 +47,7 @@ class ReadyFile:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        self._pid = 0
 
     def put(self) -> None:
         """Make it; it holds the pid.
@@ -54,9 +55,11 @@ class ReadyFile:
         Raises:
             OSError: It cannot be made.
         """
-        self.path.write_text(f"{os.getpid()}\n", encoding="ascii")
+        self._pid = os.getpid()
+        self.path.write_text(f"{self._pid}\n", encoding="ascii")
 
     def remove(self) -> None:
-        """Remove it; from any thread, as often as you like."""
-        with contextlib.suppress(OSError):
-            self.path.unlink(missing_ok=True)
+        """Remove it; from any thread, as often as you like. In a forked child it stays."""
+        if os.getpid() == self._pid:
+            with contextlib.suppress(OSError):
+                self.path.unlink(missing_ok=True)

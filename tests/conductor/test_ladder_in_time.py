@@ -83,6 +83,8 @@ def process(monkeypatch: pytest.MonkeyPatch) -> VirtualProcess:
     monkeypatch.delenv(GRACE_VARIABLE, raising=False)
     for module in ("_supervisor", "_course"):
         monkeypatch.setattr(f"supervisor.{module}.process", virtual)
+    # Those of other tests would be looked for in real time.
+    monkeypatch.setattr("supervisor.processes.has_children", lambda: False)
     return virtual
 
 

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import math
 import signal
+import sys
 import threading
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -330,6 +331,7 @@ async def test_what_refuses_is_given_up() -> None:
 async def test_stop_before_entry_ends_at_the_first_await() -> None:
     """A stop that came before the block lets it begin, and ends it at its first await."""
     steps: list[str] = []
+    found = sys.getswitchinterval()
     sup = Supervisor(signals={}, ladder=PATIENT)
     sup.stop("early")
     async with sup:
@@ -339,6 +341,7 @@ async def test_stop_before_entry_ends_at_the_first_await() -> None:
     assert steps == ["began"]
     assert sup.stop_request is not None
     assert sup.stop_request.reason == "early"
+    assert sys.getswitchinterval() == found
 
 
 async def test_stop_after_exit_does_nothing() -> None:

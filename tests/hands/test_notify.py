@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from pathlib import Path
 
@@ -37,6 +38,18 @@ def test_an_abstract_socket(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("NOTIFY_SOCKET", "@supervisor-test-notify")
         assert tell_manager(STOPPING)
         assert made.recv(100) == b"STOPPING=1"
+
+
+def test_a_forked_child_leaves_the_ready_file(tmp_path: Path) -> None:
+    """It unwinds the parent's block, and the parent is as ready as before."""
+    file = ReadyFile(tmp_path / "ready")
+    file.put()
+    child = os.fork()
+    if child == 0:
+        file.remove()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert file.path.exists()
 
 
 @pytest.mark.parametrize("address", ["", "nowhere", "/no/such/socket"])
