@@ -40,7 +40,7 @@ from supervisor.log import reporter
 from supervisor.notify import READY, STOPPING, ReadyFile, tell_manager
 from supervisor.processes import Killed, Processes
 from supervisor.settings import Ladder, parse_signals
-from supervisor.tasks import SCOPE, AnyTask, refuse_eager
+from supervisor.tasks import SCOPE, AnyTask, cancel, refuse_eager
 
 if TYPE_CHECKING:
     from supervisor.autogen.private.workers import Servable
@@ -724,7 +724,7 @@ class Supervisor:
         if self._token is not None:
             self._token.cancel(request.reason)
         for task in self._spawned - spared:
-            task.cancel()
+            cancel(task)
         if self._body is not None and self._body.task not in spared:
             self._cancel_body()
 
@@ -745,7 +745,7 @@ class Supervisor:
         for run in list(self._runs):
             run.abandon(request)
         for task in self._spawned:
-            task.cancel()
+            cancel(task)
         self._cancel_body()
 
     def _spend(self) -> None:

@@ -30,6 +30,7 @@ session's actor, a browser) outlives the turn that started it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
 import weakref
 from collections.abc import Callable, Coroutine
@@ -275,6 +276,12 @@ def refuse_eager(loop: asyncio.AbstractEventLoop) -> None:
             "an eager task factory is installed on the loop, and AutoGen hangs under it; "
             "call loop.set_task_factory(None) before you enter the Supervisor"
         )
+
+
+def cancel(task: asyncio.Task[Any]) -> None:
+    """Cancel a task, if that can be done: asyncio recurses through tasks that wait in a ring."""
+    with contextlib.suppress(RecursionError):
+        task.cancel()
 
 
 def retrieve(task: asyncio.Future[Any]) -> None:

@@ -32,7 +32,7 @@ from supervisor.autogen.private import Engine
 from supervisor.autogen.stage import Stage
 from supervisor.processes import Processes
 from supervisor.settings import Ladder
-from supervisor.tasks import AnyTask, Kind, ShieldedTask, retrieve
+from supervisor.tasks import AnyTask, Kind, ShieldedTask, cancel, retrieve
 
 HAMMER_SECONDS: Final = 0.1
 """How long a task has between two cancellations once it is abandoned."""
@@ -157,7 +157,7 @@ class Settling:
             self._struck.add(task)
             task.add_done_callback(self._ended)
         sessions.before_cancel(task)
-        task.cancel()
+        cancel(task)
 
     def _ended(self, task: AnyTask) -> None:
         retrieve(task)

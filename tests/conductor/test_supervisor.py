@@ -344,6 +344,29 @@ async def test_stop_before_entry_ends_at_the_first_await() -> None:
     assert sys.getswitchinterval() == found
 
 
+async def test_a_chain_of_tasks_that_is_too_long_for_asyncio_keeps_no_others() -> None:
+    """Its outer ones cannot be cancelled (asyncio recurses through all); the stop goes on."""
+    asyncio.get_running_loop().set_debug(False)  # which takes a stack of each
+    chain = list[asyncio.Task[None]]()
+    may_end = asyncio.Event()
+
+    async def wait_for(inner: int) -> None:
+        if inner < 0:
+            await insist(may_end)
+        else:
+            await chain[inner]
+
+    async with Supervisor(signals={}, ladder=Ladder(drain=0.05, cancel=0.05, abandon=0.05)) as sup:
+        for inner in range(-1, 5000):
+            chain.append(sup.spawn(wait_for(inner)))  # noqa: PERF401 - each looks the other up
+        others = [sup.spawn(asyncio.sleep(LONG)) for _ in range(20)]
+        await asyncio.sleep(0.01)
+        sup.stop("Enough")
+    may_end.set()
+    await asyncio.wait(chain)
+    assert all(other.cancelled() for other in others)
+
+
 async def test_stop_after_exit_does_nothing() -> None:
     """After the block nothing is left to stop."""
     async with Supervisor(signals={}) as sup:
