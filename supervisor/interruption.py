@@ -12,7 +12,10 @@ only. Raised inside asyncio, the supervisor, AutoGen's runtime, logging or an im
 a lock held or a module half made, and so the watchdog tries again a little later.
 
 Where it still falls short: code in C that never comes back to the interpreter, and a loop in
-another thread than the main one.
+another thread than the main one. There an asynchronous exception would do for Python that computes,
+but to look at which line it is and to raise are not one step: between the two it may have come to
+code that must not be interrupted. Such a loop is told of in the log and on stderr; where EXIT
+applies the deadline holds for it too, and elsewhere it goes on as soon as it is let go.
 """
 
 from __future__ import annotations

@@ -427,29 +427,32 @@ def test_a_forked_child_does_not_keep_it() -> None:
             child.kill()
 
 
-def test_a_forked_child_is_not_killed_with_its_parent() -> None:
-    """It outlives a parent that the guard has killed, and a signal ends it as without us."""
+def test_a_forked_child_is_a_child_like_others() -> None:
+    """A signal ends it as without us; and it does not outlive a parent that the guard kills."""
     script = """
     async def main(sup):
-        if os.fork() == 0:
-            signal.alarm(20)
-            while True: signal.pause()
+        for _ in range(2):
+            if os.fork() == 0:
+                signal.alarm(20)
+                while True: signal.pause()
         hold()
     run(main, ladder=LADDER)
     """
     with program(script) as it:
         it.until("ready")
-        (child,) = psutil.Process(it.pid).children()
+        told, other = psutil.Process(it.pid).children()
         try:
+            told.terminate()
+            _until(lambda: told.status() == psutil.STATUS_ZOMBIE)
+            assert other.status() == psutil.STATUS_SLEEPING
             it.signal(signal.SIGTERM)
             assert it.wait() == -signal.SIGKILL
             _no_guard_is_left(it.pid)
-            assert child.is_running()
-            child.terminate()
-            assert psutil.wait_procs([child], timeout=_PATIENCE)[1] == []
+            assert psutil.wait_procs([other], timeout=_PATIENCE)[1] == []
         finally:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.kill()
+            for child in (told, other):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.kill()
 
 
 def test_a_loop_over_all_children_ends() -> None:
