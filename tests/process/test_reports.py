@@ -246,3 +246,59 @@ def test_a_blocked_loop_is_told_of_on_demand_and_at_abandon(loop: str) -> None:
     for block in (blocked, ended):
         assert "agent 'holder' of team 'team'" in block
         assert re.search(r"main.<locals>.holds \(", block)
+
+
+SPAWNED = """
+async def main(sup):
+    sup.spawn(spawned(), name="mule")
+    print("ready", flush=True)
+"""
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_spawned_task_that_refuses_is_told_and_ended(loop: str) -> None:
+    """EXIT applies to it as to a run, also where the body has ended."""
+    with _program(REFUSES + SPAWNED + RUN, loop) as child:
+        child.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        _, told = child.communicate(timeout=15)
+        assert time.monotonic() - began < 1.0 + 0.2 + _MARGIN
+    assert child.returncode == 137
+    for block in _blocks(told):
+        assert "task mule, spawned, told to end" in block
+        assert block.count("    refuses_below (") == 1
+
+
+GUEST = """
+import threading
+from supervisor import Supervisor
+from tests.agents import Agent
+
+class Holds(Agent):
+    async def work(self, token):
+        print("ready", flush=True)
+        time.sleep(60)
+
+async def guest():
+    async with Supervisor(ladder=Ladder(drain=0.1, cancel=0.1, abandon=0.1)) as sup:
+        await sup.stream(team(Holds("holder"), turns=1), "go")
+
+async def main(sup):
+    thread = threading.Thread(target=lambda: asyncio.run(guest()), daemon=sys.argv[1] == "uvloop")
+    thread.start()
+    await sup.wait_stop()
+    await asyncio.sleep(0.5)  # the guest has come to its last rung
+"""
+
+
+@pytest.mark.parametrize(("loop", "status"), [("asyncio", 137), ("uvloop", -signal.SIGTERM)])
+def test_a_blocked_loop_in_another_thread_is_told_of(loop: str, status: int) -> None:
+    """It is not interrupted; the process ends without a daemon thread, and by force with others."""
+    with _program(REFUSES + GUEST + RUN, loop) as child:
+        child.send_signal(signal.SIGTERM)
+        _, told = child.communicate(timeout=15)
+    assert child.returncode == status
+    blocked = next(block for block in _blocks(told) if "the event loop is blocked" in block)
+    assert "agent 'holder' of team 'team'\n" in blocked
+    assert "    Holds.work (" in blocked
+    assert ("thread Thread-" in told) == (status == 137)
