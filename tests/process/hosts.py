@@ -238,13 +238,17 @@ def _is_ours(module: str) -> bool:
 
 
 def fork_server(*, loop: str, count: int) -> None:
-    """Holds a supervisor now and then, and forks children that have their own, in it and out."""
+    """Holds a supervisor now and then, and forks children that have their own, in it and out.
+
+    From the main thread, and from others.
+    """
 
     async def forks() -> None:
         async with Supervisor(ladder=LADDER) as sup:
             _serve_one("block", loop)
             await _work(sup, agents.speaks("spoke", 0.0))
-            _serve_one("run", loop)
+            for how in ("run", "block"):
+                await asyncio.to_thread(_serve_one, how, loop)
             tell("parent", rung=sup.rung.name)
 
     def host() -> None:

@@ -155,7 +155,7 @@ def test_a_fork_server_that_holds_supervisors_now_and_then(server: Server, loop:
         _check_as_found(child)
         ends = {(end["how"], end["status"]) for end in child.facts("child")}
         assert ends == {("run", -signal.SIGTERM), ("block", 128 + signal.SIGTERM)}, child.story()
-        assert len(child.facts("child")) == 12
+        assert len(child.facts("child")) == 15
         assert {fact["rung"] for fact in child.facts("parent")} == {"RUNNING"}, child.story()
 
 
