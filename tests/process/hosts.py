@@ -297,3 +297,38 @@ def _child(how: str, loop: Any, writer: int) -> None:
 
 async def _say(writer: int) -> None:
     os.write(writer, b"!")
+
+
+def forking(*, loop: Any, in_thread: bool) -> None:
+    """Forks children all the time, in the loop or in a thread, while a team waits."""
+
+    async def main(sup: Supervisor) -> None:
+        is_over = threading.Event()
+        thread = threading.Thread(target=_fork_until, args=(is_over,))
+        if in_thread:
+            thread.start()
+        else:
+            sup.spawn(_fork_in_loop())
+        try:
+            await _waits(sup)
+        finally:
+            is_over.set()
+
+    run(main, loop=loop, ladder=LADDER)
+
+
+def _fork_until(is_over: threading.Event) -> None:
+    while not is_over.is_set():
+        _fork_one()
+
+
+async def _fork_in_loop() -> None:
+    while True:
+        _fork_one()
+        await asyncio.sleep(0)
+
+
+def _fork_one() -> None:
+    if (pid := os.fork()) == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)

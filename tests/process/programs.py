@@ -39,6 +39,7 @@ PROGRAMS: dict[str, Callable[..., Any]] = {
     "twice": hosts.twice,
     "test_runner": hosts.test_runner,
     "fork_server": hosts.fork_server,
+    "forking": hosts.forking,
 }
 
 

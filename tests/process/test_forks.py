@@ -42,6 +42,17 @@ def test_each_child_is_as_without_us(server: Server, case: Case) -> None:
     _check(server, case)
 
 
+@pytest.mark.parametrize("in_thread", [False, True], ids=["in the loop", "in a thread"])
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_no_signal_is_lost_to_a_child(server: Server, loop: str, in_thread: bool) -> None:
+    """A child that is forked as a signal arrives leaves it to the parent."""
+    for number in (signal.SIGINT, signal.SIGTERM) * 3:
+        with server.start("forking", loop=loop, in_thread=in_thread) as it:
+            it.until("busy")
+            it.signal(number)
+            assert it.wait() == -number, it.story()
+
+
 def _check(server: Server, case: Case) -> None:
     where = case["where"], case["loop"]
     if where not in _without_us:

@@ -79,14 +79,17 @@ def _soak(server: Server, seed: int, runs: int, signals: int) -> None:
 
 
 def _plan(chance: random.Random) -> Plan:
-    host, loop = chance.choice(("run", "block", "family")), chance.choice(("asyncio", "uvloop"))
+    host = chance.choice(("run", "run", "block", "block", "family", "forking"))
+    loop = chance.choice(("asyncio", "uvloop"))
     work = {"scenario": chance.choice(_WORK), "moment": chance.choice(("first", "middle", "last"))}
     kin = {"script": chance.choice((OBEYS, REFUSES)), "cancels": 2, "children": 2}
+    forks = {"in_thread": chance.choice((True, False))}
+    more: dict[str, dict[str, Any]] = {"family": kin, "forking": forks}
     return Plan(
         host,
-        {"loop": loop, **(kin if host == "family" else work)},
+        {"loop": loop, **more.get(host, work)},
         # A child that is started while a run is cancelled is not ours to end.
-        "busy" if host == "family" else chance.choice(("handled", "ready")),
+        "busy" if host in more else chance.choice(("handled", "ready")),
         [_signal(chance) for _ in range(chance.randint(1, _MOST))],
     )
 
