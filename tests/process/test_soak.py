@@ -119,7 +119,8 @@ def _check(child: Child, plan: Plan, status: int, seconds: float) -> None:
     reasons = {str(fact["reason"]) for fact in child.facts("result")}
     assert reasons <= {f"Stopped by {number.name}" for number in plan.sent}, story
     if status == _FORCED:
-        assert len(plan.sent) > 2 or plan.arguments.get("scenario") in _REFUSING, story
+        # A second signal ends the process where time has climbed meanwhile.
+        assert len(plan.sent) > 1 or plan.arguments.get("scenario") in _REFUSING, story
         return
     assert status in _clean(plan, reasons), story
 
