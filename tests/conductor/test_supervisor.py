@@ -358,7 +358,7 @@ async def test_a_chain_of_tasks_that_is_too_long_for_asyncio_keeps_no_others() -
 
     async with Supervisor(signals={}, ladder=Ladder(drain=0.05, cancel=0.05, abandon=0.05)) as sup:
         for inner in range(-1, 5000):
-            chain.append(sup.spawn(wait_for(inner)))  # noqa: PERF401 - each looks the other up
+            chain.append(sup.spawn(wait_for(inner)))
         others = [sup.spawn(asyncio.sleep(LONG)) for _ in range(20)]
         await asyncio.sleep(0.01)
         sup.stop("Enough")
