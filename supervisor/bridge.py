@@ -216,12 +216,17 @@ class Bridge:
     def read(self) -> list[int]:
         """The numbers of the signals that have arrived; passes them on to the chained fd.
 
-        Who else reads does not see them: `kick()` the watchdog once they are worked off.
+        Who else reads does not see them: `kick()` the watchdog once they are worked off. The main
+        thread's loop is not blocked: while another one reads, there is nothing for it.
         """
-        with self._passing:
+        if not self._passing.acquire(blocking=not is_main_thread()):
+            return []
+        try:
             data = bytes(byte for byte in self._drain() if not self._is_own(byte & ~_MISSED))
             self._pass_on(data)
             self._close_retired()
+        finally:
+            self._passing.release()
         return [byte & ~_MISSED for byte in data if byte]
 
     def _is_own(self, number: int) -> bool:

@@ -420,3 +420,15 @@ def test_an_interruption_of_our_own_is_no_signal() -> None:
     assert (rung, bridge.read()) == ([USR1], [USR1])
     bridge.keep(())
     bridge.forget()
+
+
+def test_the_main_thread_is_not_blocked_by_another_reader() -> None:
+    """It finds nothing: who is at it tells what there is."""
+    bridge = Bridge()
+    bridge.keep({USR1})
+    signal.raise_signal(USR1)
+    with bridge._passing:
+        assert bridge.read() == []
+    assert bridge.read() == [USR1]
+    bridge.keep(())
+    bridge.forget()
