@@ -23,6 +23,8 @@ from supervisor.interruption import interrupt
 from supervisor.log import reporter
 from supervisor.watchdog import Watchdog
 
+_TRIES: Final = 3  # to put back what is put back; each can be interrupted by one more signal
+
 
 class Member(Protocol):
     """A supervisor, as the process sees it."""
@@ -77,40 +79,70 @@ class Process:
         Returns:
             Whether it did not hear them before.
         """
-        with self._lock:
-            if member in self._members:
-                return False
-            if self._bridge is None:
-                self._bridge = Bridge(self._ring)
-            self._members = (*self._members, member)
-            if is_main_thread():
-                self._owners = (*self._owners, member)
-            if self._watchdog is None:
-                self._switch_seconds = sys.getswitchinterval()
-                self._watchdog = Watchdog(self._bridge, self._on_signal, self._on_time)
-                self._watchdog.start()
-            self._install(self._bridge)
-            self._have_guard(self._bridge)
+        if member in self._members:
+            return False
+        try:
+            with self._lock:
+                self._take_in(member)
+        except BaseException:  # of a handler that was found, before ours stood
+            self.leave(member)
+            raise
         return True
 
+    def _take_in(self, member: Member) -> None:
+        if self._bridge is None:
+            self._bridge = Bridge(self._ring)
+        self._members = (*self._members, member)
+        if is_main_thread():
+            self._owners = (*self._owners, member)
+        if self._watchdog is None:
+            self._switch_seconds = sys.getswitchinterval()
+            self._watchdog = Watchdog(self._bridge, self._on_signal, self._on_time)
+            self._watchdog.start()
+        self._install(self._bridge, self._owners)
+        self._have_guard(self._bridge)
+
     def leave(self, member: Member) -> None:
-        """Forget a supervisor; with the last one everything is put back."""
+        """Forget a supervisor; with the last one everything is put back.
+
+        A signal that comes before its handler is back is part of this one's stop. One that comes
+        later is the business of what was found, which may raise here, as `KeyboardInterrupt` does:
+        then all else is put back before that comes out.
+        """
+        raised: BaseException | None = None
+        for _ in range(_TRIES):
+            try:
+                self._let_go(member)
+                break
+            except BaseException as error:  # noqa: BLE001 - it comes out below
+                raised = error
+        if raised is not None:
+            raise raised
+
+    def _let_go(self, member: Member) -> None:
+        """What can be done again, where it was interrupted."""
         with self._lock:
-            self._members = tuple(other for other in self._members if other is not member)
-            self._owners = tuple(other for other in self._owners if other is not member)
+            owners = tuple(other for other in self._owners if other is not member)
             if self._bridge is not None:
-                self._install(self._bridge)
+                self._install(self._bridge, owners)  # while it still hears
+            self._owners = owners
+            self._members = tuple(other for other in self._members if other is not member)
+            if self._bridge is not None:
                 self._have_guard(self._bridge)
             if not self._members and self._watchdog is not None:
                 self._watchdog.stop()
                 self._watchdog = None
 
-    def _install(self, bridge: Bridge) -> None:
+    def _install(self, bridge: Bridge, owners: tuple[Member, ...]) -> None:
         """Handle what the supervisors of the main thread want, in which alone that is possible.
 
         Not what the others want: theirs could not be put back when they leave.
         """
-        bridge.keep({number for member in self._owners for number in member.handled})
+        unread = bridge.keep({number for member in owners for number in member.handled})
+        for number in unread:
+            self._on_signal(number, self.now())
+        if unread:
+            bridge.kick()
 
     def _have_guard(self, bridge: Bridge) -> None:
         """Start the guard, or stop it, as the supervisors of the main thread want."""

@@ -103,23 +103,35 @@ class Bridge:
 
     # -- in the main thread -------------------------------------------------------------------
 
-    def keep(self, signals: Iterable[int]) -> None:
+    def keep(self, signals: Iterable[int]) -> list[int]:
         """Handle exactly these signals: install what is missing, put back what is not named.
 
         With none left the wakeup fd is put back too. Only in the main thread; elsewhere it does
-        nothing, as Python allows nothing.
+        nothing, as Python allows nothing. A handler that was found may raise out of it; called
+        again, it does what it has not done.
+
+        Returns:
+            The numbers of signals that had arrived where handlers were put back, and that nobody
+            has read: nobody else will.
         """
         if not is_main_thread():
-            return
+            return []
         wanted, had = frozenset(signals), self.signals
-        for number in had - wanted:
+        unwanted = had - wanted
+        for number in unwanted:
             self._put_back(number)
         for number in wanted - had:
             self._install(number)
-        if wanted:
-            self.hold()
-        elif had:
+        if had and not wanted:
             self._leave_slot()
+        # Only now: until its handler was put back, each signal wrote to our fd.
+        unread = self.read() if unwanted else []
+        if had and not wanted:
+            self._let_chained_go()
+        for number in unwanted:
+            del self._found[number], self._found_c[number]
+        self.hold()
+        return unread
 
     def hold(self) -> None:
         """Take back the wakeup fd, and handlers that someone's removal has reset."""
@@ -131,18 +143,21 @@ class Bridge:
                 signal.signal(number, self._record)
 
     def _install(self, number: int) -> None:
-        # Noted first: another thread may fork between any two of these lines.
+        # Noted first: another thread may fork between any two of these lines, and what is found may
+        # raise as soon as ours stands.
         self._found_c[number] = _c_handler(number)
         self._found[number] = signal.getsignal(number)
         signal.signal(number, self._record)
 
     def _put_back(self, number: int) -> None:
         found, found_c = self._found[number], self._found_c[number]
-        if signal.getsignal(number) == self._record:  # else somebody else's: theirs to take back
-            signal.signal(number, found if found is not None else signal.SIG_DFL)
-            if _c_handler(number) != found_c:  # C code's, which Python can neither name nor set
-                _set_c_handler(number, found_c)
-        del self._found[number], self._found_c[number]
+        back = found if found is not None else signal.SIG_DFL
+        if signal.getsignal(number) == self._record:
+            signal.signal(number, back)
+        elif signal.getsignal(number) != back:
+            return  # somebody else's by now: theirs to take back
+        if _c_handler(number) != found_c:  # set by C code, which Python can neither name nor set
+            _set_c_handler(number, found_c)
 
     def _record(self, number: int, frame: FrameType | None) -> None:
         # Between any two bytecodes of the main thread: no lock, no log, and of asyncio only the one
@@ -169,9 +184,9 @@ class Bridge:
         return True
 
     def _retire(self) -> None:
-        if self._chained is not None:
-            self._retired.append(self._chained)
-        self._chained = None
+        chained, self._chained = self._chained, None
+        if chained is not None:
+            self._retired.append(chained)
 
     def _leave_slot(self) -> None:
         chained = self._chained
@@ -181,8 +196,9 @@ class Bridge:
         if found not in (self._writer.fileno(), -1):
             # Another one's by now: theirs.
             signal.set_wakeup_fd(found, warn_on_full_buffer=False)
+
+    def _let_chained_go(self) -> None:
         with self._passing:
-            self._pass_on(self._drain())
             self._retire()
             self._close_retired()
 

@@ -75,12 +75,13 @@ def exit_now(
 
 
 def _die_by(number: int) -> NoReturn:
-    if sys.platform != "win32":
-        with contextlib.suppress(ValueError, OSError):  # not the main thread; cannot be set
+    try:
+        if sys.platform != "win32":
             signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
             signal.raise_signal(number)
-    os._exit(exit_status(number))
+    finally:  # whatever a handler of another signal raises; not the main thread; cannot be set
+        os._exit(exit_status(number))
 
 
 def _report_and_flush(report: Callable[[], None] | None) -> None:

@@ -32,8 +32,10 @@ def run(
 ) -> T | None:
     """Run a program's main coroutine under a supervisor, and end the process as it should end.
 
-    The signal handlers are installed first, before uvloop is imported and the loop is made; the
-    deadline stays armed until the process is gone, also while the interpreter waits for threads.
+    The signal handlers are installed first, before uvloop is imported and the loop is made. After a
+    stop by a signal they stay, and so does the deadline, until the process is gone: whatever comes
+    out of `run`, and while the interpreter waits for threads. Otherwise all is as it was found when
+    `run` returns.
 
     PID 1, as in a container, splits in two before: the program becomes a child, with a pid of its
     own, of the process that was called. That one passes signals on, reaps orphans, and gives the
@@ -77,15 +79,32 @@ def run(
     sup = Supervisor(**settings)
     if os.getpid() == 1:
         _split(sup)
-    process.add(sup)
     try:
+        process.add(sup)
         with _handlers_as_found(), _reports_on_demand(sup):
             value = _run_in_loop(sup, main, loop)
-        if sup.stop_request is None or sup.stop_request.signal is None:
-            return value
-        _end(sup.stop_request.signal, stop_status)
     finally:
-        process.leave(sup)
+        _leave_unless_stopped(sup)
+    number = _stopped_by(sup)
+    if number is not None:
+        _end(number, stop_status)
+    return value
+
+
+def _leave_unless_stopped(sup: Supervisor) -> None:
+    """A stop by a signal has a deadline, which holds until the process is gone."""
+    _unless_stopped(sup, lambda: process.leave(sup))
+    if _stopped_by(sup) is not None:  # in the last moment before the handlers were back
+        process.add(sup)
+
+
+def _unless_stopped(sup: Supervisor, undo: Callable[[], None]) -> None:
+    if _stopped_by(sup) is None:
+        undo()
+
+
+def _stopped_by(sup: Supervisor) -> signal.Signals | None:
+    return sup.stop_request.signal if sup.stop_request is not None else None
 
 
 def _split(sup: Supervisor) -> None:
@@ -132,7 +151,8 @@ def _reports_on_demand(sup: Supervisor) -> Generator[None]:
     """Write what is at work on SIGUSR1; on SIGQUIT the stacks, before it ends the process.
 
     Where nobody else handles them. The former needs the interpreter, the latter does not; nor does
-    the signal on which the guard has the stacks written before it kills.
+    the signal on which the guard has the stacks written before it kills. After a stop by a signal
+    they stay, as the deadline does.
     """
     if sys.platform == "win32":
         yield
@@ -162,7 +182,7 @@ def _reports_on_demand(sup: Supervisor) -> Generator[None]:
         with process.undone_in_children(take_back):
             yield
     finally:
-        take_back()
+        _unless_stopped(sup, take_back)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import textwrap
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -253,6 +254,50 @@ def test_what_it_was_chained_to_is_let_go(bridge: Bridge) -> None:
         bridge.keep(())
         assert sorted(os.listdir("/dev/fd")) == fds  # noqa: PTH208
         assert signal.set_wakeup_fd(before) == writer.fileno()
+
+
+def test_a_signal_that_nobody_has_read_is_told_as_its_handler_is_put_back(
+    bridge: Bridge, found: socket.socket
+) -> None:
+    """Also where others stay; the fd that was found gets it as always."""
+    bridge.keep({USR1, USR2})
+    signal.raise_signal(USR1)
+    assert bridge.keep({USR2}) == [USR1]
+    signal.raise_signal(USR2)
+    assert bridge.keep(()) == [USR2]
+    assert found.recv(10) == bytes([USR1, USR2])
+    assert bridge.keep(()) == []
+
+
+@pytest.mark.parametrize("first", [USR1, USR2])
+def test_where_what_was_found_raises_the_rest_can_still_be_put_back(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch, first: int
+) -> None:
+    """A signal comes as soon as its handler is back, and that raises: what is left is done anew."""
+
+    def mine(*_: object) -> None:
+        raise LookupError
+
+    def put_and_raise(number: int, handler: Any) -> Any:
+        had = put(number, handler)
+        if number == first:
+            signal.raise_signal(number)
+        return had
+
+    before, put = slot(), signal.signal
+    had = [put(number, mine) for number in (USR1, USR2)]
+    try:
+        bridge.keep({USR1, USR2})
+        with monkeypatch.context() as patch:
+            patch.setattr(signal, "signal", put_and_raise)
+            with pytest.raises(LookupError):
+                bridge.keep(())
+        bridge.keep(())
+        assert [signal.getsignal(number) for number in (USR1, USR2)] == [mine, mine]
+        assert (slot(), bridge.signals) == (before, frozenset())
+    finally:
+        for number, handler in zip((USR1, USR2), had, strict=True):
+            put(number, handler)
 
 
 def test_forgotten_it_leaves_nothing_behind() -> None:

@@ -124,7 +124,7 @@ def started(command: Sequence[str], **more: str) -> Generator[Started]:
 
 
 @contextlib.contextmanager
-def at_terminal(script: str) -> Generator[Started]:
+def at_terminal(script: str, **more: str) -> Generator[Started]:
     """Start a shell with job control on a terminal of its own."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
@@ -132,7 +132,7 @@ def at_terminal(script: str) -> Generator[Started]:
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        env=_environment(HEARS=HEARS),
+        env=_environment(HEARS=HEARS, **more),
         start_new_session=True,
     )
     os.close(theirs)

@@ -1,0 +1,176 @@
+"""Small programs, each step of which can be the moment of a signal.
+
+A step is one bytecode of the supervisor's in the main thread: a signal handler may run between any
+two of them, and nowhere else. The signal is raised right there, so a step that fails can be tried
+again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import supervisor
+from supervisor import Supervisor, run
+from tests.process import agents, scenarios
+from tests.process.agents import Worker
+from tests.process.scenarios import LADDER, LINGER
+from tests.process.server import tell
+
+_OURS = str(Path(supervisor.__file__).parent)
+
+
+class Steps:
+    """Counts the steps from `begin()` on, and raises a signal at one of them.
+
+    Tells where it has, and in the end which lines there were: for each the first and the last step
+    in it.
+
+    Args:
+        at: The step; 0 for none.
+        number: The signal.
+    """
+
+    def __init__(self, at: int, number: int) -> None:
+        self._at = at
+        self._number = number
+        self._count = 0
+        self._lines: dict[str, tuple[int, int]] = {}
+        if not at:
+            atexit.register(lambda: tell("steps", lines=self._lines))
+
+    def begin(self) -> None:
+        """Count in what is called from here on."""
+        sys.settrace(self._called)
+
+    def _called(self, frame: FrameType, _event: str, _argument: object) -> Any:
+        if not frame.f_code.co_filename.startswith(_OURS):
+            return None
+        frame.f_trace_opcodes = True
+        return self._traced
+
+    def _traced(self, frame: FrameType, event: str, _argument: object) -> Any:
+        if event == "opcode":
+            self._count += 1
+            self._step(f"{frame.f_code.co_qualname}:{frame.f_lineno}")
+        return self._traced
+
+    def _step(self, line: str) -> None:
+        if not self._at:
+            first, _ = self._lines.get(line, (self._count, 0))
+            self._lines[line] = (first, self._count)
+        elif self._count == self._at:
+            sys.settrace(None)
+            tell("raised", line=line, handler=_whose(signal.getsignal(self._number)))
+            signal.raise_signal(self._number)
+
+
+def _whose(handler: object) -> str:
+    if type(getattr(handler, "__self__", None)).__name__ == "Bridge":
+        return "ours"
+    return "default" if handler is signal.SIG_DFL else "Python's"
+
+
+async def _body(sup: Supervisor, steps: Steps, stopped_by: int | None) -> None:
+    """The end has to wait for a task, and for a call in a thread."""
+    asyncio.get_running_loop().run_in_executor(None, time.sleep, 0.01)
+    if stopped_by is None:
+        sup.spawn(asyncio.sleep(0.005))
+        return
+    steps.begin()
+    os.kill(os.getpid(), stopped_by)
+    await sup.wait_stop()
+
+
+def steps_under_run(
+    *, loop: Any, number: int, at: int, stopped_by: int | None = None, guard: bool = False
+) -> None:
+    """Under `run`; ends by itself, or is stopped by another signal before the steps begin."""
+    steps = Steps(at, number)
+
+    async def main(sup: Supervisor) -> None:
+        await _body(sup, steps, stopped_by)
+
+    def program() -> None:
+        if stopped_by is None:
+            steps.begin()
+        run(main, loop=loop, ladder=LADDER, guard=guard)
+
+    _tell_changes(program)
+
+
+def steps_in_block(
+    *, loop: str, number: int, at: int, stopped_by: int | None = None, guard: bool = False
+) -> None:
+    """In a block; the same."""
+    steps = Steps(at, number)
+    sup = Supervisor(ladder=LADDER, guard=guard)
+
+    async def main() -> None:
+        if stopped_by is None:
+            steps.begin()
+        async with sup:
+            await _body(sup, steps, stopped_by)
+
+    def program() -> None:
+        with asyncio.Runner(loop_factory=scenarios.loop_factory(loop)) as runner:
+            runner.run(main())
+
+    _tell_changes(program)
+    sys.exit(sup.exit_status)
+
+
+def _tell_changes(program: Callable[[], None]) -> None:
+    found = scenarios._found()
+    try:
+        program()
+    finally:
+        tell("left", changed=scenarios._changes(found, scenarios._found()))
+
+
+def suspended(*, guard: bool) -> None:
+    """A turn that lasts, under `run`."""
+
+    async def main(sup: Supervisor) -> None:
+        sup.on_stop(lambda request: tell("asked"))
+        result = await sup.stream(Worker("quiet", agents.speaks("busy", LINGER)), task="go")
+        tell("result", reason=result.stop_reason)
+
+    run(main, ladder=LADDER, guard=guard)
+
+
+def lingers(*, how: str) -> None:
+    """A thread holds the interpreter's end, after a stop that comes out of `run` as `how`."""
+
+    async def main(sup: Supervisor) -> None:
+        threading.Thread(target=_tell_the_wait, name="lingerer").start()
+        tell("busy")
+        await sup.wait_stop()
+        if how == "raises":
+            raise LookupError("main has failed")
+
+    run(main, ladder=LADDER, stop_status=3 if how == "exits" else None)
+
+
+def _tell_the_wait() -> None:
+    """Tell when the interpreter waits for this thread, and have it wait."""
+    main = threading.main_thread().ident or 0
+    while sys._current_frames()[main].f_code.co_name != "_shutdown":  # pyright: ignore[reportPrivateUsage]
+        time.sleep(0.005)
+    tell("waiting")
+    time.sleep(LINGER)
+
+
+PROGRAMS: Mapping[str, Callable[..., None]] = {
+    function.__name__: function
+    for function in (steps_under_run, steps_in_block, suspended, lingers)
+}

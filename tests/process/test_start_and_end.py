@@ -1,0 +1,407 @@
+"""A signal at any moment of a program's life: from its start to the interpreter's own end.
+
+Two ways: at a step, in a child that raises the signal itself (`moments.py`), and at a time, from
+outside, in a fresh interpreter. Samples by default, with a new seed each time (`MOMENTS_SEED=…`
+repeats one); all steps, and a thousand times, with `-m soak`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from supervisor import Rung
+from supervisor.guard import RESERVE
+from tests.process.harness import Server
+from tests.process.scenarios import LADDER
+from tests.process.test_exec import NEEDS_NAMESPACE, UNSHARE, at_terminal, started
+
+pytestmark = [pytest.mark.process]
+
+ROOT = Path(__file__).parents[2]
+_SEED = int(os.environ.get("MOMENTS_SEED") or random.randrange(1_000_000))
+_MARGIN = 1.2  # seconds, on a busy machine
+_FORCED = 137
+
+# -- at any step --------------------------------------------------------------------------------
+
+_TERM, _INT = signal.SIGTERM, signal.SIGINT
+_PROGRAMS = ["steps_under_run", "steps_in_block"]
+_LEAVING = ("Process.leave", "Bridge.keep", "Bridge._put_back", "Bridge._leave_slot")
+
+each_program = pytest.mark.parametrize("program", _PROGRAMS)
+each_loop = pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+
+
+@each_program
+@pytest.mark.parametrize(("loop", "number"), [("asyncio", _TERM), ("uvloop", _INT)])
+def test_a_signal_at_a_step_stops_the_program(
+    server: Server, program: str, loop: str, number: int
+) -> None:
+    """In order where our handlers stand, by what was found elsewhere; it is never lost."""
+    case = {"program": program, "loop": loop, "number": number}
+    for step in _some(_lines(server, case)):
+        _check_step(server, case, step)
+
+
+@each_program
+@pytest.mark.parametrize(("first", "second"), [(_TERM, _INT), (_INT, _TERM)])
+def test_another_signal_at_a_step_of_the_stop_does_not_change_the_end(
+    server: Server, program: str, first: int, second: int
+) -> None:
+    """The status is the first one's, and nothing is printed."""
+    case = {"program": program, "loop": "asyncio", "number": second, "stopped_by": first}
+    for step in _some(_lines(server, case), count=5):
+        _check_step(server, case, step)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@each_program
+@each_loop
+@pytest.mark.parametrize("number", [_TERM, _INT])
+@pytest.mark.parametrize("stopped_by", [None, _TERM, _INT])
+@pytest.mark.parametrize("guard", [False, True])
+def test_a_signal_at_every_line_stops_the_program(
+    server: Server, program: str, loop: str, number: int, stopped_by: int | None, guard: bool
+) -> None:
+    """The same at each line, the first time that it is reached and the last."""
+    case = {
+        "program": program,
+        "loop": loop,
+        "number": number,
+        "stopped_by": stopped_by,
+        "guard": guard,
+    }
+    for step in sorted({step for both in _lines(server, case).values() for step in both}):
+        _check_step(server, case, step)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@each_program
+@pytest.mark.parametrize("number", [_TERM, _INT])
+def test_a_signal_at_every_step_of_the_leaving_is_not_lost(
+    server: Server, program: str, number: int
+) -> None:
+    """Between any two bytecodes, where handlers are put back."""
+    case = {"program": program, "loop": "asyncio", "number": number}
+    leaving = [both for line, both in _lines(server, case).items() if "Process.leave" in line]
+    first, last = min(leaving)[0], max(both[1] for both in leaving)
+    for step in range(first - 20, last + 20):  # no two runs have exactly the same steps
+        _check_step(server, case, step)
+
+
+def _lines(server: Server, case: dict[str, Any]) -> dict[str, tuple[int, int]]:
+    """The supervisor's lines that the program comes to, each with its first and last step."""
+    with server.start(**case, at=0) as child:
+        child.wait()
+        (steps,) = child.facts("steps")
+        found: dict[str, tuple[int, int]] = steps["lines"]
+        return found
+
+
+def _some(lines: dict[str, tuple[int, int]], count: int = 8) -> list[int]:
+    """Steps of a sample of the lines, those in which handlers are put back among them."""
+    print(f"MOMENTS_SEED={_SEED} repeats this sample")
+    chance = random.Random(_SEED)
+    sample = chance.sample(sorted(lines), count)
+    is_left = any(line.startswith(_LEAVING) for line in lines)  # a stop under `run` leaves nothing
+    for function in _LEAVING if is_left else ():
+        sample += chance.sample(sorted(line for line in lines if line.startswith(function)), 2)
+    return [chance.choice(lines[line]) for line in sample]
+
+
+def _check_step(server: Server, case: dict[str, Any], step: int) -> None:
+    with server.start(**case, at=step) as child:
+        status = child.wait(LADDER.budget(Rung.DRAIN) + _MARGIN)
+        story = f"step {step}\n{child.story()}"
+        for raised in child.facts("raised"):  # none: this run had fewer steps
+            assert status in _statuses(case, raised), story
+            assert raised["handler"] == "Python's" or "Traceback" not in child.stderr, story
+        assert [left["changed"] for left in child.facts("left")] in ([], [[]]), story
+
+
+def _statuses(case: dict[str, Any], raised: dict[str, Any]) -> set[int]:
+    """What the program may end with."""
+    number: int = case["number"]
+    first: int = case.get("stopped_by") or number
+    # Where the one is raised as the other is being recorded, either may be the first.
+    in_order = {-n if case["program"] == "steps_under_run" else 128 + n for n in (number, first)}
+    if raised["handler"] == "ours":
+        return in_order
+    if raised["handler"] == "default":
+        return {-number}
+    # KeyboardInterrupt: 1 where it breaks asyncio's closing of the loop; `atexit` passes over it.
+    return {-number, 1} | in_order
+
+
+# -- at any time --------------------------------------------------------------------------------
+
+# Tells what it comes to, and when. "over" is told last of all.
+LIFE = """
+import atexit, os, sys, time
+def tell(what):
+    os.write(1, f"{what} {time.monotonic()}\\n".encode())
+atexit.register(tell, "over")
+import asyncio, threading
+from supervisor import Ladder, Supervisor, run
+from supervisor._process import process
+add, leave = process.add, process.leave
+process.add = lambda member: (add(member), tell("added"))[0]
+process.leave = lambda member: (tell("leaving"), leave(member))[1]
+ladder = Ladder(drain=0.8, cancel=0.5, abandon=0.5)
+async def main(sup):
+    threading.Thread(target=time.sleep, args=(0.1,)).start()
+    asyncio.get_running_loop().run_in_executor(None, time.sleep, 0.05)
+    sup.spawn(asyncio.sleep(0.05))
+    await asyncio.sleep(0.02)
+async def block(sup):
+    async with sup:
+        await main(sup)
+atexit.register(time.sleep, 0.05)
+if sys.argv[1] == "run":
+    run(main, ladder=ladder)
+else:
+    sup = Supervisor(ladder=ladder, guard=True)
+    asyncio.run(block(sup))
+    sys.exit(sup.exit_status)
+"""
+
+
+@pytest.mark.parametrize("host", ["run", "block"])
+def test_a_signal_at_a_time_stops_the_program(host: str) -> None:
+    """A fresh interpreter, from its start to its end: a true status, and no traceback."""
+    print(f"MOMENTS_SEED={_SEED} repeats this sample")
+    _live_many(host, 14)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("host", ["run", "block"])
+def test_a_signal_at_a_thousand_times_stops_the_program(host: str) -> None:
+    """The same."""
+    print(f"MOMENTS_SEED={_SEED} repeats this sample")
+    _live_many(host, 1000)
+
+
+def _live_many(host: str, count: int) -> None:
+    began = time.monotonic()
+    assert _live(host, 0, 10).status == 0  # 0 is no signal
+    seconds = time.monotonic() - began
+    chance = random.Random(_SEED)
+    cases = [(host, chance.choice([_TERM, _INT]), chance.uniform(0, seconds)) for _ in range(count)]
+    with ThreadPoolExecutor(2) as pool:  # a process each
+        for check in [pool.submit(_check_life, *case) for case in cases]:
+            check.result()
+
+
+@dataclass
+class Life:
+    """What became of a program that had one signal."""
+
+    sent: float
+    """When it had certainly been sent."""
+
+    status: int
+    seconds: float
+    """From the signal to the end."""
+
+    told: dict[str, float]
+    """When each thing was told first."""
+
+    errors: str
+
+
+def _live(host: str, number: int, after: float) -> Life:
+    """Start the program, and send it a signal so many seconds later."""
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", LIFE, host],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        start_new_session=True,
+        text=True,
+    ) as process:
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(after)
+            process.send_signal(number)
+            sent = time.monotonic()
+            out, errors = process.communicate(timeout=10)
+        finally:
+            process.kill()
+        seconds = time.monotonic() - sent
+        told = {what: float(at) for what, at in map(str.split, reversed(out.splitlines()))}
+        return Life(sent, process.returncode, seconds, told, errors)
+
+
+def _check_life(host: str, number: int, after: float) -> None:
+    life = _live(host, number, after)
+    story = f"{host}, {signal.Signals(number).name} after {after:.4f} s: {life}"
+    assert life.seconds < LADDER.budget(Rung.DRAIN) + _MARGIN, story
+    is_over = life.sent > life.told.get("over", life.sent)
+    was_ours = "added" in life.told and life.told["added"] < life.sent
+    was_ours = was_ours and life.sent < life.told.get("leaving", life.sent + 1)
+    if number == _INT and not was_ours:
+        return  # KeyboardInterrupt may come out anywhere: Python's own business
+    assert "Traceback" not in life.errors, story
+    clean = {128 + number} if host == "block" and was_ours else {-number, 128 + number}
+    assert life.status in (clean | {0} if is_over else clean), story
+
+
+# -- the interpreter's own end ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["dies", "exits", "raises"])
+def test_the_deadline_holds_until_the_process_is_gone(server: Server, how: str) -> None:
+    """Whatever comes out of `run` after a stop by a signal, a thread does not hold the exit."""
+    with server.start("lingers", how=how) as child:
+        child.until("busy")
+        began = child.signal(_INT)
+        child.until("waiting")
+        child.signal(_TERM)  # is counted, and does not kill
+        assert child.wait() == _FORCED, child.story()
+        assert time.monotonic() - began < LADDER.budget(Rung.CANCEL) + _MARGIN, child.story()
+        assert ("LookupError" in child.stderr) == (how == "raises"), child.story()
+        assert "KeyboardInterrupt" not in child.stderr, child.story()
+
+
+def test_a_report_can_be_had_while_the_interpreter_waits_for_a_thread(server: Server) -> None:
+    """SIGUSR1 tells who keeps it, and does not kill."""
+    with server.start("lingers", how="dies") as child:
+        child.until("busy")
+        child.signal(_INT)
+        child.until("waiting")
+        child.signal(signal.SIGUSR1)
+        assert child.wait() == _FORCED, child.story()
+        report, _, _ = child.stderr.partition("something refused to stop")
+        assert "lingerer" in report, child.story()
+
+
+# -- suspended ----------------------------------------------------------------------------------
+
+
+def test_stopped_time_counts(server: Server) -> None:
+    """Suspended past its deadline, a process ends as soon as it goes on, and says why."""
+    with server.start("suspended", guard=False) as child:
+        child.until("busy")
+        child.signal(_TERM)
+        child.until("asked")
+        child.signal(signal.SIGSTOP)
+        assert not child.has_ended(within=LADDER.budget(Rung.DRAIN) + RESERVE), child.story()
+        began = child.signal(signal.SIGCONT)
+        assert child.wait() == _FORCED, child.story()
+        assert time.monotonic() - began < _MARGIN, child.story()
+        assert "Stopped by SIGTERM; something refused to stop" in child.stderr, child.story()
+
+
+def test_the_guard_kills_a_process_that_is_suspended_past_its_deadline(server: Server) -> None:
+    """As a container engine would."""
+    with server.start("suspended", guard=True) as child:
+        child.until("busy")
+        began = child.signal(_TERM)
+        child.until("asked")
+        child.signal(signal.SIGSTOP)
+        assert child.wait() == -signal.SIGKILL, child.story()
+        seconds = time.monotonic() - began
+        assert 0 <= seconds - LADDER.budget(Rung.DRAIN) - RESERVE < _MARGIN, child.story()
+
+
+@pytest.mark.parametrize("guard", [False, True])
+def test_time_that_was_stopped_before_the_request_does_not_count(
+    server: Server, guard: bool
+) -> None:
+    """A request that comes to a suspended process is one of the moment at which it goes on."""
+    with server.start("suspended", guard=guard) as child:
+        child.until("busy")
+        child.signal(signal.SIGSTOP)
+        child.signal(_TERM)
+        child.signal(_INT)
+        seconds = LADDER.budget(Rung.DRAIN) + 2 * RESERVE
+        assert not child.has_ended(within=seconds), child.story()
+        child.signal(signal.SIGCONT)
+        assert child.wait() in (-_TERM, -_INT), child.story()
+        (result,) = child.facts("result")
+        assert result["reason"].startswith("Stopped by SIG"), child.story()
+
+
+def test_ctrl_z_and_fg_change_nothing() -> None:
+    """At a terminal: the job stops, goes on, and Ctrl-C ends it in order."""
+    script = """
+    import asyncio, os, signal
+    from supervisor import run
+    async def main(sup):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGCONT, os.write, 1, b"<goes on>")
+        os.write(1, b"<ready>")
+        request = await sup.wait_stop()
+        os.write(1, f"<{request.reason}>".encode())
+    run(main)
+    """
+    job = f'{sys.executable} -P -c "$LIFE"; echo first=$?; fg'
+    with at_terminal(job, LIFE=textwrap.dedent(script)) as it:
+        it.until("<ready>")
+        it.type(b"\x1a")
+        it.until(f"first={128 + signal.SIGTSTP}")
+        it.until("<goes on>")
+        it.type(b"\x03")
+        it.until("<Stopped by SIGINT>")
+        assert it.wait() in (128 + signal.SIGINT, -signal.SIGINT)  # the shell's, as its job died
+
+
+# -- ignored ------------------------------------------------------------------------------------
+
+IGNORING = ["sh", "-c", 'trap "" INT HUP; exec "$@"', "sh"]
+IGNORES = """
+import asyncio, os, signal, sys
+from supervisor import Ladder, Supervisor, run
+ladder = Ladder(drain=0.1, cancel=0.1, abandon=0.1)
+async def main(sup):
+    heard = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, heard.set)
+    ignored = [signal.getsignal(n) == signal.SIG_IGN for n in (signal.SIGINT, signal.SIGHUP)]
+    os.write(1, f"<{ignored} {os.getpid()}>\\n".encode())
+    await heard.wait()  # it has had the others before
+    os.write(1, f"<{sup.rung.name}>\\n".encode())
+    await sup.wait_stop()
+async def block():
+    async with Supervisor(ladder=ladder, guard=True) as sup:
+        await main(sup)
+    sys.exit(sup.exit_status)
+if sys.argv[1] == "run":
+    run(main, ladder=ladder)
+else:
+    asyncio.run(block())
+"""
+
+
+@pytest.mark.parametrize(
+    ("host", "prefix"),
+    [("run", ()), ("block", ()), pytest.param("run", UNSHARE, marks=NEEDS_NAMESPACE)],
+    ids=["run", "block with a guard", "PID 1"],
+)
+def test_what_was_ignored_at_the_start_stays_ignored(host: str, prefix: Sequence[str]) -> None:
+    """As under nohup and behind `&`: neither half of `run`, nor a guard, makes a stop of it."""
+    command = [*prefix, *IGNORING, sys.executable, "-P", "-c", IGNORES, host]
+    with started(command) as it:
+        it.until("<[True, True]")
+        it.signal(signal.SIGINT)
+        it.signal(signal.SIGHUP)
+        it.signal(signal.SIGUSR1)
+        it.until("<RUNNING>")
+        it.signal(_TERM)
+        assert it.wait() in (-_TERM, 128 + _TERM)
