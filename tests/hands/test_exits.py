@@ -122,6 +122,17 @@ def test_second_interrupt_skips_a_step() -> None:
     assert (status, out) == (-signal.SIGTERM, b"atexit ran\n")
 
 
+def test_an_interrupt_in_the_last_moment_does_not_change_the_end() -> None:
+    """What the interrupt keeps from dying by the signal has the signal's status all the same."""
+    script = """
+    def interrupted(*_):
+        raise KeyboardInterrupt
+    signal.signal = interrupted
+    end_by_signal(signal.SIGTERM)
+    """
+    assert outcome(script) == (143, b"", b"")
+
+
 @pytest.mark.skipif(not _can_unshare(), reason="needs the right to make a PID namespace")
 def test_pid_1_ends_with_the_status() -> None:
     """PID 1, which no signal of its own can kill, ends with 128 + the number after its clean-up."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -161,16 +162,55 @@ def lingers(*, how: str) -> None:
     run(main, ladder=LADDER, stop_status=3 if how == "exits" else None)
 
 
+def held(*, by: str, loop: Any) -> None:
+    """A program that comes to its end, and is held there by what does not end."""
+    kept: list[object] = []
+
+    async def main(sup: Supervisor) -> None:
+        generator = _generates()
+        if by == "thread":
+            asyncio.get_running_loop().run_in_executor(None, time.sleep, LINGER)
+        elif by == "spawned task":
+            sup.spawn(_refuses())
+        elif by == "task":
+            kept.append(asyncio.create_task(_refuses()))
+        else:
+            kept.append(generator)
+            await anext(generator)
+        await asyncio.sleep(0)
+        tell("busy")
+
+    run(main, loop=loop, ladder=LADDER)
+
+
+async def _refuses() -> None:
+    """Cannot be cancelled."""
+    end = time.monotonic() + LINGER
+    while time.monotonic() < end:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(LINGER)
+
+
+async def _generates() -> AsyncGenerator[None]:
+    """Cannot be closed."""
+    try:
+        yield
+    finally:
+        await _refuses()
+
+
 def _tell_the_wait() -> None:
     """Tell when the interpreter waits for this thread, and have it wait."""
     main = threading.main_thread().ident or 0
-    while sys._current_frames()[main].f_code.co_name != "_shutdown":  # pyright: ignore[reportPrivateUsage]
+    frame: FrameType | None = None
+    while frame is None or frame.f_code.co_name != "_shutdown":
         time.sleep(0.005)
+        frame = sys._current_frames().get(main)  # none: between Python and its end
     tell("waiting")
     time.sleep(LINGER)
 
 
 PROGRAMS: Mapping[str, Callable[..., None]] = {
     function.__name__: function
-    for function in (steps_under_run, steps_in_block, suspended, lingers)
+    for function in (steps_under_run, steps_in_block, suspended, lingers, held)
 }

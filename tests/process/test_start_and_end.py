@@ -43,7 +43,6 @@ _PROGRAMS = ["steps_under_run", "steps_in_block"]
 _LEAVING = ("Process.leave", "Bridge.keep", "Bridge._put_back", "Bridge._leave_slot")
 
 each_program = pytest.mark.parametrize("program", _PROGRAMS)
-each_loop = pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 
 
 @each_program
@@ -68,40 +67,45 @@ def test_another_signal_at_a_step_of_the_stop_does_not_change_the_end(
         _check_step(server, case, step)
 
 
+_PARTS = 8
+_EVERY_LINE = [
+    {"program": "steps_under_run", "loop": "uvloop", "number": _INT, "guard": True},
+    {"program": "steps_under_run", "loop": "asyncio", "number": _TERM},
+    {"program": "steps_under_run", "loop": "uvloop", "number": _INT, "stopped_by": _TERM},
+    {"program": "steps_in_block", "loop": "uvloop", "number": _TERM, "guard": True},
+    {"program": "steps_in_block", "loop": "asyncio", "number": _INT},
+    {"program": "steps_in_block", "loop": "asyncio", "number": _TERM, "stopped_by": _INT},
+]
+
+each_part = pytest.mark.parametrize("part", range(_PARTS))
+
+
 @pytest.mark.soak
-@pytest.mark.timeout(3600)
-@each_program
-@each_loop
-@pytest.mark.parametrize("number", [_TERM, _INT])
-@pytest.mark.parametrize("stopped_by", [None, _TERM, _INT])
-@pytest.mark.parametrize("guard", [False, True])
+@pytest.mark.timeout(600)
+@each_part
+@pytest.mark.parametrize("case", _EVERY_LINE, ids=lambda case: "-".join(map(str, case.values())))
 def test_a_signal_at_every_line_stops_the_program(
-    server: Server, program: str, loop: str, number: int, stopped_by: int | None, guard: bool
+    server: Server, case: dict[str, Any], part: int
 ) -> None:
     """The same at each line, the first time that it is reached and the last."""
-    case = {
-        "program": program,
-        "loop": loop,
-        "number": number,
-        "stopped_by": stopped_by,
-        "guard": guard,
-    }
-    for step in sorted({step for both in _lines(server, case).values() for step in both}):
+    steps = sorted({step for both in _lines(server, case).values() for step in both})
+    for step in steps[part::_PARTS]:
         _check_step(server, case, step)
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(600)
+@each_part
 @each_program
 @pytest.mark.parametrize("number", [_TERM, _INT])
 def test_a_signal_at_every_step_of_the_leaving_is_not_lost(
-    server: Server, program: str, number: int
+    server: Server, program: str, number: int, part: int
 ) -> None:
     """Between any two bytecodes, where handlers are put back."""
     case = {"program": program, "loop": "asyncio", "number": number}
     leaving = [both for line, both in _lines(server, case).items() if "Process.leave" in line]
     first, last = min(leaving)[0], max(both[1] for both in leaving)
-    for step in range(first - 20, last + 20):  # no two runs have exactly the same steps
+    for step in range(first - 20 + part, last + 20, _PARTS):  # no two runs have the same steps
         _check_step(server, case, step)
 
 
@@ -182,27 +186,31 @@ else:
 """
 
 
-@pytest.mark.parametrize("host", ["run", "block"])
+each_host = pytest.mark.parametrize("host", ["run", "block"])
+
+
+@each_host
 def test_a_signal_at_a_time_stops_the_program(host: str) -> None:
     """A fresh interpreter, from its start to its end: a true status, and no traceback."""
     print(f"MOMENTS_SEED={_SEED} repeats this sample")
-    _live_many(host, 14)
+    _live_many(host, 14, _SEED)
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(3600)
-@pytest.mark.parametrize("host", ["run", "block"])
-def test_a_signal_at_a_thousand_times_stops_the_program(host: str) -> None:
+@pytest.mark.timeout(600)
+@each_part
+@each_host
+def test_a_signal_at_a_thousand_times_stops_the_program(host: str, part: int) -> None:
     """The same."""
     print(f"MOMENTS_SEED={_SEED} repeats this sample")
-    _live_many(host, 1000)
+    _live_many(host, 1000 // _PARTS, _SEED + part)
 
 
-def _live_many(host: str, count: int) -> None:
+def _live_many(host: str, count: int, seed: int) -> None:
     began = time.monotonic()
     assert _live(host, 0, 10).status == 0  # 0 is no signal
     seconds = time.monotonic() - began
-    chance = random.Random(_SEED)
+    chance = random.Random(seed)
     cases = [(host, chance.choice([_TERM, _INT]), chance.uniform(0, seconds)) for _ in range(count)]
     with ThreadPoolExecutor(2) as pool:  # a process each
         for check in [pool.submit(_check_life, *case) for case in cases]:
@@ -279,6 +287,25 @@ def test_the_deadline_holds_until_the_process_is_gone(server: Server, how: str) 
         assert time.monotonic() - began < LADDER.budget(Rung.CANCEL) + _MARGIN, child.story()
         assert ("LookupError" in child.stderr) == (how == "raises"), child.story()
         assert "KeyboardInterrupt" not in child.stderr, child.story()
+
+
+@pytest.mark.parametrize(
+    ("by", "loop"),
+    [
+        ("thread", "uvloop"),
+        ("spawned task", "asyncio"),
+        ("task", "uvloop"),
+        ("generator", "asyncio"),
+    ],
+)
+def test_what_holds_the_end_is_ended_by_a_signal(server: Server, loop: str, by: str) -> None:
+    """`main` is over, the block and the loop wait: the ladder bounds that as well."""
+    with server.start("held", by=by, loop=loop) as child:
+        child.until("busy")
+        began = child.signal(_INT)
+        assert child.wait() == _FORCED, child.story()
+        assert time.monotonic() - began < LADDER.budget(Rung.CANCEL) + _MARGIN, child.story()
+        assert "Traceback" not in child.stderr, child.story()
 
 
 def test_a_report_can_be_had_while_the_interpreter_waits_for_a_thread(server: Server) -> None:
