@@ -1,8 +1,8 @@
 """Small programs, each step of which can be the moment of a signal.
 
-A step is one bytecode of the supervisor's in the main thread: a signal handler may run between any
-two of them, and nowhere else. The signal is raised right there, so a step that fails can be tried
-again.
+A step is a place in the supervisor's code at which the main thread runs signal handlers: behind a
+call, on entering a function, at a loop's jump back, and nowhere else. The signal is raised right
+there, so a step that fails can be tried again.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import dis
+import functools
 import os
 import signal
 import sys
@@ -17,7 +19,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import supervisor
@@ -28,6 +30,7 @@ from tests.process.scenarios import LADDER, LINGER
 from tests.process.server import tell
 
 _OURS = str(Path(supervisor.__file__).parent)
+_LOOKS = ("CALL", "JUMP_BACKWARD", "RESUME")  # behind these the interpreter looks for signals
 
 
 class Steps:
@@ -53,19 +56,14 @@ class Steps:
         """Count in what is called from here on."""
         sys.settrace(self._called)
 
-    def _called(self, frame: FrameType, _event: str, _argument: object) -> Any:
+    def _called(self, frame: FrameType, _event: str, _argument: object) -> _Frame | None:
         if not frame.f_code.co_filename.startswith(_OURS):
             return None
         frame.f_trace_opcodes = True
-        return self._traced
-
-    def _traced(self, frame: FrameType, event: str, _argument: object) -> Any:
-        if event == "opcode":
-            self._count += 1
-            self._step(f"{frame.f_code.co_qualname}:{frame.f_lineno}")
-        return self._traced
+        return _Frame(frame.f_code, self._step)
 
     def _step(self, line: str) -> None:
+        self._count += 1
         if not self._at:
             first, _ = self._lines.get(line, (self._count, 0))
             self._lines[line] = (first, self._count)
@@ -73,6 +71,27 @@ class Steps:
             sys.settrace(None)
             tell("raised", line=line, handler=_whose(signal.getsignal(self._number)))
             signal.raise_signal(self._number)
+
+
+class _Frame:
+    """Traces one call of a function; calls back at each step."""
+
+    def __init__(self, code: CodeType, step: Callable[[str], None]) -> None:
+        self._operations = _operations(code)
+        self._step = step
+        self._last = ""
+
+    def __call__(self, frame: FrameType, event: str, _argument: object) -> _Frame:
+        if event == "opcode":
+            last, self._last = self._last, self._operations[frame.f_lasti // 2]
+            if last.startswith(_LOOKS):
+                self._step(f"{frame.f_code.co_qualname}:{frame.f_lineno}")
+        return self
+
+
+@functools.cache
+def _operations(code: CodeType) -> list[str]:
+    return [dis.opname[number] for number in code.co_code[::2]]
 
 
 def _whose(handler: object) -> str:
