@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
-from typing import Any, Literal, NoReturn, TypeVar
+from typing import Any, Literal, TypeVar
 
 from supervisor._process import process
 from supervisor._supervisor import Supervisor
@@ -32,10 +32,9 @@ def run(
 ) -> T | None:
     """Run a program's main coroutine under a supervisor, and end the process as it should end.
 
-    The signal handlers are installed first, before uvloop is imported and the loop is made. After a
-    stop by a signal they stay, and so does the deadline, until the process is gone: whatever comes
-    out of `run`, and while the interpreter waits for threads. Otherwise all is as it was found when
-    `run` returns.
+    The signal handlers are installed first, before uvloop is imported and the loop is made. Where
+    it dies by a signal they stay, and the deadline too, until the process is gone: also while the
+    interpreter waits for threads. Where it returns or raises, all is as it was found.
 
     PID 1, as in a container, splits in two before: the program becomes a child, with a pid of its
     own, of the process that was called. That one passes signals on, reaps orphans, and gives the
@@ -81,26 +80,23 @@ def run(
         _split(sup)
     try:
         process.add(sup)
-        with _handlers_as_found(), _reports_on_demand(sup):
-            value = _run_in_loop(sup, main, loop)
+        with _reports_on_demand(sup):
+            with _handlers_as_found():
+                value = _run_in_loop(sup, main, loop)
+            _die_if_stopped(sup, stop_status)
     finally:
-        _leave_unless_stopped(sup)
-    number = _stopped_by(sup)
-    if number is not None:
-        _end(number, stop_status)
+        process.leave(sup)
+    _die_if_stopped(sup, stop_status)  # in the last moment before the handlers were back
+    if _stopped_by(sup) is not None:
+        sys.exit(stop_status)
     return value
 
 
-def _leave_unless_stopped(sup: Supervisor) -> None:
-    """A stop by a signal has a deadline, which holds until the process is gone."""
-    _unless_stopped(sup, lambda: process.leave(sup))
-    if _stopped_by(sup) is not None:  # in the last moment before the handlers were back
-        process.add(sup)
-
-
-def _unless_stopped(sup: Supervisor, undo: Callable[[], None]) -> None:
-    if _stopped_by(sup) is None:
-        undo()
+def _die_if_stopped(sup: Supervisor, stop_status: int | None) -> None:
+    number = _stopped_by(sup)
+    if number is not None and stop_status is None:
+        process.add(sup)  # unless it is there: the deadline holds until the process is gone
+        end_by_signal(number)
 
 
 def _stopped_by(sup: Supervisor) -> signal.Signals | None:
@@ -140,19 +136,12 @@ def _loop_factory(loop: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def _end(number: signal.Signals, stop_status: int | None) -> NoReturn:
-    if stop_status is not None:
-        sys.exit(stop_status)
-    end_by_signal(number)
-
-
 @contextmanager
 def _reports_on_demand(sup: Supervisor) -> Generator[None]:
     """Write what is at work on SIGUSR1; on SIGQUIT the stacks, before it ends the process.
 
     Where nobody else handles them. The former needs the interpreter, the latter does not; nor does
-    the signal on which the guard has the stacks written before it kills. After a stop by a signal
-    they stay, as the deadline does.
+    the signal on which the guard has the stacks written before it kills.
     """
     if sys.platform == "win32":
         yield
@@ -182,7 +171,7 @@ def _reports_on_demand(sup: Supervisor) -> Generator[None]:
         with process.undone_in_children(take_back):
             yield
     finally:
-        _unless_stopped(sup, take_back)
+        take_back()
 
 
 @contextmanager

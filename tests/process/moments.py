@@ -168,17 +168,15 @@ def suspended(*, guard: bool) -> None:
     run(main, ladder=LADDER, guard=guard)
 
 
-def lingers(*, how: str) -> None:
-    """A thread holds the interpreter's end, after a stop that comes out of `run` as `how`."""
+def lingers() -> None:
+    """A thread holds the interpreter's end, after a stop by a signal."""
 
     async def main(sup: Supervisor) -> None:
         threading.Thread(target=_tell_the_wait, name="lingerer").start()
         tell("busy")
         await sup.wait_stop()
-        if how == "raises":
-            raise LookupError("main has failed")
 
-    run(main, ladder=LADDER, stop_status=3 if how == "exits" else None)
+    run(main, ladder=LADDER)
 
 
 def held(*, by: str, loop: Any) -> None:

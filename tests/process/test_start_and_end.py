@@ -275,18 +275,16 @@ def _check_life(host: str, number: int, after: float) -> None:
 # -- the interpreter's own end ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["dies", "exits", "raises"])
-def test_the_deadline_holds_until_the_process_is_gone(server: Server, how: str) -> None:
-    """Whatever comes out of `run` after a stop by a signal, a thread does not hold the exit."""
-    with server.start("lingers", how=how) as child:
+def test_the_deadline_holds_until_the_process_is_gone(server: Server) -> None:
+    """A thread does not hold the exit, and a further signal is counted: it does not kill."""
+    with server.start("lingers") as child:
         child.until("busy")
         began = child.signal(_INT)
         child.until("waiting")
-        child.signal(_TERM)  # is counted, and does not kill
+        child.signal(_TERM)
         assert child.wait() == _FORCED, child.story()
         assert time.monotonic() - began < LADDER.budget(Rung.CANCEL) + _MARGIN, child.story()
-        assert ("LookupError" in child.stderr) == (how == "raises"), child.story()
-        assert "KeyboardInterrupt" not in child.stderr, child.story()
+        assert "Traceback" not in child.stderr, child.story()
 
 
 @pytest.mark.parametrize(
@@ -310,7 +308,7 @@ def test_what_holds_the_end_is_ended_by_a_signal(server: Server, loop: str, by: 
 
 def test_a_report_can_be_had_while_the_interpreter_waits_for_a_thread(server: Server) -> None:
     """SIGUSR1 tells who keeps it, and does not kill."""
-    with server.start("lingers", how="dies") as child:
+    with server.start("lingers") as child:
         child.until("busy")
         child.signal(_INT)
         child.until("waiting")
