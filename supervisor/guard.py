@@ -262,10 +262,10 @@ class _Watch:
         self._unread += [(byte & ~_MISSED, now) for byte in new]
 
     def _kill_at(self, now: float) -> float:
-        deadline = self._orders.deadline
         if self._unread and now - self._unread[0][1] >= HELD_SECONDS:
-            deadline = self._orders.deadline_of(self._unread)
-        return deadline + RESERVE
+            # It will not report by itself: what it has for that is for the stacks.
+            return self._orders.deadline_of(self._unread) + RESERVE - _STACKS_SECONDS
+        return self._orders.deadline + RESERVE
 
     def _kill(self) -> None:
         if _catches(self._pid, STACKS):
