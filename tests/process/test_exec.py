@@ -18,12 +18,12 @@ import pytest
 
 from supervisor import Ladder, Rung, settings
 from supervisor.__main__ import _GRACE, _RESERVE, _VARIABLE
+from tests.process.namespaces import UNSHARE, can_unshare
 
 pytestmark = [pytest.mark.process]
 
 ROOT = Path(__file__).parents[2]
 EXEC = [sys.executable, "-P", "-m", "supervisor", "exec"]
-UNSHARE = ["unshare", "--pid", "--fork", "--mount-proc"]
 _PATIENCE = 15.0
 
 # Tells each signal that it hears, and what is typed; 7 is its status after "quit".
@@ -43,15 +43,8 @@ while True:
 """
 
 
-def _can_unshare() -> bool:
-    try:
-        return subprocess.run([*UNSHARE, "true"], capture_output=True, check=False).returncode == 0
-    except OSError:
-        return False
-
-
 NEEDS_NAMESPACE = pytest.mark.skipif(
-    not _can_unshare(), reason="needs the right to make a PID namespace"
+    not can_unshare(), reason="needs the right to make a PID namespace"
 )
 PLACES = pytest.mark.parametrize(
     "prefix", [(), pytest.param(tuple(UNSHARE), marks=NEEDS_NAMESPACE)], ids=["plain", "pid1"]

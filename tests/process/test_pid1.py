@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from supervisor.guard import RESERVE
-from tests.process.test_exec import NEEDS_NAMESPACE, UNSHARE, started
+from tests.process.namespaces import UNSHARE
+from tests.process.test_exec import NEEDS_NAMESPACE, started
 
 pytestmark = [pytest.mark.process, NEEDS_NAMESPACE]
 
