@@ -24,6 +24,15 @@ from typing import IO, Any, Self
 _ROOT = Path(__file__).parents[2]
 _PATIENCE = 15.0  # seconds for a fact that will come unless something hangs
 
+NEVER_SAID = (
+    "Traceback",
+    "never retrieved",
+    "task_done",
+    "destroyed but pending",
+    "never awaited",
+)
+"""What no program that is stopped in order writes."""
+
 Fact = dict[str, Any]
 
 

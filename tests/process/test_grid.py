@@ -18,7 +18,7 @@ from collections.abc import Generator
 import pytest
 
 from supervisor import Rung
-from tests.process.harness import Child, Server
+from tests.process.harness import NEVER_SAID, Child, Server
 from tests.process.pairs import Case, all_pairs, grid
 from tests.process.scenarios import LADDER, MOMENTS, SCENARIOS
 
@@ -36,13 +36,6 @@ _SEED = int(os.environ.get("GRID_SEED") or random.randrange(1_000_000))
 _SPACING = 0.35  # seconds between counted signals
 _MARGIN = 1.2  # seconds for the interpreter's exit, on a busy machine
 _FORCED = 137
-_NEVER_SAID = (
-    "Traceback",
-    "never retrieved",
-    "task_done",
-    "destroyed but pending",
-    "never awaited",
-)
 
 
 def _params(cases: list[Case]) -> list[object]:
@@ -133,7 +126,7 @@ def _check_end(child: Child, case: Case, status: int, seconds: float) -> None:
     assert status in _statuses(case, clean), story
     assert seconds < _longest(case) + _MARGIN, story
     if status != _FORCED:
-        assert not [word for word in _NEVER_SAID if word in child.stderr], story
+        assert not [word for word in NEVER_SAID if word in child.stderr], story
         _check_facts(child, case, story)
     elif case["scenario"] == "keeps":
         assert "keep_the_loop" in child.stderr, story

@@ -1,0 +1,8 @@
+"""A module that takes a second to import, as AutoGen does; the fork server has that one already."""
+
+from __future__ import annotations
+
+import time
+
+for _ in range(20):
+    time.sleep(0.05)

@@ -1,0 +1,49 @@
+"""A sample of the chaos matrix: whatever a program is at, it is gone in time and in order.
+
+Every two settings meet once, with a new seed each time (`CHAOS_SEED=…` repeats one). `make chaos`
+runs them all, beside peers.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.chaos.cells import PID_1, PLACES, SIGNALS, Cell, run
+from tests.chaos.hosts import OURS
+from tests.chaos.promises import broken
+from tests.chaos.states import STATES
+from tests.process.namespaces import can_unshare
+from tests.process.pairs import all_pairs
+
+pytestmark = [pytest.mark.process]
+
+_SETTINGS = {
+    "state": tuple(STATES),
+    "signals": tuple(SIGNALS),
+    "loop": ("asyncio", "uvloop"),
+    "place": PLACES,
+}
+_SEED = int(os.environ.get("CHAOS_SEED") or random.randrange(1_000_000))
+_AT_ONCE = 6  # programs, which mostly sleep
+_MARGIN = 1.2  # seconds for the interpreter's exit, on a busy machine
+
+
+@pytest.mark.timeout(240)
+def test_whatever_a_program_is_at_it_is_gone_in_time(subtests: pytest.Subtests) -> None:
+    """One signal or three: its seconds, its status, its team, its children, and silence."""
+    print(f"CHAOS_SEED={_SEED} repeats this sample")
+    cells = [Cell(host=OURS, **case) for case in all_pairs(_SETTINGS, _SEED)]
+    has_namespaces = can_unshare()
+    possible = [cell for cell in cells if has_namespaces or cell.place != PID_1]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        outcomes = {cell: pool.submit(run, cell) for cell in possible}
+    for cell in cells:
+        with subtests.test(str(cell)):
+            if cell not in outcomes:
+                pytest.skip("needs the right to make a PID namespace")
+            outcome = outcomes[cell].result()
+            assert not broken(cell, outcome, _MARGIN), f"{cell}\n{outcome}"
