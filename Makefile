@@ -3,6 +3,7 @@
 #   make demo      a team that talks for ten seconds; press Ctrl-C
 #   make test      style, types, floors and tests
 #   make soak      the long grid of process tests, and a thousand signals
+#   make chaos     whatever a program is at, how it ends: ours beside peers
 #   make upstream  AutoGen's own tests, under a supervisor
 #   make matrix    the tests on every other Python found
 #   make bench     the measurements
@@ -20,7 +21,7 @@ UPSTREAM := $(VENV)-upstream
 UPSTREAM_PIP := $(UPSTREAM)/bin/python -m pip install -qq --disable-pip-version-check \
 	-c constraints.txt -c constraints-upstream.txt
 
-.PHONY: setup demo test check style types floors pytest format soak upstream matrix bench coverage clean
+.PHONY: setup demo test check style types floors pytest format soak chaos upstream matrix bench coverage clean
 
 setup: $(VENV)/.stamp
 
@@ -61,6 +62,17 @@ format: setup
 
 soak: setup
 	SOAK=1 $(PYTEST) -m soak
+
+# A table of how programs end that are signalled, and 1 where one of ours does not as promised. The
+# peers come from a package index; those that are not there are skipped, and the table says so.
+chaos: setup
+	@$(MAKE) --no-print-directory $(VENV)/.stamp-chaos || echo "chaos: not all peers are here" >&2
+	@$(BIN)/python -m tests.chaos
+
+$(VENV)/.stamp-chaos: $(VENV)/.stamp
+	@echo "Installing the peers into $(VENV)"
+	@$(PIP) --no-build-isolation -e '.[chaos]'
+	@touch $@
 
 # AutoGen's own tests, stock and with every run under a supervisor: the same outcomes. They come from
 # a package index; a machine that reaches none skips them, and says so.
