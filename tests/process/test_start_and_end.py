@@ -26,8 +26,9 @@ import pytest
 from supervisor import Rung
 from supervisor.guard import RESERVE
 from tests.process.harness import Server
+from tests.process.namespaces import UNSHARE
 from tests.process.scenarios import LADDER
-from tests.process.test_exec import NEEDS_NAMESPACE, UNSHARE, at_terminal, started
+from tests.process.test_exec import NEEDS_NAMESPACE, at_terminal, started
 
 pytestmark = [pytest.mark.process]
 
