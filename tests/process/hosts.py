@@ -142,6 +142,7 @@ def guest(*, loop: str, beside: bool) -> None:
 
     async def in_main(thread: threading.Thread) -> None:
         async with Supervisor(ladder=LADDER) as sup:
+            tell("open")
             await sup.wait_stop()
             await asyncio.to_thread(thread.join)
 

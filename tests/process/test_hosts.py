@@ -89,7 +89,8 @@ def test_the_outer_ones_deadline_holds_for_both(server: Server, loop: str) -> No
 def test_a_guest_beside_one_of_the_main_thread_stops_with_it(server: Server, loop: str) -> None:
     """Its run is stopped by the process's signal, although it installs nothing."""
     with server.start("guest", loop=loop, beside=True) as child:
-        child.until("busy")
+        child.until("busy", "open")
+        child.until("busy", "open")
         child.signal(signal.SIGINT)
         _check_as_found(child)
         assert child.facts("result")[0]["reason"] == "Stopped by SIGINT", child.story()
