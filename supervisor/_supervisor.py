@@ -33,7 +33,7 @@ from supervisor.autopsy import Findings, Suspect
 from supervisor.bridge import is_main_thread
 from supervisor.errors import SettingsError, Stopped, UsageError
 from supervisor.events import Rung, StopRequest
-from supervisor.exits import REPORT_SECONDS, exit_now, exit_status
+from supervisor.exits import REPORT_SECONDS, end_with_interpreter, exit_now, exit_status
 from supervisor.guard import RESERVE, Orders
 from supervisor.ladder import Climb, Move, Step
 from supervisor.log import reporter
@@ -525,6 +525,12 @@ class Supervisor:
         if deadline is not None and self._exiting_at < math.inf:
             deadline = max(deadline, self._exiting_at)
         return Orders(self.rung, math.inf if deadline is None else deadline, budgets, self._signals)
+
+    def end_with_interpreter(self) -> None:
+        """Have the deadline, if there was a stop, hold for the interpreter's end too."""
+        deadline = self._course.climb.deadline
+        if deadline is not None:
+            end_with_interpreter(deadline, self.end_process)
 
     def clock(self) -> Callable[[int, float], float | None]:
         """A ladder of this one's making, for another process that hears the same signals.

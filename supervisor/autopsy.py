@@ -274,13 +274,16 @@ def threads(
         others: More threads to look at; who waits in a pool, or a loop, is left out.
         told: Stacks that were told already, as those of tasks.
     """
-    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    alive = {thread.ident: thread for thread in threading.enumerate()}
+    names = {ident: thread.name for ident, thread in alive.items()}
     frames = _current_frames()
     idents = [*calls, *(ident for ident in others if ident not in calls)]
     found: list[Finding] = []
     for ident in idents:
         users = _users(_within_loop(_of_thread(ident, frames[ident]))) if ident in frames else []
         finding = _thread(names.get(ident, str(ident)), _places(users), calls.get(ident))
+        if finding is None and ident in frames:
+            finding = _in_c(alive.get(ident), frames[ident])
         if finding is not None and finding.stack not in told:
             found.append(finding)
     return Findings(found[:MOST], len(found))
@@ -297,6 +300,14 @@ def _thread(name: str, stack: Sequence[str], call: tuple[str, float] | None) -> 
         return Finding(kind="thread", name=name, function=what, age=age, stack=stack)
     is_ours = name.startswith("supervisor-")
     return None if is_ours or not stack else Finding(kind="thread", name=name, stack=stack)
+
+
+def _in_c(thread: threading.Thread | None, innermost: FrameType) -> Finding | None:
+    """A thread that was given a function of C's, which has no frame."""
+    if thread is None or thread.daemon or innermost.f_code is not threading.Thread.run.__code__:
+        return None
+    function = getattr(getattr(thread, "_target", None), "__qualname__", None)
+    return Finding(kind="thread", name=thread.name, function=function)
 
 
 def _current_frames() -> Mapping[int, FrameType]:

@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Final, NoReturn
 
@@ -48,6 +49,27 @@ def end_by_signal(number: int) -> NoReturn:
                 step()
     finally:
         _die_by(number)
+
+
+def end_with_interpreter(deadline: float, end: Callable[[], None]) -> None:
+    """Have the process ended, should the interpreter be at its end then, and be held there.
+
+    By a thread of the user's, for which it waits, or an `atexit` handler. Nothing happens where the
+    main thread goes on instead.
+
+    Args:
+        deadline: When, by `time.monotonic()`.
+        end: Ends the process; called in a thread.
+    """
+
+    def wait() -> None:
+        main = threading.main_thread()
+        main.join(max(0.0, deadline - time.monotonic()))
+        if not main.is_alive():  # so it is for Python as soon as the interpreter begins to end
+            time.sleep(max(0.0, deadline - time.monotonic()))
+            end()
+
+    threading.Thread(target=wait, name="supervisor-end", daemon=True).start()
 
 
 def exit_now(

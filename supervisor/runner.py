@@ -33,8 +33,9 @@ def run(
     """Run a program's main coroutine under a supervisor, and end the process as it should end.
 
     The signal handlers are installed first, before uvloop is imported and the loop is made. Where
-    it dies by a signal they stay, and the deadline too, until the process is gone: also while the
-    interpreter waits for threads. Where it returns or raises, all is as it was found.
+    it dies by a signal they stay until the process is gone. Where it returns or raises, all is as
+    it was found. The deadline of a stop holds in any case, also while the interpreter waits for
+    threads at its end.
 
     PID 1, as in a container, splits in two before: the program becomes a child, with a pid of its
     own, of the process that was called. That one passes signals on, reaps orphans, and gives the
@@ -86,6 +87,7 @@ def run(
             _die_if_stopped(sup, stop_status)
     finally:
         process.leave(sup)
+        sup.end_with_interpreter()
     _die_if_stopped(sup, stop_status)  # in the last moment before the handlers were back
     if _stopped_by(sup) is not None:
         sys.exit(stop_status)

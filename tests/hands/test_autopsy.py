@@ -10,6 +10,7 @@ import json
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -230,6 +231,25 @@ def test_threads_that_do_nothing_are_left_out() -> None:
     names = [finding.name for finding in found.shown]
     assert "theirs" in names
     assert not [name for name in names if "Executor" in name or "executor" in name]
+
+
+def test_a_thread_in_a_function_without_a_frame_is_told() -> None:
+    """One that the interpreter waits for, by what it was given; another one is not."""
+    queue = SimpleQueue[None]()
+    made = [
+        threading.Thread(target=queue.get, name=name, daemon=is_daemon)
+        for name, is_daemon in (("held", False), ("left", True))
+    ]
+    for thread in made:
+        thread.start()
+    found = autopsy.threads({}, autopsy.all_threads())
+    for _ in made:
+        queue.put(None)
+    for thread in made:
+        thread.join()
+    functions = {finding.name: finding.function for finding in found.shown}
+    assert functions["held"] == "SimpleQueue.get"
+    assert "left" not in functions
 
 
 async def test_the_loops_threads_are_known() -> None:

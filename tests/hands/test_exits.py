@@ -21,6 +21,7 @@ import atexit, logging, os, signal, sys, threading, time
 from supervisor.exits import end_by_signal, exit_now
 """
 
+HELD_BY_ATEXIT = "atexit.register(time.sleep, 30)"
 UNSHARE = ["unshare", "--pid", "--fork", "--mount-proc"]
 
 
@@ -48,6 +49,30 @@ def outcome(script: str, *prefix: str) -> tuple[int, bytes, bytes]:
     with start(script, *prefix) as process:
         out, err = process.communicate(timeout=15)
         return process.returncode, out, err
+
+
+def test_the_end_of_the_interpreter_is_bounded() -> None:
+    """A thread that it waits for does not hold it beyond the moment; an `atexit` neither."""
+    for held_by in ("threading.Thread(target=time.sleep, args=(30,)).start()", HELD_BY_ATEXIT):
+        script = f"""
+        from supervisor.exits import end_with_interpreter
+        end_with_interpreter(time.monotonic() + 0.2, lambda: exit_now(137))
+        {held_by}
+        """
+        began = time.monotonic()
+        assert outcome(script)[0] == 137
+        assert time.monotonic() - began < 5
+
+
+def test_a_main_thread_that_goes_on_is_let_go() -> None:
+    """The moment passes, and nothing is ended."""
+    script = """
+    from supervisor.exits import end_with_interpreter
+    end_with_interpreter(time.monotonic() + 0.1, lambda: exit_now(137))
+    time.sleep(0.4)
+    print([thread.name for thread in threading.enumerate()])
+    """
+    assert outcome(script) == (0, b"['MainThread']\n", b"")
 
 
 def test_status_is_the_shells() -> None:

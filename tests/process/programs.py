@@ -246,8 +246,10 @@ def ends(*, how: str, loop: Any, stop_status: int | None = None) -> None:
             sup.stop("enough")
         if how in ("stops", "signal"):
             await _quiet(sup)
-        if how == "thread":
+        if how.startswith("thread"):
             threading.Thread(target=time.sleep, args=(LINGER,), name="lingerer").start()
+            if how == "thread and stop":
+                asyncio.get_running_loop().call_later(0.1, sup.stop, "enough")
             await _quiet(sup)
         return "value"
 

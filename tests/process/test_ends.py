@@ -77,15 +77,29 @@ def test_a_signal_before_the_loop_exists_is_kept(server: Server, loop: str, numb
 
 
 @on_each_loop
-def test_a_thread_that_lingers_is_bounded_after_a_stop(server: Server, loop: str) -> None:
+@pytest.mark.parametrize("stop_status", [None, 3])
+def test_a_thread_that_lingers_is_bounded_after_a_stop(
+    server: Server, loop: str, stop_status: int | None
+) -> None:
     """The interpreter would wait for it; the deadline stays armed until the process is gone."""
-    with server.start("ends", loop=loop, how="thread") as child:
+    with server.start("ends", loop=loop, how="thread", stop_status=stop_status) as child:
         child.until("busy")
         began = child.signal(signal.SIGINT)
         assert child.wait() == _FORCED, child.story()
         assert time.monotonic() - began < LADDER.budget(Rung.CANCEL) + 1.2
         assert child.facts("result"), child.story()
         assert "Traceback" not in child.stderr
+        assert "lingerer" in child.stderr
+
+
+@on_each_loop
+def test_the_deadline_of_a_stop_by_code_bounds_the_end_as_well(server: Server, loop: str) -> None:
+    """Under `run`, where it is a stop's at any rate: status 137, and the thread is named."""
+    with server.start("ends", loop=loop, how="thread and stop") as child:
+        child.until("busy")
+        assert child.wait() == _FORCED, child.story()
+        assert child.facts("returned"), child.story()
+        assert "lingerer" in child.stderr
 
 
 @on_each_loop
