@@ -11,8 +11,7 @@ Left alone are
 - this process, its own group as a group, PID 1;
 - what was there at that moment, and all that it starts: a pool or a database of the host's;
 - multiprocessing's helpers: its resource tracker cleans up behind those that were killed. Whom its
-  fork server starts is ended like a child;
-- whoever is to be spared, and all that it starts.
+  fork server starts is ended like a child.
 
 Nothing is waited for with `waitpid`, as psutil's own `wait` does: that would take the exit status
 from asyncio, or from the `Popen` that waits for it. A pidfd tells the end and leaves the status.
@@ -88,11 +87,6 @@ class Processes:
     def is_ending(self) -> bool:
         """Whether `begin` was called and is not over."""
         return self._is_ending
-
-    def spare(self, pid: int) -> None:
-        """Leave this child, and all that it starts, alone."""
-        self._spared |= {child for child in _children() if child.pid == pid}
-        self._known -= self._spared
 
     def look(self) -> list[Process]:
         """Find those there are; one that was found stays known when its parent ends.

@@ -177,17 +177,6 @@ def test_what_was_there_before_is_left_alone_with_all_that_it_starts(start: Star
     assert started.is_running()
 
 
-def test_a_spared_child_is_left_alone(start: Start) -> None:
-    """Also where it was found before it was spared."""
-    processes = Processes()
-    guard, other = start(OBEYS), start(OBEYS)
-    assert len(processes.look()) == 2
-    processes.spare(guard.pid)
-    assert processes.end(SECONDS) == []
-    assert guard.poll() is None
-    assert other.wait() == -signal.SIGTERM
-
-
 def test_only_these_children_and_theirs(start: Start) -> None:
     """For a guest, to whom the others do not belong."""
     script = f"({REFUSES}) & read never"
