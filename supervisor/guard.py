@@ -29,10 +29,10 @@ pidfd, so that nobody else is hit.
 Not chosen: to fork it. A fork keeps every page that we change from then on, so it grows as we do,
 and with threads there is none to be had. A fresh interpreter has a few megabytes and 10 ms.
 
-Where it falls short: it cannot kill PID 1 (`run` splits there); without /proc and pidfds (macOS)
-the children of what it kills are left to whoever inherits them, and so is one that had lost its
-parent before; a stderr that is a socket gets no line; under `strace`, which looks like a debugger,
-it waits.
+Where it falls short: it cannot kill PID 1 (`run` splits there); without pidfds and the /proc of its
+own PID namespace (macOS, `unshare --pid`) the children of what it kills are left to whoever inherits
+them, and so is one that had lost its parent before; a stderr that is a socket gets no line; under
+`strace`, which looks like a debugger, it waits.
 """
 
 from __future__ import annotations
@@ -308,8 +308,18 @@ def _is_traced(pid: int) -> bool:
     return bool(_status(pid, b"TracerPid:", 10))
 
 
+def _is_own_table() -> bool:
+    """Whether /proc tells of our pids, and not of those of a PID namespace around this one."""
+    try:
+        return os.readlink("/proc/self") == str(os.getpid())
+    except OSError:
+        return False
+
+
 def _status(pid: int, name: bytes, base: int) -> int:
     """A number of what the kernel tells of a process; 0 where it does not."""
+    if not _is_own_table():
+        return 0
     try:
         with open(f"/proc/{pid}/status", "rb") as status:  # noqa: PTH123
             return next((int(it.split()[1], base) for it in status if it.startswith(name)), 0)
@@ -319,6 +329,8 @@ def _status(pid: int, name: bytes, base: int) -> int:
 
 def _say_on_its_stderr(pid: int, text: str) -> None:
     """Leave a line where the process would have left its report; wait for nothing."""
+    if not _is_own_table():
+        return
     try:
         flags = os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY
         os.write(os.open(f"/proc/{pid}/fd/2", flags), f"supervisor: {text}\n".encode())
@@ -347,6 +359,8 @@ def _descendants(pid: int) -> Mapping[int, tuple[int, int]]:
 
     Its own pid is among them.
     """
+    if not _is_own_table():
+        return {}
     try:
         found = {int(name): _stat(name) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208
     except OSError:

@@ -23,7 +23,8 @@ it, and the call that starts it is not ours); polling the process table while th
 
 Where it falls short: one that has left its group and session, and whose parent had ended before
 anybody looked, is not found. The kernel hands it to PID 1, or to a subreaper: where this process is
-one it is a child again.
+one it is a child again. In a PID namespace that has the /proc of another one (`unshare --pid` by
+itself) nobody is found: the pids there are of strangers.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ class Processes:
         Returns:
             Those alive, no zombies.
         """
-        if not self._known and not has_children():
+        if (not self._known and not has_children()) or not _is_own_table():
             return []
         import psutil
 
@@ -264,8 +265,18 @@ def has_children() -> bool:
     return True
 
 
+def _is_own_table() -> bool:
+    """Whether /proc tells of our pids, and not of those of a PID namespace around this one."""
+    if sys.platform != "linux":
+        return True
+    try:
+        return os.readlink("/proc/self") == str(os.getpid())
+    except OSError:
+        return False
+
+
 def _children() -> list[Process]:
-    if not has_children():
+    if not has_children() or not _is_own_table():
         return []
     import psutil
 

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,7 @@ import psutil
 import pytest
 
 from supervisor.processes import Killed, Processes, has_children
+from tests.process.test_exec import NEEDS_NAMESPACE, UNSHARE
 
 pytestmark = [
     pytest.mark.process,
@@ -231,6 +233,33 @@ def test_a_pid_that_is_anothers_by_now_gets_no_signal(start: Start) -> None:
     finally:
         other.kill()
         other.wait()
+
+
+@NEEDS_NAMESPACE
+def test_the_proc_of_another_namespace_is_not_believed() -> None:
+    """`unshare --pid` leaves the /proc of outside: whom that names are strangers inside."""
+    script = """
+    import json, subprocess
+    from supervisor.guard import _descendants
+    from supervisor.processes import Processes
+    processes = Processes()
+    child = subprocess.Popen(["sleep", "300"])
+    found = [process.pid for process in processes.look()]
+    child.kill(), child.wait()
+    print(json.dumps([found, list(_descendants(2))]))
+    """
+    theirs = 'sh -c "sleep 300 & sleep 300 & wait" & sleep 0.5'  # pid 2, outside
+    inner = 'unshare --pid --fork sh -c \'"$0" -P -c "$1" & wait $!\' "$0" "$1"'  # inside
+    outer = [*UNSHARE, "--kill-child", "sh", "-c", f"{theirs}; {inner}"]
+    done = subprocess.run(
+        [*outer, sys.executable, textwrap.dedent(script)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.stdout == "[[], []]\n", done.stderr
 
 
 def test_children_are_noticed_without_psutil_and_without_being_reaped(start: Start) -> None:
