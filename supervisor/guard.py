@@ -30,9 +30,9 @@ Not chosen: to fork it. A fork keeps every page that we change from then on, so 
 and with threads there is none to be had. A fresh interpreter has a few megabytes and 10 ms.
 
 Where it falls short: it cannot kill PID 1 (`run` splits there); without pidfds and the /proc of its
-own PID namespace (macOS, `unshare --pid`) the children of what it kills are left to whoever inherits
-them, and so is one that had lost its parent before; a stderr that is a socket gets no line; under
-`strace`, which looks like a debugger, it waits.
+own PID namespace (macOS, `unshare --pid`) the children of what it kills are left to whoever
+inherits them, and so is one that had lost its parent before; a stderr that is a socket gets no
+line; under `strace`, which looks like a debugger, it waits.
 """
 
 from __future__ import annotations
@@ -311,7 +311,7 @@ def _is_traced(pid: int) -> bool:
 def _is_own_table() -> bool:
     """Whether /proc tells of our pids, and not of those of a PID namespace around this one."""
     try:
-        return os.readlink("/proc/self") == str(os.getpid())
+        return os.readlink("/proc/self") == str(os.getpid())  # noqa: PTH115
     except OSError:
         return False
 

@@ -93,10 +93,16 @@ class Processes:
         """Find those there are; one that was found stays known when its parent ends.
 
         Returns:
-            Those alive, no zombies.
+            Those alive, no zombies. Where the table cannot be read (too many open files), of those
+            that were found before: a stop goes its way all the same.
         """
+        with contextlib.suppress(Exception):  # of psutil's, and of its import
+            self._find()
+        return list(self._alive())
+
+    def _find(self) -> None:
         if (not self._known and not has_children()) or not _is_own_table():
-            return []
+            return
         import psutil
 
         tree = psutil.Process().children(recursive=True)
@@ -107,7 +113,6 @@ class Processes:
         self._lead()
         for member in self._members():
             self._add([member, *self._reach({member.pid}, _below(member))])
-        return list(self._alive())
 
     def known(self, most: int) -> tuple[list[Killed], int]:
         """Tell of some of those that were found so far and are alive, and how many they are."""
@@ -270,7 +275,7 @@ def _is_own_table() -> bool:
     if sys.platform != "linux":
         return True
     try:
-        return os.readlink("/proc/self") == str(os.getpid())
+        return os.readlink("/proc/self") == str(os.getpid())  # noqa: PTH115 - as the guard has it
     except OSError:
         return False
 
@@ -323,7 +328,7 @@ def _is_alive(process: Process) -> bool:
         return process.is_running() and process.status() not in _ENDED
     except psutil.NoSuchProcess:
         return False
-    except psutil.Error:
+    except (OSError, psutil.Error):
         return True
 
 
@@ -353,7 +358,7 @@ def _describe(process: Process) -> Killed:
     import psutil
 
     name = command = ""
-    with contextlib.suppress(psutil.Error):
+    with contextlib.suppress(OSError, psutil.Error):
         name = process.name()
         command = shlex.join(process.cmdline())
     if len(command) > _MOST:

@@ -235,6 +235,23 @@ def test_a_pid_that_is_anothers_by_now_gets_no_signal(start: Start) -> None:
         other.wait()
 
 
+def test_a_table_that_cannot_be_read_is_no_error() -> None:
+    """With too many files open nobody new is found; the ladder, which asks, is not broken off."""
+    assert _program("""
+        import resource
+        processes = Processes()
+        children = [subprocess.Popen(["sleep", "300"])]
+        found = [process.pid for process in processes.look()] == [children[0].pid]
+        children.append(subprocess.Popen(["sleep", "300"]))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, 64))
+        again = [process.pid for process in processes.look()] == [children[0].pid]
+        named = [killed.pid for killed in processes.kill()] == [children[0].pid]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        for child in children: child.kill()
+        tell([found, again, named])
+    """) == [[True, True, True]]
+
+
 @NEEDS_NAMESPACE
 def test_the_proc_of_another_namespace_is_not_believed() -> None:
     """`unshare --pid` leaves the /proc of outside: whom that names are strangers inside."""
