@@ -78,6 +78,10 @@ class Process:
 
         Returns:
             Whether it did not hear them before.
+
+        Raises:
+            OSError: Too many files are open.
+            RuntimeError: No thread can be started.
         """
         if member in self._members:
             return False
@@ -92,13 +96,14 @@ class Process:
     def _take_in(self, member: Member) -> None:
         if self._bridge is None:
             self._bridge = Bridge(self._ring)
+        if self._watchdog is None:  # first: where no file or thread can be had nothing was done
+            watchdog = Watchdog(self._bridge, self._on_signal, self._on_time)
+            watchdog.start()
+            self._switch_seconds = sys.getswitchinterval()
+            self._watchdog = watchdog
         self._members = (*self._members, member)
         if is_main_thread():
             self._owners = (*self._owners, member)
-        if self._watchdog is None:
-            self._switch_seconds = sys.getswitchinterval()
-            self._watchdog = Watchdog(self._bridge, self._on_signal, self._on_time)
-            self._watchdog.start()
         self._install(self._bridge, self._owners)
         self._have_guard(self._bridge)
 

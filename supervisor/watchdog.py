@@ -62,8 +62,16 @@ class Watchdog:
         self._thread = threading.Thread(target=self._watch, name="supervisor-watchdog", daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+        """Start the thread.
+
+        Raises:
+            RuntimeError: There can be no more threads.
+        """
+        try:
+            self._thread.start()
+        except BaseException:
+            self.forget()
+            raise
 
     def stop(self) -> None:
         """Have the thread end; not waited for, as it is a loop's thread that asks.

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import math
 import signal
+import socket
 import sys
 import threading
 from collections.abc import AsyncGenerator
@@ -109,6 +110,30 @@ async def test_entered_twice() -> None:
             await sup.__aenter__()
     with pytest.raises(UsageError, match="make a new one"):
         await sup.__aenter__()
+
+
+async def test_a_block_that_cannot_be_opened_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No file or thread can be had for a moment: the next block is as if that one had not been."""
+    found = signal.getsignal(signal.SIGTERM)
+    async with Supervisor():
+        pass  # what is made once in a process is there
+    for what, name in ((threading.Thread, "start"), (socket, "socketpair")):
+        monkeypatch.setattr(what, name, _no_more)
+        with pytest.raises(OSError, match="no more"):
+            await Supervisor().__aenter__()
+        monkeypatch.undo()
+        async with Supervisor() as sup:
+            names = [thread.name for thread in threading.enumerate()]
+            assert "supervisor-watchdog" in names
+            signal.raise_signal(signal.SIGTERM)
+            await asyncio.wait_for(sup.wait_stop(), 5)
+        assert signal.getsignal(signal.SIGTERM) == found
+
+
+def _no_more(*_: object) -> None:
+    raise OSError("no more")
 
 
 async def test_used_outside_its_block() -> None:
