@@ -115,16 +115,17 @@ class Course:
         if not is_due:
             self._stuck_since = None
             return next_at
-        if self._stuck_since is None:
-            self._stuck_since = now
-        elif now - self._stuck_since >= _STUCK_SECONDS:
-            self._stuck_since = now
+        since = self._stuck_since  # the loop may come free meanwhile, and forget it
+        is_stuck = since is not None and now - since >= _STUCK_SECONDS
+        if since is None or is_stuck:
+            since = self._stuck_since = now
+        if is_stuck:
             if not self._was_stuck:
                 self._was_stuck = True
                 self._crew.on_stuck()
             if self._is_main:
                 process.interrupt()
-        again = self._stuck_since + _STUCK_SECONDS
+        again = since + _STUCK_SECONDS
         return again if next_at is None else min(again, next_at)
 
     def _feed(self, fact: Callable[[], list[Step]]) -> None:
