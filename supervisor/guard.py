@@ -171,6 +171,11 @@ def can_guard() -> bool:
     return sys.platform != "win32" and os.getpid() != 1 and bool(sys.executable) and _IS_FILE
 
 
+def has_stderr() -> bool:
+    """Whether fd 2 is a stderr: where the process was started without one, it is a user's file."""
+    return sys.__stderr__ is not None
+
+
 def _start(orders: int, bell: int) -> None:
     import fcntl
 
@@ -179,7 +184,7 @@ def _start(orders: int, bell: int) -> None:
     try:
         pid = os.posix_spawn(
             sys.executable,
-            [sys.executable, "-I", "-S", __file__, str(os.getpid())],
+            [sys.executable, "-I", "-S", __file__, *["stderr"] * has_stderr(), str(os.getpid())],
             {},
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, copies[0], _ORDERS),
@@ -203,8 +208,9 @@ def _start(orders: int, bell: int) -> None:
 class _Watch:
     """The guard at work."""
 
-    def __init__(self, pid: int, spared: Collection[tuple[int, int]]) -> None:
+    def __init__(self, pid: int, spared: Collection[tuple[int, int]], *, has_stderr: bool) -> None:
         self._pid = pid
+        self._has_stderr = has_stderr
         self._pidfd = _pidfd(pid)
         self._spared = spared
         self._bell = socket.socket(fileno=_BELL)
@@ -274,7 +280,9 @@ class _Watch:
         victims = _stopped_descendants(self._pid, self._spared)
         also = f" and {len(victims)} that it had started" if victims else ""
         # Last: in a file that it does not append to, what it writes next would be over this.
-        _say_on_its_stderr(self._pid, f"{self._why()}; the guard killed process {self._pid}{also}")
+        if self._has_stderr:
+            why = f"{self._why()}; the guard killed process {self._pid}{also}"
+            _say_on_its_stderr(self._pid, why)
         self._send(signal.SIGKILL)
         for pidfd in victims:
             _send(pidfd, signal.SIGKILL)
@@ -428,7 +436,7 @@ def _stat(pid: str) -> tuple[int, int]:
 
 
 def _main() -> None:
-    pid = int(sys.argv[1])
+    pid = int(sys.argv[-1])
     # While the process waits for us: what it starts from here on is not spared.
     spared = {(one, began) for one, (_, began) in _descendants(pid).items()}
     if os.fork() != 0:
@@ -436,7 +444,7 @@ def _main() -> None:
     os.setsid()
     os.chdir("/")
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-    _Watch(pid, spared).until_over()
+    _Watch(pid, spared, has_stderr="stderr" in sys.argv).until_over()
 
 
 if __name__ == "__main__":

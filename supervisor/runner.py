@@ -17,7 +17,7 @@ from supervisor._process import process
 from supervisor._supervisor import Supervisor
 from supervisor.errors import SettingsError, UsageError
 from supervisor.exits import end_by_signal
-from supervisor.guard import STACKS
+from supervisor.guard import STACKS, has_stderr
 from supervisor.log import reporter
 
 T = TypeVar("T")
@@ -153,7 +153,7 @@ def _reports_on_demand(sup: Supervisor) -> Generator[None]:
         # Made in the thread that writes: here it would interrupt who may hold a lock.
         reporter.write(lambda: f"{sup.dump()}\n")
 
-    chained = {signal.SIGQUIT: True, STACKS: False}
+    chained = {signal.SIGQUIT: True, STACKS: False} if has_stderr() else {}
     dumping = [n for n in chained if n > 0 and signal.getsignal(n) is signal.SIG_DFL]
     has_usr1 = signal.SIGUSR1 not in sup.handled
     has_usr1 = has_usr1 and signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL

@@ -34,11 +34,10 @@ def _orders(climb: Climb, ladder: Ladder) -> Orders:
 
 def _guards(pid: int) -> list[psutil.Process]:
     """The guards of a process: none of its children, so looked for among all."""
-    tail = [guard.__file__, str(pid)]
     return [
         process
         for process in psutil.process_iter(["cmdline"])
-        if (process.info["cmdline"] or [])[-2:] == tail
+        if guard.__file__ in (words := process.info["cmdline"] or []) and words[-1] == str(pid)
     ]
 
 

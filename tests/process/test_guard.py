@@ -272,6 +272,27 @@ def test_a_full_pipe_does_not_delay_the_kill() -> None:
         assert time.monotonic() - began < _LADDER + RESERVE + _MARGIN
 
 
+def test_without_a_stderr_nothing_is_written_into_the_file_that_has_its_number(
+    tmp_path: Path,
+) -> None:
+    """A program that was started with fd 2 closed: that is the first file which it opens."""
+    kept = tmp_path / "kept"
+    script = f"""
+    if sys.argv[1:] == ["again"]:
+        assert os.open({str(kept)!r}, os.O_RDWR | os.O_CREAT) == 2
+        async def main(sup):
+            hold()
+        run(main, ladder=LADDER)
+    os.close(2)
+    os.execv(sys.executable, [*sys.orig_argv, "again"])
+    """
+    with program(script) as it:
+        it.until("ready")
+        it.signal(signal.SIGTERM)
+        assert it.wait() == -signal.SIGKILL
+    assert kept.read_bytes() == b""
+
+
 # -- it does not kill ---------------------------------------------------------------------------
 
 
