@@ -68,8 +68,11 @@ class Reporter:
             facts: What the record gets as attributes; a name that records have already gets a `_`
                 at its end. `exc_info` may be an exception.
         """
-        if _logger.isEnabledFor(level):
-            self._bound.record(event, level=level, **facts)
+        try:
+            if _logger.isEnabledFor(level):
+                self._bound.record(event, level=level, **facts)
+        except Exception as error:  # noqa: BLE001 - of a record factory, or context variables
+            self.write(f"supervisor: no log record of {event!r} could be made: {error!r}\n")
         if line is not None and _is_terminal():
             self.write(f"{line}\n")
 

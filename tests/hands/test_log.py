@@ -211,6 +211,20 @@ def test_hanging_log_handler_does_not_hold_stderr() -> None:
     assert outcome(script) == (0, b"", b"autopsy")
 
 
+def test_a_record_factory_that_raises_stops_nobody() -> None:
+    """It is called where a stop is under way, and that goes on; stderr tells what was lost."""
+    code, out, err = outcome("""
+        def refuse(*args, **options): raise ValueError("no")
+        logging.setLogRecordFactory(refuse)
+        logging.basicConfig(level=logging.INFO)
+        reporter.event("stopped")
+        reporter.flush(5)
+        print("on")
+    """)
+    report = b"supervisor: no log record of 'stopped' could be made: ValueError('no')\n"
+    assert (code, out, err) == (0, b"on\n", report)
+
+
 def test_raising_handler_does_not_end_the_thread() -> None:
     """A handler that raises is named on stderr once a record, and the next records still come."""
     script = """
