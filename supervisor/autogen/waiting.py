@@ -62,7 +62,12 @@ class Waiting:
         self._on_end = on_end
         self._is_cancelled = False
         self._task: asyncio.Task[Any] | None = None
-        threading.Thread(target=self._run, name="supervisor-conclusion", daemon=True).start()
+        thread = threading.Thread(target=self._run, name="supervisor-conclusion", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads: here what waits fails, and that is logged
+            work()
+            loop.call_soon(on_end)
 
     def cancel(self) -> None:
         """Cancel what is being waited for, and whatever would be after that; in the loop."""

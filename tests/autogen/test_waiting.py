@@ -173,6 +173,31 @@ async def test_one_that_waits_for_ever_is_given_up(
     assert "open tool calls" in caplog.text or "not made consistent" in caplog.text
 
 
+async def test_where_no_thread_can_be_had_the_run_ends_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What has to wait cannot be done then, which is logged."""
+
+    def no_more(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    tools, context = Tools(), Watched()
+    ann = tools.agent(calls("slow"), "found", model_context=context)
+    async with Supervisor(signals={}) as sup:
+        reporter.event("whose thread is there from here on")
+        run = sup.stream(round_robin(ann, turns=1), "go")
+        reader = asyncio.ensure_future(run)
+        await tools.moment.is_there.wait()
+        with caplog.at_level(logging.WARNING, "supervisor"):
+            monkeypatch.setattr(threading.Thread, "start", no_more)
+            run.stop("Enough")
+            async with asyncio.timeout(5):
+                assert (await reader).stop_reason == "Enough"
+            monkeypatch.undo()
+            await asyncio.to_thread(reporter.flush, 5)
+    assert "not made consistent" in caplog.text or "open tool calls" in caplog.text
+
+
 async def test_a_run_that_fails_is_concluded_so_as_well() -> None:
     """Without a stop, the error comes out once what has to be written is written."""
     context = Watched()
