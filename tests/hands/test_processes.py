@@ -19,7 +19,8 @@ import psutil
 import pytest
 
 from supervisor.processes import Killed, Processes, has_children
-from tests.process.test_exec import NEEDS_NAMESPACE, UNSHARE
+from tests.process.namespaces import UNSHARE
+from tests.process.test_exec import NEEDS_NAMESPACE
 
 pytestmark = [
     pytest.mark.process,
