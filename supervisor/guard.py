@@ -197,9 +197,11 @@ def _start(orders: int, bell: int) -> None:
         for fd in copies:
             os.close(fd)
     try:
-        os.waitpid(pid, 0)  # the one in between
+        _, status = os.waitpid(pid, 0)  # the one in between
     except ChildProcessError:  # SIGCHLD is ignored, or somebody waits for every child
         return
+    if status != 0:
+        raise OSError(f"{sys.executable} ended with the wait status {status}")
 
 
 # -- in the guard -----------------------------------------------------------------------------

@@ -494,11 +494,12 @@ def test_a_loop_over_all_children_ends() -> None:
         assert it.wait() == 0
 
 
-def test_where_none_can_be_started_the_program_runs() -> None:
-    """An embedded interpreter has no executable; the log says so."""
-    script = """
+@pytest.mark.parametrize("executable", ["/no/such/python", "/bin/false"])
+def test_where_none_can_be_started_the_program_runs(executable: str) -> None:
+    """An embedded interpreter has no executable, or one that is no Python; the log says so."""
+    script = f"""
     import logging; logging.basicConfig(stream=sys.stdout, format="<%(message)s>")
-    sys.executable = "/no/such/python"
+    sys.executable = {executable!r}
     async def main(sup):
         await asyncio.sleep(0)
     run(main)
