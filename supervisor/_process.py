@@ -23,6 +23,7 @@ from supervisor.interruption import interrupt
 from supervisor.log import reporter
 from supervisor.watchdog import Watchdog
 
+_AGAIN_SECONDS: Final = 0.1
 _TRIES: Final = 3  # to put back what is put back; each can be interrupted by one more signal
 
 
@@ -54,6 +55,16 @@ class Member(Protocol):
     def ring(self, number: int, look: Callable[[], None]) -> None:
         """A signal is here: have `look` called by the loop. In a signal handler."""
         ...
+
+
+@contextlib.contextmanager
+def _reported() -> Generator[None]:
+    """Report what is raised, and go on: the watchdog has others to call, and this one again."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - of ours, if we are wrong somewhere
+        event = "a supervisor's own error while it was told of a signal, or the time"
+        reporter.event(event, level=logging.ERROR, exc_info=error)
 
 
 class Process:
@@ -211,10 +222,16 @@ class Process:
     def _on_signal(self, number: int, at: float) -> None:
         for member in self._members:
             if number in member.handled:
-                member.on_signal(number, at)
+                with _reported():
+                    member.on_signal(number, at)
 
     def _on_time(self, now: float) -> float | None:
-        wanted = (member.on_time(now) for member in self._members)
+        wanted: list[float | None] = []
+        for member in self._members:
+            at: float | None = now + _AGAIN_SECONDS  # where it fails
+            with _reported():
+                at = member.on_time(now)
+            wanted.append(at)
         return min((at for at in wanted if at is not None), default=None)
 
     @contextlib.contextmanager
