@@ -1,6 +1,8 @@
 """Two agents and a tool talk for some ten seconds. Press Ctrl-C, and the prompt is back at once.
 
 make demo
+
+(Before `run` is called, in the first tenth of a second, Ctrl-C is Python's: a traceback.)
 """
 
 from __future__ import annotations
@@ -12,13 +14,13 @@ from supervisor import Supervisor, run
 
 async def main(sup: Supervisor) -> None:
     """Run the team, print what it says, and tell how it ended."""
+    print("A writer, an editor and a rhyming dictionary. Press Ctrl-C at any moment.", flush=True)
+    begun, result = time.monotonic(), None
     # AutoGen is imported here and not above, so that Ctrl-C works in that slow second as well.
     from autogen_agentchat.base import TaskResult
 
     from examples.teams import show, summary, writers
 
-    print("A writer, an editor and a rhyming dictionary. Press Ctrl-C at any moment.", flush=True)
-    begun, result = time.monotonic(), None
     try:
         async for event in sup.stream(writers(), "Write a verse about the sea."):
             show(event)

@@ -69,4 +69,4 @@ def summary(result: TaskResult | None) -> str:
     """Say in one line how a run ended."""
     if result is None:
         return "Stopped before the team had begun."
-    return f"{result.stop_reason}; {len(result.messages)} messages kept."
+    return f"{result.stop_reason}; {len(result.messages)} messages and events kept."

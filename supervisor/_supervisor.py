@@ -58,6 +58,8 @@ _BEAT_SECONDS: Final = 0.25  # how long another one's hold on the wakeup fd can 
 _SWITCH_SECONDS: Final = 0.0005
 _STUCK_SECONDS: Final = 0.1  # a loop that takes no step for so long at ABANDON is interrupted
 
+_SAY_SECONDS: Final = 0.1  # what takes longer is told at a terminal
+
 _current: ContextVar[Supervisor | None] = ContextVar("supervisor_current", default=None)
 
 
@@ -842,14 +844,18 @@ class Supervisor:
     # -- what it says -------------------------------------------------------------------------
 
     def _say(self, step: Step, request: StopRequest) -> None:
-        line = None
-        if request.signal is not None and self._parent is None:
-            has_ctrl_c = signal.SIGINT in self._signals
-            speakers = self._speakers()
-            line = sentence(step, request, speakers, self._ladder, has_ctrl_c=has_ctrl_c)
-        reporter.event(
-            f"entered {step.rung.name}", line=line, reason=request.reason, cause=step.cause
-        )
+        reporter.event(f"entered {step.rung.name}", reason=request.reason, cause=step.cause)
+        if request.signal is None or self._parent is not None or self._loop is None:
+            return
+        has_ctrl_c = signal.SIGINT in self._signals
+        line = sentence(step, request, self._speakers(), self._ladder, has_ctrl_c=has_ctrl_c)
+        if line is not None:
+            self._loop.call_later(_SAY_SECONDS, self._say_if_still_true, step.rung, line)
+
+    def _say_if_still_true(self, rung: Rung, line: str) -> None:
+        # Of a stop that is over by then it would be the last thing to be read, and false.
+        if self.rung is rung and self._is_working():
+            reporter.say(line)
 
     def _speakers(self) -> list[str]:
         own = [name for run in self._runs for name in run.speakers()]

@@ -31,7 +31,8 @@ def sentence(
     if not speakers:
         return None
     doing, further = _DOING[step.rung]
-    who = " and ".join(repr(name) for name in speakers[:3])
+    names = [repr(name) for name in speakers[:3]]
+    who = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
     name = request.signal.name if request.signal is not None else request.reason
     # On a line of its own: the terminal has just shown "^C", behind whatever the program wrote.
     said = f"\n{name}: {doing.format(who=who)} (up to {ladder.seconds(step.rung):g} s)."

@@ -73,7 +73,12 @@ class Reporter:
                 self._bound.record(event, level=level, **facts)
         except Exception as error:  # noqa: BLE001 - of a record factory, or context variables
             self.write(f"supervisor: no log record of {event!r} could be made: {error!r}\n")
-        if line is not None and _is_terminal():
+        if line is not None:
+            self.say(line)
+
+    def say(self, line: str) -> None:
+        """Write a sentence for a person, where stderr is a terminal."""
+        if _is_terminal():
             self.write(f"{line}\n")
 
     def write(self, text: str | Callable[[], str]) -> None:

@@ -68,7 +68,9 @@ def test_a_stopped_example_tells_what_it_has(name: str, number: signal.Signals) 
     """Ctrl-C or SIGTERM: a result that names the signal, and the program goes on to its end."""
     out, status = _stop(name, number)
 
-    assert re.search(rf"^Stopped by {number.name}; [12] messages kept\.$", out, re.MULTILINE)
+    assert re.search(
+        rf"^Stopped by {number.name}; [12] messages and events kept\.$", out, re.MULTILINE
+    )
     assert status == 0
 
 
@@ -85,7 +87,7 @@ def test_the_demo_stops_by_the_signal(after: int) -> None:
     """Ctrl-C: one line that says what it did, and the status of a program that was interrupted."""
     out, status = _stop("demo.py", signal.SIGINT, after)
 
-    expected = r"Stopped by SIGINT; \d messages kept\."
+    expected = r"Stopped by SIGINT; \d messages and events kept\."
     assert re.search(expected if after > 1 else rf"{expected}|Stopped before", out)
     assert status == -signal.SIGINT
 
@@ -124,7 +126,7 @@ def test_a_container_ends_in_order() -> None:
     child = _start("05_sigterm_in_a_container.py")
     out, _ = _end(child)
 
-    assert "child: Stopped by SIGTERM; 2 messages kept." in out
+    assert "child: Stopped by SIGTERM; 2 messages and events kept." in out
     assert "status -15" in out
     assert child.returncode == 0
 
@@ -161,7 +163,7 @@ def test_ctrl_c_at_a_question() -> None:
     out, _ = _end(child)
     os.close(writing)
 
-    assert re.search(r"^Stopped by SIGINT; [56] messages kept\.$", out, re.MULTILINE)
+    assert re.search(r"^Stopped by SIGINT; [56] messages and events kept\.$", out, re.MULTILINE)
     assert child.returncode == -signal.SIGINT
 
 

@@ -1064,3 +1064,26 @@ async def _spans(loop: asyncio.AbstractEventLoop) -> None:
     signal.raise_signal(signal.SIGUSR1)
     assert (await sup.wait_stop()).signal is signal.SIGUSR1
     await sup.__aexit__(None, None, None)
+
+
+# --- what it says --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_slow", [False, True])
+async def test_a_stop_that_is_over_at_once_is_not_told_of(
+    monkeypatch: pytest.MonkeyPatch, *, is_slow: bool
+) -> None:
+    """What happens, and what the next Ctrl-C does, stands at a terminal while it is true."""
+    said: list[str] = []
+    monkeypatch.setattr(reporter, "say", said.append)
+    team = Stubborn() if is_slow else Talker()
+    async with Supervisor(signals={"SIGUSR1": "CANCEL"}, ladder=PATIENT) as sup:
+        run = asyncio.ensure_future(sup.stream(team))
+        await team.is_working.wait()
+        signal.raise_signal(signal.SIGUSR1)
+        await sup.wait_stop()
+        await asyncio.sleep(0.3)
+        team.may_end.set()
+        await run
+    assert len(said) == is_slow
+    assert all("cancelling 'talker'" in line for line in said)

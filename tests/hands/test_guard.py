@@ -34,11 +34,12 @@ def _orders(climb: Climb, ladder: Ladder) -> Orders:
 
 def _guards(pid: int) -> list[psutil.Process]:
     """The guards of a process: none of its children, so looked for among all."""
-    return [
-        process
-        for process in psutil.process_iter(["cmdline"])
-        if guard.__file__ in (words := process.info["cmdline"] or []) and words[-1] == str(pid)
-    ]
+    found: list[psutil.Process] = []
+    for process in psutil.process_iter(["cmdline"]):
+        words: list[str] = process.info["cmdline"] or []
+        if guard.__file__ in words and words[-1] == str(pid):
+            found.append(process)
+    return found
 
 
 def _open_fds() -> list[str]:
