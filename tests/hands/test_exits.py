@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from supervisor.exits import exit_status
+from tests.process.namespaces import UNSHARE, can_unshare
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,14 +23,6 @@ from supervisor.exits import end_by_signal, exit_now
 """
 
 HELD_BY_ATEXIT = "atexit.register(time.sleep, 30)"
-UNSHARE = ["unshare", "--pid", "--fork", "--mount-proc"]
-
-
-def _can_unshare() -> bool:
-    try:
-        return subprocess.run([*UNSHARE, "true"], capture_output=True, check=False).returncode == 0
-    except OSError:
-        return False
 
 
 def start(script: str, *prefix: str) -> subprocess.Popen[bytes]:
@@ -158,7 +151,7 @@ def test_an_interrupt_in_the_last_moment_does_not_change_the_end() -> None:
     assert outcome(script) == (143, b"", b"")
 
 
-@pytest.mark.skipif(not _can_unshare(), reason="needs the right to make a PID namespace")
+@pytest.mark.skipif(not can_unshare(), reason="needs the right to make a PID namespace")
 def test_pid_1_ends_with_the_status() -> None:
     """PID 1, which no signal of its own can kill, ends with 128 + the number after its clean-up."""
     script = """
