@@ -91,6 +91,10 @@ def exit_now(
     )
     try:
         helper.start()
+    except RuntimeError:  # no more threads: from Python 3.12 on none at the interpreter's end
+        if report is not None:
+            report()
+    else:
         helper.join(seconds)
     finally:
         os._exit(status)

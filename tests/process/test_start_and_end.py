@@ -116,6 +116,8 @@ def _lines(server: Server, case: dict[str, Any]) -> dict[str, tuple[int, int]]:
         child.wait()
         (steps,) = child.facts("steps")
         found: dict[str, tuple[int, int]] = steps["lines"]
+        if not found:
+            pytest.skip("this Python does not trace its operations")
         return found
 
 
@@ -331,7 +333,8 @@ def test_stopped_time_counts(server: Server) -> None:
         child.signal(signal.SIGSTOP)
         assert not child.has_ended(within=LADDER.budget(Rung.DRAIN) + RESERVE), child.story()
         began = child.signal(signal.SIGCONT)
-        assert child.wait() == _FORCED, child.story()
+        # While the report is written the program may come to its own end.
+        assert child.wait() in (_FORCED, -_TERM), child.story()
         assert time.monotonic() - began < _MARGIN, child.story()
         assert "Stopped by SIGTERM; something refused to stop" in child.stderr, child.story()
 
@@ -357,13 +360,12 @@ def test_time_that_was_stopped_before_the_request_does_not_count(
         child.until("busy")
         child.signal(signal.SIGSTOP)
         child.signal(_TERM)
-        child.signal(_INT)
         seconds = LADDER.budget(Rung.DRAIN) + 2 * RESERVE
         assert not child.has_ended(within=seconds), child.story()
         child.signal(signal.SIGCONT)
-        assert child.wait() in (-_TERM, -_INT), child.story()
+        assert child.wait() == -_TERM, child.story()
         (result,) = child.facts("result")
-        assert result["reason"].startswith("Stopped by SIG"), child.story()
+        assert result["reason"] == "Stopped by SIGTERM", child.story()
 
 
 def test_ctrl_z_and_fg_change_nothing() -> None:
