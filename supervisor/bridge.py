@@ -90,6 +90,7 @@ class Bridge:
         # No fd is closed under one who writes to it. Never taken by a handler, nor in a child.
         self._passing = threading.Lock()
         self._interrupt: Callable[[FrameType | None], None] | None = None
+        self._told = 0  # so many bytes were read, and are still there
         self._own: list[int] = []  # numbers of signals that we have sent to ourselves
 
     def fileno(self) -> int:
@@ -238,7 +239,7 @@ class Bridge:
         if not self._passing.acquire(blocking=not is_main_thread()):
             return []
         try:
-            data = bytes(byte for byte in self._drain() if not self._is_own(byte & ~_MISSED))
+            data = bytes(byte for byte in self._take() if not self._is_own(byte & ~_MISSED))
             self._pass_on(data)
             self._close_retired()
         finally:
@@ -256,9 +257,21 @@ class Bridge:
         if theirs and chained is not None:
             chained.write(theirs)
 
-    def _drain(self) -> bytes:
+    def _take(self) -> bytes:
+        """What has come since; the watchdog leaves it there until it comes again, which is soon.
+
+        It may lose the interpreter for good before it has told anybody. The guard counts what is
+        unread, and would not know of a signal that was.
+        """
+        told, self._told = self._told, 0
         data = b""
         with contextlib.suppress(BlockingIOError):
+            if told:
+                self._reader.recv(told)
+            if not is_main_thread():
+                data = self._reader.recv(65536, socket.MSG_PEEK)
+                self._told = len(data)
+                return data
             while chunk := self._reader.recv(65536):
                 data += chunk
         return data

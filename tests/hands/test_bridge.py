@@ -12,6 +12,7 @@ import tempfile
 import textwrap
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -475,5 +476,22 @@ def test_the_main_thread_is_not_blocked_by_another_reader() -> None:
     with bridge._passing:
         assert bridge.read() == []
     assert bridge.read() == [USR1]
+    bridge.keep(())
+    bridge.forget()
+
+
+def test_what_the_watchdog_reads_is_there_until_it_comes_again() -> None:
+    """Should it lose the interpreter before it has told, the guard sees what is unread."""
+    bridge = Bridge()
+    bridge.keep({USR1})
+    signal.raise_signal(USR1)
+    with ThreadPoolExecutor(1) as watchdog:
+        assert watchdog.submit(bridge.read).result() == [USR1]
+        assert select.select([bridge.fileno()], [], [], 0)[0]
+        assert watchdog.submit(bridge.read).result() == []
+        assert not select.select([bridge.fileno()], [], [], 0)[0]
+        signal.raise_signal(USR1)
+        assert watchdog.submit(bridge.read).result() == [USR1]
+    assert bridge.read() == []
     bridge.keep(())
     bridge.forget()
