@@ -116,9 +116,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
         self._stage = Stage(agent, self._between_turns)
         self._settling: Settling | None = None
         self._conclusion: Conclusion | None = None
-        self._waiting: Waiting | None = (
-            None  # while the conclusion waits for something of the user's
-        )
+        self._waiting: Waiting | None = None  # while the conclusion waits
         self._timers: list[asyncio.TimerHandle] = []
         self._is_draining = False
         self._is_quarantined = False
