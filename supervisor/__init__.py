@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from supervisor.settings import Ladder
     from supervisor.terminal import read_input
 
+    __version__: str
+
 __all__ = [
     "Ladder",
     "Quarantined",
@@ -58,6 +60,7 @@ __all__ = [
     "Supervisor",
     "SupervisorError",
     "UsageError",
+    "__version__",
     "read_input",
     "run",
 ]
@@ -79,9 +82,19 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+    if name == "__version__":
+        from importlib.metadata import version
 
-    found = globals()[name] = getattr(import_module(_LAZY[name]), name)
+        found = version("autogen-supervisor")
+    elif name in _LAZY:
+        from importlib import import_module
+
+        found = getattr(import_module(_LAZY[name]), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found
     return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,5 +1,7 @@
 """The command line: `python -m supervisor exec [--grace SECONDS] -- COMMAND [ARGUMENT ...]`.
 
+`--version` names the release.
+
 No argparse: it would take longer than all the rest of the start.
 """
 
@@ -26,6 +28,8 @@ status, or death by its signal (128 + n as PID 1).
   --grace SECONDS  seconds from the first such signal to the kill, or "off" for no kill
                    (SUPERVISOR_GRACE + 1, or 9: one second more than a supervised program takes)
 
+`python -m supervisor --version` prints the version.
+
 Other statuses: 125 this command line cannot be, 126 the command cannot be run, 127 there is none.
 """
 
@@ -44,6 +48,9 @@ def main(arguments: Sequence[str]) -> NoReturn:
     if not arguments or arguments[0] in ("-h", "--help"):
         sys.stdout.write(_HELP)
         sys.exit(0 if arguments else _MISUSED)
+    if arguments[0] == "--version":
+        sys.stdout.write(f"autogen-supervisor {_version()}\n")
+        sys.exit(0)
     if arguments[0] != "exec":
         _refuse(f"there is no command {arguments[0]!r}; the only one is exec")
     if sys.platform == "win32":
@@ -110,6 +117,12 @@ def _why(error: OSError | ValueError) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file, neither it nor the interpreter that its first line names"
     return getattr(error, "strerror", None) or str(error)
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("autogen-supervisor")
 
 
 def _refuse(why: str) -> NoReturn:

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import contextvars
 import enum
+import errno
 import functools
 import logging
 import math
@@ -39,7 +40,7 @@ from supervisor.ladder import Climb, Move, Step
 from supervisor.log import reporter
 from supervisor.notify import READY, STOPPING, ReadyFile, tell_manager
 from supervisor.processes import Killed, Processes
-from supervisor.settings import Ladder, parse_signals
+from supervisor.settings import Ladder, parse_rung, parse_signals
 from supervisor.tasks import SCOPE, AnyTask, cancel, refuse_eager
 
 if TYPE_CHECKING:
@@ -289,7 +290,7 @@ class Supervisor:
         task.add_done_callback(self._spawned_ended)
         return task
 
-    def stop(self, reason: str, rung: Rung = Rung.CANCEL) -> None:
+    def stop(self, reason: str = "Stopped", rung: Rung | str = Rung.CANCEL) -> None:
         """Ask for a stop; from any thread, from a signal handler, as often as you like.
 
         Before the block is entered it ends at its first `await`; after it was left, nothing
@@ -297,11 +298,14 @@ class Supervisor:
 
         Args:
             reason: What `TaskResult.stop_reason` will say.
-            rung: Where to enter the ladder, or how far to climb where a stop is on its way.
+            rung: Where to enter the ladder, or how far to climb where a stop is on its way; a
+                name ("DRAIN") will do.
 
         Raises:
+            SettingsError: There is no such rung.
             UsageError: For RUNNING, and for EXIT where the process is not the supervisor's to end.
         """
+        rung = parse_rung("rung", rung)
         if self._state is _State.CLOSED:
             return
         Climb(self._ladder, exits=self._exits).request(rung, 0.0)  # raises what cannot be
@@ -400,8 +404,9 @@ class Supervisor:
             try:
                 self._ready_file.put()
             except OSError as error:
-                rule = "name a file in a folder that exists and can be written to"
-                raise SettingsError("ready_file", rule, str(self._ready_file.path)) from error
+                raise SettingsError(
+                    "ready_file", _rule_for(error), str(self._ready_file.path)
+                ) from error
         if self._parent is None and is_main_thread():
             tell_manager(READY)
 
@@ -906,6 +911,14 @@ def _signals(
     # Ignored by whoever started the process (nohup, `&` in a shell script): it stays so.
     kept = (number for number in parsed if signal.getsignal(number) != signal.SIG_IGN)
     return {number: parsed[number] for number in kept}
+
+
+def _rule_for(error: OSError) -> str:
+    """What to do about a ready file that cannot be written."""
+    why = error.strerror or str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"make room on that disk, or name a file on another one ({why})"
+    return f"name a file in a folder that exists and can be written to ({why})"
 
 
 def _describe(error: BaseException) -> str:

@@ -9,6 +9,7 @@ would also have to be installed.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 from pathlib import Path
@@ -53,8 +54,10 @@ class ReadyFile:
         """Make it; it holds the pid.
 
         Raises:
-            OSError: It cannot be made.
+            OSError: It cannot be made; or what is there is no file, and would be lost.
         """
+        if self.path.exists() and not (self.path.is_file() or self.path.is_symlink()):
+            raise FileExistsError(errno.EEXIST, "what is there is no regular file", str(self.path))
         self._pid = os.getpid()
         self.path.write_text(f"{self._pid}\n", encoding="ascii")
 

@@ -22,7 +22,7 @@ from typing import Final
 from supervisor.errors import SettingsError
 from supervisor.events import Rung
 
-__all__ = ["GRACE_VARIABLE", "Ladder", "parse_signals"]
+__all__ = ["GRACE_VARIABLE", "Ladder", "parse_rung", "parse_seconds", "parse_signals"]
 
 GRACE_VARIABLE: Final = "SUPERVISOR_GRACE"
 
@@ -34,6 +34,9 @@ _EITHER = "give either drain or total (drain is what total leaves to the later r
 _FINITE = "give finite cancel and abandon with it, or leave total out"
 _GRACE = "give the whole budget as a number of seconds, 0 or more, or off for no forced exit"
 
+_RUNG = "give DRAIN, CANCEL, ABANDON or EXIT as the rung"
+
+_MAPPING = 'give a mapping of signals to rungs, as {"SIGTERM": "DRAIN"}; {} installs nothing'
 _UNKNOWN = "give a signal that this platform has, as signal.SIGTERM or its name"
 _NOT_CAUGHT = "leave it out, no process can catch it"
 _FAULT = "leave it out, it reports a fault of the running code, which no handler outlives"
@@ -79,23 +82,32 @@ class Ladder:
     def __post_init__(self, total: float | None) -> None:
         drain_given = self.drain is not _DRAIN
         for field in ("drain", "cancel", "abandon"):
-            self._set(field, _seconds(field, getattr(self, field)))
+            self._set(field, parse_seconds(field, getattr(self, field)))
         if total is None:
             return
         if drain_given:
             raise SettingsError("total", _EITHER, total)
-        self._share(_seconds("total", total))
+        self._share(parse_seconds("total", total))
 
     def __repr__(self) -> str:
         return f"Ladder(drain={self.drain:g}, cancel={self.cancel:g}, abandon={self.abandon:g})"
 
-    def seconds(self, rung: Rung) -> float:
-        """Returns the seconds of `rung`: 0 for RUNNING and EXIT, which the ladder does not time."""
-        timed = {Rung.DRAIN: self.drain, Rung.CANCEL: self.cancel, Rung.ABANDON: self.abandon}
-        return timed.get(rung, 0.0)
+    def seconds(self, rung: Rung | str) -> float:
+        """Return the seconds of `rung`: 0 for RUNNING and EXIT, which the ladder does not time.
 
-    def budget(self, entry: Rung) -> float:
-        """Returns the seconds of a stop that enters at `entry`: up to and with ABANDON."""
+        Raises:
+            SettingsError: There is no such rung.
+        """
+        timed = {Rung.DRAIN: self.drain, Rung.CANCEL: self.cancel, Rung.ABANDON: self.abandon}
+        return timed.get(parse_rung("rung", rung), 0.0)
+
+    def budget(self, entry: Rung | str) -> float:
+        """Return the seconds of a stop that enters at `entry`: up to and with ABANDON.
+
+        Raises:
+            SettingsError: There is no such rung.
+        """
+        entry = parse_rung("entry", entry)
         return sum(self.seconds(rung) for rung in Rung if rung >= entry)
 
     def within(self, total: float) -> Ladder:
@@ -158,17 +170,22 @@ def parse_signals(
         stdin_is_tty: Whether standard input is a terminal.
 
     Raises:
-        SettingsError: For a signal that is unknown, that cannot be caught, that is no request to
-            stop, or that stands there twice; for an unknown rung, and RUNNING.
+        SettingsError: For anything but a mapping; for a signal that is unknown, that cannot be
+            caught, that is no request to stop, or that stands there twice; for an unknown rung,
+            and RUNNING.
     """
     if signals is None:
         return _default_signals(stdin_is_tty=stdin_is_tty)
+    if not isinstance(signals, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise SettingsError("signals", _MAPPING, signals)
     entries: dict[Signals, Rung] = {}
     for key, rung in signals.items():
         number = _signal(key)
         if number in entries:  # as 15 and as "SIGTERM"
             raise SettingsError("signals", "give each signal once", number)
-        entries[number] = _rung(rung)
+        entries[number] = parse_rung("signals", rung)
+        if entries[number] is Rung.RUNNING:
+            raise SettingsError("signals", _RUNG, rung)
     return entries
 
 
@@ -180,7 +197,16 @@ def _default_signals(*, stdin_is_tty: bool) -> Mapping[Signals, Rung]:
     return entries
 
 
-def _seconds(field: str, value: object) -> float:
+def parse_seconds(field: str, value: object) -> float:
+    """Return a number of seconds as a float; inf is one.
+
+    Args:
+        field: The setting, for the error.
+        value: What was given for it.
+
+    Raises:
+        SettingsError: For NaN, less than 0, a bool, or no number.
+    """
     # `not >=` and not `<`: every comparison with NaN is false.
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
         raise SettingsError(field, _SECONDS, value)
@@ -201,9 +227,18 @@ def _full_name(name: str) -> str:
     return "SIG" + name.upper().removeprefix("SIG")
 
 
-def _rung(value: Rung | str) -> Rung:
+def parse_rung(field: str, value: Rung | str) -> Rung:
+    """Return the rung that was given, also by its name in any case ("drain").
+
+    Args:
+        field: The setting, for the error.
+        value: What was given for it.
+
+    Raises:
+        SettingsError: There is no such rung.
+    """
     rung = Rung.__members__.get(value.upper()) if isinstance(value, str) else value
     # A plain int is refused: `2` says nothing to the reader of a program.
-    if not isinstance(rung, Rung) or rung is Rung.RUNNING:
-        raise SettingsError("signals", "give DRAIN, CANCEL, ABANDON or EXIT as the rung", value)
+    if not isinstance(rung, Rung):
+        raise SettingsError(field, _RUNG, value)
     return rung

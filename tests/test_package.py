@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import shutil
@@ -25,6 +26,23 @@ def test_all_is_sorted_and_whole() -> None:
     assert list(names) == sorted(set(names))
     assert all(hasattr(supervisor, name) for name in names)
     assert _names_defined_at_import() <= set(names)
+
+
+def test_dir_shows_the_public_names_and_nothing_else() -> None:
+    """Completion in a shell finds each public name before anything was loaded, and only these."""
+    found = _run("import supervisor; print(*dir(supervisor))", cwd=ROOT)
+    assert found.stdout.split() == list(supervisor.__all__)
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    """`__version__` and `--version` name the version that pip has installed."""
+    installed = importlib.metadata.version("autogen-supervisor")
+    assert supervisor.__version__ == installed
+    said = subprocess.run(
+        [sys.executable, "-m", "supervisor", "--version"],
+        capture_output=True, text=True, check=True, timeout=30,
+    )  # fmt: skip
+    assert said.stdout == f"autogen-supervisor {installed}\n"
 
 
 def test_importing_loads_neither_autogen_nor_uvloop() -> None:

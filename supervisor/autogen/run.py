@@ -33,10 +33,10 @@ from supervisor.autogen.settling import Settling, seconds_alone
 from supervisor.autogen.stage import Stage
 from supervisor.autogen.waiting import Waiting
 from supervisor.autopsy import Suspect
-from supervisor.errors import Quarantined, SettingsError, SupervisorError, UsageError
+from supervisor.errors import Quarantined, SupervisorError, UsageError
 from supervisor.events import Rung, StopRequest
 from supervisor.log import reporter
-from supervisor.settings import Ladder
+from supervisor.settings import Ladder, parse_seconds
 from supervisor.tasks import SCOPE, AnyTask, Kind, tracker
 
 AnyToken = CancellationToken
@@ -229,7 +229,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
 
     # -- stopping -------------------------------------------------------------------------------
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: str = "Stopped") -> None:
         """Stop this run, and no other; from any thread, and as often as you like.
 
         Args:
@@ -626,8 +626,8 @@ def _check(team: object, timeout: object) -> None:
         raise TypeError(
             f"{team!r} has no run_stream(); pass an AutoGen Team or ChatAgent to stream()"
         )
-    if timeout is not None and not (isinstance(timeout, (int, float)) and timeout >= 0):
-        raise SettingsError("timeout", "give a number of seconds, or None for no limit", timeout)
+    if timeout is not None:
+        parse_seconds("timeout", timeout)
 
 
 # On the hot path: to look up a member of an Enum takes as long as to look up a dictionary entry.

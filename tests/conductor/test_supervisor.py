@@ -163,8 +163,20 @@ async def test_what_cannot_be_run() -> None:
     async with Supervisor(signals={}) as sup:
         with pytest.raises(TypeError, match="run_stream"):
             sup.stream("team")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-        with pytest.raises(SettingsError, match="timeout"):
-            sup.stream(Talker(), timeout=math.nan)
+        for limit in (math.nan, -1, True, "5"):
+            with pytest.raises(SettingsError, match="timeout"):
+                sup.stream(Talker(), timeout=limit)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def test_a_stop_needs_no_reason_and_takes_a_rung_by_name() -> None:
+    """`stop()` alone will do; a rung may be a name, and an unknown one changes nothing."""
+    async with Supervisor(signals={}) as sup:
+        with pytest.raises(SettingsError, match="give DRAIN, CANCEL, ABANDON or EXIT"):
+            sup.stop("enough", "drian")
+        assert sup.rung is Rung.RUNNING
+        sup.stop(rung="drain")
+        request = await sup.wait_stop()
+        assert (request.reason, request.rung) == ("Stopped", Rung.DRAIN)
 
 
 async def test_rungs_that_cannot_be_asked_for() -> None:

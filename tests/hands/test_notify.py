@@ -95,6 +95,27 @@ async def test_a_ready_file_that_cannot_be(tmp_path: Path) -> None:
             pass
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+async def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    """Where there is no room for the ready file, the error says so, and what to do."""
+    path = tmp_path / "ready"
+    path.symlink_to("/dev/full")
+    with pytest.raises(SettingsError, match=r"make room .*No space left on device"):
+        async with Supervisor(signals={}, ready_file=path):
+            pass
+    assert not path.is_symlink()
+
+
+async def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    """A pipe, a device or a folder at the ready file's place is refused, and stays."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(SettingsError, match="ready_file"):
+        async with Supervisor(signals={}, ready_file=path):
+            pass
+    assert path.is_fifo()
+
+
 async def test_a_dump_tells_what_is_at_work() -> None:
     """`dump` gives each task with its stack, at any time; the body too."""
     async with Supervisor(signals={}) as sup:

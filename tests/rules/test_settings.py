@@ -79,6 +79,13 @@ class TestLadder:
         """RUNNING and EXIT take no seconds of the ladder."""
         assert [Ladder().seconds(rung) for rung in Rung] == [0, 5, 2, 1, 0]
 
+    def test_a_rung_by_its_name(self) -> None:
+        """The seconds of a rung can be asked for by its name, and an unknown name is refused."""
+        ladder = Ladder(drain=5, cancel=2, abandon=1)
+        assert (ladder.seconds("drain"), ladder.budget("CANCEL")) == (5.0, 3.0)
+        with pytest.raises(SettingsError, match="give DRAIN"):
+            ladder.seconds("drian")
+
     def test_budget(self) -> None:
         """The budget of a stop is what is left of the ladder from where it enters."""
         assert [Ladder().budget(rung) for rung in Rung] == [8, 8, 3, 1, 0]
@@ -248,6 +255,12 @@ class TestSignals:
             parse_signals({Signals.SIGTERM: rung}, stdin_is_tty=False)
 
         assert caught.value.value is rung
+
+    @pytest.mark.parametrize("signals", [["SIGTERM"], "SIGTERM", {Signals.SIGTERM}, 15, True])
+    def test_refuses_what_is_no_mapping(self, signals: Any) -> None:
+        """Signals without rungs are refused, with the form to write instead."""
+        with pytest.raises(SettingsError, match="not valid for signals; give a mapping"):
+            parse_signals(signals, stdin_is_tty=False)
 
     def test_refuses_twice(self) -> None:
         """A signal under two spellings is refused: which one holds is anybody's guess."""
