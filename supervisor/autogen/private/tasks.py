@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
+import operator
 import sys
 from collections.abc import Callable
 from types import CodeType, FrameType
@@ -24,6 +26,9 @@ HANDLER_ERROR: Final = "Error processing publish message"
 """How the runtime's log record about a handler that raised begins (also a cancelled one)."""
 
 
+_Test = Callable[[CodeType], object]
+
+
 def _inner_code(function: Callable[..., Any], name: str) -> CodeType:
     """The code of a function that is defined inside another one."""
     for constant in function.__code__.co_consts:
@@ -32,45 +37,46 @@ def _inner_code(function: Callable[..., Any], name: str) -> CodeType:
     raise LookupError(f"{function.__qualname__} defines no {name}")
 
 
-# By name, for the module is an extra that need not be installed. The task that owns an MCP
-# session serves every later call as well; `McpWorkbench` cannot start a second one.
-_MCP_ACTOR: Final = ("_run_actor", "_actor.py")
-
-
-class _Kinds(dict[CodeType | None, Kind]):
-    """The kinds of coroutines by their code; a code that is not known yet is looked at once."""
-
-    def __missing__(self, code: CodeType | None) -> Kind:
-        kind = self[code] = _kind_of_code(code)
-        return kind
-
-
-def _kind_of_code(code: CodeType | None) -> Kind:
-    name, file = _MCP_ACTOR
-    if code is None:
-        return Kind.WORK
-    if code.co_name == "select_speaker":  # of any manager, the user's too
-        return Kind.SELECTION
-    is_actor = code.co_name == name and code.co_filename.endswith(file)
-    return Kind.HELPER if is_actor else Kind.WORK
-
-
-_KINDS: Final = _Kinds(
-    {
-        SingleThreadedAgentRuntime._process_send.__code__: Kind.HANDLER,
-        SingleThreadedAgentRuntime._process_publish.__code__: Kind.HANDLER,
-        SingleThreadedAgentRuntime._process_response.__code__: Kind.HANDLER,
-        RunContext._run.__code__: Kind.ENGINE,
-        _inner_code(BaseGroupChat.run_stream, "stop_runtime"): Kind.SHIELDED,
-        AssistantAgent._execute_tool_call.__code__: Kind.CALL,
-        asyncio.create_subprocess_exec.__code__: Kind.PROCESS,
-    }
+_CODES: Final = (
+    (SingleThreadedAgentRuntime._process_send.__code__, Kind.HANDLER),
+    (SingleThreadedAgentRuntime._process_publish.__code__, Kind.HANDLER),
+    (SingleThreadedAgentRuntime._process_response.__code__, Kind.HANDLER),
+    (RunContext._run.__code__, Kind.ENGINE),
+    (_inner_code(BaseGroupChat.run_stream, "stop_runtime"), Kind.SHIELDED),
+    (AssistantAgent._execute_tool_call.__code__, Kind.CALL),
+    (asyncio.create_subprocess_exec.__code__, Kind.PROCESS),
 )
+
+
+def _is_select_speaker(_code: CodeType) -> bool:
+    return True  # of any manager, the user's too
+
+
+def _is_mcp_actor(code: CodeType) -> bool:
+    # By file, for the module is an extra that need not be installed. The task that owns an MCP
+    # session serves every later call as well; `McpWorkbench` cannot start a second one.
+    return code.co_filename.endswith("_actor.py")
+
+
+# First by name. This is asked three times for each streamed chunk, and of each task of a host's: to
+# hash a code, as a dictionary of codes would, hashes all of its bytecode and its constants.
+_KINDS: Final[dict[str, tuple[Kind, _Test]]] = {
+    **{code.co_name: (kind, functools.partial(operator.is_, code)) for code, kind in _CODES},
+    "select_speaker": (Kind.SELECTION, _is_select_speaker),
+    "_run_actor": (Kind.HELPER, _is_mcp_actor),
+}
+
+_WORK: Final = Kind.WORK
 
 
 def kind_of(coro: Any) -> Kind:
     """What a coroutine of AutoGen's does in a run; WORK for any other."""
-    return _KINDS[getattr(coro, "cr_code", None)]
+    code: CodeType | None = getattr(coro, "cr_code", None)
+    found = None if code is None else _KINDS.get(code.co_name)
+    if code is None or found is None:
+        return _WORK
+    kind, is_it = found
+    return kind if is_it(code) else _WORK
 
 
 def has_begun(coro: Any) -> bool:
