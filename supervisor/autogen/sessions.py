@@ -22,19 +22,55 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+from weakref import WeakValueDictionary
 
 from supervisor.autogen import private
 from supervisor.autogen.private import kind_of
 from supervisor.tasks import AnyTask, Kind
 
 
+class _Sessions:
+    """The tasks of the sessions of a loop.
+
+    Args:
+        tasks: All that the loop has.
+    """
+
+    def __init__(self, tasks: Iterable[AnyTask]) -> None:
+        tasks = list(tasks)
+        self.actors = [task for task in tasks if kind_of(task.get_coro()) is Kind.HELPER]
+        self.readers = [task for task in tasks if _is_reader(task)] if self.actors else []
+        """Those that pass on what the servers answer."""
+
+
+# By the id() of the loop, for the rest of its step: a thousand runs may be stopped in it, beside
+# ten thousand tasks of the host's. The loop itself keeps each, until the next step.
+_found: WeakValueDictionary[int, _Sessions] = WeakValueDictionary()
+
+
+def _sessions() -> _Sessions | None:
+    """Those of the loop; None where nobody can have any."""
+    if not private.mcp_is_loaded():
+        return None
+    loop = asyncio.get_running_loop()
+    found = _found.get(id(loop))
+    if found is None:
+        found = _found[id(loop)] = _Sessions(asyncio.all_tasks())
+        loop.call_soon(_forget, id(loop), found)
+    return found
+
+
+def _forget(key: int, found: _Sessions) -> None:
+    if _found.get(key) is found:
+        del _found[key]
+
+
 def is_handing_over() -> bool:
     """Whether a session is handing an answer to its caller: a stop waits for that step."""
-    if not any(_actors()):
-        return False
-    return any("_handle_response" in _awaited(task.get_coro()) for task in asyncio.all_tasks())
+    found = _sessions()
+    return found is not None and any(map(_is_handing_over, found.readers))
 
 
 def before_cancel(task: AnyTask) -> None:
@@ -48,11 +84,13 @@ def before_cancel(task: AnyTask) -> None:
 
 def after_cancel() -> None:
     """Have all sessions of the loop forget those that were cancelled in this step."""
-    for names in _actors():
-        _withdraw(private.mcp_commands(names["self"]))
-        session = names.get("session")
-        if session is not None:
-            private.mcp_wrap_streams(session, _Streams)
+    found = _sessions()
+    for actor in found.actors if found is not None else ():
+        names = _local_names(actor)
+        if "self" in names:
+            _withdraw(private.mcp_commands(names["self"]))
+        if names.get("session") is not None:
+            private.mcp_wrap_streams(names["session"], _Streams)
 
 
 def forget_ended(workbench: Any) -> None:
@@ -66,13 +104,19 @@ def _withdraw(queue: asyncio.Queue[dict[str, Any]]) -> None:
             queue.put_nowait(command)
 
 
-def _actors() -> Iterator[dict[str, Any]]:
-    """The local names of each actor of the loop."""
-    for task in asyncio.all_tasks():
-        coro: Any = task.get_coro()
-        frame = getattr(coro, "cr_frame", None)
-        if kind_of(coro) is Kind.HELPER and frame is not None and "self" in frame.f_locals:
-            yield frame.f_locals
+def _local_names(task: AnyTask) -> Mapping[str, Any]:
+    frame = getattr(task.get_coro(), "cr_frame", None)
+    return frame.f_locals if frame is not None else {}
+
+
+def _is_reader(task: AnyTask) -> bool:
+    return "_receive_loop" in _awaited(task.get_coro())
+
+
+def _is_handing_over(reader: AnyTask) -> bool:
+    # One that waits for a future waits for its server.
+    waits = getattr(reader, "_fut_waiter", None) is not None
+    return not waits and "_handle_response" in _awaited(reader.get_coro())
 
 
 def _awaited(coro: Any) -> Iterator[str]:

@@ -28,6 +28,7 @@ from supervisor.autogen.private.contexts import is_autogens, messages_of, put_me
 from supervisor.autogen.private.mcp import (
     mcp_commands,
     mcp_forget_ended,
+    mcp_is_loaded,
     mcp_server,
     mcp_wrap_streams,
 )
@@ -84,6 +85,7 @@ __all__ = [
     "kind_of",
     "mcp_commands",
     "mcp_forget_ended",
+    "mcp_is_loaded",
     "mcp_server",
     "mcp_wrap_streams",
     "messages_of",

@@ -7,7 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import sys
 from typing import Any
+
+
+def mcp_is_loaded() -> bool:
+    """Whether anybody in the process can have a session."""
+    return "autogen_ext.tools.mcp._actor" in sys.modules
 
 
 def mcp_commands(actor: Any) -> asyncio.Queue[dict[str, Any]]:
