@@ -28,15 +28,20 @@ class _Hush(logging.Filter):
         return not (is_ours and str(record.msg).startswith(HANDLER_ERROR))
 
 
-_filters: Final[list[_Hush]] = []  # one for each run at work
+_hush: Final = _Hush()
+_filters: Final[list[_Hush]] = []  # the same one, once for each run at work
 
 
 def hold() -> None:
-    """Put a filter on, for a run that starts."""
-    _filters.append(_Hush())
-    _logger.addFilter(_filters[-1])
+    """Put the filter on, if this is the first run that needs it: each record passes it once."""
+    _filters.append(_hush)
+    _logger.addFilter(_hush)
 
 
 def release() -> None:
-    """Take a filter off again, for a run that is done."""
-    _logger.removeFilter(_filters.pop())
+    """Take it off again, if no run needs it any more."""
+    _filters.pop()
+    if not _filters:
+        _logger.removeFilter(_hush)
+    if _filters:  # a run of another thread's loop has come meanwhile
+        _logger.addFilter(_hush)

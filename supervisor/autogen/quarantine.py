@@ -32,6 +32,7 @@ class Running(Protocol):
 # By the id() of a team, or an agent, which the run keeps alive.
 _busy: dict[int, Running] = {}
 _given_up: dict[int, Running] = {}
+_had: dict[Running, list[int]] = {}  # the keys that each run has taken in these
 
 
 def follow(team: object, run: Running) -> Running | None:
@@ -41,6 +42,7 @@ def follow(team: object, run: Running) -> Running | None:
         The run that has it still.
     """
     before, _busy[id(team)] = _busy.get(id(team)), run
+    _had.setdefault(run, []).append(id(team))
     return before
 
 
@@ -49,6 +51,7 @@ def give_up(team: object, run: Running) -> None:
     for thing in (team, *reach(team)):
         if thing is team or isinstance(thing, Team):
             _given_up[id(thing)] = run
+            _had.setdefault(run, []).append(id(thing))
 
 
 def refuse_given_up(team: object) -> None:
@@ -57,6 +60,8 @@ def refuse_given_up(team: object) -> None:
     Raises:
         Quarantined: It was.
     """
+    if not _given_up:
+        return
     for thing in (team, *reach(team)):
         before = _given_up.get(id(thing))
         if before is not None and before.error is not None:
@@ -65,9 +70,10 @@ def refuse_given_up(team: object) -> None:
 
 def free(run: Running) -> None:
     """Let go of what a run has had."""
-    for runs in (_busy, _given_up):
-        for key in [key for key, other in runs.items() if other is run]:
-            del runs[key]
+    for key in _had.pop(run, ()):
+        for runs in (_busy, _given_up):
+            if runs.get(key) is run:
+                del runs[key]
 
 
 def doing(tasks: Iterable[AnyTask]) -> str:

@@ -26,13 +26,13 @@ def reach(thing: object) -> Iterator[object]:
     Itself first.
     """
     seen: set[int] = set()
-    waiting = [thing]
+    waiting: list[Any] = [thing]
     while waiting:
         found = waiting.pop(0)
         if id(found) in seen:
             continue
         seen.add(id(found))
-        if isinstance(found, _YIELDED):
+        if _is_yielded(found.__class__):
             yield found
         if _may_hold(found):
             waiting.extend(_held(found))
@@ -52,6 +52,11 @@ def _is_dict(thing: object) -> bool:
 
 def _may_hold(value: Any) -> bool:
     return _is_component(value.__class__) or value.__class__ in _COLLECTIONS
+
+
+@functools.cache  # two of them are protocols: to ask for each object takes microseconds
+def _is_yielded(cls: Any) -> bool:
+    return issubclass(cls, _YIELDED)
 
 
 @functools.cache  # an agent may hold a list of ten thousand messages

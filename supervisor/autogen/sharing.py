@@ -21,6 +21,7 @@ from supervisor.tasks import AnyTask, Kind, Scope
 
 _by_token: dict[int, Scope] = {}
 _by_team: dict[str, Scope] = {}
+_teams_of: dict[Scope, list[str]] = {}
 
 
 def register(scope: Scope, token: object) -> None:
@@ -31,8 +32,9 @@ def register(scope: Scope, token: object) -> None:
 def forget(scope: Scope, token: object) -> None:
     """A run has ended."""
     _by_token.pop(id(token), None)
-    for key in [key for key, owner in _by_team.items() if owner is scope]:
-        del _by_team[key]
+    for key in _teams_of.pop(scope, ()):
+        if _by_team.get(key) is scope:
+            del _by_team[key]
 
 
 def owner(coro: Any, scope: Scope | None) -> Scope | None:
@@ -54,6 +56,7 @@ def _addressee(found: Delivery) -> Scope | None:
     by_token = _by_token.get(id(found.token))
     if by_token is not None and found.is_sent and isinstance(found.message, GroupChatStart):
         _by_team[found.key] = by_token
+        _teams_of.setdefault(by_token, []).append(found.key)
     return _by_team.get(found.key, by_token)
 
 

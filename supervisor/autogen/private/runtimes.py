@@ -140,10 +140,12 @@ class SharedRuntime:
         """Take such messages off the queue, with exact counts."""
         queue: Any = self._runtime._message_queue
         envelopes = list(queue._queue)
-        ours = [e for e in envelopes if is_ours(delivery(self._runtime, e))]
+        ours = {id(e): e for e in envelopes if is_ours(delivery(self._runtime, e))}
+        if not ours:
+            return
         queue._queue.clear()
-        queue._queue.extend(e for e in envelopes if not any(e is other for other in ours))
-        for envelope in ours:
+        queue._queue.extend(e for e in envelopes if id(e) not in ours)
+        for envelope in ours.values():
             queue.task_done()
             future = getattr(envelope, "future", None)
             if future is not None:
