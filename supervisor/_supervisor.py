@@ -611,6 +611,17 @@ class Supervisor:
 
     # -- as its runs see it -------------------------------------------------------------------
 
+    @property
+    def yields_no_more(self) -> bool:
+        """Whether CANCEL was entered; asked at each event.
+
+        The climb is ahead of the loop, in which its steps are carried out: the watchdog may have
+        made it just now, or the body, which reads what is buffered without letting the loop run.
+        """
+        if self._course.request is not None and self.rung >= Rung.CANCEL:
+            return True
+        return self._parent is not None and self._parent.yields_no_more
+
     def admit(self, run: Run | Serving) -> None:
         """Take in a run that starts, or raise why it must not."""
         self._check_open("a run")

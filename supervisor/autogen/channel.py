@@ -83,6 +83,11 @@ class Channel:
         """Whether no event waits."""
         return not self._events
 
+    @property
+    def waiting(self) -> int:
+        """How many events wait."""
+        return len(self._events)
+
     async def until_room(self) -> None:
         """Wait for the reader."""
         self._room = asyncio.get_running_loop().create_future()

@@ -66,6 +66,11 @@ class Host(Protocol):
         """The first request to stop, from the moment at which it came."""
         ...
 
+    @property
+    def yields_no_more(self) -> bool:
+        """Whether CANCEL was entered: from then on only results are given."""
+        ...
+
     def admit(self, run: Run) -> None:
         """Take the run in as it starts, or raise why it must not."""
         ...
@@ -121,6 +126,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
         self._is_draining = False
         self._is_quarantined = False
         self._was_cancelled_by_caller = False
+        self._is_told = False  # to stop, by `stop()`
         self._channel = Channel()
         self._readers: set[AnyTask | None] = set()
         self._natural: TaskResult | None = None
@@ -235,6 +241,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
         Args:
             reason: What its `TaskResult.stop_reason` will say.
         """
+        self._is_told = True
         if self._loop is None:
             self._stop(reason)
         elif not self._loop.is_closed():
@@ -536,7 +543,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
 
     async def next_event(self) -> Event | None:
         """The next event; None once there will be none."""
-        while self._channel.is_empty:
+        while self._channel.is_empty or self._is_told or self._host.yields_no_more:
             self._begin()
             if self.is_over:
                 return None
