@@ -12,12 +12,15 @@ from autogen_agentchat.conditions import FunctionalTermination
 from autogen_core.model_context import ChatCompletionContext
 from autogen_core.models import LLMMessage
 
+from supervisor.autogen.private.own import Method
+
+_ADD_MESSAGE: Final = Method(ChatCompletionContext, "add_message")
 _PACKAGES: Final = ("autogen_agentchat", "autogen_core", "autogen_ext")
 
 
 def messages_of(context: ChatCompletionContext) -> list[LLMMessage] | None:
     """The messages of a model context; None where a user's keeps them in a way of its own."""
-    if type(context).add_message is not ChatCompletionContext.add_message:
+    if not _ADD_MESSAGE.is_inherited(type(context)):
         return None
     return context._messages
 

@@ -33,11 +33,13 @@ from autogen_agentchat.teams._group_chat._swarm_group_chat import SwarmGroupChat
 from autogen_core import Agent, AgentId, CancellationToken, SingleThreadedAgentRuntime
 from autogen_core.model_context import ChatCompletionContext
 
+from supervisor.autogen.private.own import Method
 from supervisor.autogen.waiting import at_once
 from supervisor.log import reporter
 
 ChatItem = BaseAgentEvent | BaseChatMessage
 
+_TURNS_END: Final = Method(BaseGroupChatManager, "handle_agent_response")
 _NOT_STATE: Final = frozenset(
     {"_active_speakers", "_current_turn", "_message_thread", "_sequential_message_types"}
 )
@@ -127,8 +129,7 @@ class Group:
     @property
     def has_turns(self) -> bool:
         """Whether the manager selects a speaker after each turn, as the base class does."""
-        mine = type(self.manager).handle_agent_response
-        return mine is BaseGroupChatManager.handle_agent_response
+        return _TURNS_END.is_inherited(type(self.manager))
 
     @property
     def restarts(self) -> bool:
