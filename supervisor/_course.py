@@ -95,8 +95,15 @@ class Course:
         self._feed(lambda: self.climb.request(rung, process.now()))
 
     def signal(self, number: int, entry: Rung, at: float) -> None:
-        """Climb, for a signal has arrived."""
-        self._feed(lambda: self.climb.signal(number, entry, at))
+        """Climb, for a signal has arrived at this time."""
+        # By time first: it climbs from the rung on which it came.
+        self._feed(lambda: [*self.climb.tick(at), *self._count(number, entry, at)])
+
+    def _count(self, number: int, entry: Rung, at: float) -> list[Step]:
+        steps = self.climb.signal(number, entry, process.now(), at)
+        if not steps:  # a duplicate: the guard, which has seen it too, counts it otherwise
+            process.tell_guard()
+        return steps
 
     def idle(self) -> None:
         """Leave DRAIN, for there is nothing to wait for."""

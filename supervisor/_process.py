@@ -155,8 +155,8 @@ class Process:
         Not what the others want: theirs could not be put back when they leave.
         """
         unread = bridge.keep({number for member in owners for number in member.handled})
-        for number in unread:
-            self._on_signal(number, self.now())
+        for number, at in unread:
+            self._on_signal(number, at)
         if unread:
             bridge.kick()
 
@@ -166,10 +166,12 @@ class Process:
         if is_wanted and self._guard is None and can_guard():
             try:
                 self._guard = Guard(bridge.fileno())
+                bridge.witness = self._guard.sightings
             except OSError as error:  # no process or no file to be had: all else still works
                 reporter.event("no guard", level=logging.WARNING, exc_info=error)
         elif not is_wanted and self._guard is not None:
             guard, self._guard = self._guard, None
+            bridge.witness = None
             guard.stop()
         self.tell_guard()
 
@@ -211,8 +213,8 @@ class Process:
         or three switch intervals, in which the loop would begin another turn.
         """
         if self._bridge is not None and is_main_thread():
-            for number in self._bridge.read():
-                self._on_signal(number, self.now())
+            for number, at in self._bridge.read():
+                self._on_signal(number, at)
             for member in self._owners:
                 if rung in member.handled:
                     member.hold_back()

@@ -531,7 +531,13 @@ class Supervisor:
         deadline = self._course.climb.deadline
         if deadline is not None and self._exiting_at < math.inf:
             deadline = max(deadline, self._exiting_at)
-        return Orders(self.rung, math.inf if deadline is None else deadline, budgets, self._signals)
+        return Orders(
+            self.rung,
+            math.inf if deadline is None else deadline,
+            budgets,
+            self._signals,
+            self._course.climb.counted,
+        )
 
     def end_with_interpreter(self) -> None:
         """Have the deadline, if there was a stop, hold for the interpreter's end too."""
@@ -669,7 +675,7 @@ class Supervisor:
 
     def on_first_step(self) -> None:
         """Tell who watches over the process."""
-        self._stopped_at = process.now()
+        self._stopped_at = self._course.climb.began_at
         self._tell_stopping()
 
     def end_process(self) -> None:

@@ -34,16 +34,33 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 _MISSED: Final = 0x80  # marks a number that the handler delivered: its fd has had it already
 _KICK: Final = b"\0"  # no signal has the number 0
+_OWN: Final = 0x80  # the next one is a signal that we send to ourselves, for the guard to know
+
+
+class Sighting(Protocol):
+    """What somebody has seen unread at one moment."""
+
+    @property
+    def at(self) -> float:
+        """The `time.monotonic()` just before it looked."""
+        ...
+
+    @property
+    def arrivals(self) -> Sequence[float]:
+        """For each byte, the oldest first, when it was first seen."""
+        ...
 
 
 class _Chained:
@@ -91,6 +108,9 @@ class Bridge:
         self._passing = threading.Lock()
         self._interrupt: Callable[[FrameType | None], None] | None = None
         self._told = 0  # so many bytes were read, and are still there
+        self._read_at = -math.inf
+        self.witness: Callable[[], Iterable[Sighting]] | None = None
+        """Tells what it has seen unread since it was last asked."""
         self._own: list[int] = []  # numbers of signals that we have sent to ourselves
 
     def fileno(self) -> int:
@@ -104,7 +124,7 @@ class Bridge:
 
     # -- in the main thread -------------------------------------------------------------------
 
-    def keep(self, signals: Iterable[int]) -> list[int]:
+    def keep(self, signals: Iterable[int]) -> list[tuple[int, float]]:
         """Handle exactly these signals: install what is missing, put back what is not named.
 
         With none left the wakeup fd is put back too. Only in the main thread; elsewhere it does
@@ -112,8 +132,8 @@ class Bridge:
         again, it does what it has not done.
 
         Returns:
-            The numbers of signals that had arrived where handlers were put back, and that nobody
-            has read: nobody else will.
+            The signals that had arrived where handlers were put back, as of `read()`, and that
+            nobody has read: nobody else will.
         """
         if not is_main_thread():
             return []
@@ -227,11 +247,15 @@ class Bridge:
             return False
         self._interrupt = call
         self._own.append(number)
+        self._write(bytes([_OWN]))
         signal.pthread_kill(main, number)
         return True
 
-    def read(self) -> list[int]:
-        """The numbers of the signals that have arrived; passes them on to the chained fd.
+    def read(self) -> list[tuple[int, float]]:
+        """The signals that have arrived, with the time of it; passes them on to the chained fd.
+
+        That is the time of this call, unless a witness has seen them unread before: the interpreter
+        may have been held since.
 
         Who else reads does not see them: `kick()` the watchdog once they are worked off. The main
         thread's loop is not blocked: while another one reads, there is nothing for it.
@@ -239,12 +263,23 @@ class Bridge:
         if not self._passing.acquire(blocking=not is_main_thread()):
             return []
         try:
-            data = bytes(byte for byte in self._take() if not self._is_own(byte & ~_MISSED))
-            self._pass_on(data)
+            came = [one for one in self._arrivals() if not self._is_own(one[0] & ~_MISSED)]
+            self._pass_on(bytes(byte for byte, _ in came))
             self._close_retired()
         finally:
             self._passing.release()
-        return [byte & ~_MISSED for byte in data if byte]
+        return [(byte & ~_MISSED, at) for byte, at in came if byte & ~_MISSED]
+
+    def _arrivals(self) -> list[tuple[int, float]]:
+        """What has come since, each byte with the time of it."""
+        # Asked first: what it has seen later may lack what is taken here.
+        witness, told, before = self.witness, self._told, self._read_at
+        seen = [one for one in (witness() if witness else ()) if one.at > before]
+        data = self._take()
+        now = self._read_at = time.monotonic()
+        known = seen[-1].arrivals[told:] if seen else ()
+        times = [min(max(at, before), now) for at in known[: len(data)]]
+        return [*zip(data, [*times, *[now] * (len(data) - len(times))], strict=True)]
 
     def _is_own(self, number: int) -> bool:
         if number not in self._own:

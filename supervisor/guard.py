@@ -9,9 +9,15 @@ How it knows:
   run. The guard looks at the bytes there and never takes one: who reads them is alive. Bytes that
   stay unread for `HELD_SECONDS` mean that the interpreter is held, and count from their arrival,
   each further one too.
-- *The time*: how far the stop has gone, and the deadline, are told over a pipe at each climb.
-- *Our end*: that pipe's, and the kernel's word for the process (a pidfd), as a pid may be another's
-  by the time it is killed.
+- *The time*: how far the stop has gone, and the deadline, are told over a socket at each climb.
+- *Our end*: that socket's, and the kernel's word for the process (a pidfd), as a pid may be
+  another's by the time it is killed.
+
+What it tells: when each byte came that the process has not read. C code may hold the interpreter,
+let go for a moment and take it again. In that moment the process reads the signal, and would count
+it from there. So the guard writes down over the same socket when it came, and the process's ladder
+counts from then too. Should the process tell of a later deadline all the same, the guard keeps to
+its own.
 
 What it must not be: in anybody's way. It is started through a process in between, so that it is no
 child of ours (`os.wait()`, a zombie, a test runner's list of children); it has a session of its
@@ -66,6 +72,9 @@ _LOOK_SECONDS: Final = 0.05  # between two looks while something is unread, and 
 _TRACED_SECONDS: Final = 1.0  # between two looks at a process that a debugger holds
 _DUPLICATE_SECONDS: Final = 0.3  # of `ladder`
 _MISSED: Final = 0x80  # of `bridge`
+_OWN: Final = 0x80  # of `bridge`
+_MOST_TOLD: Final = 64  # bytes: a line is short, and as many signals say what they say
+_NO_PIPE_SIGNAL: Final = getattr(socket, "MSG_NOSIGNAL", 0)
 _ORDERS, _BELL = 0, 1  # its fds
 _IS_FILE: Final = os.path.isfile(__file__)  # noqa: PTH113 - pathlib is too much for the guard
 
@@ -78,6 +87,8 @@ class Orders:
         deadline: The `time.monotonic()` by which the process ends itself; inf: never.
         budgets: For each rung, the seconds of a stop that enters there.
         entries: For each signal, the rung at which it enters.
+        counted: For signals that were counted, when the last one came; one that follows too soon
+            is a duplicate.
     """
 
     def __init__(
@@ -86,28 +97,31 @@ class Orders:
         deadline: float,
         budgets: Sequence[float],
         entries: Mapping[signal.Signals, Rung] | Mapping[int, int],
+        counted: Mapping[int, float],
     ) -> None:
         self.rung = rung
         self.deadline = deadline
         self.budgets = budgets
         self.entries: Mapping[int, int] = {int(n): int(rung) for n, rung in entries.items()}
+        self.counted: Mapping[int, float] = {int(n): at for n, at in counted.items()}
 
     def encoded(self) -> bytes:
         """One line."""
         budgets = ",".join(map(repr, self.budgets))
         entries = ",".join(f"{number:d}:{rung:d}" for number, rung in self.entries.items())
-        return f"{self.rung:d} {self.deadline!r} {budgets} {entries}\n".encode()
+        counted = ",".join(f"{number:d}:{at!r}" for number, at in self.counted.items())
+        return f"{self.rung:d} {self.deadline!r} {budgets} {entries} {counted}\n".encode()
 
     @classmethod
     def decoded(cls, line: bytes) -> Orders:
         """From a line."""
-        rung, deadline, budgets, entries = line.decode().split(" ")
-        pairs = [entry.split(":") for entry in entries.split(",") if entry]
+        rung, deadline, budgets, entries, counted = line.decode().rstrip("\n").split(" ")
         return cls(
             int(rung),
             float(deadline),
             [float(seconds) for seconds in budgets.split(",")],
-            {int(number): int(entry) for number, entry in pairs},
+            {number: int(entry) for number, entry in _pairs(entries)},
+            {number: float(at) for number, at in _pairs(counted)},
         )
 
     def deadline_of(self, unread: Sequence[tuple[int, float]]) -> float:
@@ -117,7 +131,7 @@ class Orders:
             unread: Numbers, and when they came.
         """
         rung, deadline, last = self.rung, self.deadline, len(self.budgets) - 1
-        counted: dict[int, float] = {}
+        counted = dict(self.counted)
         for number, at in unread:
             if number not in self.entries:
                 continue
@@ -129,6 +143,33 @@ class Orders:
             rung = min(max(rung + 1, self.entries[number]), last)
             deadline = min(deadline, at + self.budgets[rung])
         return deadline
+
+
+def _pairs(text: str) -> list[tuple[int, str]]:
+    return [(int(it.partition(":")[0]), it.partition(":")[2]) for it in text.split(",") if it]
+
+
+class Sighting:
+    """What the guard has seen unread at one moment.
+
+    Args:
+        at: The `time.monotonic()` just before it looked.
+        arrivals: For each byte, the oldest first, when the guard has first seen it.
+    """
+
+    def __init__(self, at: float, arrivals: Sequence[float]) -> None:
+        self.at = at
+        self.arrivals = arrivals
+
+    def encoded(self) -> bytes:
+        """One line."""
+        return f"{self.at!r} {','.join(map(repr, self.arrivals))}\n".encode()
+
+    @classmethod
+    def decoded(cls, line: bytes) -> Sighting:
+        """From a line."""
+        at, arrivals = line.decode().split(" ")
+        return cls(float(at), [float(arrival) for arrival in arrivals.split(",")])
 
 
 class Guard:
@@ -144,26 +185,43 @@ class Guard:
     """
 
     def __init__(self, bell: int) -> None:
-        theirs, self._pipe = os.pipe()
-        os.set_blocking(self._pipe, False)
+        self._socket, theirs = socket.socketpair()
+        self._socket.settimeout(0)
         try:
-            _start(theirs, bell)
+            with theirs:
+                _start(theirs.fileno(), bell)
         except BaseException:
-            os.close(self._pipe)
+            self._socket.close()
             raise
-        finally:
-            os.close(theirs)
 
     def tell(self, orders: Orders) -> None:
         """Have it go by these from now on; from any thread."""
+        _send_line(self._socket, orders.encoded())
+
+    def sightings(self) -> Sequence[Sighting]:
+        """What it has told since this was last asked; one caller at a time."""
+        data = b""
         try:
-            os.write(self._pipe, orders.encoded())
-        except OSError:  # it was killed, or is no more looking: there is nobody to tell that to
-            return
+            while chunk := self._socket.recv(65536):
+                data += chunk
+        except OSError:  # nothing more; it was killed
+            pass
+        return [Sighting.decoded(line) for line in data.rpartition(b"\n")[0].splitlines()]
 
     def stop(self) -> None:
         """Have it end; in a forked child, forget it."""
-        os.close(self._pipe)
+        self._socket.close()
+
+
+def _send_line(to: socket.socket, line: bytes) -> bool:
+    """Send a line, whole or not at all, and wait for nothing; returns whether it was sent.
+
+    Nobody may be there, or look; a process may die of a SIGPIPE.
+    """
+    try:
+        return to.send(line, _NO_PIPE_SIGNAL | socket.MSG_DONTWAIT) == len(line)
+    except OSError:
+        return False
 
 
 def can_guard() -> bool:
@@ -207,6 +265,69 @@ def _start(orders: int, bell: int) -> None:
 # -- in the guard -----------------------------------------------------------------------------
 
 
+class Unread:
+    """The bytes that the process has not read, and when each was first seen."""
+
+    def __init__(self) -> None:
+        self._data = b""
+        self.arrivals: list[float] = []
+
+    def see(self, data: bytes, now: float) -> bool:
+        """Take what is there now; returns whether some of it is new."""
+        if not data.startswith(self._data):  # some of it was read: the process is alive
+            self._data, self.arrivals = b"", []
+        is_new = len(data) > len(self._data)
+        self.arrivals += [now] * (len(data) - len(self._data))
+        self._data = data
+        return is_new
+
+    @property
+    def signals(self) -> Sequence[tuple[int, float]]:
+        """The numbers of those that somebody has sent, and when they came."""
+        found: list[tuple[int, float]] = []
+        own = 0  # signals that the process has sent to itself, each behind a mark
+        for byte, at in zip(self._data, self.arrivals, strict=True):
+            if byte == _OWN:
+                own += 1
+            elif own and byte:
+                own -= 1
+            elif byte:
+                found.append((byte & ~_MISSED, at))
+        return found
+
+
+class Estimate:
+    """When a process must be gone: what it has told of that, and what it has not read."""
+
+    def __init__(self) -> None:
+        self.unread = Unread()
+        self._orders = Orders(0, math.inf, [math.inf], {}, {})
+        self._own = math.inf
+
+    def obey(self, orders: Orders) -> None:
+        """Go by these; but not beyond the deadline that unread signals have set before.
+
+        Where there is no stop, no end, or the process is at its own: that is over.
+        """
+        self._orders = orders
+        is_over = orders.rung in (0, len(orders.budgets) - 1) or orders.deadline == math.inf
+        self._own = math.inf if is_over else self._own
+
+    def is_held(self, now: float) -> bool:
+        """Whether something has been unread for so long that the interpreter must be held."""
+        arrivals = self.unread.arrivals
+        return bool(arrivals) and now - arrivals[0] >= HELD_SECONDS
+
+    def kill_at(self, now: float) -> float:
+        """When to kill it, as far as is known now."""
+        reserve = RESERVE
+        if self.is_held(now):
+            self._own = self._orders.deadline_of(self.unread.signals)
+            # It will not report by itself: what it has for that is for the stacks.
+            reserve -= _STACKS_SECONDS
+        return min(self._own, self._orders.deadline) + reserve
+
+
 class _Watch:
     """The guard at work."""
 
@@ -215,10 +336,11 @@ class _Watch:
         self._has_stderr = has_stderr
         self._pidfd = _pidfd(pid)
         self._spared = spared
+        self._process = socket.socket(fileno=_ORDERS)
         self._bell = socket.socket(fileno=_BELL)
-        self._orders = Orders(0, math.inf, [math.inf], {})
-        self._seen = b""
-        self._unread: list[tuple[int, float]] = []
+        self._estimate = Estimate()
+        self._is_told = True  # the process was told of all that is unread
+        self._is_heard = True  # and takes what it is told
 
     def until_over(self) -> None:
         """Watch until the process has ended, wants no guard any more, or has to be killed."""
@@ -226,7 +348,7 @@ class _Watch:
         while self._wait(seconds):
             now = time.monotonic()
             self._look(now)
-            kill_at = self._kill_at(now)
+            kill_at = self._estimate.kill_at(now)
             if now < kill_at:
                 seconds = kill_at - now if kill_at < math.inf else None
             elif _is_traced(self._pid):
@@ -241,7 +363,7 @@ class _Watch:
         poller.register(_ORDERS, select.POLLIN)
         if self._pidfd is not None:
             poller.register(self._pidfd, select.POLLIN)
-        if self._unread:
+        if self._estimate.unread.arrivals:
             seconds = _LOOK_SECONDS if seconds is None else min(seconds, _LOOK_SECONDS)
         else:
             poller.register(_BELL, select.POLLIN)
@@ -252,9 +374,12 @@ class _Watch:
         return _ORDERS not in ready or self._obey()
 
     def _obey(self) -> bool:
-        lines = os.read(_ORDERS, 65536).splitlines()  # whole ones: a short write is not divided
+        try:
+            lines = self._process.recv(65536).splitlines()  # whole ones: none is divided
+        except OSError:  # it is gone
+            return False
         if lines:
-            self._orders = Orders.decoded(lines[-1])
+            self._estimate.obey(Orders.decoded(lines[-1]))
         return bool(lines)
 
     def _look(self, now: float) -> None:
@@ -263,17 +388,17 @@ class _Watch:
             data = self._bell.recv(4096, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except OSError:  # nothing
             data = b""
-        if not data.startswith(self._seen):  # some of it was read: it is alive
-            self._seen, self._unread = b"", []
-        new = data[len(self._seen) :]
-        self._seen = data
-        self._unread += [(byte & ~_MISSED, now) for byte in new]
+        is_new = self._estimate.unread.see(data, now)
+        if data and (is_new or not self._is_told):
+            self._tell(now)
+            # Once more: in the moment of the look the process may have read what was before.
+            self._is_told = not is_new
 
-    def _kill_at(self, now: float) -> float:
-        if self._unread and now - self._unread[0][1] >= HELD_SECONDS:
-            # It will not report by itself: what it has for that is for the stacks.
-            return self._orders.deadline_of(self._unread) + RESERVE - _STACKS_SECONDS
-        return self._orders.deadline + RESERVE
+    def _tell(self, now: float) -> None:
+        """Tell the process when what it has not read has come."""
+        sighting = Sighting(now, self._estimate.unread.arrivals[:_MOST_TOLD])
+        # A line of which the process got a part would spoil the next.
+        self._is_heard = self._is_heard and _send_line(self._process, sighting.encoded())
 
     def _kill(self) -> None:
         if _catches(self._pid, STACKS):
@@ -290,9 +415,10 @@ class _Watch:
             _send(pidfd, signal.SIGKILL)
 
     def _why(self) -> str:
-        if not self._unread:
+        unread = self._estimate.unread.signals
+        if not unread:
             return "the process did not end itself by the deadline"
-        number, at = self._unread[0]
+        number, at = unread[0]
         since = f"signal {number} unread for {time.monotonic() - at:.1f} s"
         return f"the interpreter was held past the deadline ({since})"
 

@@ -67,6 +67,7 @@ TABLE: Final[Mapping[Rung, Mapping[Cause, Rung]]] = {
 # - Where EXIT does not apply, a signal stays at ABANDON, and time makes one SPENT there instead.
 # - Half way through CANCEL, time makes one AGAIN.
 # - A signal is not counted within DUPLICATE_SECONDS of the last counted one of its kind.
+# - A signal that is told late climbs from the rung on which it arrived, and its seconds began then.
 
 DUPLICATE_SECONDS: Final = 0.3
 """A terminal and a wrapper both deliver the same Ctrl-C: no hand presses twice within this time."""
@@ -117,6 +118,7 @@ class Climb:
         self._end = math.inf
         self._seen = -math.inf
         self._counted: dict[int, float] = {}
+        self._due = {Rung.RUNNING: -math.inf}  # when each rung was entered, or should have been
 
     def __repr__(self) -> str:
         if self._rung is Rung.RUNNING:
@@ -142,9 +144,19 @@ class Climb:
         return self._entered_at
 
     @property
+    def began_at(self) -> float | None:
+        """When what has begun the stop came; None while RUNNING."""
+        return min((due for rung, due in self._due.items() if rung), default=None)
+
+    @property
+    def counted(self) -> Mapping[int, float]:
+        """When the last one of each signal that was counted arrived."""
+        return dict(self._counted)
+
+    @property
     def next_at(self) -> float | None:
         """When `tick` has something to do; None where time changes nothing."""
-        at, _ = self._due()
+        at, _ = self._next()
         return at if at < math.inf else None
 
     @property
@@ -171,20 +183,25 @@ class Climb:
             )
         return self._climb("request", self._see(now), rung)
 
-    def signal(self, number: int, entry: Rung, now: float) -> list[Step]:
+    def signal(
+        self, number: int, entry: Rung, now: float, arrived: float | None = None
+    ) -> list[Step]:
         """Climbs by one rung, or to `entry` where that is higher; EXIT applies from here on.
 
         Args:
             number: The signal, to know duplicates by: these change nothing.
             entry: The rung at which this signal enters the ladder.
             now: Seconds.
+            arrived: When it arrived, where that was earlier: it climbs from the rung that was due
+                then, and the deadline counts from then.
         """
         now = self._see(now)
-        if now - self._counted.get(number, -math.inf) < DUPLICATE_SECONDS:
+        at = now if arrived is None else min(arrived, now)
+        if at - self._counted.get(number, -math.inf) < DUPLICATE_SECONDS:
             return []
-        self._counted[number] = now
+        self._counted[number] = at
         self._exits = self._ladder.abandon < math.inf
-        return self._climb("signal", now, entry)
+        return self._climb("signal", now, entry, at=at)
 
     def idle(self, now: float) -> list[Step]:
         """Leaves the rung, for there is nothing to wait for on it; only DRAIN is left so."""
@@ -213,29 +230,41 @@ class Climb:
         self._seen = max(self._seen, now)
         return self._seen
 
-    def _climb(self, cause: Cause, now: float, asked: Rung = Rung.RUNNING) -> list[Step]:
-        lowest = TABLE[self._rung].get(cause)
+    def _climb(
+        self, cause: Cause, now: float, asked: Rung = Rung.RUNNING, at: float | None = None
+    ) -> list[Step]:
+        at = now if at is None else at
+        is_late = cause == "signal" and at < now
+        lowest = TABLE[self._rung_at(at) if is_late else self._rung].get(cause)
         if lowest is None or (cause == "request" and asked < lowest):
             return []
         rung = max(lowest, asked)
         if rung is Rung.EXIT and not self._exits:
             rung = Rung.ABANDON
+        if cause != "time":  # which is in the deadline already; adding it up again would round
+            self._end = min(self._end, at + self._ladder.budget(rung))
+        self._due[rung] = min(self._due.get(rung, math.inf), at)
         return [self._enter(rung, cause, now)] if rung > self._rung else []
+
+    def _rung_at(self, at: float) -> Rung:
+        """The rung that was due at a time that is past: by what has been entered, or by time."""
+        rung = max(rung for rung, due in self._due.items() if due <= at)
+        while "time" in TABLE[rung] and at >= self._end - self._kept(rung):
+            rung = TABLE[rung]["time"]
+        return rung
 
     def _enter(self, rung: Rung, cause: Cause, now: float) -> Step:
         self._rung, self._move, self._entered_at = rung, Move.ENTER, now
-        if cause != "time":  # which is in the deadline already; adding it up again would round
-            self._end = min(self._end, now + self._ladder.budget(rung))
         return Step(Move.ENTER, rung, now, cause)
 
     def _pass_time(self, now: float) -> list[Step]:
-        _, move = self._due()
+        at, move = self._next()
         if move is Move.ENTER:
-            return self._climb("time", now)
+            return self._climb("time", now, at=at)
         self._move = move
         return [Step(move, self._rung, now, "time")]
 
-    def _due(self) -> tuple[float, Move]:
+    def _next(self) -> tuple[float, Move]:
         """Returns when time makes its next move on this rung, and which; at inf: never."""
         if "time" not in TABLE[self._rung] or self._move is Move.SPENT:
             return math.inf, Move.ENTER
@@ -254,6 +283,10 @@ class Climb:
         An infinite later rung keeps none. It can only be here with a clipped deadline, and would
         else take all of that: DRAIN and CANCEL would be passed at once by who asked for patience.
         """
-        later = [self._ladder.seconds(rung) for rung in Rung if rung > self._rung]
-        kept = sum(seconds for seconds in later if seconds < math.inf)
-        return min(self._entered_at + self._ladder.seconds(self._rung), self._end - kept)
+        own = self._entered_at + self._ladder.seconds(self._rung)
+        return min(own, self._end - self._kept(self._rung))
+
+    def _kept(self, rung: Rung) -> float:
+        """The seconds of the later rungs."""
+        later = [self._ladder.seconds(other) for other in Rung if other > rung]
+        return sum(seconds for seconds in later if seconds < math.inf)

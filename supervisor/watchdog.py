@@ -29,8 +29,8 @@ class Source(Protocol):
         """The fd to wait on."""
         ...
 
-    def read(self) -> Sequence[int]:
-        """The signal numbers that have arrived."""
+    def read(self) -> Sequence[tuple[int, float]]:
+        """The signals that have arrived: each one's number, and when."""
         ...
 
     def kick(self) -> None:
@@ -91,9 +91,8 @@ class Watchdog:
             selector.register(self._end, selectors.EVENT_READ)
             wanted: float | None = None
             while not self._must_end(selector.select(_seconds_until(wanted))):
-                now = time.monotonic()
-                for number in self._source.read():
-                    self._on_signal(number, now)
+                for number, at in self._source.read():
+                    self._on_signal(number, at)
                 wanted = self._on_time(time.monotonic())
         self._source.kick()  # whoever follows looks again at what was read last
 

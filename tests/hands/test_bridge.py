@@ -11,6 +11,7 @@ import sys
 import tempfile
 import textwrap
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 import pytest
 
 from supervisor.bridge import Bridge
+from supervisor.guard import Sighting
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
@@ -57,7 +59,12 @@ def slot() -> int:
 def arrived(bridge: Bridge) -> list[int]:
     """The numbers that have arrived by now, kicks left out."""
     select.select([bridge.fileno()], [], [], 5)
-    return bridge.read()
+    return numbers(bridge.read())
+
+
+def numbers(signals: list[tuple[int, float]]) -> list[int]:
+    """Without their times."""
+    return [number for number, _ in signals]
 
 
 # --- the handlers --------------------------------------------------------------------------------
@@ -263,9 +270,9 @@ def test_a_signal_that_nobody_has_read_is_told_as_its_handler_is_put_back(
     """Also where others stay; the fd that was found gets it as always."""
     bridge.keep({USR1, USR2})
     signal.raise_signal(USR1)
-    assert bridge.keep({USR2}) == [USR1]
+    assert numbers(bridge.keep({USR2})) == [USR1]
     signal.raise_signal(USR2)
-    assert bridge.keep(()) == [USR2]
+    assert numbers(bridge.keep(())) == [USR2]
     assert found.recv(10) == bytes([USR1, USR2])
     assert bridge.keep(()) == []
 
@@ -347,7 +354,7 @@ def test_a_signal_given_to_another_thread_arrives() -> None:
             signal.pthread_kill(thread.ident, signal.SIGTERM)
 
         threading.Timer(0.05, send).start()
-        print(select.select([bridge.fileno()], [], [], 10)[0] != [], bridge.read())
+        print(select.select([bridge.fileno()], [], [], 10)[0] != [], [n for n, _ in bridge.read()])
         may_end.set()
         """
     )
@@ -366,7 +373,7 @@ def test_a_handler_set_by_c_code_is_put_back() -> None:
         bridge = Bridge()
         bridge.keep({signal.SIGUSR1})
         signal.raise_signal(signal.SIGUSR1)
-        print(bridge.read(), flush=True)
+        print([number for number, _ in bridge.read()], flush=True)
         bridge.keep(())
         signal.raise_signal(signal.SIGUSR1)
         """
@@ -415,7 +422,7 @@ def test_a_signal_that_had_arrived_as_it_forked_is_the_parents() -> None:
             bridge.forget()
             os._exit(0)
         os.waitpid(child, 0)
-        print(bridge.read())
+        print([number for number, _ in bridge.read()])
         """
     )
     assert (result.stdout, result.stderr) == ("[10]\n", "")
@@ -433,7 +440,7 @@ def test_ten_thousand_signals_are_no_harm() -> None:
         bridge.keep({signal.SIGUSR1})
         for _ in range(10_000):
             os.kill(os.getpid(), signal.SIGUSR1)
-        print(set(bridge.read()))
+        print({number for number, _ in bridge.read()})
         bridge.keep(())
         print(signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL)
         """
@@ -448,7 +455,7 @@ def test_a_signal_rings_in_the_main_thread() -> None:
     bridge.keep({USR1})
     signal.raise_signal(USR1)
     assert rung == [USR1, threading.main_thread().ident]
-    assert bridge.read() == [USR1]
+    assert numbers(bridge.read()) == [USR1]
     bridge.keep(())
     bridge.forget()
 
@@ -463,7 +470,7 @@ def test_an_interruption_of_our_own_is_no_signal() -> None:
     assert (called, rung) == (["interrupted"], [])
     assert bridge.read() == []
     signal.raise_signal(USR1)
-    assert (rung, bridge.read()) == ([USR1], [USR1])
+    assert (rung, numbers(bridge.read())) == ([USR1], [USR1])
     bridge.keep(())
     bridge.forget()
 
@@ -475,7 +482,7 @@ def test_the_main_thread_is_not_blocked_by_another_reader() -> None:
     signal.raise_signal(USR1)
     with bridge._passing:
         assert bridge.read() == []
-    assert bridge.read() == [USR1]
+    assert numbers(bridge.read()) == [USR1]
     bridge.keep(())
     bridge.forget()
 
@@ -486,12 +493,73 @@ def test_what_the_watchdog_reads_is_there_until_it_comes_again() -> None:
     bridge.keep({USR1})
     signal.raise_signal(USR1)
     with ThreadPoolExecutor(1) as watchdog:
-        assert watchdog.submit(bridge.read).result() == [USR1]
+        assert numbers(watchdog.submit(bridge.read).result()) == [USR1]
         assert select.select([bridge.fileno()], [], [], 0)[0]
         assert watchdog.submit(bridge.read).result() == []
         assert not select.select([bridge.fileno()], [], [], 0)[0]
         signal.raise_signal(USR1)
-        assert watchdog.submit(bridge.read).result() == [USR1]
+        assert numbers(watchdog.submit(bridge.read).result()) == [USR1]
     assert bridge.read() == []
     bridge.keep(())
     bridge.forget()
+
+
+# --- when a signal came --------------------------------------------------------------------------
+
+
+def test_a_signal_has_the_time_at_which_it_was_read(bridge: Bridge) -> None:
+    """Where nobody has seen it before."""
+    bridge.keep({USR1})
+    signal.raise_signal(USR1)
+    before = time.monotonic()
+    [(_, at)] = bridge.read()
+    assert before <= at <= time.monotonic()
+
+
+def test_a_signal_that_was_seen_unread_has_the_time_at_which_it_came(bridge: Bridge) -> None:
+    """The witness's; one that it has not seen yet has come since."""
+    bridge.keep({USR1, USR2})
+    bridge.read()
+    came = time.monotonic()
+    for number in (USR1, USR2):
+        signal.raise_signal(number)
+    looked = time.monotonic()
+    bridge.witness = lambda: [Sighting(looked, [came])]
+    (one, first), (other, second) = bridge.read()
+    assert (one, first, other) == (USR1, came, USR2)
+    assert second >= looked
+
+
+def test_what_was_seen_before_the_last_look_tells_of_what_was_read_then(bridge: Bridge) -> None:
+    """It comes late, and is no news of what has come since."""
+    bridge.keep({USR1})
+    late = Sighting(time.monotonic(), [time.monotonic()])
+    bridge.read()
+    signal.raise_signal(USR1)
+    bridge.witness = lambda: [late]
+    [(_, at)] = bridge.read()
+    assert at > late.at
+
+
+def test_what_the_watchdog_has_left_is_the_first_of_what_is_seen(bridge: Bridge) -> None:
+    """The second signal is not given the time of the first."""
+    bridge.keep({USR1})
+    with ThreadPoolExecutor(1) as watchdog:
+        signal.raise_signal(USR1)
+        [(_, first)] = watchdog.submit(bridge.read).result()
+        signal.raise_signal(USR1)
+        came = time.monotonic()
+        bridge.witness = lambda: [Sighting(came, [first, came])]
+        assert watchdog.submit(bridge.read).result() == [(USR1, came)]
+
+
+def test_no_signal_came_before_the_last_look(bridge: Bridge) -> None:
+    """A witness that takes one for another, of the same number, is wrong by no more than that."""
+    bridge.keep({USR1})
+    before = time.monotonic()
+    bridge.read()
+    signal.raise_signal(USR1)
+    looked = time.monotonic()
+    bridge.witness = lambda: [Sighting(looked, [before])]
+    [(_, at)] = bridge.read()
+    assert before < at <= looked

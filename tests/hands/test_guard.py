@@ -16,20 +16,21 @@ from hypothesis import strategies as st
 
 from supervisor import Ladder, Rung, Supervisor, guard
 from supervisor import bridge as bridges
-from supervisor.guard import Guard, Orders
+from supervisor.guard import HELD_SECONDS, RESERVE, Estimate, Guard, Orders, Sighting, Unread
 from supervisor.ladder import DUPLICATE_SECONDS, Climb
 
 ENTRIES = {signal.SIGTERM: Rung.DRAIN, signal.SIGINT: Rung.CANCEL}
 # Eighths add up without rounding. The guard and the ladder add in different orders: a signal in the
 # moment in which a rung ends would come before that for one of them, and after it for the other.
 EIGHTHS = st.integers(0, 80).map(lambda eighths: eighths / 8)
+BUDGETS = [3.0, 3.0, 2.0, 1.0, 0.0]  # of rungs of a second each
 SECONDS = EIGHTHS | st.just(math.inf)
 
 
 def _orders(climb: Climb, ladder: Ladder) -> Orders:
     budgets = [math.inf if math.isinf(ladder.abandon) else ladder.budget(rung) for rung in Rung]
     deadline = math.inf if climb.deadline is None else climb.deadline
-    return Orders(climb.rung, deadline, budgets, ENTRIES)
+    return Orders(climb.rung, deadline, budgets, ENTRIES, climb.counted)
 
 
 def _guards(pid: int) -> list[psutil.Process]:
@@ -51,6 +52,7 @@ def _open_fds() -> list[str]:
     cancel=EIGHTHS,
     abandon=SECONDS,
     before=st.booleans(),
+    known=st.booleans(),
     signals=st.lists(st.tuples(st.sampled_from(list(ENTRIES)), EIGHTHS), max_size=6),
 )
 def test_its_deadline_is_the_ladders(
@@ -58,6 +60,7 @@ def test_its_deadline_is_the_ladders(
     cancel: float,
     abandon: float,
     before: bool,
+    known: bool,
     signals: list[tuple[signal.Signals, float]],
 ) -> None:
     """For all signals at all times, also on top of a stop that is under way."""
@@ -65,6 +68,8 @@ def test_its_deadline_is_the_ladders(
     climb = Climb(ladder, exits=True)
     if before:
         climb.request(Rung.DRAIN, 0.0)
+    if known:
+        climb.signal(signal.SIGTERM, Rung.DRAIN, 0.0)
     orders = _orders(climb, ladder)
     now, unread = 0.0, list[tuple[int, float]]()
     for number, later in signals:
@@ -78,7 +83,7 @@ def test_its_deadline_is_the_ladders(
 
 def test_orders_survive_the_pipe() -> None:
     """One line, read as it was written, infinity included."""
-    orders = Orders(2, math.inf, [8.25, math.inf, 0.0], ENTRIES)
+    orders = Orders(2, math.inf, [8.25, math.inf, 0.0], ENTRIES, {signal.SIGINT: 0.1})
     line = orders.encoded()
     assert line.count(b"\n") == 1
     assert vars(Orders.decoded(line)) == vars(orders)
@@ -87,14 +92,98 @@ def test_orders_survive_the_pipe() -> None:
 
 def test_signals_of_others_start_no_clock() -> None:
     """A SIGCHLD that nobody reads says that the interpreter is held, and asks for nothing."""
-    orders = Orders(0, math.inf, [3.0, 3.0, 2.0, 1.0, 0.0], ENTRIES)
+    orders = Orders(0, math.inf, BUDGETS, ENTRIES, {})
     assert orders.deadline_of([(signal.SIGCHLD, 1.0)]) == math.inf
 
 
 def test_the_constants_that_are_written_twice_are_the_same() -> None:
     """The guard imports nothing of ours, for it starts without our environment."""
     assert guard._DUPLICATE_SECONDS == DUPLICATE_SECONDS
-    assert guard._MISSED == bridges._MISSED
+    assert (guard._MISSED, guard._OWN) == (bridges._MISSED, bridges._OWN)
+
+
+# -- what it makes of what is unread, and of orders -----------------------------------------------
+
+
+def _told(rung: int, deadline: float, **counted: float) -> Orders:
+    by_number = {int(signal.Signals[name]): at for name, at in counted.items()}
+    return Orders(rung, deadline, BUDGETS, ENTRIES, by_number)
+
+
+def _held_since(at: float) -> Estimate:
+    """A process whose interpreter has been held since a SIGTERM came."""
+    estimate = Estimate()
+    estimate.obey(_told(0, math.inf))
+    estimate.unread.see(bytes([signal.SIGTERM]), at)
+    return estimate
+
+
+def test_a_held_process_has_what_the_ladder_has_from_the_arrival_on() -> None:
+    """Once it is clear that it is held."""
+    estimate = _held_since(100.0)
+    assert estimate.kill_at(100.0 + HELD_SECONDS / 2) == math.inf
+    assert 103.0 < estimate.kill_at(100.0 + 2 * HELD_SECONDS) <= 103.0 + RESERVE
+
+
+def test_a_process_that_reads_late_keeps_the_deadline_of_the_arrival() -> None:
+    """It was let go for a moment, and tells of a deadline that counts from then."""
+    estimate = _held_since(100.0)
+    estimate.kill_at(101.0)
+    estimate.unread.see(b"", 101.5)
+    estimate.obey(_told(1, 104.5, SIGTERM=101.5))
+    assert estimate.kill_at(101.5) == 103.0 + RESERVE
+
+
+def test_a_process_that_has_read_and_not_told_keeps_it_too() -> None:
+    """It has lost the interpreter in between."""
+    estimate = _held_since(100.0)
+    estimate.kill_at(101.0)
+    estimate.unread.see(b"", 101.5)
+    assert estimate.kill_at(101.5) == 103.0 + RESERVE
+
+
+@pytest.mark.parametrize("rung", [Rung.RUNNING, Rung.EXIT])
+def test_what_is_over_is_over(rung: Rung) -> None:
+    """The signal was nobody's; or the process is at its end, and has its time for a report."""
+    estimate = _held_since(100.0)
+    estimate.kill_at(101.0)
+    estimate.unread.see(b"", 101.5)
+    estimate.obey(_told(rung, 110.0))
+    assert estimate.kill_at(101.5) == 110.0 + RESERVE
+
+
+def test_a_duplicate_of_what_was_counted_is_one_here_too() -> None:
+    """The process has counted the first, and was held before it has read the second."""
+    estimate = Estimate()
+    estimate.obey(_told(1, 103.0, SIGTERM=100.0))
+    estimate.unread.see(bytes([signal.SIGTERM]), 100.25)
+    assert estimate.kill_at(101.0) > 103.0
+
+
+def test_a_signal_that_the_process_has_sent_to_itself_asks_for_nothing() -> None:
+    """It is marked; the next one of the same number is not."""
+    unread = Unread()
+    unread.see(bytes([guard._OWN, signal.SIGINT, 0, signal.SIGINT]), 1.0)
+    assert unread.signals == [(signal.SIGINT, 1.0)]
+
+
+def test_each_byte_has_the_time_at_which_it_was_first_seen() -> None:
+    """Until some are read: then those that are left are new."""
+    unread = Unread()
+    assert unread.see(b"a", 1.0)
+    assert unread.see(b"ab", 2.0)
+    assert not unread.see(b"ab", 3.0)
+    assert unread.arrivals == [1.0, 2.0]
+    assert unread.see(b"b", 4.0)
+    assert unread.arrivals == [4.0]
+
+
+def test_a_sighting_survives_the_socket() -> None:
+    """One line, read as it was written."""
+    sighting = Sighting(0.1, [1 / 3, 2.0])
+    line = sighting.encoded()
+    assert line.count(b"\n") == 1
+    assert vars(Sighting.decoded(line)) == vars(sighting)
 
 
 def test_a_guard_that_cannot_be_started_leaves_no_fd(monkeypatch: pytest.MonkeyPatch) -> None:

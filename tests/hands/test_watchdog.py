@@ -25,10 +25,11 @@ class Pipe:
         """The end that is read."""
         return self._reader
 
-    def read(self) -> list[int]:
-        """The numbers that were sent; 0 is a kick."""
+    def read(self) -> list[tuple[int, float]]:
+        """The numbers that were sent, with the time; 0 is a kick."""
         try:
-            return [number for number in os.read(self._reader, 1024) if number]
+            sent = os.read(self._reader, 1024)
+            return [(number, time.monotonic()) for number in sent if number]
         except BlockingIOError:
             return []
 

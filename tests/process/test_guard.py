@@ -391,7 +391,7 @@ def test_it_sleeps_apart_and_holds_nothing() -> None:
         assert sorted(link.partition(":")[0] for link in held) == [
             "/dev/null",
             "anon_inode",
-            "pipe",
+            "socket",
             "socket",
         ]
         assert psutil.Process(it.pid).children(recursive=True) == []

@@ -319,6 +319,74 @@ def test_clock_that_goes_back() -> None:
     assert climb.request(CANCEL, 3) == [Step(Move.ENTER, CANCEL, 10, "request")]
 
 
+# --- signals that are told late ------------------------------------------------------------------
+
+
+def test_a_signal_that_is_told_late_counts_from_its_arrival() -> None:
+    """Its rung is entered now, and has what is left of the seconds since then."""
+    climb = Climb(Ladder())
+
+    assert climb.signal(SIGINT, CANCEL, 1.5, 0) == [Step(Move.ENTER, CANCEL, 1.5, "signal")]
+    assert (climb.began_at, climb.deadline) == (0, 3)
+    assert course(climb, []) == [
+        (1.75, Move.AGAIN, CANCEL),
+        (2, Move.ENTER, ABANDON),
+        (3, Move.ENTER, EXIT),
+    ]
+
+
+def test_what_has_been_due_since_a_signal_came_follows_at_once() -> None:
+    """It is told behind its deadline."""
+    climb = Climb(Ladder())
+    climb.signal(SIGTERM, DRAIN, 100, 0)
+
+    assert entered(climb.tick(100)) == [CANCEL, ABANDON, EXIT]
+
+
+def test_a_signal_that_is_told_late_climbs_from_the_rung_that_was_due() -> None:
+    """Time has climbed since: the second Ctrl-C abandons, and does not end the process."""
+    climb = Climb(Ladder())
+    climb.signal(SIGINT, CANCEL, 0)
+    climb.tick(2.5)
+    assert climb.rung is ABANDON
+
+    assert climb.signal(SIGINT, CANCEL, 2.5, 1) == []
+    assert climb.deadline == 2
+
+
+def test_signals_that_are_told_late_are_duplicates_by_their_arrival() -> None:
+    """Two that are read together count twice if they came apart."""
+    climb = Climb(Ladder())
+
+    assert entered(climb.signal(SIGTERM, DRAIN, 3, 0)) == [DRAIN]
+    assert climb.signal(SIGTERM, DRAIN, 3, 0.25) == []
+    assert entered(climb.signal(SIGTERM, DRAIN, 3, 0.5)) == [CANCEL]
+    assert climb.deadline == 3.5
+    assert climb.counted == {SIGTERM: 0.5}
+
+
+@given(
+    ladder=ladders,
+    arrivals=st.lists(st.tuples(signals, st.integers(0, 40).map(lambda n: n / 8)), min_size=1),
+    late=eighths,
+)
+def test_the_deadline_is_the_same_however_late_they_are_told(
+    ladder: Ladder, arrivals: list[tuple[int, float]], late: float
+) -> None:
+    """Signals that are told together behind a held interpreter, or each as it comes."""
+    arrivals = sorted(arrivals, key=lambda one: one[1])
+    prompt, held = Climb(ladder, exits=True), Climb(ladder, exits=True)
+    now = arrivals[-1][1] + late
+    for number, at in arrivals:
+        entry = CANCEL if number == SIGINT else DRAIN
+        prompt.tick(at)
+        prompt.signal(number, entry, at)
+        held.tick(at)
+        held.signal(number, entry, now, at)
+        held.tick(now)
+    assert held.deadline == prompt.deadline
+
+
 # --- duplicates ----------------------------------------------------------------------------------
 
 
