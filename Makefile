@@ -17,6 +17,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 PYTEST := $(BIN)/python -m pytest
+WORKERS ?= 4
 UPSTREAM := $(VENV)-upstream
 UPSTREAM_PIP := $(UPSTREAM)/bin/python -m pip install -qq --disable-pip-version-check \
 	-c constraints.txt -c constraints-upstream.txt
@@ -53,8 +54,9 @@ types: setup
 floors: setup
 	$(BIN)/lint-imports
 
+# More workers than cores: many tests wait for a rung's seconds, or for a child process.
 pytest: setup
-	$(PYTEST)
+	$(PYTEST) -n $(WORKERS)
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -11,10 +11,27 @@ from __future__ import annotations
 import ast
 import asyncio
 import inspect
+from typing import Any
 
+import pytest
 from sybil import Example, Sybil
 from sybil.evaluators.python import pad
 from sybil.parsers.markdown import CodeBlockParser, SkipParser
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: Any, log: Any) -> object:
+    """Keep the blocks of one page together, in their order, where tests run side by side."""
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
+
+    def scope(nodeid: str) -> str:
+        page, is_block, _ = nodeid.partition(".md::")
+        return page if is_block else nodeid
+
+    scheduling: Any = LoadScopeScheduling(config, log)
+    # Not `xdist_group` marks: xdist 3.8 writes them to where pytest 9.2 does not read them.
+    scheduling._split_scope = scope  # noqa: SLF001 - the way that xdist documents
+    return scheduling
 
 
 def _run_block(example: Example) -> None:

@@ -20,6 +20,9 @@ from blockbuster import blockbuster_ctx
 from hypothesis import settings
 
 from tests.as_found import Snapshot
+from tests.seeds import draw_seeds
+
+draw_seeds()  # here, for this is loaded before any worker is started
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 

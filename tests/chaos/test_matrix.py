@@ -6,8 +6,6 @@ runs them all, beside peers.
 
 from __future__ import annotations
 
-import os
-import random
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -18,6 +16,7 @@ from tests.chaos.promises import broken
 from tests.chaos.states import STATES
 from tests.process.namespaces import can_unshare
 from tests.process.pairs import all_pairs
+from tests.seeds import seed
 
 pytestmark = [pytest.mark.process]
 
@@ -27,7 +26,7 @@ _SETTINGS = {
     "loop": ("asyncio", "uvloop"),
     "place": PLACES,
 }
-_SEED = int(os.environ.get("CHAOS_SEED") or random.randrange(1_000_000))
+_SEED = seed("CHAOS_SEED")
 _AT_ONCE = 6  # programs, which mostly sleep
 _MARGIN = 1.2  # seconds for the interpreter's exit, on a busy machine
 

@@ -386,11 +386,18 @@ def test_a_killed_process_says_who_it_was() -> None:
 def test_a_long_command_line_is_cut(start: Start) -> None:
     """A report is to be read."""
     processes = Processes()
-    start(f"trap '' TERM; echo ready; exec sleep 300 {'0 ' * 500}")
+    shell = start(f"trap '' TERM; echo ready; exec sleep 300 {'0 ' * 500}")
+    _until_it_is(shell.pid, "sleep")
     (killed,) = processes.kill()
     assert len(killed.command) == 100
     assert killed.command.startswith("sleep 300 0 0")
     assert killed.command.endswith("…")
+
+
+def _until_it_is(pid: int, name: str) -> None:
+    """Wait until a process has become another program: `exec` comes after the word "ready"."""
+    while psutil.Process(pid).name() != name:
+        time.sleep(0.001)
 
 
 def _is_zombie(pid: int) -> bool:

@@ -12,6 +12,7 @@ import atexit
 import contextlib
 import dis
 import functools
+import itertools
 import os
 import signal
 import sys
@@ -49,49 +50,78 @@ class Steps:
         self._number = number
         self._count = 0
         self._lines: dict[str, tuple[int, int]] = {}
+        self._end: Callable[[], None] = lambda: None
         if not at:
             atexit.register(lambda: tell("steps", lines=self._lines))
 
     def begin(self) -> None:
         """Count in what is called from here on."""
-        sys.settrace(self._called)
+        trace = _by_monitoring if sys.version_info >= (3, 12) else _by_tracing
+        self._end = trace(self._step)
 
-    def _called(self, frame: FrameType, _event: str, _argument: object) -> _Frame | None:
-        if not frame.f_code.co_filename.startswith(_OURS):
-            return None
-        frame.f_trace_opcodes = True
-        return _Frame(frame.f_code, self._step)
-
-    def _step(self, line: str) -> None:
+    def _step(self, code: CodeType, line: int | None) -> None:
+        where = f"{code.co_qualname}:{line}"
         self._count += 1
         if not self._at:
-            first, _ = self._lines.get(line, (self._count, 0))
-            self._lines[line] = (first, self._count)
+            first, _ = self._lines.get(where, (self._count, 0))
+            self._lines[where] = (first, self._count)
         elif self._count == self._at:
-            sys.settrace(None)
-            tell("raised", line=line, handler=_whose(signal.getsignal(self._number)))
+            self._end()
+            tell("raised", line=where, handler=_whose(signal.getsignal(self._number)))
             signal.raise_signal(self._number)
 
 
-class _Frame:
-    """Traces one call of a function; calls back at each step."""
+_Step = Callable[[CodeType, int | None], None]
 
-    def __init__(self, code: CodeType, step: Callable[[str], None]) -> None:
-        self._operations = _operations(code)
-        self._step = step
-        self._last = ""
 
-    def __call__(self, frame: FrameType, event: str, _argument: object) -> _Frame:
-        if event == "opcode":
-            last, self._last = self._last, self._operations[frame.f_lasti // 2]
-            if last.startswith(_LOOKS):
-                self._step(f"{frame.f_code.co_qualname}:{frame.f_lineno}")
-        return self
+def _by_tracing(step: _Step) -> Callable[[], None]:
+    """Have `step` called at each step of our code in this thread; returns what ends that."""
+
+    def called(frame: FrameType, _event: str, _argument: object) -> Any:
+        if not frame.f_code.co_filename.startswith(_OURS):
+            return None
+        frame.f_trace_opcodes = True
+        return traced
+
+    def traced(frame: FrameType, event: str, _argument: object) -> Any:
+        if event == "opcode" and frame.f_lasti in _steps_of(frame.f_code):
+            step(frame.f_code, frame.f_lineno)
+        return traced
+
+    sys.settrace(called)
+    return lambda: sys.settrace(None)
+
+
+def _by_monitoring(step: _Step) -> Callable[[], None]:
+    """The same where tracing shows no operations any more (Python 3.13.0)."""
+    monitoring: Any = vars(sys)["monitoring"]  # from Python 3.12 on
+    tool = 4  # none that the interpreter has a name for, as it has for debuggers
+    thread = threading.get_ident()
+
+    def reached(code: CodeType, offset: int) -> object:
+        if not code.co_filename.startswith(_OURS) or offset not in _steps_of(code):
+            return monitoring.DISABLE
+        if threading.get_ident() == thread:
+            step(code, sys._getframe(1).f_lineno)
+        return None
+
+    monitoring.use_tool_id(tool, "steps")
+    monitoring.register_callback(tool, monitoring.events.INSTRUCTION, reached)
+    monitoring.set_events(tool, monitoring.events.INSTRUCTION)
+    return lambda: monitoring.set_events(tool, 0)
 
 
 @functools.cache
-def _operations(code: CodeType) -> list[str]:
-    return [dis.opname[number] for number in code.co_code[::2]]
+def _steps_of(code: CodeType) -> frozenset[int]:
+    """The offsets of the operations that come behind one at which the interpreter looks."""
+    operations = list(dis.get_instructions(code))
+    behind = {
+        after.offset
+        for before, after in itertools.pairwise(operations)
+        if before.opname.startswith(_LOOKS) and before.opname != "JUMP_BACKWARD"
+    }
+    jumps = (each for each in operations if each.opname.startswith("JUMP_BACKWARD"))
+    return frozenset(behind | {each.argval for each in jumps})
 
 
 def _whose(handler: object) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 from typing import Any
 
@@ -14,6 +13,7 @@ from tests.hands.test_guard import _guards
 from tests.process.harness import Child, Server
 from tests.process.offspring import METHODS
 from tests.process.pairs import Case, all_pairs, grid
+from tests.seeds import seed
 
 pytestmark = [pytest.mark.process]
 
@@ -22,7 +22,7 @@ _SETTINGS = {
     "where": ("main", "thread"),
     "loop": ("asyncio", "uvloop"),
 }
-_SEED = int(os.environ.get("GRID_SEED") or random.randrange(1_000_000))
+_SEED = seed("GRID_SEED")
 _PATIENCE = 15.0
 
 _without_us: dict[tuple[str, str], dict[str, Any]] = {}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
-import random
 import signal
 import termios
 import time
@@ -21,6 +20,7 @@ from supervisor import Rung
 from tests.process.harness import NEVER_SAID, Child, Server
 from tests.process.pairs import Case, all_pairs, grid
 from tests.process.scenarios import LADDER, MOMENTS, SCENARIOS
+from tests.seeds import seed
 
 pytestmark = [pytest.mark.process]
 
@@ -32,7 +32,7 @@ _SETTINGS = {
     "moment": tuple(MOMENTS),
     "host": ("run", "block"),
 }
-_SEED = int(os.environ.get("GRID_SEED") or random.randrange(1_000_000))
+_SEED = seed("GRID_SEED")
 _SPACING = 0.35  # seconds between counted signals
 _MARGIN = 1.2  # seconds for the interpreter's exit, on a busy machine
 _FORCED = 137

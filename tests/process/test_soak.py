@@ -22,10 +22,11 @@ from tests.hands.test_guard import _guards
 from tests.process.families import OBEYS, REFUSES
 from tests.process.harness import Child, Server
 from tests.process.scenarios import LADDER
+from tests.seeds import seed
 
 pytestmark = [pytest.mark.process]
 
-_SEED = int(os.environ.get("SOAK_SEED") or random.randrange(1_000_000))
+_SEED = seed("SOAK_SEED")
 _BATCHES, _RUNS, _SIGNALS = 20, 10, 50  # of each batch: 200 runs or more, 1,000 signals
 _MOST = 8  # signals in a run
 _MARGIN = 1.5  # seconds for the interpreter's exit, on a busy machine

@@ -22,6 +22,9 @@ ERRORS = [
     Stopped(REQUEST),
     Stopped(),
 ]
+_IDS = ["settings", "usage", "quarantined", "stopped", "stopped for no reason"]
+
+each_error = pytest.mark.parametrize("error", ERRORS, ids=_IDS)
 
 
 def through_pickle(error: BaseException) -> BaseException:
@@ -30,7 +33,7 @@ def through_pickle(error: BaseException) -> BaseException:
     return arrived
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=repr)
+@each_error
 @pytest.mark.parametrize("trip", [through_pickle, copy.copy, copy.deepcopy])
 def test_error_survives(
     error: BaseException, trip: Callable[[BaseException], BaseException]
@@ -46,7 +49,7 @@ def test_error_survives(
     assert vars(arrived) == vars(error)
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=repr)
+@each_error
 def test_sentence_says_what_to_do(error: BaseException) -> None:
     """Each sentence says what is wrong and, after the semicolon, what to do instead."""
     wrong, instead = str(error).split("; ")
