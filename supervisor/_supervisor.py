@@ -20,6 +20,7 @@ import os
 import signal
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from types import TracebackType
@@ -29,6 +30,7 @@ from supervisor import _report, executor
 from supervisor._body import Body
 from supervisor._course import Course
 from supervisor._process import process
+from supervisor._results import Results
 from supervisor._voice import sentence
 from supervisor.autopsy import Findings, Suspect
 from supervisor.bridge import is_main_thread
@@ -41,7 +43,7 @@ from supervisor.log import reporter
 from supervisor.notify import READY, STOPPING, ReadyFile, tell_manager
 from supervisor.processes import Killed, Processes
 from supervisor.settings import Ladder, parse_rung, parse_signals
-from supervisor.tasks import SCOPE, AnyTask, cancel, refuse_eager
+from supervisor.tasks import SCOPE, SPAWNED, AnyTask, cancel, refuse_eager
 
 if TYPE_CHECKING:
     from supervisor.autogen.private.workers import Servable
@@ -134,6 +136,7 @@ class Supervisor:
         self._parent: Supervisor | None = None
         self._children: set[Supervisor] = set()
         self._runs: dict[Run | Serving, None] = {}
+        self._results = Results(self.notice)
         self._spawned: set[asyncio.Task[Any]] = set()
         self._failed: list[asyncio.Task[Any]] = []
         self._token: SupervisedToken | None = None
@@ -286,6 +289,7 @@ class Supervisor:
         context = contextvars.copy_context()
         context.run(SCOPE.set, None)  # of the supervisor, also when a run's tool spawns it
         task = asyncio.get_running_loop().create_task(coro, name=name, context=context)
+        context.run(SPAWNED.set, weakref.ref(task))
         self._spawned.add(task)
         task.add_done_callback(self._spawned_ended)
         return task
@@ -455,6 +459,7 @@ class Supervisor:
             body.take_back()
             self._state = _State.CLOSED
             self._course.close()
+            self._results.close()
             self._unwind.close()
         self._raise_failures(is_first=error is None or is_ours)
         return is_ours
@@ -473,7 +478,7 @@ class Supervisor:
         """Wait for what is at work; a cancellation meanwhile is raised when that is over."""
         outside: asyncio.CancelledError | None = None
         is_first = True
-        while is_first or (self._is_working() and not self._is_spent):
+        while is_first or (self._has_to_stay(body) and not self._is_spent):
             try:
                 if is_first:
                     is_first = False
@@ -489,13 +494,20 @@ class Supervisor:
         if outside is not None:
             raise outside
 
+    def _has_to_stay(self, body: Body) -> bool:
+        """Whether something is at work; or a reader of others', whom a stop gives its result."""
+        if self._is_working():
+            return True
+        is_stopping = Rung.RUNNING < self.rung < Rung.ABANDON
+        return is_stopping and self._results.is_read_by_others(body.task)
+
     async def _change(self, body: Body) -> None:
         assert self._changed is not None
         self._changed.clear()
         for run in list(self._runs):
             if not run.is_read_by_others(body.task):
                 run.stop("Nobody waits for it")
-        if self._is_working():
+        if self._has_to_stay(body):
             await self._changed.wait()
 
     # -- as the process sees it ---------------------------------------------------------------
@@ -641,6 +653,16 @@ class Supervisor:
         self._runs.pop(run, None)
         self.notice()
 
+    def expect(self, run: Run) -> None:
+        """A run is done, and a reader has still to get its result."""
+        self._results.expect(run)
+
+    def served(self, run: Run) -> None:
+        """Nobody has still to get the result of this run."""
+        self._results.served(run)
+        if self._is_announced:
+            self._body_has_work()
+
     def notice(self) -> None:
         """Look again at what there is to wait for."""
         if self._changed is not None:
@@ -657,9 +679,18 @@ class Supervisor:
         runs = any(not run.is_over for run in self._runs)
         return runs or bool(self._spawned) or any(c._is_working() for c in self._children)
 
+    def _is_read(self) -> bool:
+        """Whether somebody is reading on his way to the result of a run that has ended."""
+        return self._results.are_read or any(c._is_read() for c in self._children)
+
+    def _is_awaited(self) -> bool:
+        """Whether somebody has still to get such a result, be it that he does not read."""
+        return self._results.are_due or any(c._is_awaited() for c in self._children)
+
     def _has_to_wait(self) -> bool:
-        body_works = self._body is not None and self._body.is_work
-        return self._is_working() or (body_works and self._state is _State.OPEN)
+        if self._is_working() or self._is_read():
+            return True
+        return self._body is not None and self._body.is_work and self._state is _State.OPEN
 
     def _spawned_ended(self, task: asyncio.Task[Any]) -> None:
         self._spawned.discard(task)
@@ -720,6 +751,7 @@ class Supervisor:
             return
         self._is_announced = True
         self._body_has_work()
+        self._results.watch()
         for waiter in self._stop_waiters:
             if not waiter.done():
                 waiter.set_result(None)
@@ -727,7 +759,7 @@ class Supervisor:
 
     def _body_has_work(self) -> None:
         """A body whose run the stop is to end has that run's result to go on with."""
-        if self._body is not None and self._is_working():
+        if self._body is not None and (self._is_working() or self._results.is_handing_over):
             self._body.is_work = True
 
     def _call_back(self) -> None:
@@ -761,8 +793,10 @@ class Supervisor:
     def _spared(self) -> set[AnyTask | None]:
         """The tasks that CANCEL leaves alone: who has a run's result to go on with."""
         spared: set[AnyTask | None] = {reader for run in self._runs for reader in run.readers}
-        if self._body is not None and (self._body.is_work or self._is_working()):
-            spared.add(self._body.task)
+        spared |= self._results.readers
+        body = self._body
+        if body is not None and (body.is_work or self._is_working() or self._is_awaited()):
+            spared.add(body.task)
         return spared.union(*(child._spared() for child in self._children))
 
     def _strike(self) -> None:

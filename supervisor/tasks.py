@@ -45,6 +45,9 @@ AnyFactory = Callable[..., Any]
 
 SCOPE: ContextVar[Scope | None] = ContextVar("supervisor_scope", default=None)
 
+SPAWNED: ContextVar[weakref.ref[AnyTask] | None] = ContextVar("supervisor_spawned", default=None)
+"""The spawned task that has started this one, directly or not."""
+
 
 class Kind(enum.Enum):
     """What a task of a run does."""

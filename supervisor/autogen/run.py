@@ -29,6 +29,7 @@ from autogen_core import CancellationToken
 from supervisor.autogen import conclusion, continuing, quarantine
 from supervisor.autogen.channel import Channel, Event, Role, role
 from supervisor.autogen.conclusion import Conclusion
+from supervisor.autogen.readers import Readers, Reading
 from supervisor.autogen.settling import Settling, seconds_alone
 from supervisor.autogen.stage import Stage
 from supervisor.autogen.waiting import Waiting
@@ -76,7 +77,15 @@ class Host(Protocol):
         ...
 
     def dismiss(self, run: Run) -> None:
-        """Forget a run that is done."""
+        """Forget a run that is done; what is expected of it has been said."""
+        ...
+
+    def expect(self, run: Run) -> None:
+        """A run is done, and a reader has still to get its result."""
+        ...
+
+    def served(self, run: Run) -> None:
+        """Nobody has still to get it."""
         ...
 
     def notice(self) -> None:
@@ -128,7 +137,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
         self._was_cancelled_by_caller = False
         self._is_told = False  # to stop, by `stop()`
         self._channel = Channel()
-        self._readers: set[AnyTask | None] = set()
+        self._readers = Readers(self._served)
         self._natural: TaskResult | None = None
         self._result: TaskResult | None = None
         self._error: BaseException | None = None
@@ -165,7 +174,12 @@ class Run(Coroutine[Any, Any, TaskResult]):
     @property
     def readers(self) -> list[AnyTask]:
         """The tasks that have awaited or iterated the run."""
-        return [reader for reader in self._readers if reader is not None]
+        return list(self._readers.tasks)
+
+    @property
+    def unread(self) -> int:
+        """How many of its events were not read yet."""
+        return self._channel.waiting
 
     def speakers(self) -> list[str]:
         """The names of the agents whose turn it is, the outer teams' first."""
@@ -208,7 +222,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
         Raises:
             UsageError: The run is being awaited, or was iterated before.
         """
-        if self._channel.keeps or (self._readers and self._phase is not Phase.DONE):
+        if self._channel.keeps or (self._readers.tasks and self._phase is not Phase.DONE):
             raise UsageError(f"{self!r} has a reader already; a run can be iterated once")
         self._channel.keeps = self._phase is not Phase.DONE
         return _Events(self)
@@ -511,6 +525,8 @@ class Run(Coroutine[Any, Any, TaskResult]):
         self._is_quarantined = False
         quarantine.free(self)
         self._channel.wake()
+        if self._readers.are_due:
+            self._host.expect(self)
         self._host.dismiss(self)
 
     def _natural_result(self) -> TaskResult | None:
@@ -530,24 +546,25 @@ class Run(Coroutine[Any, Any, TaskResult]):
 
     async def _wait(self) -> TaskResult:
         self._begin()
-        self._readers.add(asyncio.current_task())
-        while not self.is_over:
-            self._channel.deliver_all()  # also what is left by a loop over its first events
-            try:
-                await self._notice()
-            except asyncio.CancelledError:
-                await self._cancelled()
-                raise
-        self._channel.deliver_all()
-        return self.conclude()
+        with self._readers.reading():
+            while not self.is_over:
+                self._channel.deliver_all()  # also what is left by a loop over its first events
+                try:
+                    await self._notice()
+                except asyncio.CancelledError:
+                    await self._cancelled()
+                    raise
+            self._channel.deliver_all()
+            return self.conclude()
 
-    async def next_event(self) -> Event | None:
-        """The next event; None once there will be none."""
+    async def next_event(self, reading: Reading) -> Event | None:
+        """The next event; None once there will be none, and the result is what comes next."""
         while self._channel.is_empty or self._is_told or self._host.yields_no_more:
             self._begin()
             if self.is_over:
+                self._readers.leave(reading)
                 return None
-            self._readers.add(asyncio.current_task())
+            self._readers.read(reading)
             try:
                 await self._notice()
             except asyncio.CancelledError:
@@ -592,10 +609,18 @@ class Run(Coroutine[Any, Any, TaskResult]):
             raise asyncio.CancelledError(self._stopped_result().stop_reason)
         return cast(TaskResult, self._result)
 
-    def abandon_by_reader(self) -> None:
-        """Stop the run, for nobody will read its further events."""
-        if self._phase is not Phase.DONE and self._loop is not None:
+    def abandon_by_reader(self, reading: Reading) -> None:
+        """Stop the run, for nobody will read its further events; in any thread."""
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            return
+        loop.call_soon_threadsafe(self._readers.leave, reading)
+        if self._phase is not Phase.DONE:
             self.stop("Its reader went away")
+
+    def _served(self) -> None:
+        if self._phase is Phase.DONE:
+            self._host.served(self)
 
 
 class _Events(AsyncIterator[Event]):
@@ -607,12 +632,13 @@ class _Events(AsyncIterator[Event]):
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self._reading = Reading()
         self._is_over = False
 
     async def __anext__(self) -> Event:
         if self._is_over:
             raise StopAsyncIteration
-        event = await self._run.next_event()
+        event = await self._run.next_event(self._reading)
         if event is None:
             self._is_over = True
             return self._run.conclude()
@@ -625,7 +651,7 @@ class _Events(AsyncIterator[Event]):
 
     def __del__(self) -> None:
         if not self._is_over:
-            self._run.abandon_by_reader()
+            self._run.abandon_by_reader(self._reading)
 
 
 def _check(team: object, timeout: object) -> None:

@@ -1,17 +1,19 @@
-"""Fakes for the conductor: teams of one task, and a clock that leaps."""
+"""Fakes for the conductor: teams of one task, a clock that leaps, and a process that goes by it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import selectors
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from typing import Any
 
 from autogen_agentchat.agents import BaseChatAgent
 from autogen_agentchat.base import Response, TaskResult
 from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, TextMessage
 from autogen_core import CancellationToken
+
+from supervisor._process import Member
 
 LONG = 3600.0
 """Seconds that no test waits."""
@@ -117,3 +119,53 @@ class LeapingLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Virtual seconds, from 0."""
         return self._leaping.leapt
+
+
+def in_virtual_time(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Runs a test on a leaping loop."""
+    with asyncio.Runner(loop_factory=LeapingLoop) as runner:
+        runner.run(main())
+
+
+class VirtualProcess:
+    """The process as a supervisor sees it, with the loop's clock and signals by hand."""
+
+    def __init__(self) -> None:
+        self.members: list[Member] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, member: Member) -> bool:
+        """Takes a supervisor in."""
+        self.members.append(member)
+        return True
+
+    def leave(self, member: Member) -> None:
+        """Forgets it."""
+        self.members.remove(member)
+        self.kick()
+
+    def hold(self) -> None:
+        """Has nothing that others could take."""
+
+    def tell_guard(self) -> None:
+        """Has none."""
+
+    def now(self) -> float:
+        """The loop's time, which leaps."""
+        return asyncio.get_running_loop().time()
+
+    def kick(self) -> None:
+        """Asks the supervisors when they want to be told the time."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        wanted = [member.on_time(self.now()) for member in self.members]
+        times = [at for at in wanted if at is not None]
+        if times:
+            self._timer = asyncio.get_running_loop().call_at(min(times), self.kick)
+
+    def signal(self, number: int) -> None:
+        """Delivers a signal now."""
+        for member in list(self.members):
+            member.on_signal(number, self.now())
+        self.kick()

@@ -15,77 +15,18 @@ import logging
 import math
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import pytest
 
 from supervisor import Ladder, Rung, Supervisor
-from supervisor._process import Member
 from supervisor.errors import Quarantined
 from supervisor.log import reporter
-from supervisor.settings import GRACE_VARIABLE
-from tests.conductor.fakes import LONG, LeapingLoop, Stubborn, Talker, over
+from tests.conductor.fakes import LONG, Stubborn, Talker, VirtualProcess, in_virtual_time, over
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no selector loop by default")
 
 SIGNALS: Mapping[signal.Signals | int | str, Rung | str] = {"SIGTERM": "DRAIN", "SIGINT": "CANCEL"}
-
-
-class VirtualProcess:
-    """The process as a supervisor sees it, with the loop's clock and signals by hand."""
-
-    def __init__(self) -> None:
-        self.members: list[Member] = []
-        self._timer: asyncio.TimerHandle | None = None
-
-    def add(self, member: Member) -> bool:
-        """Takes a supervisor in."""
-        self.members.append(member)
-        return True
-
-    def leave(self, member: Member) -> None:
-        """Forgets it."""
-        self.members.remove(member)
-        self.kick()
-
-    def hold(self) -> None:
-        """Has nothing that others could take."""
-
-    def tell_guard(self) -> None:
-        """Has none."""
-
-    def now(self) -> float:
-        """The loop's time, which leaps."""
-        return asyncio.get_running_loop().time()
-
-    def kick(self) -> None:
-        """Asks the supervisors when they want to be told the time."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        wanted = [member.on_time(self.now()) for member in self.members]
-        times = [at for at in wanted if at is not None]
-        if times:
-            self._timer = asyncio.get_running_loop().call_at(min(times), self.kick)
-
-    def signal(self, number: int) -> None:
-        """Delivers a signal now."""
-        for member in list(self.members):
-            member.on_signal(number, self.now())
-        self.kick()
-
-
-@pytest.fixture
-def process(monkeypatch: pytest.MonkeyPatch) -> VirtualProcess:
-    """The process, and its end as an entry in the log."""
-    virtual = VirtualProcess()
-    monkeypatch.delenv(GRACE_VARIABLE, raising=False)
-    for module in ("_supervisor", "_course"):
-        monkeypatch.setattr(f"supervisor.{module}.process", virtual)
-    # Those of other tests would be looked for in real time.
-    monkeypatch.setattr("supervisor.processes.has_children", lambda: False)
-    return virtual
 
 
 @pytest.fixture
@@ -108,12 +49,6 @@ def climbs(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     assert reporter.flush(5)
     entered = [record for record in caplog.records if record.message.startswith("entered")]
     return [(record.message, record.__dict__["cause"]) for record in entered]
-
-
-def in_virtual_time(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Runs a test on a leaping loop."""
-    with asyncio.Runner(loop_factory=LeapingLoop) as runner:
-        runner.run(main())
 
 
 class Watched(Stubborn):
