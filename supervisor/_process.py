@@ -31,7 +31,7 @@ class Member(Protocol):
     """A supervisor, as the process sees it."""
 
     @property
-    def handled(self) -> Collection[int]:
+    def handled(self) -> frozenset[int]:
         """The signals that it wants to hear of."""
         ...
 
@@ -138,12 +138,12 @@ class Process:
     def _let_go(self, member: Member) -> None:
         """What can be done again, where it was interrupted."""
         with self._lock:
-            owners = tuple(other for other in self._owners if other is not member)
-            if self._bridge is not None:
+            owners = _without(self._owners, member)
+            if self._bridge is not None and not _handles_no_less(owners, member):
                 self._install(self._bridge, owners)  # while it still hears
             self._owners = owners
-            self._members = tuple(other for other in self._members if other is not member)
-            if self._bridge is not None:
+            self._members = _without(self._members, member)
+            if self._bridge is not None and self._guard is not None:
                 self._have_guard(self._bridge)
             if not self._members and self._watchdog is not None:
                 self._watchdog.stop()
@@ -282,6 +282,18 @@ class Process:
             bridge.forget()
         for undo in self._undone:
             undo()
+
+
+def _without(members: tuple[Member, ...], member: Member) -> tuple[Member, ...]:
+    others = list(members)
+    if member in others:
+        others.remove(member)
+    return tuple(others)
+
+
+def _handles_no_less(members: tuple[Member, ...], member: Member) -> bool:
+    """Whether the outermost of them wants all that this one wants; a server may have hundreds."""
+    return bool(members) and member.handled <= members[0].handled
 
 
 process: Final = Process()

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from supervisor import _report, executor
 from supervisor._body import Body
 from supervisor._course import Course
+from supervisor._garbage import Pause
 from supervisor._process import process
 from supervisor._results import Results
 from supervisor._voice import sentence
@@ -122,6 +123,7 @@ class Supervisor:
             raise SettingsError("ladder", "give a Ladder, as Ladder(drain=5, cancel=2)", ladder)
         self._ladder = (ladder or Ladder()).from_environment(os.environ)
         self._signals = _signals(signals)
+        self._handled = frozenset[int](self._signals)
         self._state = _State.NEW
         self._course = Course(self._ladder, exits=exits, crew=self)
         self._wants_guard = guard
@@ -136,6 +138,7 @@ class Supervisor:
         self._parent: Supervisor | None = None
         self._children: set[Supervisor] = set()
         self._runs: dict[Run | Serving, None] = {}
+        self._at_work = 0  # so many runs, those of nested ones counted
         self._results = Results(self.notice)
         self._spawned: set[asyncio.Task[Any]] = set()
         self._failed: list[asyncio.Task[Any]] = []
@@ -145,6 +148,7 @@ class Supervisor:
         self._callbacks: list[Callable[[StopRequest], object]] = []
         self._changed: asyncio.Event | None = None
         self._processes: Processes | None = None  # of the outermost one, which may exit
+        self._pause = Pause()
         self._unwind = contextlib.ExitStack()
 
     def __repr__(self) -> str:
@@ -386,6 +390,7 @@ class Supervisor:
             self._parent._children.add(self)
         _current.set(self)
         unwind.callback(self._leave_family)
+        unwind.callback(self._pause.end)
         unwind.callback(sys.setswitchinterval, sys.getswitchinterval())
         if process.add(self):
             unwind.callback(process.leave, self)
@@ -504,7 +509,8 @@ class Supervisor:
     async def _change(self, body: Body) -> None:
         assert self._changed is not None
         self._changed.clear()
-        for run in list(self._runs):
+        # From CANCEL on each was told to stop: a thousand that end one by one are not asked again.
+        for run in list(self._runs) if self.rung < Rung.CANCEL else ():
             if not run.is_read_by_others(body.task):
                 run.stop("Nobody waits for it")
         if self._has_to_stay(body):
@@ -515,7 +521,7 @@ class Supervisor:
     @property
     def handled(self) -> frozenset[int]:
         """The signals that it wants to hear of."""
-        return frozenset(self._signals)
+        return self._handled
 
     def on_signal(self, number: int, at: float) -> None:
         """A signal has arrived; in the watchdog's thread, or in the loop."""
@@ -580,7 +586,9 @@ class Supervisor:
         """It is now; in the watchdog's thread."""
         self._course.tick(now)
         self._end_processes(now)
-        return self._course.free_the_loop(now)
+        self._pause.look(now)
+        wanted = (self._course.free_the_loop(now), self._pause.until)
+        return min((at for at in wanted if at is not None), default=None)
 
     def _end_processes(self, now: float) -> None:
         """From ABANDON on, where EXIT applies: by the watchdog too, for the loop may be stuck."""
@@ -647,10 +655,13 @@ class Supervisor:
         assert self._loop is not None
         refuse_eager(self._loop)
         self._runs[run] = None
+        self._count(1)
 
     def dismiss(self, run: Run | Serving) -> None:
         """Forget a run that is done."""
-        self._runs.pop(run, None)
+        if run in self._runs:
+            del self._runs[run]
+            self._count(-1)
         self.notice()
 
     def expect(self, run: Run) -> None:
@@ -670,8 +681,15 @@ class Supervisor:
         if self.rung is Rung.DRAIN and self._is_announced and not self._has_to_wait():
             self._course.idle()
             process.kick()
+        if self._pause.until is not None and not self._at_work:
+            self._pause.end()
         if self._parent is not None:
             self._parent.notice()
+
+    def _count(self, runs: int) -> None:
+        self._at_work += runs
+        if self._parent is not None:
+            self._parent._count(runs)
 
     def _is_working(self) -> bool:
         if self._processes is not None and self._processes.is_ending:
@@ -771,6 +789,8 @@ class Supervisor:
                 reporter.event("on_stop callback failed", level=logging.ERROR, exc_info=error)
 
     def _enter(self, rung: Rung, request: StopRequest) -> None:
+        if rung >= Rung.CANCEL:
+            self._pause.begin(self._at_work, process.now())
         enter = {Rung.DRAIN: self._drain, Rung.CANCEL: self._cancel, Rung.ABANDON: self._abandon}
         enter[rung](request)
 
