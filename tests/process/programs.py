@@ -10,7 +10,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any
 
 from autogen_agentchat.teams import RoundRobinGroupChat
@@ -153,6 +154,29 @@ def linked_futures(*, loop: Any, count: int) -> None:
             await sup.wait_stop()
         finally:
             tell("done", cancelled=sum(future.cancelled() for future in futures))
+
+    run(main, loop=loop, ladder=Ladder(drain=1, cancel=8, abandon=8))
+
+
+@_program
+def many(*, loop: Any, count: int) -> None:
+    """So many teams that wait for their model, as one signal comes."""
+
+    async def main(sup: Supervisor) -> None:
+        waiting = asyncio.Semaphore(0)
+
+        async def wait(_: Any) -> AsyncGenerator[str, None]:
+            yield "here"
+            waiting.release()
+            await asyncio.sleep(LINGER)
+
+        teams = [RoundRobinGroupChat([Worker("quiet", wait)], max_turns=1) for _ in range(count)]
+        running = [asyncio.create_task(sup.stream(team, "go")) for team in teams]
+        for _ in range(count):
+            await waiting.acquire()
+        tell("busy")
+        results = await asyncio.gather(*running)
+        tell("results", reasons=Counter(result.stop_reason for result in results))
 
     run(main, loop=loop, ladder=Ladder(drain=1, cancel=8, abandon=8))
 

@@ -75,6 +75,17 @@ def test_a_second_signal_while_a_large_token_is_being_cancelled(server: Server, 
 
 
 @on_each_loop
+def test_one_signal_stops_a_thousand_runs(server: Server, loop: str) -> None:
+    """Each has its result, and the process dies by the signal: it is not ended by force."""
+    with server.start("many", loop=loop, count=1_000) as child:
+        child.until("busy", seconds=40)
+        child.signal(signal.SIGINT)
+        assert child.until("results", seconds=20)["reasons"] == {"Stopped by SIGINT": 1_000}
+        assert child.wait() == -signal.SIGINT, child.story()
+        assert child.stderr == ""
+
+
+@on_each_loop
 def test_a_supervisor_spans_two_runs_of_its_loop(server: Server, loop: str) -> None:
     """The bridge holds also when the loop has stopped and runs again."""
     with server.start("spans_two_runs", loop=loop) as child:
