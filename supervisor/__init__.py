@@ -14,7 +14,8 @@ The house, from the top; an import goes only downward:
     hands       autogen/                                  the only part that knows AutoGen
                 bridge watchdog guard tasks executor      one outside thing each: signals, time,
                 exits log autopsy terminal parent         tasks, threads, ends, words, stdin, PID 1,
-                processes interruption notify             children, what blocks the loop, probes
+                processes interruption notify masks       children, what blocks the loop, probes,
+                                                          blocked signals
     rules       ladder                                    pure: facts and the time in, steps out
     words       settings errors events                    data only
 

@@ -26,7 +26,7 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from supervisor import _report, executor
+from supervisor import _report, executor, masks
 from supervisor._body import Body
 from supervisor._course import Course
 from supervisor._garbage import Pause
@@ -398,6 +398,7 @@ class Supervisor:
             process.hold()  # under `run` it was there before uvloop's loop, which has taken it
             beat = _Beat(loop)
             unwind.callback(beat.stop)
+            _say_blocked(masks.blocked(self._signals))
         elif self._signals:
             _say_guest()
         executor.adopt(loop)
@@ -1004,3 +1005,15 @@ def _say_guest() -> None:
         "no signal handlers installed: this is not the main thread; "
         "a Supervisor in the main thread, or stop(), will stop this one"
     )
+
+
+@functools.cache  # once in a process for the same ones
+def _say_blocked(numbers: frozenset[int]) -> None:
+    if numbers:
+        names = ", ".join(signal.Signals(number).name for number in sorted(numbers))
+        line = (
+            f"supervisor: blocked in the main thread, and cannot stop this program: {names}; "
+            "unblock with signal.pthread_sigmask(), use supervisor.run(), or leave out of signals="
+        )
+        reporter.event("blocked signals", level=logging.WARNING, signals=names)
+        reporter.write(f"{line}\n")  # terminal or not: a service that is deaf has none

@@ -9,16 +9,18 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Coroutine, Generator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal, TypeVar
 
 from supervisor._process import process
 from supervisor._supervisor import Supervisor
+from supervisor.bridge import is_main_thread
 from supervisor.errors import SettingsError, UsageError
 from supervisor.exits import end_by_signal
 from supervisor.guard import STACKS, has_stderr
 from supervisor.log import reporter
+from supervisor.masks import unblocked
 
 T = TypeVar("T")
 
@@ -32,7 +34,8 @@ def run(
 ) -> T | None:
     """Run a program's main coroutine under a supervisor, and end the process as it should end.
 
-    The signal handlers are installed first, before uvloop is imported and the loop is made. Where
+    The signal handlers are installed first, before uvloop is imported and the loop is made. Signals
+    that were blocked by whoever started the process are let through while they stand. Where
     it dies by a signal they stay until the process is gone. Where it returns or raises, all is as
     it was found. The deadline of a stop holds in any case, also while the interpreter waits for
     threads at its end.
@@ -81,7 +84,7 @@ def run(
         _split(sup)
     try:
         process.add(sup)
-        with _reports_on_demand(sup):
+        with _reports_on_demand(sup) as reported, _unblocked(sup.handled.union(reported)):
             with _handlers_as_found():
                 value = _run_in_loop(sup, main, loop)
             _die_if_stopped(sup, stop_status)
@@ -138,15 +141,21 @@ def _loop_factory(loop: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
+def _unblocked(signals: Collection[int]) -> AbstractContextManager[None]:
+    """What the parent has blocked is let through where our handlers stand: in the main thread."""
+    return unblocked(signals if is_main_thread() else ())
+
+
 @contextmanager
-def _reports_on_demand(sup: Supervisor) -> Generator[None]:
+def _reports_on_demand(sup: Supervisor) -> Generator[Collection[int]]:
     """Write what is at work on SIGUSR1; on SIGQUIT the stacks, before it ends the process.
 
     Where nobody else handles them. The former needs the interpreter, the latter does not; nor does
-    the signal on which the guard has the stacks written before it kills.
+    the signal on which the guard has the stacks written before it kills. Gives those that it
+    handles.
     """
     if sys.platform == "win32":
-        yield
+        yield ()
         return
 
     def tell(_number: int, _frame: object) -> None:
@@ -171,7 +180,7 @@ def _reports_on_demand(sup: Supervisor) -> Generator[None]:
 
     try:
         with process.undone_in_children(take_back):
-            yield
+            yield [*dumping, *[signal.SIGUSR1] * has_usr1]
     finally:
         take_back()
 
