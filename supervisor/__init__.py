@@ -14,8 +14,9 @@ The house, from the top; an import goes only downward:
     hands       autogen/                                  the only part that knows AutoGen
                 bridge watchdog guard tasks executor      one outside thing each: signals, time,
                 exits log autopsy terminal parent         tasks, threads, ends, words, stdin, PID 1,
-                processes interruption notify masks       children, what blocks the loop, probes,
-                                                          blocked signals
+                interruption notify masks                 what blocks the loop, probes, signals held
+                processes kin table halting               children: who they are, their end
+                adoption last_look
     rules       ladder                                    pure: facts and the time in, steps out
     words       settings errors events                    data only
 

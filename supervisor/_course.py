@@ -45,8 +45,8 @@ class Crew(Protocol):
         """The loop is blocked at ABANDON; once, in the watchdog's thread."""
         ...
 
-    def meanwhile(self, step: Step) -> None:
-        """A step is on its way to the loop. In any thread."""
+    def before(self, step: Step) -> None:
+        """A step is about to be passed to the loop. In any thread."""
         ...
 
     def carry_out(self, step: Step) -> None:
@@ -152,11 +152,11 @@ class Course:
             self._be_quick()
         if step.rung is Rung.EXIT:
             self._crew.end_process()
+        self._crew.before(step)
         self._steps.append(step)
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: only EXIT is left
                 self._loop.call_soon_threadsafe(self.carry_on)
-        self._crew.meanwhile(step)
 
     def _be_quick(self) -> None:
         # Python that computes keeps the watchdog from the interpreter for this long each time. Only

@@ -175,6 +175,11 @@ class Process:
             guard.stop()
         self.tell_guard()
 
+    @property
+    def has_guard(self) -> bool:
+        """Whether a guard was started: so a fresh interpreter can be had here."""
+        return self._guard is not None
+
     def tell_guard(self) -> None:
         """Have the guard know how far the outermost stop has gone."""
         guard = self._guard

@@ -24,12 +24,13 @@ import weakref
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast
 
 from supervisor import _report, executor, masks
 from supervisor._body import Body
 from supervisor._course import Course
 from supervisor._garbage import Pause
+from supervisor._offspring import Offspring
 from supervisor._process import process
 from supervisor._results import Results
 from supervisor._voice import sentence
@@ -37,13 +38,19 @@ from supervisor.autopsy import Findings, Suspect
 from supervisor.bridge import is_main_thread
 from supervisor.errors import SettingsError, Stopped, UsageError
 from supervisor.events import Rung, StopRequest
-from supervisor.exits import REPORT_SECONDS, end_with_interpreter, exit_now, exit_status
+from supervisor.exits import (
+    REPORT_SECONDS,
+    end_by_signal,
+    end_with_interpreter,
+    exit_now,
+    exit_status,
+)
 from supervisor.guard import RESERVE, Orders
 from supervisor.ladder import Climb, Move, Step
 from supervisor.log import reporter
 from supervisor.notify import READY, STOPPING, ReadyFile, tell_manager
-from supervisor.processes import Killed, Processes
-from supervisor.settings import Ladder, parse_rung, parse_signals
+from supervisor.processes import Killed
+from supervisor.settings import Children, Ladder, parse_children, parse_rung, parse_signals
 from supervisor.tasks import SCOPE, SPAWNED, AnyTask, cancel, refuse_eager
 
 if TYPE_CHECKING:
@@ -99,6 +106,11 @@ class Supervisor:
         ready_file: A file that is there from the moment at which the block is open until a stop is
             first requested: for a readiness probe. systemd is told of both moments as well, where
             it has set `NOTIFY_SOCKET`.
+        children: Which of the processes that the program has started are ended by a stop by a
+            signal, however it ends. "own": all but those that have made daemons of themselves, the
+            default under `supervisor.run`. "end": these too; on Linux the process adopts orphans
+            for that. "leave", the default in a block: none but those of AutoGen's local code
+            executor; from ABANDON on all the same, where the process is being ended.
 
     Raises:
         SettingsError: A setting cannot be.
@@ -118,6 +130,7 @@ class Supervisor:
         exits: bool = False,
         guard: bool = False,
         ready_file: str | os.PathLike[str] | None = None,
+        children: Children = "leave",
     ) -> None:
         if ladder is not None and not isinstance(ladder, Ladder):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise SettingsError("ladder", "give a Ladder, as Ladder(drain=5, cancel=2)", ladder)
@@ -147,8 +160,10 @@ class Supervisor:
         self._stop_waiters: set[asyncio.Future[None]] = set()
         self._callbacks: list[Callable[[StopRequest], object]] = []
         self._changed: asyncio.Event | None = None
-        self._processes: Processes | None = None  # of the outermost one, which may exit
         self._pause = Pause()
+        self.offspring = Offspring(
+            parse_children(children), self._tell_of_killed, self._notice_soon
+        )
         self._unwind = contextlib.ExitStack()
 
     def __repr__(self) -> str:
@@ -328,7 +343,7 @@ class Supervisor:
         Returns:
             The report, for a person; nothing is written anywhere.
         """
-        found = _report.gather(self._suspects, self._loop, self._processes, whole=True)
+        found = _report.gather(self._suspects, self._loop, self.offspring.processes, whole=True)
         return "\n".join([repr(self), *map(repr, list(self._runs)), str(found)])
 
     async def wait_stop(self) -> StopRequest:
@@ -403,7 +418,8 @@ class Supervisor:
             _say_guest()
         executor.adopt(loop)
         if self._may_exit():
-            self._processes = Processes()
+            self.offspring.open()
+            unwind.callback(self.offspring.close)
         if self._token is not None:
             self._token.bind(loop)
         self._tell_ready(unwind)
@@ -461,6 +477,9 @@ class Supervisor:
             self.stop(_describe(error))
         try:
             await self._until_idle(body)
+            if self._must_sweep() and not self.offspring.is_ended_later:
+                self._begin_to_end_offspring()
+                await self._until_idle(body)
         finally:
             body.take_back()
             self._state = _State.CLOSED
@@ -556,13 +575,36 @@ class Supervisor:
             budgets,
             self._signals,
             self._course.climb.counted,
+            is_program=self.offspring.is_swept,
         )
 
     def end_with_interpreter(self) -> None:
-        """Have the deadline, if there was a stop, hold for the interpreter's end too."""
+        """Have the ladder, if there was a stop, hold for the interpreter's end too."""
         deadline = self._course.climb.deadline
         if deadline is not None:
-            end_with_interpreter(deadline, self.end_process)
+            abandon_at = deadline - self._ladder.abandon
+            end_with_interpreter(
+                [(abandon_at, self._abandon_offspring), (deadline, self.end_process)]
+            )
+        if self._must_sweep():
+            self.offspring.sweep_at_exit(deadline)
+        else:
+            self.offspring.end_adoption()
+
+    def end_by_signal(self, number: int) -> NoReturn:
+        """End the process by this signal, and what it has started."""
+        if not self.offspring.is_swept:
+            end_by_signal(number)
+        deadline = self._course.climb.deadline
+        sweep = functools.partial(self.offspring.sweep, deadline)
+        end_by_signal(number, self.offspring.note, sweep, self._look_last)
+
+    def _abandon_offspring(self) -> None:
+        if self._must_sweep():
+            self.offspring.begin(self._ladder.abandon)
+
+    def _look_last(self, status: int) -> None:
+        self.offspring.look_last(status, becomes=process.has_guard)
 
     def clock(self) -> Callable[[int, float], float | None]:
         """A ladder of this one's making, for another process that hears the same signals.
@@ -586,25 +628,36 @@ class Supervisor:
     def on_time(self, now: float) -> float | None:
         """It is now; in the watchdog's thread."""
         self._course.tick(now)
-        self._end_processes(now)
+        self._end_offspring()
         self._pause.look(now)
         wanted = (self._course.free_the_loop(now), self._pause.until)
         return min((at for at in wanted if at is not None), default=None)
 
-    def _end_processes(self, now: float) -> None:
-        """From ABANDON on, where EXIT applies: by the watchdog too, for the loop may be stuck."""
-        deadline = self._course.climb.deadline
-        if self._processes is None or self.rung < Rung.ABANDON or deadline is None:
-            return
-        if self._exits:
-            self._processes.begin(max(0.0, deadline - now), self._processes_ended)
+    def _end_offspring(self) -> None:
+        """From ABANDON on: by the watchdog too, for the loop may be stuck."""
+        if self.rung >= Rung.ABANDON and (self._exits or self._must_sweep()):
+            self._begin_to_end_offspring()
 
-    def _processes_ended(self, killed: Sequence[Killed]) -> None:
-        """In a thread of its own."""
-        if killed:
-            event, found = "killed child processes", _report.killed(killed)
-            line = f"supervisor: {event} that did not end when they were told to:"
-            self._tell(event, found, line, logging.WARNING, is_loud=True)
+    def _begin_to_end_offspring(self) -> None:
+        deadline = self._course.climb.deadline
+        left = math.inf if deadline is None else max(0.0, deadline - process.now())
+        self.offspring.begin(left)
+
+    def _must_sweep(self) -> bool:
+        """Whether no process that was started here is to be left."""
+        return self.offspring.is_swept and self._is_stopped_by_signal()
+
+    def _is_stopped_by_signal(self) -> bool:
+        return self._course.request is not None and self._course.request.signal is not None
+
+    def _tell_of_killed(self, killed: Sequence[Killed]) -> None:
+        """In any thread."""
+        event, found = "killed child processes", _report.killed(killed)
+        line = f"supervisor: {event} that did not end when they were told to:"
+        self._tell(event, found, line, logging.WARNING, is_loud=True)
+
+    def _notice_soon(self) -> None:
+        """In any thread."""
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # closed: nobody waits
                 self._loop.call_soon_threadsafe(self.notice)
@@ -693,7 +746,7 @@ class Supervisor:
             self._parent._count(runs)
 
     def _is_working(self) -> bool:
-        if self._processes is not None and self._processes.is_ending:
+        if self.offspring.is_ending:
             return True
         runs = any(not run.is_over for run in self._runs)
         return runs or bool(self._spawned) or any(c._is_working() for c in self._children)
@@ -733,11 +786,11 @@ class Supervisor:
         if self._may_exit():
             self._exit()
 
-    def meanwhile(self, step: Step) -> None:
-        """Remember at CANCEL what processes there are."""
-        if step.rung is Rung.CANCEL and self._processes is not None and self._exits:
-            # A tool that is cancelled ends its child; the child's own would be found no more.
-            self._processes.look()
+    def before(self, step: Step) -> None:
+        """Remember what processes there are."""
+        # A tool that is cancelled ends its child; the child's own would be found no more.
+        if self.offspring.is_swept or (step.rung is Rung.CANCEL and self._exits):
+            self.offspring.note()
 
     def _may_exit(self) -> bool:
         # A guest in another thread, or inside another supervisor's block, ends nothing.
@@ -863,7 +916,7 @@ class Supervisor:
             yield from (Suspect(task=reader) for reader in run.readers)
 
     def _report_left(self, event: str, level: int = logging.WARNING) -> None:
-        found = _report.gather(self._suspects, self._loop, self._processes)
+        found = _report.gather(self._suspects, self._loop, self.offspring.processes)
         if any(finding.kind != "thread" for finding in found.shown):
             line = f"supervisor: {event}, {self._age():.1f} s after it was asked for:"
             self._tell(event, found, line, level, is_loud=self._exits and self._may_exit())
@@ -907,12 +960,12 @@ class Supervisor:
         request = self._course.request
         why = request.reason if request is not None else "Stopped"
         line = f"supervisor: {why}; something refused to stop, ending the process (status {FORCED})"
-        exit_now(FORCED, lambda: self._last_words(line))
+        exit_now(FORCED, lambda: self._last_words(line), lambda: self._look_last(FORCED))
 
     def _last_words(self, line: str) -> None:
         """In a thread of its own, which is not waited for long."""
         reporter.write(f"{line}\n")
-        victims = _report.killed(self._processes.kill() if self._processes is not None else [])
+        victims = _report.killed(self.offspring.kill())
         found = victims + _report.gather(self._suspects, self._loop, whole=True)
         line = "supervisor: still at work at the end:"
         self._tell("forced end", found, line, logging.ERROR, is_loud=True, status=FORCED)

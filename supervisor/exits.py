@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
 REPORT_SECONDS: Final = 0.2
@@ -28,7 +28,16 @@ def exit_status(number: int) -> int:
     return 128 + number
 
 
-def end_by_signal(number: int) -> NoReturn:
+def _nothing(*_: object) -> None:
+    """Do nothing."""
+
+
+def end_by_signal(
+    number: int,
+    note: Callable[[], None] = _nothing,
+    sweep: Callable[[], None] = _nothing,
+    last: Callable[[int], None] = _nothing,
+) -> NoReturn:
     """End the process in order, by this signal.
 
     Non-daemon threads are joined, `atexit` handlers run, the standard streams flushed; a
@@ -41,39 +50,50 @@ def end_by_signal(number: int) -> NoReturn:
 
     Args:
         number: The signal to die by.
+        note: Called before each step that may end somebody's parent.
+        sweep: Called behind them, to end the processes that were started.
+        last: Called with the status, in the last moment: may end the process in this one's place.
     """
+    steps = (note, _JOIN_THREADS, note, _CALL_HANDLERS, sweep, _flush)
     try:
-        for step in _INTERPRETER_END:
+        for step in steps:
             # The interpreter, too, goes on whatever a step raises.
             with contextlib.suppress(BaseException):
                 step()
+        with contextlib.suppress(BaseException):
+            last(exit_status(number) if _cannot_die() else -number)
     finally:
         _die_by(number)
 
 
-def end_with_interpreter(deadline: float, end: Callable[[], None]) -> None:
+def end_with_interpreter(ends: Sequence[tuple[float, Callable[[], None]]]) -> None:
     """Have the process ended, should the interpreter be at its end then, and be held there.
 
     By a thread of the user's, for which it waits, or an `atexit` handler. Nothing happens where the
     main thread goes on instead.
 
     Args:
-        deadline: When, by `time.monotonic()`.
-        end: Ends the process; called in a thread.
+        ends: What to do for that, and when, by `time.monotonic()`; called in a thread, in order.
     """
 
     def wait() -> None:
         main = threading.main_thread()
-        main.join(max(0.0, deadline - time.monotonic()))
-        if not main.is_alive():  # so it is for Python as soon as the interpreter begins to end
-            time.sleep(max(0.0, deadline - time.monotonic()))
+        for at, end in ends:
+            main.join(max(0.0, at - time.monotonic()))
+            if main.is_alive():  # it is not, for Python, as soon as the interpreter begins to end
+                continue
+            time.sleep(max(0.0, at - time.monotonic()))
             end()
 
     threading.Thread(target=wait, name="supervisor-end", daemon=True).start()
 
 
 def exit_now(
-    status: int, report: Callable[[], None] | None = None, seconds: float = REPORT_SECONDS
+    status: int,
+    report: Callable[[], None] | None = None,
+    last: Callable[[], None] = _nothing,
+    *,
+    seconds: float = REPORT_SECONDS,
 ) -> NoReturn:
     """End the process from any thread, with a last report that cannot delay it.
 
@@ -84,6 +104,7 @@ def exit_now(
     Args:
         status: The exit status.
         report: Called before the flush; may write, log, or hang.
+        last: Called behind it: must not hang, and may end the process in this one's place.
         seconds: How long to wait for both at most.
     """
     helper = threading.Thread(
@@ -97,7 +118,14 @@ def exit_now(
     else:
         helper.join(seconds)
     finally:
+        with contextlib.suppress(BaseException):
+            last()
         os._exit(status)
+
+
+def _cannot_die() -> bool:
+    """Whether no signal of its own ends this process."""
+    return os.getpid() == 1 or sys.platform == "win32"
 
 
 def _die_by(number: int) -> NoReturn:
@@ -126,8 +154,5 @@ def _flush() -> None:
 
 
 # Private names, which multiprocessing's children call too, on every supported version.
-_INTERPRETER_END: Final[tuple[Callable[[], None], ...]] = (
-    getattr(threading, "_shutdown"),  # noqa: B009
-    getattr(atexit, "_run_exitfuncs"),  # noqa: B009
-    _flush,
-)
+_JOIN_THREADS: Final[Callable[[], None]] = getattr(threading, "_shutdown")  # noqa: B009
+_CALL_HANDLERS: Final[Callable[[], None]] = getattr(atexit, "_run_exitfuncs")  # noqa: B009

@@ -27,18 +27,16 @@ a debugger looks at.
 
 What it does at the deadline: it has the process's C code write the stacks to stderr, which needs
 no interpreter (under `run`, which registers that); says there why; kills the process, and whoever
-descends from it. Spared are those that were there before the guard, and multiprocessing's resource
-tracker, as `processes` has it. psutil would have to be imported for that; to read /proc takes 5 ms,
-and nothing before. A descendant is stopped first, so that it starts no other one, and is told by a
-pidfd, so that nobody else is hit.
+belongs to it, as `kin` has it: noted at each step of the stop, for parents end meanwhile. Spared
+are those that were there before the guard, and multiprocessing's resource tracker. A descendant is
+stopped first, so that it starts no other one, and is told by a pidfd, so that nobody else is hit.
 
 Not chosen: to fork it. A fork keeps every page that we change from then on, so it grows as we do,
 and with threads there is none to be had. A fresh interpreter has a few megabytes and 10 ms.
 
-Where it falls short: it cannot kill PID 1 (`run` splits there); without pidfds and the /proc of its
-own PID namespace (macOS, `unshare --pid`) the children of what it kills are left to whoever
-inherits them, and so is one that had lost its parent before; a stderr that is a socket gets no
-line; under `strace`, which looks like a debugger, it waits.
+Where it falls short: it cannot kill PID 1 (`run` splits there); without the /proc of its own PID
+namespace (macOS, `unshare --pid`) the children of what it kills are left to whoever inherits them;
+a stderr that is a socket gets no line; under `strace`, which looks like a debugger, it waits.
 """
 
 from __future__ import annotations
@@ -51,12 +49,16 @@ import socket
 import sys
 import time
 
+from supervisor import halting, table
+from supervisor.kin import Kin
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Final
 
     from supervisor.events import Rung
+    from supervisor.table import Row
 
 HELD_SECONDS: Final = 0.2
 """How long a signal stays unread before the interpreter counts as held."""
@@ -77,6 +79,10 @@ _MOST_TOLD: Final = 64  # bytes: a line is short, and as many signals say what t
 _NO_PIPE_SIGNAL: Final = getattr(socket, "MSG_NOSIGNAL", 0)
 _ORDERS, _BELL = 0, 1  # its fds
 _IS_FILE: Final = os.path.isfile(__file__)  # noqa: PTH113 - pathlib is too much for the guard
+_ROOT: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+_START: Final = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from supervisor import guard; guard.main()"
+)
 
 
 class Orders:
@@ -89,6 +95,7 @@ class Orders:
         entries: For each signal, the rung at which it enters.
         counted: For signals that were counted, when the last one came; one that follows too soon
             is a duplicate.
+        is_program: Whether whoever is in the process's own group or session belongs to it.
     """
 
     def __init__(
@@ -98,30 +105,36 @@ class Orders:
         budgets: Sequence[float],
         entries: Mapping[signal.Signals, Rung] | Mapping[int, int],
         counted: Mapping[int, float],
+        *,
+        is_program: bool = False,
     ) -> None:
         self.rung = rung
         self.deadline = deadline
         self.budgets = budgets
         self.entries: Mapping[int, int] = {int(n): int(rung) for n, rung in entries.items()}
         self.counted: Mapping[int, float] = {int(n): at for n, at in counted.items()}
+        self.is_program = is_program
 
     def encoded(self) -> bytes:
         """One line."""
         budgets = ",".join(map(repr, self.budgets))
         entries = ",".join(f"{number:d}:{rung:d}" for number, rung in self.entries.items())
         counted = ",".join(f"{number:d}:{at!r}" for number, at in self.counted.items())
-        return f"{self.rung:d} {self.deadline!r} {budgets} {entries} {counted}\n".encode()
+        facts = f"{self.rung:d} {self.deadline!r} {budgets} {entries} {counted}"
+        return f"{facts} {self.is_program:d}\n".encode()
 
     @classmethod
     def decoded(cls, line: bytes) -> Orders:
         """From a line."""
-        rung, deadline, budgets, entries, counted = line.decode().rstrip("\n").split(" ")
+        *facts, is_program = line.decode().rstrip("\n").split(" ")
+        rung, deadline, budgets, entries, counted = facts
         return cls(
             int(rung),
             float(deadline),
             [float(seconds) for seconds in budgets.split(",")],
             {number: int(entry) for number, entry in _pairs(entries)},
             {number: float(at) for number, at in _pairs(counted)},
+            is_program=is_program == "1",
         )
 
     def deadline_of(self, unread: Sequence[tuple[int, float]]) -> float:
@@ -238,11 +251,12 @@ def _start(orders: int, bell: int) -> None:
     import fcntl
 
     # Out of the way of 0 to 2, which a process may have closed and given to something else.
+    command = [sys.executable, "-I", "-S", "-c", _START, _ROOT, __file__]
     copies = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3) for fd in (orders, bell)]
     try:
         pid = os.posix_spawn(
             sys.executable,
-            [sys.executable, "-I", "-S", __file__, *["stderr"] * has_stderr(), str(os.getpid())],
+            [*command, *["stderr"] * has_stderr(), str(os.getpid())],
             {},
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, copies[0], _ORDERS),
@@ -331,11 +345,12 @@ class Estimate:
 class _Watch:
     """The guard at work."""
 
-    def __init__(self, pid: int, spared: Collection[tuple[int, int]], *, has_stderr: bool) -> None:
+    def __init__(self, pid: int, kin: Kin, *, has_stderr: bool) -> None:
         self._pid = pid
         self._has_stderr = has_stderr
         self._pidfd = _pidfd(pid)
-        self._spared = spared
+        self._kin = kin
+        self._began = kin.began
         self._process = socket.socket(fileno=_ORDERS)
         self._bell = socket.socket(fileno=_BELL)
         self._estimate = Estimate()
@@ -379,8 +394,19 @@ class _Watch:
         except OSError:  # it is gone
             return False
         if lines:
-            self._estimate.obey(Orders.decoded(lines[-1]))
+            orders = Orders.decoded(lines[-1])
+            self._estimate.obey(orders)
+            self._note(orders)
         return bool(lines)
+
+    def _note(self, orders: Orders) -> None:
+        """Remember at each step of a stop who there is; their parents may end."""
+        self._kin.began = self._began if orders.is_program else None
+        if orders.rung > 0:
+            try:
+                self._kin.look(table.read())
+            except OSError:  # there are too many files open in all
+                return
 
     def _look(self, now: float) -> None:
         """See what is unread, and leave it there."""
@@ -404,15 +430,15 @@ class _Watch:
         if _catches(self._pid, STACKS):
             self._send(STACKS)
             time.sleep(_STACKS_SECONDS)
-        victims = _stopped_descendants(self._pid, self._spared)
+        victims = halting.stop_all(self._kin, _is_spared)
         also = f" and {len(victims)} that it had started" if victims else ""
         # Last: in a file that it does not append to, what it writes next would be over this.
         if self._has_stderr:
             why = f"{self._why()}; the guard killed process {self._pid}{also}"
             _say_on_its_stderr(self._pid, why)
         self._send(signal.SIGKILL)
-        for pidfd in victims:
-            _send(pidfd, signal.SIGKILL)
+        # What it has started meanwhile is in its group or session, where it leads one.
+        halting.kill([*victims, *halting.stop_all(self._kin, _is_spared)])
 
     def _why(self) -> str:
         unread = self._estimate.unread.signals
@@ -444,17 +470,9 @@ def _is_traced(pid: int) -> bool:
     return bool(_status(pid, b"TracerPid:", 10))
 
 
-def _is_own_table() -> bool:
-    """Whether /proc tells of our pids, and not of those of a PID namespace around this one."""
-    try:
-        return os.readlink("/proc/self") == str(os.getpid())  # noqa: PTH115
-    except OSError:
-        return False
-
-
 def _status(pid: int, name: bytes, base: int) -> int:
     """A number of what the kernel tells of a process; 0 where it does not."""
-    if not _is_own_table():
+    if not table.is_own():
         return 0
     try:
         with open(f"/proc/{pid}/status", "rb") as status:  # noqa: PTH123
@@ -465,7 +483,7 @@ def _status(pid: int, name: bytes, base: int) -> int:
 
 def _say_on_its_stderr(pid: int, text: str) -> None:
     """Leave a line where the process would have left its report; wait for nothing."""
-    if not _is_own_table():
+    if not table.is_own():
         return
     try:
         flags = os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY
@@ -487,93 +505,25 @@ def _send(pidfd: int, number: int) -> None:
         return
 
 
-# -- its descendants ------------------------------------------------------------------------------
+def _is_spared(row: Row) -> bool:
+    return row.pid == os.getpid() or halting.is_tracker(row)
 
 
-def _descendants(pid: int) -> Mapping[int, tuple[int, int]]:
-    """Who descends from a process: parent and start time, by pid; nobody where there is no /proc.
-
-    Its own pid is among them.
-    """
-    if not _is_own_table():
-        return {}
-    try:
-        found = {int(name): _stat(name) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208
-    except OSError:
-        return {}
-    below = {pid: found.get(pid, (0, 0))}
-    is_growing = True
-    while is_growing:
-        new = {p: stat for p, stat in found.items() if p not in below and stat[0] in below}
-        below.update(new)
-        is_growing = bool(new)
-    return below
+def _kin_of(pid: int) -> Kin:
+    """A process, as it is now: who descends from it already is to be spared."""
+    now = table.now()
+    found = Kin(pid).look(table.read())
+    spared = [row.ident for row in found if row.pid != os.getpid() and not halting.is_tracker(row)]
+    return Kin(pid, spared=spared, began=now)
 
 
-def _stopped_descendants(pid: int, spared: Collection[tuple[int, int]]) -> Sequence[int]:
-    """Stop those that are to be killed, until there are no new ones; a pidfd for each."""
-    victims: dict[int, int] = {}
-    for _ in range(_ROUNDS):
-        below = _descendants(pid)
-        new = [one for one in below if one not in victims and _is_victim(one, pid, below, spared)]
-        for one in new:
-            pidfd = _pidfd(one)
-            if pidfd is not None and _stat(str(one)) == below[one]:  # not another one by now
-                victims[one] = pidfd
-                _send(pidfd, signal.SIGSTOP)
-        if not new:
-            break
-    return list(victims.values())
-
-
-_ROUNDS: Final = 5  # a fork bomb of others must not delay the end
-
-
-def _is_victim(
-    one: int,
-    root: int,
-    below: Mapping[int, tuple[int, int]],
-    spared: Collection[tuple[int, int]],
-) -> bool:
-    if one in (root, os.getpid()) or _is_tracker(one):
-        return False
-    while one != root:  # what was there is spared, and all that it starts
-        if (one, below[one][1]) in spared:
-            return False
-        one = below[one][0]
-    return True
-
-
-def _is_tracker(pid: int) -> bool:
-    """Whether it is multiprocessing's resource tracker, which cleans up behind those that die."""
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as command:  # noqa: PTH123
-            return b"multiprocessing.resource_tracker" in command.read()
-    except OSError:
-        return False
-
-
-def _stat(pid: str) -> tuple[int, int]:
-    """The parent of a process, and when it was started."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as stat:  # noqa: PTH123
-            fields = stat.read().rpartition(b")")[2].split()  # its name may hold anything
-        return int(fields[1]), int(fields[19])
-    except (OSError, IndexError):
-        return 0, 0
-
-
-def _main() -> None:
+def main() -> None:
+    """Guard the process that the last word of the command line names."""
     pid = int(sys.argv[-1])
-    # While the process waits for us: what it starts from here on is not spared.
-    spared = {(one, began) for one, (_, began) in _descendants(pid).items()}
+    kin = _kin_of(pid)  # while the process waits for us: what it starts from here on is not spared
     if os.fork() != 0:
         os._exit(0)  # the one in between: whoever waits for it has no child left
     os.setsid()
     os.chdir("/")
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-    _Watch(pid, spared, has_stderr="stderr" in sys.argv).until_over()
-
-
-if __name__ == "__main__":
-    _main()
+    _Watch(pid, kin, has_stderr="stderr" in sys.argv).until_over()

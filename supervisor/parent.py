@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _FROM_KERNEL: Final = 0x80  # SI_KERNEL, the origin of what a terminal sends
 _SUBREAPER: Final = 36  # PR_SET_CHILD_SUBREAPER
+_IS_SUBREAPER: Final = 37  # PR_GET_CHILD_SUBREAPER
 
 # What no mask can hold back, or what tells of a fault of our own.
 _NOT_OURS: Final = frozenset(
@@ -245,8 +246,8 @@ def obstacle() -> str | None:
     return "it has started other processes" if _has_children() else None
 
 
-def adopt_orphans() -> bool:
-    """Have the kernel give us the orphans of our children; returns whether it does.
+def adopt_orphans(*, on: bool = True) -> bool:
+    """Have the kernel give us the orphans of our children, or not any more; whether it does.
 
     PID 1 gets them in any case.
     """
@@ -257,9 +258,25 @@ def adopt_orphans() -> bool:
     try:
         import ctypes
 
-        return bool(ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0) == 0)
+        return bool(ctypes.CDLL(None).prctl(_SUBREAPER, int(on), 0, 0, 0) == 0) and on
     except (ImportError, OSError, AttributeError):  # a Python without it
         return False
+
+
+def adopts_orphans() -> bool:
+    """Whether the kernel gives us the orphans of our children already."""
+    if os.getpid() == 1:
+        return True
+    if sys.platform != "linux":
+        return False
+    try:
+        import ctypes
+
+        found = ctypes.c_int(0)
+        is_told = ctypes.CDLL(None).prctl(_IS_SUBREAPER, ctypes.byref(found), 0, 0, 0) == 0
+    except (ImportError, OSError, AttributeError):
+        return False
+    return is_told and bool(found.value)
 
 
 def exit_as(wait_status: int) -> NoReturn:

@@ -17,7 +17,6 @@ from supervisor._process import process
 from supervisor._supervisor import Supervisor
 from supervisor.bridge import is_main_thread
 from supervisor.errors import SettingsError, UsageError
-from supervisor.exits import end_by_signal
 from supervisor.guard import STACKS, has_stderr
 from supervisor.log import reporter
 from supervisor.masks import unblocked
@@ -58,7 +57,7 @@ def run(
         main: A coroutine function that takes the `Supervisor`, whose block is open.
         loop: Which event loop to run on. On Windows it is asyncio's in any case.
         stop_status: The exit status for a stop by a signal, 0 to 255, instead of death by it.
-        settings: What `Supervisor` takes: `ladder`, `signals`, `guard`.
+        settings: What `Supervisor` takes: `ladder`, `signals`, `guard`, `children` and the others.
 
     Returns:
         What `main` returned; None where it was stopped before it could.
@@ -79,7 +78,9 @@ def run(
     _check(main, loop, stop_status)
     settings.setdefault("exits", True)
     settings.setdefault("guard", True)
+    settings.setdefault("children", "own")
     sup = Supervisor(**settings)
+    sup.offspring.is_ended_later = True
     if os.getpid() == 1:
         _split(sup)
     try:
@@ -101,7 +102,7 @@ def _die_if_stopped(sup: Supervisor, stop_status: int | None) -> None:
     number = _stopped_by(sup)
     if number is not None and stop_status is None:
         process.add(sup)  # unless it is there: the deadline holds until the process is gone
-        end_by_signal(number)
+        sup.end_by_signal(number)
 
 
 def _stopped_by(sup: Supervisor) -> signal.Signals | None:

@@ -17,12 +17,23 @@ import math
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, replace
 from signal import Signals
-from typing import Final
+from typing import Final, Literal, get_args
 
 from supervisor.errors import SettingsError
 from supervisor.events import Rung
 
-__all__ = ["GRACE_VARIABLE", "Ladder", "parse_rung", "parse_seconds", "parse_signals"]
+__all__ = [
+    "GRACE_VARIABLE",
+    "Children",
+    "Ladder",
+    "parse_children",
+    "parse_rung",
+    "parse_seconds",
+    "parse_signals",
+]
+
+Children = Literal["own", "end", "leave"]
+"""Which of the processes that the program has started a stop by a signal ends."""
 
 GRACE_VARIABLE: Final = "SUPERVISOR_GRACE"
 
@@ -221,6 +232,18 @@ def _signal(key: Signals | int | str) -> Signals:
     if number.name in _REFUSED:
         raise SettingsError("signals", _REFUSED[number.name], number)
     return number
+
+
+def parse_children(value: object) -> Children:
+    """Returns the setting `children`.
+
+    Raises:
+        SettingsError: For anything that is none of its words.
+    """
+    for word in get_args(Children):
+        if value == word:
+            return word  # type: ignore[no-any-return]
+    raise SettingsError("children", "give 'own', 'end' or 'leave'", value)
 
 
 def _full_name(name: str) -> str:

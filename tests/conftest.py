@@ -78,6 +78,7 @@ def _never_blocks_the_loop(request: pytest.FixtureRequest) -> Iterator[None]:
         for function in guard.functions.values():
             # The process table is memory, and only a process with children reads it.
             function.can_block_in("supervisor/processes.py", {"look", "_children"})
+            function.can_block_in("supervisor/table.py", {"read", "row_of"})
             # One small file, once as the block is entered and once as a stop begins.
             function.can_block_in("supervisor/notify.py", {"put", "remove"})
         yield

@@ -92,16 +92,21 @@ class Settling:
 
         It would wait for whoever holds the pipes, and leave them behind as orphans.
         """
-        if not self._processes:
-            self._end_processes(self._stage.executions(), self._seconds)
+        if self._processes:
+            return
+        for processes in self._stage.expired():
+            self._begin_to_end(processes, self._seconds)
+        self._end_processes(self._stage.executions(), self._seconds)
 
     def _end_processes(self, pids: list[int], seconds: float) -> None:
-        if not pids:
-            return
+        if pids:
+            processes = Processes(pids)
+            processes.look()  # now, for who is found is not lost when its parent ends
+            self._begin_to_end(processes, seconds)
+
+    def _begin_to_end(self, processes: Processes, seconds: float) -> None:
         loop = asyncio.get_running_loop()
-        processes = Processes(pids)
         self._processes.append(processes)
-        processes.look()  # now, for who is found is not lost when its parent ends
         processes.begin(seconds, lambda _: self._look_soon(loop))
 
     def _look_soon(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -14,6 +14,7 @@ from supervisor.autogen.private import Engine
 from supervisor.autogen.reach import reach
 from supervisor.autogen.token import SupervisedToken
 from supervisor.autopsy import Suspect
+from supervisor.processes import Processes
 from supervisor.tasks import AnyTask, Kind, Scope, tracker
 
 
@@ -39,6 +40,7 @@ class Stage:
         """Called with a handler that begins after the journal was closed."""
         self._runtimes: set[int] = set()  # the id()s of its own ones
         self._executions: list[AnyTask] = []  # each has started a process that runs code
+        self._expired: list[Processes] = []
 
     def open(self, team: object, loop: asyncio.AbstractEventLoop) -> None:
         """Watch the tasks of the loop.
@@ -78,6 +80,13 @@ class Stage:
         """The pids of the processes in which AutoGen's local executor runs code now."""
         return [task.result().pid for task in self._executions if _is_running(task)]
 
+    def expired(self) -> list[Processes]:
+        """Those, and theirs, that AutoGen's local executor has told to end by itself.
+
+        At its time limit it ends its own child, and not what that has started.
+        """
+        return self._expired
+
     def is_starting_process(self) -> bool:
         """Whether a process runs already, maybe, whose pid its starter was not told yet."""
         return any(not task.done() for task in self._executions)
@@ -114,6 +123,22 @@ class Stage:
         if private.is_executing_code():
             others = [other for other in self._executions if not other.done() or _is_running(other)]
             self._executions = [*others, task]
+            task.add_done_callback(self._observe_end)
+
+    def _observe_end(self, task: AnyTask) -> None:
+        """Look, just before a process that runs code is told to end, who has come of it."""
+        if task.cancelled() or task.exception() is not None:
+            return
+        made: asyncio.subprocess.Process = task.result()
+        terminate = made.terminate
+
+        def note_and_terminate() -> None:
+            processes = Processes([made.pid])
+            processes.look()
+            self._expired = [*(found for found in self._expired if found.look()), processes]
+            terminate()
+
+        made.terminate = note_and_terminate  # type: ignore[method-assign]
 
     def _observe_handler(
         self, task: AnyTask, runtime: SingleThreadedAgentRuntime, envelope: Any

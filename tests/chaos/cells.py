@@ -7,7 +7,7 @@ import os
 import pty
 import signal
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass
 from typing import Final
 
@@ -80,11 +80,11 @@ def run(cell: Cell) -> Outcome:
             return Outcome(status, 0, 0.0, it.seen, 0, it.stderr)
         if stderr is not None:
             _fill(stderr)
-        with _family_of(it.program) as family:
+        with _family_of(it) as family:
             sent, at = _send(it, cell, fact.get("thread"))
             ended = it.has_ended(at + PATIENCE - time.monotonic())
             seconds = time.monotonic() - at
-            left = _alive(family) if ended else 0
+            left = _alive({*family, *it.session()}) if ended else 0
         status = it.wait() if ended else None
         return Outcome(status, sent, seconds, it.seen, left, it.stderr)
 
@@ -144,18 +144,18 @@ def _send(it: Fresh, cell: Cell, thread: int | None) -> tuple[int, float]:
 
 
 @contextlib.contextmanager
-def _family_of(program: psutil.Process) -> Generator[list[psutil.Process]]:
+def _family_of(it: Fresh) -> Generator[list[psutil.Process]]:
     """What it has started; killed in the end."""
-    family = program.children(recursive=True)
+    family = it.program.children(recursive=True)
     try:
         yield family
     finally:
-        for process in family:
+        for process in {*family, *it.session()}:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
 
 
-def _alive(family: list[psutil.Process]) -> int:
+def _alive(family: Collection[psutil.Process]) -> int:
     found = 0
     for process in family:
         with contextlib.suppress(psutil.NoSuchProcess):

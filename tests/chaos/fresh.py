@@ -78,6 +78,15 @@ class Fresh:
         started = psutil.Process(self._process.pid)
         return started.children()[0] if self._is_pid_1 else started
 
+    def session(self) -> list[psutil.Process]:
+        """Who is in its session, which nobody else can join, itself not counted."""
+        found: list[psutil.Process] = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(OSError):
+                if os.getsid(process.pid) == self._process.pid != process.pid:
+                    found.append(process)
+        return found
+
     def until(self, name: str, seconds: float = _PATIENCE) -> Fact:
         """Wait for a fact.
 

@@ -23,7 +23,14 @@ _REFUSE: Final = ("stubborn", "GIL held in C", "stderr full")
 # These may need more of ABANDON than the 0.35 s before a signal that is EXIT.
 _LAST_TO_YIELD: Final = ("blocked loop", "child tree", "start-up")
 # These are over before ABANDON, which cuts the body off from its result.
-_KEEP_RESULT: Final = ("cooperative", "executor thread", "async tool", "input()", "other thread")
+_KEEP_RESULT: Final = (
+    "cooperative",
+    "executor thread",
+    "async tool",
+    "tools' processes",
+    "input()",
+    "other thread",
+)
 
 
 def broken(cell: Cell, outcome: Outcome, margin: float = 0.0) -> list[str]:

@@ -11,6 +11,8 @@ import asyncio
 import ctypes
 import importlib
 import inspect
+import multiprocessing
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -136,6 +138,28 @@ while kill -0 $refuses; do wait; done
 """
 
 
+async def leaves_processes() -> str:
+    """Start some as tools do, and see to the end of none."""
+    made = await asyncio.create_subprocess_shell("sleep 300 & sleep 300", stdout=_PIPE)
+    subprocess.Popen(["sh", "-c", "sleep 300 & sleep 300"], start_new_session=True)  # noqa: ASYNC220
+    threading.Thread(target=_run_commands, daemon=True).start()
+    pool = multiprocessing.get_context("fork").Pool(2)
+    asked = pool.map_async(time.sleep, [LONG] * 4)
+    await asyncio.to_thread(pool.apply_async(abs, (1,)).wait, 0.1)  # for all to be started
+    tell("working")
+    await made.communicate()
+    await asyncio.to_thread(asked.wait)
+    return "done"
+
+
+def _run_commands() -> None:
+    while True:  # one after the other, whatever becomes of each
+        subprocess.run("sleep 300 & sleep 300", shell=True, check=False)
+
+
+_PIPE: Final = asyncio.subprocess.PIPE
+
+
 def reads() -> str:
     """Wait for somebody to type."""
     tell("working")
@@ -159,6 +183,7 @@ STATES: Final[dict[str, State]] = {
     "GIL held in C": State(work=holds),
     "async tool": State(work=waits, who="tool"),
     "child tree": State(work=has_children, who="tool"),
+    "tools' processes": State(work=leaves_processes, who="tool"),
     "input()": State(work=reads, has_terminal=True),
     "other thread": State(work=has_a_thread, who="model"),
     "start-up": State(work=waits, who="model", moment="starting"),

@@ -30,7 +30,7 @@ class Crew:
         self.was_stuck = True
         self.course.carry_on()
 
-    def meanwhile(self, step: Step) -> None:
+    def before(self, step: Step) -> None:
         """A step is on its way."""
 
     def carry_out(self, step: Step) -> None:

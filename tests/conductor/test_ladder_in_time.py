@@ -34,7 +34,7 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, int]]:
     """When the process would have been ended, with which status."""
     found: list[tuple[float, int]] = []
 
-    def exit_now(status: int, _report: Callable[[], None]) -> None:
+    def exit_now(status: int, *_: Callable[[], None]) -> None:
         found.append((asyncio.get_running_loop().time(), status))
 
     monkeypatch.setattr("supervisor._supervisor.exit_now", exit_now)

@@ -49,7 +49,7 @@ def test_the_end_of_the_interpreter_is_bounded() -> None:
     for held_by in ("threading.Thread(target=time.sleep, args=(30,)).start()", HELD_BY_ATEXIT):
         script = f"""
         from supervisor.exits import end_with_interpreter
-        end_with_interpreter(time.monotonic() + 0.2, lambda: exit_now(137))
+        end_with_interpreter([(time.monotonic() + 0.2, lambda: exit_now(137))])
         {held_by}
         """
         began = time.monotonic()
@@ -61,7 +61,7 @@ def test_a_main_thread_that_goes_on_is_let_go() -> None:
     """The moment passes, and nothing is ended."""
     script = """
     from supervisor.exits import end_with_interpreter
-    end_with_interpreter(time.monotonic() + 0.1, lambda: exit_now(137))
+    end_with_interpreter([(time.monotonic() + 0.1, lambda: exit_now(137))])
     time.sleep(0.4)
     print([thread.name for thread in threading.enumerate()])
     """
@@ -225,7 +225,7 @@ def test_forced_end_beside_a_stuck_main_thread() -> None:
 
 def test_hanging_report_is_given_its_seconds_only() -> None:
     """The end waits for a report as long as it is told, and no longer."""
-    script = "exit_now(137, lambda: time.sleep(60), 0.05)"
+    script = "exit_now(137, lambda: time.sleep(60), seconds=0.05)"
     began = time.monotonic()
     assert outcome(script) == (137, b"", b"")
     assert time.monotonic() - began < 5

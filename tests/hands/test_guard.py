@@ -6,6 +6,7 @@ import asyncio
 import math
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from supervisor import bridge as bridges
 from supervisor.guard import HELD_SECONDS, RESERVE, Estimate, Guard, Orders, Sighting, Unread
 from supervisor.ladder import DUPLICATE_SECONDS, Climb
 
+_ROOT = Path(guard.__file__).parents[1]
 ENTRIES = {signal.SIGTERM: Rung.DRAIN, signal.SIGINT: Rung.CANCEL}
 # Eighths add up without rounding. The guard and the ladder add in different orders: a signal in the
 # moment in which a rung ends would come before that for one of them, and after it for the other.
@@ -223,8 +225,18 @@ async def test_in_another_thread_there_is_none() -> None:
     assert await asyncio.to_thread(lambda: asyncio.run(guest())) == []
 
 
-def test_the_script_needs_nothing_of_ours() -> None:
-    """It is started with -I -S: only the standard library, nothing of a project's folder."""
-    source = Path(guard.__file__).read_text("utf-8")
-    imports = [line for line in source.splitlines() if line.startswith(("import", "from"))]
-    assert not any("supervisor" in line for line in imports)
+@pytest.mark.parametrize("module", ["guard", "last_look"])
+def test_a_small_process_imports_next_to_nothing(module: str) -> None:
+    """It is started with -I -S, from our own folder: four small modules of ours, no package."""
+    code = f"import sys; sys.path.insert(0, {str(_ROOT)!r}); from supervisor import {module}; "
+    code += "print(*{name.partition('.')[0] for name in sys.modules} - sys.stdlib_module_names)"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert set(done.stdout.split()) == {"__main__", "supervisor"}
+    heavy = "asyncio", "logging", "subprocess", "threading", "typing"
+    code = code.partition("print")[0] + f"print([n for n in {heavy!r} if n in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"

@@ -18,7 +18,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from supervisor.processes import Killed, Processes, has_children
+from supervisor import table
+from supervisor.processes import Killed, Processes
+from supervisor.table import Row, has_children
 from tests.process.namespaces import UNSHARE
 from tests.process.test_exec import NEEDS_NAMESPACE
 
@@ -198,9 +200,9 @@ def test_a_group_is_ended_though_its_leader_has_ended(start: Start) -> None:
     leader = start(f"({OBEYS}) & echo ready", lines=2, own_session=True)
     os.waitid(os.P_PID, leader.pid, os.WEXITED | os.WNOWAIT)
     (left,) = processes.look()
-    assert left.ppid() != os.getpid()
+    assert left.parent != os.getpid()
     leader.wait()
-    assert processes.terminate() == [left]
+    assert [row.ident for row in processes.terminate()] == [left.ident]
     assert processes.end(SECONDS) == []
     assert processes.look() == []
 
@@ -228,7 +230,7 @@ def test_a_pid_that_is_anothers_by_now_gets_no_signal(start: Start) -> None:
     time.sleep(0.02)  # a start time counts in hundredths of a second
     other = _with_pid(gone.pid)
     try:
-        processes._spared |= {psutil.Process(other.pid)}
+        processes.kin.spared |= {_row(other.pid).ident}
         assert processes.end(SECONDS) == []
         assert other.poll() is None
     finally:
@@ -258,13 +260,14 @@ def test_the_proc_of_another_namespace_is_not_believed() -> None:
     """`unshare --pid` leaves the /proc of outside: whom that names are strangers inside."""
     script = """
     import json, subprocess
-    from supervisor.guard import _descendants
+    from supervisor.kin import Kin
     from supervisor.processes import Processes
+    from supervisor.table import read
     processes = Processes()
     child = subprocess.Popen(["sleep", "300"])
     found = [process.pid for process in processes.look()]
     child.kill(), child.wait()
-    print(json.dumps([found, list(_descendants(2))]))
+    print(json.dumps([found, Kin(2).look(read())]))
     """
     theirs = 'sh -c "sleep 300 & sleep 300 & wait" & sleep 0.5'  # pid 2, outside
     inner = 'unshare --pid --fork sh -c \'"$0" -P -c "$1" & wait $!\' "$0" "$1"'  # inside
@@ -288,13 +291,33 @@ def test_children_are_noticed_without_psutil_and_without_being_reaped(start: Sta
     assert child.wait() == 0
 
 
-def test_psutil_is_loaded_only_where_there_are_children() -> None:
-    """A program without any does not pay for it."""
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /proc")
+def test_psutil_is_not_loaded() -> None:
+    """It would take longer than to read the table, in a program that is being stopped."""
     assert _program("""
         processes = Processes()
         assert processes.end(1) == [] and processes.look() == [] and processes.kill() == []
+        child = subprocess.Popen(["sleep", "300"])
+        assert [row.pid for row in processes.look()] == [child.pid]
+        assert processes.end(1) == []
         tell("psutil" in sys.modules)
+        child.wait()
     """) == [False]
+
+
+def test_the_table_is_not_read_where_there_never_was_a_child() -> None:
+    """A program without any does not pay for it."""
+    assert _program("""
+        from supervisor import table
+        processes = Processes(is_program=True)
+        asked = []
+        table.read = lambda: asked.append("the table") or {}
+        assert processes.end(1) == [] and processes.look() == [] and processes.kill() == []
+        tell(asked)
+        subprocess.run(["true"])
+        processes.look()
+        tell(asked)
+    """) == [[], ["the table"]]
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver", "fork"])
@@ -347,7 +370,7 @@ def test_a_daemon_is_found_only_by_a_subreaper(is_subreaper: bool) -> None:
         daemon = psutil.Process(pid)
         while daemon.ppid() == shell.pid:
             time.sleep(0.01)
-        tell(daemon in processes.look())
+        tell(pid in [row.pid for row in processes.look()])
         daemon.kill()
     """)
     assert told == [is_subreaper]
@@ -398,6 +421,12 @@ def _until_it_is(pid: int, name: str) -> None:
     """Wait until a process has become another program: `exec` comes after the word "ready"."""
     while psutil.Process(pid).name() != name:
         time.sleep(0.001)
+
+
+def _row(pid: int) -> Row:
+    found = table.row_of(pid)
+    assert found is not None
+    return found
 
 
 def _is_zombie(pid: int) -> bool:

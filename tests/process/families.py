@@ -177,19 +177,22 @@ def shares_signal(*, loop: Any, parent: str) -> None:
 # -- AutoGen's code executor --------------------------------------------------------------------
 
 
-def executes(*, loop: Any, script: str, as_guest: bool = False) -> None:
+def executes(*, loop: Any, script: str, as_guest: bool = False, limit: int = 60) -> None:
     """A code executor runs a script, which makes a file `ready` with pids in it.
 
-    `as_guest`: in a block that handles no signal, and is stopped by code.
+    `as_guest`: in a block that handles no signal, and is stopped by code. `limit`: the executor's.
     """
     from autogen_ext.code_executors.local import LocalCommandLineCodeExecutor
 
     async def main(sup: Supervisor) -> None:
         with TemporaryDirectory() as folder:
-            executor = LocalCommandLineCodeExecutor(work_dir=folder)
+            executor = LocalCommandLineCodeExecutor(work_dir=folder, timeout=limit)
             watcher = sup.spawn(_tell_ready(f"{folder}/ready"))
             code = TextMessage(content=f"```sh\n{script}\n```", source="user")
-            await _run(sup, CodeExecutorAgent("coder", executor), task=[code])
+            people: list[ChatAgent] = [CodeExecutorAgent("coder", executor)]
+            if limit < LINGER:  # its turn may be over by then
+                people.append(Worker("next", agents.waits(LINGER)))
+            await _run(sup, *people, task=[code])
             watcher.cancel()
             tell("settled", at=time.monotonic())
 

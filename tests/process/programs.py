@@ -18,7 +18,7 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 
 from supervisor import Ladder, Rung, Supervisor, run
 from supervisor._process import process
-from tests.process import agents, families, forks, hosts, moments, scenarios
+from tests.process import agents, families, forks, hosts, leavers, moments, scenarios
 from tests.process.agents import Worker
 from tests.process.scenarios import LADDER, LINGER
 from tests.process.server import tell
@@ -41,6 +41,7 @@ PROGRAMS: dict[str, Callable[..., Any]] = {
     "test_runner": hosts.test_runner,
     "fork_server": hosts.fork_server,
     "forking": hosts.forking,
+    **leavers.PROGRAMS,
     **moments.PROGRAMS,
 }
 

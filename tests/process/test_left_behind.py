@@ -1,0 +1,232 @@
+"""A stop by a signal under `run` leaves no process behind, however it was started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Generator, Iterable
+from typing import Any
+
+import psutil
+import pytest
+
+from supervisor import Rung
+from tests.process.harness import Child, Server
+from tests.process.scenarios import LADDER
+
+pytestmark = [pytest.mark.process]
+
+on_each_loop = pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+
+_FORCED = 137
+_MARGIN = 1.2
+_WAYS = ("by_shell", "refuses", "in_thread", "own_session", "orphan", "pool", "starts_on")
+
+
+@on_each_loop
+@pytest.mark.parametrize("tool", _WAYS)
+def test_a_stop_in_order_leaves_no_process(server: Server, loop: str, tool: str) -> None:
+    """A user's own tool has started it; the stop settles at CANCEL, and the status is its own."""
+    with _leaver(server, loop=loop, tool=tool) as (child, pids):
+        began = child.signal(signal.SIGINT)
+        assert child.wait() == -signal.SIGINT, child.story()
+        assert time.monotonic() - began < LADDER.budget(Rung.CANCEL) + _MARGIN
+        assert _left(child, pids) == [], child.story()
+        assert "Traceback" not in child.stderr, child.story()
+
+
+@pytest.mark.parametrize("tool", _WAYS)
+def test_a_forced_end_leaves_no_process(server: Server, tool: str) -> None:
+    """Nor one that a thread of the program starts in the last moment."""
+    if tool == "in_thread":
+        pytest.skip("as a tool of a stubborn agent it would be awaited")
+    with _leaver(server, loop="asyncio", tool=tool, is_stubborn=True) as (child, pids):
+        child.signal(signal.SIGINT)
+        assert child.wait() == _FORCED, child.story()
+        assert _left(child, pids) == [], child.story()
+
+
+@pytest.mark.parametrize("tool", ["by_shell", "refuses", "pool"])
+@pytest.mark.parametrize("raises", [False, True], ids=["stop_status", "raises"])
+def test_an_end_with_another_status_leaves_none_either(
+    server: Server, tool: str, raises: bool
+) -> None:
+    """With `stop_status`, and where `main` raises: behind what the interpreter does at its end."""
+    settings = {} if raises else {"stop_status": 7}
+    with _leaver(server, loop="asyncio", tool=tool, settings=settings, raises=raises) as it:
+        child, pids = it
+        child.signal(signal.SIGINT)
+        assert child.wait() == (1 if raises else 7), child.story()
+        assert _left(child, pids) == [], child.story()
+
+
+@pytest.mark.parametrize("settings", [{}, {"stop_status": 0}], ids=["signal", "stop_status"])
+def test_a_ladder_without_an_end_leaves_none_either(
+    server: Server, settings: dict[str, Any]
+) -> None:
+    """They have a second then."""
+    arguments = {"tool": "refuses", "is_endless": True, "settings": settings}
+    with _leaver(server, loop="asyncio", **arguments) as (child, pids):
+        began = child.signal(signal.SIGINT)
+        assert child.wait() == (-signal.SIGINT if not settings else 0), child.story()
+        assert 1 <= time.monotonic() - began < 1 + _MARGIN
+        assert _left(child, pids) == [], child.story()
+
+
+@pytest.mark.parametrize("settings", [{}, {"stop_status": 0}], ids=["signal", "stop_status"])
+def test_they_are_there_until_the_interpreter_has_ended_its_own(
+    server: Server, settings: dict[str, Any]
+) -> None:
+    """`atexit` handlers end what they know of in their own way, and find it as it was."""
+    with _leaver(server, loop="asyncio", tool="own_session", settings=settings) as (child, pids):
+        child.signal(signal.SIGINT)
+        child.wait()
+        (found,) = child.facts("atexit")
+        assert set(pids) <= set(found["pids"]), child.story()
+        assert _left(child, pids) == [], child.story()
+
+
+@on_each_loop
+def test_what_obeys_costs_no_time(server: Server, loop: str) -> None:
+    """Far less than what one that refuses would be given."""
+    with _leaver(server, loop=loop, tool="own_session") as (child, _):
+        began = child.signal(signal.SIGINT)
+        assert child.wait() == -signal.SIGINT, child.story()
+        assert time.monotonic() - began < LADDER.budget(Rung.CANCEL) / 2, child.story()
+
+
+def test_who_had_to_be_killed_is_named(server: Server) -> None:
+    """On stderr, by pid and command."""
+    with _leaver(server, loop="asyncio", tool="refuses") as (child, pids):
+        child.signal(signal.SIGINT)
+        child.wait()
+        assert "killed child processes" in child.stderr, child.story()
+        assert all(str(pid) in child.stderr for pid in pids), child.story()
+
+
+def test_a_daemon_is_left(server: Server) -> None:
+    """It has left its parent and its session to outlive us."""
+    with _leaver(server, loop="asyncio", tool="daemon") as (child, pids):
+        child.signal(signal.SIGINT)
+        assert child.wait() == -signal.SIGINT, child.story()
+        assert _left(child, pids) == pids, child.story()
+
+
+@on_each_loop
+def test_a_daemon_is_ended_where_that_is_asked_for(server: Server, loop: str) -> None:
+    """By a subreaper, whose child it is."""
+    settings = {"children": "end"}
+    with _leaver(server, loop=loop, tool="daemon", settings=settings) as (child, pids):
+        child.signal(signal.SIGINT)
+        assert child.wait() == -signal.SIGINT, child.story()
+        assert _left(child, pids) == [], child.story()
+
+
+def test_they_are_left_where_that_is_asked_for(server: Server) -> None:
+    """A server that is to serve on."""
+    settings = {"children": "leave"}
+    with _leaver(server, loop="asyncio", tool="own_session", settings=settings) as (child, pids):
+        child.signal(signal.SIGINT)
+        assert child.wait() == -signal.SIGINT, child.story()
+        assert _left(child, pids) == pids, child.story()
+
+
+def test_what_a_host_starts_behind_run_is_left_alone(server: Server) -> None:
+    """It belongs to no run; what the run has started is ended as the interpreter ends."""
+    with server.start("goes_on", loop="asyncio") as child:
+        pids = child.until("children")["pids"]
+        child.signal(signal.SIGINT)
+        more = child.until("more")["pids"]
+        with _killed(more):
+            assert child.wait() == 0, child.story()
+            assert _alive([*pids, *more]) == more, child.story()
+
+
+@on_each_loop
+def test_a_block_can_end_them_too(server: Server, loop: str) -> None:
+    """As it is left, and the program goes on behind it."""
+    with server.start("block_ends", loop=loop) as child:
+        pids = child.until("children")["pids"]
+        with _killed(pids):
+            child.signal(signal.SIGINT)
+            child.until("behind")
+            assert _alive(pids) == [], child.story()
+            assert not child.has_ended(within=0.05)
+
+
+_HOLDS_THE_PIPES = """
+sleep 300 &
+echo $$ $! end > ready.part; mv ready.part ready
+wait
+"""
+
+
+@on_each_loop
+@pytest.mark.parametrize("as_guest", [False, True], ids=["run", "guest"])
+def test_what_outlives_the_time_limit_of_autogens_executor(
+    server: Server, loop: str, as_guest: bool
+) -> None:
+    """The limit has ended the shell between them and us, before the stop."""
+    arguments: dict[str, Any] = {"script": _HOLDS_THE_PIPES, "limit": 1, "as_guest": as_guest}
+    with server.start("executes", loop=loop, **arguments) as child:
+        shell, left = child.until("children")["pids"]
+        with _killed([left]):
+            _until_ended(shell)
+            assert _alive([left]) == [left], child.story()
+            child.signal(signal.SIGINT)
+            if as_guest:
+                child.until("settled")
+            else:
+                child.wait()
+            assert _alive([left]) == [], child.story()
+
+
+def _until_ended(pid: int) -> None:
+    deadline = time.monotonic() + 10
+    while _alive([pid]):
+        assert time.monotonic() < deadline, f"{pid} does not end"
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def _leaver(server: Server, **arguments: Any) -> Generator[tuple[Child, list[int]]]:
+    with server.start("leaves", **arguments) as child:
+        pids = [int(pid) for pid in child.until("children")["pids"]]
+        with _killed(pids):
+            yield child, pids
+
+
+@contextlib.contextmanager
+def _killed(pids: list[int]) -> Generator[None]:
+    try:
+        yield
+    finally:
+        for pid in _alive(pids):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _left(child: Child, pids: Iterable[int]) -> list[int]:
+    """Those that are alive of these, and of its session; these are killed."""
+    more = [pid for pid in psutil.pids() if pid not in pids and _session(pid) == child.pid]
+    left = _alive([*pids, *more])
+    for pid in left:
+        if pid in more:
+            os.kill(pid, signal.SIGKILL)
+    return left
+
+
+def _session(pid: int) -> int | None:
+    with contextlib.suppress(OSError):
+        return os.getsid(pid)
+    return None
+
+
+def _alive(pids: Iterable[int]) -> list[int]:
+    alive: list[int] = []
+    for pid in pids:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                alive.append(pid)
+    return alive
