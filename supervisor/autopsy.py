@@ -162,7 +162,7 @@ def _task(
 ) -> Finding | None:
     if any(other in known for other in _awaited_tasks(suspect.task)):
         return None
-    frames = _frames(suspect.task)
+    frames = frames_of(suspect.task)
     users = _users(frames)
     outward = list(_outward(suspect, known, waiters))
     tool = next((s.tool for s in outward if s.tool is not None), None)
@@ -212,10 +212,10 @@ def _waits_for_us(frames: Sequence[FrameType], innermost: FrameType) -> bool:
 
 def stack(task: AnyTask) -> Sequence[str]:
     """The user's lines that a task is at, the innermost last; empty where it is at none."""
-    return _places(_users(_frames(task)))
+    return _places(_users(frames_of(task)))
 
 
-def _frames(task: AnyTask) -> list[FrameType]:
+def frames_of(task: AnyTask) -> list[FrameType]:
     """The frames of the coroutines that a task waits in, the innermost last."""
     running = _running_frames(task)
     if running is not None:

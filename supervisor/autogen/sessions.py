@@ -12,6 +12,8 @@ a caller that is cancelled ends the session for good, or leaves a complaint (Aut
   and take that for the end of the connection. So answers to the cancelled are dropped; and where
   one is being handed over already, the stop lets that step pass first.
 
+What the server is told of it is a subject of its own: `requests.py`.
+
 A workbench keeps an actor that has ended, and can do nothing with it: it is taken off, so that the
 next run starts a session.
 
@@ -28,6 +30,7 @@ from weakref import WeakValueDictionary
 
 from supervisor.autogen import private
 from supervisor.autogen.private import kind_of
+from supervisor.autogen.requests import Streams, give_up
 from supervisor.tasks import AnyTask, Kind
 
 
@@ -74,7 +77,9 @@ def is_handing_over() -> bool:
 
 
 def before_cancel(task: AnyTask) -> None:
-    """Close the request that the task would have awaited next."""
+    """Give up the request that the task waits for, or would have awaited next."""
+    if private.mcp_can_ask():
+        give_up(task)
     awaited: asyncio.Future[Any] | None = getattr(task, "_fut_waiter", None)
     if awaited is None or not awaited.done() or awaited.cancelled():
         return
@@ -90,7 +95,7 @@ def after_cancel() -> None:
         if "self" in names:
             _withdraw(private.mcp_commands(names["self"]))
         if names.get("session") is not None:
-            private.mcp_wrap_streams(names["session"], _Streams)
+            private.mcp_wrap_streams(names["session"], Streams)
 
 
 def forget_ended(workbench: Any) -> None:
@@ -124,26 +129,3 @@ def _awaited(coro: Any) -> Iterator[str]:
     while inspect.iscoroutine(coro):
         yield coro.cr_code.co_name
         coro = coro.cr_await
-
-
-class _Streams(dict[Any, Any]):
-    """The streams to the callers of a session, by request."""
-
-    def pop(self, key: Any, default: Any = None) -> Any:
-        found = super().pop(key, default)
-        return found if found is default else _Stream(found)
-
-
-class _Stream:
-    """The stream to a caller, who may be gone."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    async def send(self, answer: Any) -> None:
-        from anyio import BrokenResourceError, ClosedResourceError
-
-        try:
-            await self._stream.send(answer)
-        except (BrokenResourceError, ClosedResourceError):
-            return  # cancelled: nobody waits for it

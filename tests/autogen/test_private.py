@@ -88,6 +88,7 @@ from supervisor.autogen import private
 from supervisor.autogen.private import HANDLER_ERROR, Engine, Group, free, kind_of
 from supervisor.autogen.private.teams import _NOT_STATE
 from supervisor.autogen.waiting import at_once
+from supervisor.autopsy import frames_of
 from supervisor.tasks import Kind
 from supervisor.testing import ScriptedModel
 from supervisor.testing import calls as wanted
@@ -909,6 +910,33 @@ def test_mcp_session_hands_answers_to_its_response_streams() -> None:
     assert "async def _handle_response" in source
     assert "self._response_streams.pop(" in source
     assert "await stream.send(" in source
+
+
+async def test_mcp_request_is_known_by_the_frame_that_waits_for_its_answer() -> None:
+    """`send_request` of a session has `self`, `request` and `request_id`, from its first step."""
+    anyio, mcp = pytest.importorskip("anyio"), pytest.importorskip("mcp")
+    to_client, from_server = anyio.create_memory_object_stream(1)
+    to_server, from_client = anyio.create_memory_object_stream(0)
+    assert private.mcp_can_ask()
+    found: list[Any] = []
+    async with mcp.ClientSession(from_server, to_server) as session:
+        task = asyncio.create_task(session.list_tools())
+        found.append(private.mcp_request(frames_of(task)))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        found.append(private.mcp_request(frames_of(task)))
+        request = await from_client.receive()
+        telling = asyncio.create_task(private.mcp_tell_cancelled(session, 0, "Enough"))
+        notification = (await from_client.receive()).message.root
+        await telling
+        task.cancel()
+        await asyncio.wait([task])
+    to_client.close()
+    from_client.close()
+    await private.mcp_tell_cancelled(session, 0, "Enough")  # it has ended
+    assert found == [None, (session, request.message.root.id, "tools/list")]
+    assert notification.method == "notifications/cancelled"
+    assert notification.params == {"requestId": 0, "reason": "Enough"}
 
 
 # -- nowhere else -------------------------------------------------------------------------------

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import sys
-from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,78 +12,24 @@ import pytest
 
 pytest.importorskip("mcp", reason="needs the extra `mcp`")
 
-from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.teams import RoundRobinGroupChat
-from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
-from autogen_ext.tools.mcp import (  # pyright: ignore[reportMissingTypeStubs]
-    McpWorkbench,
-    StdioServerParams,
-)
 
 from supervisor import Supervisor
-from supervisor.testing import ScriptedModel, Steps, assert_settled, calls
-from supervisor.testing.complaints import Complaints
+from supervisor.testing import Steps, assert_settled
+from tests.holders.desks import Desk, desk_in
 from tests.holders.stops import REASON, run_again, stop, words
-from tests.holders.told import Told, listening
 
 pytestmark = [pytest.mark.process, pytest.mark.blocks]
 
-ROOT = Path(__file__).parents[2]
 LAST = 300  # no run here has more steps than this
 
 by_stop_and_cancel = pytest.mark.parametrize("way", ["sup.stop", "task.cancel"])
 
 
-class Desk:
-    """A team of one agent, with a workbench that is not started yet."""
-
-    def __init__(self, told: Told, *more: str) -> None:
-        server = ["-m", "tests.holders.programs.mcp_server", str(told.path), *more]
-        self.told = told
-        self.workbench = McpWorkbench(
-            StdioServerParams(command=sys.executable, args=server, cwd=ROOT, env=dict(os.environ))
-        )
-        self.wanted: list[Any] = [("look_up", {"key": "a"})]
-        """The calls that the model makes when it is asked for something."""
-
-    def team(self) -> RoundRobinGroupChat:
-        """A fresh team on the same workbench."""
-        agent = AssistantAgent(
-            "caller",
-            ScriptedModel(self._answer),
-            workbench=self.workbench,
-            reflect_on_tool_use=True,
-        )
-        return RoundRobinGroupChat([agent], max_turns=1)
-
-    def _answer(self, messages: Sequence[LLMMessage]) -> Any:
-        has_found = isinstance(messages[-1], FunctionExecutionResultMessage)
-        return "done" if has_found else calls(*self.wanted)
-
-    async def close(self) -> None:
-        """End the session, as its owner."""
-        with contextlib.suppress(RuntimeError):  # it never began, or has ended
-            await self.workbench.stop()
-
-
-@contextlib.asynccontextmanager
-async def _desk(folder: Path, *more: str) -> AsyncGenerator[Desk]:
-    """A desk that is closed in the end; no process is left, and nobody has complained."""
-    children = set(psutil.Process().children(recursive=True))
-    with Complaints():
-        async with listening(folder) as told:
-            desk = Desk(told, *more)
-            try:
-                yield desk
-            finally:
-                await desk.close()
-    assert set(psutil.Process().children(recursive=True)) == children
-
-
 @by_stop_and_cancel
 async def test_a_session_started_in_a_stopped_run_serves_the_next(tmp_path: Path, way: str) -> None:
     """A call is in flight, the run settles at once, and the same server answers the next run."""
-    async with _desk(tmp_path) as desk:
+    async with desk_in(tmp_path) as desk:
         team = desk.team()
         desk.wanted = [("wait", {"key": "a"})]
         await stop(team, desk.told.until("called"), way)
@@ -100,7 +43,7 @@ async def test_a_session_started_in_a_stopped_run_serves_the_next(tmp_path: Path
 @by_stop_and_cancel
 async def test_parallel_calls_in_flight(tmp_path: Path, way: str) -> None:
     """All of them end with the run, and the transcript is whole."""
-    async with _desk(tmp_path) as desk:
+    async with desk_in(tmp_path) as desk:
         team = desk.team()
         desk.wanted = [("wait", {"key": key}) for key in "abc"]
         await stop(team, _all_called(desk, 3), way)
@@ -119,7 +62,7 @@ async def test_stopped_while_the_server_starts(tmp_path: Path, way: str) -> None
     """The session comes up all the same, for the next run."""
     gate = tmp_path / "gate"
     os.mkfifo(gate)
-    async with _desk(tmp_path, str(gate)) as desk:
+    async with desk_in(tmp_path, str(gate)) as desk:
         team = desk.team()
         await stop(team, desk.told.until("started"), way)
         os.close(os.open(gate, os.O_WRONLY))  # once the server waits there
@@ -133,7 +76,7 @@ async def test_stopped_while_the_server_starts(tmp_path: Path, way: str) -> None
 async def test_stopped_before_every_step(tmp_path: Path, every: int) -> None:
     """No moment ends the session: it serves a run after each stop."""
     asyncio.get_running_loop().set_debug(False)  # which takes a stack of each task
-    async with _desk(tmp_path) as desk:
+    async with desk_in(tmp_path) as desk:
         desk.wanted = [("look_up", {"key": "a"}), ("look_up", {"key": "b"})]
         await run_again(desk.team())
         for step in range(1, LAST, every):
@@ -157,7 +100,7 @@ async def _stopped_before(step: int, team: RoundRobinGroupChat) -> bool:
 
 async def test_at_abandon_the_session_ends_in_order(tmp_path: Path) -> None:
     """The server is gone when the block is left, and the next run starts one anew."""
-    async with _desk(tmp_path) as desk:
+    async with desk_in(tmp_path) as desk:
         team = desk.team()
         desk.wanted = [("wait", {"key": "a"})]
         pid = (await _started(desk, team))["pid"]
@@ -175,7 +118,7 @@ async def _started(desk: Desk, team: RoundRobinGroupChat) -> dict[str, Any]:
 
 async def test_at_abandon_a_session_of_the_users_goes_on(tmp_path: Path) -> None:
     """Who has opened it closes it; a run that merely used it does not."""
-    async with _desk(tmp_path) as desk:
+    async with desk_in(tmp_path) as desk:
         await desk.workbench.start()
         team = desk.team()
         desk.wanted = [("wait", {"key": "a"})]
@@ -188,7 +131,7 @@ async def test_at_abandon_a_session_of_the_users_goes_on(tmp_path: Path) -> None
 
 async def test_a_normal_end_leaves_the_session_open(tmp_path: Path) -> None:
     """A session that a run has started serves the next one, under another supervisor."""
-    async with _desk(tmp_path) as desk:
+    async with desk_in(tmp_path) as desk:
         team = desk.team()
         for _ in range(2):
             assert words(await run_again(team)) == ["again", "done"]

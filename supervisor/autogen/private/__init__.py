@@ -26,10 +26,14 @@ from autogen_agentchat.teams._group_chat._events import (
 
 from supervisor.autogen.private.contexts import is_autogens, messages_of, put_messages
 from supervisor.autogen.private.mcp import (
+    McpRequest,
+    mcp_can_ask,
     mcp_commands,
     mcp_forget_ended,
     mcp_is_loaded,
+    mcp_request,
     mcp_server,
+    mcp_tell_cancelled,
     mcp_wrap_streams,
 )
 from supervisor.autogen.private.runtimes import (
@@ -73,6 +77,7 @@ __all__ = [
     "GroupChatStart",
     "GroupChatTeamResponse",
     "GroupChatTermination",
+    "McpRequest",
     "SharedRuntime",
     "carried",
     "delivery",
@@ -83,10 +88,13 @@ __all__ = [
     "is_executing_code",
     "is_team",
     "kind_of",
+    "mcp_can_ask",
     "mcp_commands",
     "mcp_forget_ended",
     "mcp_is_loaded",
+    "mcp_request",
     "mcp_server",
+    "mcp_tell_cancelled",
     "mcp_wrap_streams",
     "messages_of",
     "put_messages",

@@ -1,4 +1,4 @@
-"""MCP sessions, of the extra `mcp`: their actors, and what those have been asked."""
+"""MCP sessions, of the extra `mcp`: their actors, their requests, and what both were asked."""
 
 # pyright: reportPrivateUsage=false
 # ruff: noqa: SLF001
@@ -6,13 +6,68 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import sys
-from typing import Any
+from collections.abc import Iterable
+from types import FrameType
+from typing import Any, Final, NamedTuple, TypeVar
+
+_Dict = TypeVar("_Dict", bound="dict[Any, Any]")
+
+_SESSIONS: Final = "mcp.shared.session"
+"""The module of the package `mcp` whose `send_request` sends a request and waits for its answer."""
+
+
+class McpRequest(NamedTuple):
+    """A request to a server, for whose answer somebody waits.
+
+    Args:
+        session: The session of the package `mcp` that has sent it.
+        id: Its id.
+        method: What it asks for, as "tools/call".
+    """
+
+    session: Any
+    id: int
+    method: str
+
+
+def mcp_can_ask() -> bool:
+    """Whether anybody in the process can wait for a server's answer, with AutoGen or without."""
+    return _SESSIONS in sys.modules
+
+
+def mcp_request(frames: Iterable[FrameType]) -> McpRequest | None:
+    """The request for whose answer a task waits; None where it waits for none.
+
+    Args:
+        frames: Of the coroutines that the task waits in.
+    """
+    for frame in frames:
+        is_request = frame.f_code.co_name == "send_request"
+        if is_request and frame.f_globals.get("__name__") == _SESSIONS:
+            names = frame.f_locals
+            if "request_id" not in names:  # before its first step
+                return None
+            method = str(names["request"].root.method)
+            return McpRequest(names["self"], names["request_id"], method)
+    return None
+
+
+async def mcp_tell_cancelled(session: Any, request_id: int, reason: str) -> None:
+    """Have a session tell its server, by the protocol, that nobody waits for an answer any more."""
+    from anyio import BrokenResourceError, ClosedResourceError
+    from mcp import types
+
+    params = types.CancelledNotificationParams(requestId=request_id, reason=reason)
+    notification = types.CancelledNotification(method="notifications/cancelled", params=params)
+    with contextlib.suppress(BrokenResourceError, ClosedResourceError):  # the session has ended
+        await session.send_notification(types.ClientNotification(notification))
 
 
 def mcp_is_loaded() -> bool:
-    """Whether anybody in the process can have a session."""
+    """Whether anybody in the process can have a session of AutoGen's."""
     return "autogen_ext.tools.mcp._actor" in sys.modules
 
 
@@ -22,10 +77,12 @@ def mcp_commands(actor: Any) -> asyncio.Queue[dict[str, Any]]:
     return queue
 
 
-def mcp_wrap_streams(session: Any, cls: type[dict[Any, Any]]) -> None:
+def mcp_wrap_streams(session: Any, cls: type[_Dict]) -> _Dict:
     """Have a session of the package `mcp` keep the streams to its callers in a `dict` of ours."""
-    if not isinstance(session._response_streams, cls):
-        session._response_streams = cls(session._response_streams)
+    streams = session._response_streams
+    if not isinstance(streams, cls):
+        streams = session._response_streams = cls(streams)
+    return streams
 
 
 def mcp_forget_ended(workbench: Any) -> None:
