@@ -408,6 +408,7 @@ class Supervisor:
         unwind.callback(self._pause.end)
         unwind.callback(sys.setswitchinterval, sys.getswitchinterval())
         if process.add(self):
+            unwind.callback(self._hold_deadline)  # once it hears no more; `run` does so later
             unwind.callback(process.leave, self)
         if is_main_thread():
             process.hold()  # under `run` it was there before uvloop's loop, which has taken it
@@ -580,16 +581,19 @@ class Supervisor:
 
     def end_with_interpreter(self) -> None:
         """Have the ladder, if there was a stop, hold for the interpreter's end too."""
+        self._hold_deadline()
+        if self._must_sweep():
+            self.offspring.sweep_at_exit(self._course.climb.deadline)
+        else:
+            self.offspring.end_adoption()
+
+    def _hold_deadline(self) -> None:
         deadline = self._course.climb.deadline
-        if deadline is not None:
+        if deadline is not None and self._may_exit():
             abandon_at = deadline - self._ladder.abandon
             end_with_interpreter(
                 [(abandon_at, self._abandon_offspring), (deadline, self.end_process)]
             )
-        if self._must_sweep():
-            self.offspring.sweep_at_exit(deadline)
-        else:
-            self.offspring.end_adoption()
 
     def end_by_signal(self, number: int) -> NoReturn:
         """End the process by this signal, and what it has started."""

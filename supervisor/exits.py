@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import os
 import signal
 import sys
@@ -70,22 +71,56 @@ def end_with_interpreter(ends: Sequence[tuple[float, Callable[[], None]]]) -> No
     """Have the process ended, should the interpreter be at its end then, and be held there.
 
     By a thread of the user's, for which it waits, or an `atexit` handler. Nothing happens where the
-    main thread goes on instead.
+    main thread goes on beyond the deadline, nor in a child made by fork.
+
+    Not chosen: a thread for each deadline (there would be one for minutes, where that is far), and
+    to start one as the interpreter begins to end (Python 3.12 starts none then).
 
     Args:
         ends: What to do for that, and when, by `time.monotonic()`; called in a thread, in order.
+            What is due before the interpreter's end begins is left out.
     """
+    now = time.monotonic()
+    for passed in [end for end, at in _ends.items() if at <= now]:
+        del _ends[passed]
+    _ends.update((end, at) for at, end in ends)
+    with contextlib.suppress(RuntimeError):  # no more threads
+        _wait_for_interpreter_end()
 
-    def wait() -> None:
-        main = threading.main_thread()
-        for at, end in ends:
-            main.join(max(0.0, at - time.monotonic()))
-            if main.is_alive():  # it is not, for Python, as soon as the interpreter begins to end
-                continue
+
+_ends: Final[dict[Callable[[], None], float]] = {}
+"""What is to be done, and when: for those stops whose deadline may not have passed."""
+
+
+@functools.cache  # one thread in a process, for its life
+def _wait_for_interpreter_end() -> None:
+    is_ending = threading.Event()
+    hold = functools.partial(_hold_deadline, is_ending)
+    threading.Thread(target=hold, name="supervisor-end", daemon=True).start()
+    try:
+        # Not `join` of the main thread: executors are waited for before it counts as ended.
+        _AT_END(is_ending.set)
+    except RuntimeError:  # it is there already
+        is_ending.set()
+
+
+def _hold_deadline(is_ending: threading.Event) -> None:
+    is_ending.wait()
+    now = time.monotonic()
+    for end, at in sorted(_ends.items(), key=lambda item: item[1]):
+        if at > now:
             time.sleep(max(0.0, at - time.monotonic()))
             end()
 
-    threading.Thread(target=wait, name="supervisor-end", daemon=True).start()
+
+def _forget() -> None:
+    """A child made by fork has not the thread, and not the deadlines."""
+    _ends.clear()
+    _wait_for_interpreter_end.cache_clear()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_forget)
 
 
 def exit_now(
@@ -153,6 +188,8 @@ def _flush() -> None:
             stream.flush()
 
 
-# Private names, which multiprocessing's children call too, on every supported version.
+# Private names, which `concurrent.futures` and multiprocessing's children call too, on every
+# supported version.
+_AT_END: Final[Callable[[Callable[[], object]], None]] = getattr(threading, "_register_atexit")  # noqa: B009
 _JOIN_THREADS: Final[Callable[[], None]] = getattr(threading, "_shutdown")  # noqa: B009
 _CALL_HANDLERS: Final[Callable[[], None]] = getattr(atexit, "_run_exitfuncs")  # noqa: B009

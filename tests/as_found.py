@@ -20,8 +20,8 @@ from pathlib import Path
 
 import psutil
 
-# The library's own: one daemon thread for the life of the process, started at the first report.
-LASTING_THREADS = frozenset({"supervisor-log", "supervisor-stderr"})
+# The library's own daemon threads for the life of the process: from the first report, or stop, on.
+LASTING_THREADS = frozenset({"supervisor-log", "supervisor-stderr", "supervisor-end"})
 # pytest-timeout's alarm: it comes and goes around the phases of a test.
 HARNESS_SIGNALS = frozenset({signal.SIGALRM})
 

@@ -63,9 +63,34 @@ def test_a_main_thread_that_goes_on_is_let_go() -> None:
     from supervisor.exits import end_with_interpreter
     end_with_interpreter([(time.monotonic() + 0.1, lambda: exit_now(137))])
     time.sleep(0.4)
-    print([thread.name for thread in threading.enumerate()])
+    atexit.register(time.sleep, 0.2)
     """
-    assert outcome(script) == (0, b"['MainThread']\n", b"")
+    assert outcome(script) == (0, b"", b"")
+
+
+def test_the_first_of_several_deadlines_holds() -> None:
+    """Of those that have not passed."""
+    script = """
+    from supervisor.exits import end_with_interpreter
+    end_with_interpreter([(time.monotonic() + 30, lambda: exit_now(1))])
+    end_with_interpreter([(time.monotonic() + 0.5, lambda: exit_now(2))])
+    end_with_interpreter([(time.monotonic() - 1, lambda: exit_now(3))])
+    atexit.register(time.sleep, 30)
+    """
+    assert outcome(script)[0] == 2
+
+
+def test_a_forked_child_is_not_bound() -> None:
+    """Its interpreter may take longer at its end than the parent's stop allows."""
+    script = """
+    from supervisor.exits import end_with_interpreter
+    end_with_interpreter([(time.monotonic() + 0.1, lambda: exit_now(137))])
+    if os.fork() == 0:
+        atexit.register(time.sleep, 0.4)
+        sys.exit(7)
+    print(os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
+    """
+    assert outcome(script) == (0, b"7\n", b"")
 
 
 def test_status_is_the_shells() -> None:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from autogen_agentchat.teams import RoundRobinGroupChat
@@ -280,6 +281,33 @@ def ends(*, how: str, loop: Any, stop_status: int | None = None) -> None:
 
     value = run(main, loop=loop, ladder=LADDER, stop_status=stop_status)
     tell("returned", value=value)
+
+
+def _linger() -> None:
+    time.sleep(LINGER)
+
+
+@_program
+def ends_behind(*, how: str, loop: Any) -> None:
+    """A signal has stopped its block; the interpreter's end is held, or its own code takes long."""
+
+    async def main() -> int:
+        async with Supervisor(ladder=LADDER) as sup:
+            if how == "thread":
+                threading.Thread(target=time.sleep, args=(LINGER,), name="lingerer").start()
+            elif how == "executor":
+                ThreadPoolExecutor(thread_name_prefix="lingerer").submit(_linger)
+            elif how == "atexit":
+                atexit.register(time.sleep, LINGER)
+            await _quiet(sup)
+        return sup.exit_status
+
+    with asyncio.Runner(loop_factory=scenarios.loop_factory(loop)) as runner:
+        status = runner.run(main())
+    tell("behind")
+    if how == "own code":
+        time.sleep(LADDER.budget(Rung.CANCEL) + 0.2)
+    sys.exit(status)
 
 
 @_program

@@ -103,6 +103,30 @@ def test_the_deadline_of_a_stop_by_code_bounds_the_end_as_well(server: Server, l
 
 
 @on_each_loop
+@pytest.mark.parametrize("how", ["thread", "executor", "atexit"])
+def test_behind_a_block_the_deadline_holds_for_the_interpreters_end(
+    server: Server, loop: str, how: str
+) -> None:
+    """Where a signal has stopped the block: status 137, and what holds it is named."""
+    with server.start("ends_behind", loop=loop, how=how) as child:
+        child.until("busy")
+        child.signal(signal.SIGINT)
+        child.until("behind")
+        assert child.wait() == _FORCED, child.story()
+        assert "Stopped by SIGINT; something refused to stop" in child.stderr
+        assert "lingerer" in child.stderr or how == "atexit"
+
+
+@on_each_loop
+def test_behind_a_block_code_of_the_users_takes_its_time(server: Server, loop: str) -> None:
+    """It goes on beyond the deadline, and ends with its own status."""
+    with server.start("ends_behind", loop=loop, how="own code") as child:
+        child.until("busy")
+        child.signal(signal.SIGINT)
+        assert child.wait() == 128 + signal.SIGINT, child.story()
+
+
+@on_each_loop
 def test_a_blocked_loop_is_ended_with_a_report_that_names_what_blocks(
     server: Server, loop: str
 ) -> None:
