@@ -4,6 +4,7 @@
      +- SupervisorError
          +- SettingsError (also a ValueError)     a setting cannot be
          +- UsageError    (also a RuntimeError)   right thing, wrong place or time
+         |   +- HandedOff (also a ValueError)     a Swarm waits for somebody outside
          +- Quarantined                           a team that refused to stop is used again
     asyncio.CancelledError
      +- Stopped                                   a run was started after a stop
@@ -26,7 +27,7 @@ from collections.abc import Iterable
 
 from supervisor.events import StopRequest
 
-__all__ = ["Quarantined", "SettingsError", "Stopped", "SupervisorError", "UsageError"]
+__all__ = ["HandedOff", "Quarantined", "SettingsError", "Stopped", "SupervisorError", "UsageError"]
 
 
 class SupervisorError(Exception):
@@ -62,6 +63,32 @@ class UsageError(SupervisorError, RuntimeError):
     environment that holds the process manager of the same name, a rung that cannot be asked for. A
     mistake in the program: the message says which, and what to do instead.
     """
+
+
+class HandedOff(UsageError, ValueError):
+    """A Swarm that has handed off to somebody outside is run without the answer; give it one.
+
+    AutoGen by itself raises a ValueError there.
+
+    Args:
+        team: The team's name.
+        target: To whom it has handed off.
+        members: Who can be handed back to.
+    """
+
+    def __init__(self, team: str, target: str, members: Iterable[str]) -> None:
+        self.team = team
+        self.target = target
+        self.members = tuple(members)
+        super().__init__(team, target, self.members)
+
+    def __str__(self) -> str:
+        members = " or ".join(map(repr, self.members))
+        return (
+            f"the team {self.team!r} has handed off to {self.target!r}, who is no member of it; "
+            f"give it as its task a HandoffMessage(source={self.target!r}, content=..., "
+            f"target=...) whose target is {members}"
+        )
 
 
 class Quarantined(SupervisorError):

@@ -65,7 +65,7 @@ class Kind(enum.Enum):
 
 # On the hot path: to look up a member of an Enum takes as long as to look up a dictionary entry.
 # To hash one takes a call of Python's.
-_WORK, _CALL, _SELECTION = Kind.WORK, Kind.CALL, Kind.SELECTION
+_WORK, _CALL, _SELECTION, _HANDLER = Kind.WORK, Kind.CALL, Kind.SELECTION, Kind.HANDLER
 _ENGINE, _SHIELDED, _PROCESS = Kind.ENGINE, Kind.SHIELDED, Kind.PROCESS
 _STARTED = (Kind.WORK, Kind.SELECTION, Kind.CALL, Kind.PROCESS)
 _AT_WORK = (Kind.DRIVER, Kind.HANDLER, *_STARTED)
@@ -86,6 +86,10 @@ class Observer(Protocol):
 
     def observe_child(self, call: AnyTask, coro: Any) -> None:
         """The task of a tool call has started another one."""
+        ...
+
+    def observe_delivery(self, handler: AnyTask, task: AnyTask) -> None:
+        """The task of a handler has started another one."""
         ...
 
 
@@ -130,6 +134,8 @@ class Scope:
             entries[task] = (kind, creator[1] if creator is not None else None)
             if creator is not None and creator[0] is _CALL:
                 self._observer.observe_child(by, coro)
+            elif creator is not None and creator[0] is _HANDLER:
+                self._observer.observe_delivery(by, task)
         else:
             entries[task] = (kind, task)
         if kind is not _WORK:

@@ -210,7 +210,7 @@ class Failing(Agent):
     """
 
     def __init__(
-        self, name: str = "failing", error: Exception | None = None, chunks: int = 0
+        self, name: str = "failing", error: BaseException | None = None, chunks: int = 0
     ) -> None:
         super().__init__(name, chunks)
         self.error = error or ValueError("the agent's own")

@@ -66,3 +66,14 @@ class Call:
             return None
         _, result = self._task.result()
         return result if isinstance(result, FunctionExecutionResult) else None
+
+
+def interrupted(wanted: FunctionCall, *, has_begun: bool) -> FunctionExecutionResult:
+    """The result of a call that got none."""
+    what = "it may have taken effect" if has_begun else "it was not started"
+    return FunctionExecutionResult(
+        content=f"Interrupted: the run was stopped before this call had a result; {what}.",
+        name=wanted.name,
+        call_id=wanted.id,
+        is_error=True,
+    )

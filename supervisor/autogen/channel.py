@@ -49,13 +49,13 @@ _MESSAGE = Role.MESSAGE
 
 
 class Channel:
-    """Events, in order; those who wait for them; and those that were delivered."""
+    """Events, in order; those who wait for them; and the messages among them, for the result."""
 
     def __init__(self) -> None:
         self.keeps = False
         """Whether events wait for a reader; otherwise they are delivered as they come."""
         self.delivered: list[Item] = []
-        """The messages that were delivered, for the result."""
+        """The messages that were delivered, or that nobody is to see before the result."""
         self._events: deque[Event] = deque()
         self._waiting: list[asyncio.Future[None]] = []
         self._room: asyncio.Future[None] | None = None
@@ -108,9 +108,10 @@ class Channel:
             self._deliver(self._events.popleft())
         self._make_room()
 
-    def drop(self) -> None:
-        """Drop what waits."""
-        self._events.clear()
+    def withhold(self) -> None:
+        """Yield nothing of what waits; its messages are left to the result."""
+        while self._events:
+            self._deliver(self._events.popleft())
 
     def held(self) -> list[Item]:
         """The messages that were delivered, and those that wait."""

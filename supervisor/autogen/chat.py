@@ -20,7 +20,7 @@ from typing import Any
 
 from autogen_agentchat.agents import AssistantAgent, SocietyOfMindAgent
 from autogen_agentchat.base import Team
-from autogen_agentchat.messages import BaseChatMessage
+from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, CodeExecutionEvent
 from autogen_core.model_context import ChatCompletionContext
 from autogen_core.models import LLMMessage
 
@@ -44,6 +44,7 @@ from supervisor.autogen.memory import (
 )
 from supervisor.autogen.private import ChatItem, Fields, Group
 from supervisor.autogen.reach import reach
+from supervisor.autogen.results import Remains
 from supervisor.autogen.waiting import at_once
 from supervisor.log import reporter
 
@@ -66,6 +67,10 @@ class Turn:
         """The teams that were run in the course of it, the first first."""
         self.has_executed = False
         """Whether code was executed in the course of it, to the end."""
+        self.events: list[ChatItem] = []
+        """What was said in the course of it."""
+        self.remains = Remains()
+        """What is left of it, where it is kept open."""
         things = [] if isinstance(self.agent, Team) else list(reach(self.agent))
         self._stand_ins = [] if isinstance(self.agent, Team) else _stand_ins_of(self.agent)
         self._assistants = [thing for thing in things if isinstance(thing, AssistantAgent)]
@@ -146,6 +151,8 @@ class Turn:
         """Close what was begun in the course of it."""
         for chat in self.chats:  # first: they know the calls of their members
             chat.conclude()
+            self.remains.closed.extend(chat.remains.closed)
+        self.remains.events.extend(self._left_events())
         watched = {id(agent.model_context) for agent in self._assistants}
         for context in self.marks.contexts:
             self._close(context, are_all=id(context) in watched)
@@ -154,9 +161,15 @@ class Turn:
             if self.chats:
                 self._have_go_on(self.agent, self.chats[-1])
 
+    def _left_events(self) -> list[ChatItem]:
+        if not self.takes_at_its_end():
+            return [event for event in self.events if isinstance(event, BaseAgentEvent)]
+        # It will be told again what its team has said, and its own reader will not.
+        return [item for chat in self.chats for item in (*chat.said(), *chat.remains.events)]
+
     def _close(self, context: ChatCompletionContext, *, are_all: bool) -> None:
         try:
-            close_calls(context, self.calls, are_all=are_all)
+            self.remains.closed.extend(close_calls(context, self.calls, are_all=are_all))
         except Exception as error:  # noqa: BLE001 - a user's context must not keep the others
             event = "open tool calls of a model context not closed"
             reporter.event(event, level=logging.ERROR, exc_info=error)
@@ -218,9 +231,10 @@ class Chat:
         self._has_answer = False
         self._instruction: BaseChatMessage | None = None  # MagenticOne's, to whom it asks next
         self._is_replanning = False
-        self._kept: list[Chat] = []  # of turns whose agent sums up what its team has said
+        self.remains = Remains()
+        """What is left of turns that were kept open; told by `conclude`."""
         self._past: dict[str, Chat] = {}  # the first run of each team that was a member's turn
-        self._heard = len(group.thread)
+        self._held = list(group.thread)
         self._earlier = part_before(group)
         self._turns = 0  # that were taken
         due = {name: list(messages) for name, messages in self._due.items()}
@@ -300,11 +314,12 @@ class Chat:
             self._due[name].clear()
             self._is_replanning = self.group.restarts
 
-    def execute(self, topic: str) -> None:
-        """A member has executed code."""
+    def show(self, topic: str, item: ChatItem) -> None:
+        """A member has said something in the course of its turn."""
         turn = self.turns.get(self.group.name_at(topic) or "")
-        if turn is not None:
-            turn.has_executed = True
+        if turn is not None and not isinstance(turn.agent, Team):
+            turn.events.append(item)
+            turn.has_executed = turn.has_executed or isinstance(item, CodeExecutionEvent)
 
     def open_turns(self) -> Iterator[tuple[str, Turn]]:
         """The turns that are being taken, the innermost of each."""
@@ -326,9 +341,24 @@ class Chat:
         """What its members have said in this run."""
         return list(self._said)
 
-    def unheard(self) -> list[ChatItem]:
-        """What was said in teams within this one that it has not heard, and will be told of."""
-        return [item for chat in self._kept for item in (*chat.said(), *chat.unheard())]
+    def is_of(self, team: object) -> bool:
+        """Whether this is a run of that team."""
+        return private.is_team(team, self.group.key)
+
+    def added(self) -> list[ChatItem]:
+        """What the manager's thread has got in this run."""
+        thread, held = self.group.thread, self._held
+        if not held or (len(thread) >= len(held) and thread[len(held) - 1] is held[-1]):
+            return thread[len(held) :]
+        known = set(map(id, held))  # MagenticOne's is cleared, and a user's may be cut
+        return [item for item in thread if id(item) not in known]
+
+    @property
+    def was_told(self) -> bool:
+        """Whether the team has taken its task, where its run came to an end of its own."""
+        if self.group.restarts:
+            return self._has_progressed
+        return not self.task or any(item is self.task[-1] for item in self.added())
 
     def part(self) -> Part:
         """This run, and what it continued, for one that continues it."""
@@ -370,7 +400,7 @@ class Chat:
 
     def _hear(self) -> None:
         """Have the manager hear what it was to hear, and see whether that was the end."""
-        heard = {id(item) for item in self.group.thread[self._heard :]}
+        heard = {id(item) for item in self.added()}
         told: list[ChatItem] = []
         if self._is_told and not self.group.restarts:
             told.extend(self.task)
@@ -398,9 +428,8 @@ class Chat:
             return False
         count = turn.count_taken(self._due[name][: turn.given])
         turn.keep()
-        if turn.takes_at_its_end():
-            self._kept.extend(turn.chats)
-        else:
+        self.remains.add(turn.remains)
+        if not turn.takes_at_its_end():
             self._due[name] = self._due[name][count:]
         return False
 
@@ -408,6 +437,7 @@ class Chat:
         inner = turn.chats[-1] if turn.chats else None
         if inner is not None:
             inner.conclude()
+            self.remains.add(inner.remains)
         if inner is None or not inner.has_taken:
             if turn.stand_in is not None:
                 self.group.put_agent(name, turn.stand_in)
@@ -446,12 +476,13 @@ class Chat:
         group = self.group
         if group.is_graph and not interrupted and group.is_complete():
             group.start_over()
-        if self.has_ended:
-            return
-        if group.restarts:
+        if group.restarts:  # also at its end, of which who has stopped it is not told
             self._take_back_instruction(interrupted)
             NextStep(group, is_replanning=self._is_replanning)
-        elif self._selection is not None and not self._has_answer:
+            return
+        if self.has_ended:
+            return
+        if self._selection is not None and not self._has_answer:
             self._select_again(self._selection, interrupted)
         elif interrupted or group.is_graph:
             if group.is_graph:

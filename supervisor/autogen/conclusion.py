@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from typing import cast
 
 from autogen_agentchat.messages import BaseChatMessage
 from autogen_core.model_context import ChatCompletionContext
 
-from supervisor.autogen import private, sessions
+from supervisor.autogen import private, results, sessions
 from supervisor.autogen.channel import Channel, Item
+from supervisor.autogen.chat import Chat
 from supervisor.autogen.reach import reach
+from supervisor.autogen.results import Remains
 from supervisor.autogen.stage import Stage
 from supervisor.log import reporter
 
@@ -39,9 +40,8 @@ class Conclusion:
         self._journal = stage.journal
         self._channel = channel
         self._task = task
-        self._messages: Sequence[BaseChatMessage] = []  # the task's own
-        self._has_taken: bool | None = None  # whether the team has; None where nothing tells
-        self._said: Sequence[Item] = []
+        self._has_taken: bool | None = None  # None where nothing tells
+        self._remains = Remains()
 
     def may_wait(self, team: object) -> bool:
         """Whether something of the user's is called, which may really wait."""
@@ -71,29 +71,43 @@ class Conclusion:
         if root is not None:
             seen = {id(message) for message in self._channel.held()}
             root.conclude(is_seen=any(id(message) in seen for message in root.task))
-            self._messages, self._has_taken = root.task, root.has_taken
-            self._said = [*root.said(), *root.unheard()]
+            self._has_taken, self._remains = root.has_taken, root.remains
         elif turn is not None:
-            self._messages = _messages(self._task)
-            self._has_taken = turn.conclude_run(self._messages)
+            self._has_taken = turn.conclude_run(_messages(self._task))
+            self._remains = turn.remains
 
-    def show(self, *, shows_task: bool, was_drained: bool) -> None:
-        """Have what was delivered agree with it.
+    @property
+    def has_taken(self) -> bool:
+        """Whether the team, or the agent, has taken the task."""
+        if self._has_taken is None:  # a team class of a user's own: it has, if it says anything
+            return bool(self._channel.held())
+        return self._has_taken
+
+    def messages(self, *, shows_task: bool) -> list[Item]:
+        """What belongs into the result.
 
         Args:
-            shows_task: Whether the task's messages are to be there, if the team has taken them.
-            was_drained: Whether the run has ended between two turns: all that was said is shown.
+            shows_task: Whether the task's messages do, if the team has taken them.
         """
-        if shows_task and self._has_taken is not None:
-            own = {id(message) for message in self._messages}
-            others = [item for item in self._channel.delivered if id(item) not in own]
-            taken = len(self._messages) if self._has_taken else 0
-            self._channel.delivered[:] = [*self._messages[:taken], *others]
-        if was_drained:
-            seen = {id(item) for item in self._channel.held()}
-            for item in self._said:
-                if id(item) not in seen:
-                    self._channel.put(item)
+        root = self._journal.root
+        shown, held = self._channel.held(), root.added() if root is not None else []
+        items = results.with_new(results.agreed(shown, held), self._remains.events)
+        items = results.answered(items, held, self._remains)
+        if self._has_taken is None:
+            return items
+        task = root.task if root is not None else _messages(self._task)
+        first = task if shows_task and self._has_taken else []
+        return [*first, *results.without(items, task)]
+
+
+def natural(shown: list[Item], root: Chat, *, shows_task: bool) -> list[Item]:
+    """The messages of AutoGen's own result, with all that the team holds.
+
+    It has them, and in that order, but where branches are parallel, or an agent has kept its inner
+    messages from the stream.
+    """
+    held = root.added()
+    return results.agreed(shown, held if shows_task else results.without(held, root.task))
 
 
 def conclude_handlers(stage: Stage) -> None:

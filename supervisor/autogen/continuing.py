@@ -8,7 +8,7 @@ takes itself out of the way.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from autogen_agentchat.base import TaskResult, Team
@@ -19,7 +19,9 @@ from autogen_agentchat.messages import (
 )
 from autogen_core import CancellationToken, ComponentModel, MessageContext
 
+from supervisor.autogen import private
 from supervisor.autogen.private import Fields, Group, GroupChatStart
+from supervisor.errors import HandedOff
 
 Item = BaseAgentEvent | BaseChatMessage
 
@@ -61,6 +63,18 @@ class Part:
             _resumed[self._group.manager] = self
 
 
+def refuse_handed_off(team: object, name: str, task: object) -> None:
+    """Raise where a team waits for a `HandoffMessage`, and its task is none.
+
+    Raises:
+        HandedOff: So it is.
+    """
+    given: list[object] = cast("list[object]", task) if isinstance(task, list) else [task]
+    found = private.handed_off(team)
+    if found is not None and not any(isinstance(item, HandoffMessage) for item in given):
+        raise HandedOff(name, *found)
+
+
 _told: set[str] = set()  # the ids of what is told again, to who sums it up; users know it already
 
 
@@ -69,13 +83,13 @@ def was_told(event: object) -> bool:
     return bool(_told) and getattr(event, "id", None) in _told
 
 
-def without_told(result: TaskResult) -> TaskResult:
-    """A run's result, without the events of an earlier run."""
+def without_told(items: list[Item]) -> list[Item]:
+    """The items of a run that has ended, without those of an earlier run."""
     if not _told:
-        return result
-    own = [message for message in result.messages if not was_told(message)]
-    _told.difference_update(message.id for message in result.messages)
-    return TaskResult(messages=own, stop_reason=result.stop_reason)
+        return items
+    own = [item for item in items if not was_told(item)]
+    _told.difference_update(item.id for item in items)
+    return own
 
 
 _resumed: WeakKeyDictionary[object, Part] = WeakKeyDictionary()

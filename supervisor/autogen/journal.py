@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, cast
 
-from autogen_agentchat.messages import BaseChatMessage, CodeExecutionEvent
+from autogen_agentchat.messages import BaseChatMessage, ModelClientStreamingChunkEvent
 from autogen_core import AgentId
 
 from supervisor.autogen import private
@@ -94,7 +94,7 @@ class Journal:
     def reads(message: Any) -> bool:
         """Whether a message says anything; a streamed chunk does not, and they are many."""
         if message.__class__ is GroupChatMessage:
-            return message.message.__class__ is CodeExecutionEvent
+            return message.message.__class__ is not ModelClientStreamingChunkEvent
         return message.__class__ in _READ
 
     def deliver(self, found: Delivery, task: AnyTask | None) -> None:
@@ -199,9 +199,9 @@ class Journal:
         if chat is not None and found.message.error is None:
             chat.has_ended = True
 
-    def _log(self, found: Delivery, _task: AnyTask | None) -> None:
+    def _show(self, found: Delivery, _task: AnyTask | None) -> None:
         if found.key in self._chats:
-            self._chats[found.key].execute(found.sender)
+            self._chats[found.key].show(found.sender, found.message.message)
 
     # -- the turns ------------------------------------------------------------------------------
 
@@ -255,5 +255,5 @@ _READ: Final[dict[type, _Read]] = {
     GroupChatTeamResponse: Journal._answer,  # pyright: ignore[reportPrivateUsage]
     GroupChatReset: Journal._reset,  # pyright: ignore[reportPrivateUsage]
     GroupChatTermination: Journal._end,  # pyright: ignore[reportPrivateUsage]
-    GroupChatMessage: Journal._log,  # pyright: ignore[reportPrivateUsage]
+    GroupChatMessage: Journal._show,  # pyright: ignore[reportPrivateUsage]
 }

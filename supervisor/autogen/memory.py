@@ -27,7 +27,7 @@ from autogen_core.models import (
 )
 
 from supervisor.autogen import private
-from supervisor.autogen.calls import Call
+from supervisor.autogen.calls import Call, interrupted
 from supervisor.autogen.waiting import at_once
 
 _MESSAGES: Final = (
@@ -154,7 +154,13 @@ def count_taken(context: Sequence[LLMMessage], given: Sequence[BaseChatMessage])
 # -- calls without results ----------------------------------------------------------------------
 
 
-def close_calls(context: ChatCompletionContext, calls: Sequence[Call], *, are_all: bool) -> None:
+Closed = tuple[FunctionCall, FunctionExecutionResult]
+"""A tool call, and the result that stands behind it in a model context."""
+
+
+def close_calls(
+    context: ChatCompletionContext, calls: Sequence[Call], *, are_all: bool
+) -> list[Closed]:
     """Give each tool call in a model context that has no result one.
 
     That of the tool, where it has ended; else one that says "interrupted". A request of which no
@@ -164,12 +170,15 @@ def close_calls(context: ChatCompletionContext, calls: Sequence[Call], *, are_al
         context: The context; nobody is at work on it.
         calls: The calls that were carried out, or begun.
         are_all: Whether there were no others: an agent of the user's may make its own.
+
+    Returns:
+        The calls of the last request, unless it was taken back, and their results.
     """
     own = private.messages_of(context)
     messages = at_once(context.get_messages()) if own is None else own
     place = _last_request(messages)
     if place is None:
-        return
+        return []
     wanted = cast("list[FunctionCall]", messages[place].content)
     known = {call.id: _known(call, calls) for call in wanted}
     answer = messages[place + 1] if place + 1 < len(messages) else None
@@ -177,18 +186,20 @@ def close_calls(context: ChatCompletionContext, calls: Sequence[Call], *, are_al
     has_begun = any(call is not None and call.has_started for call in known.values())
     if not have and are_all and not has_begun and own is not None:
         del own[place]
-        return
+        return []
     # A handoff takes effect by the answer that was not given: its model is to make it again.
     undone = {id_ for id_, call in known.items() if call is not None and call.is_handoff}
     have[:] = [result for result in have if result.call_id not in undone]
     answered = {result.call_id for result in have}
     results = [_result(call, known[call.id]) for call in wanted if call.id not in answered]
+    by_id = {result.call_id: result for result in (*have, *results)}
     if isinstance(answer, FunctionExecutionResultMessage):
         answer.content.extend(results)
     elif own is not None:
         own.insert(place + 1, FunctionExecutionResultMessage(content=results))
     else:
         at_once(context.add_message(FunctionExecutionResultMessage(content=results)))
+    return [(call, by_id[call.id]) for call in wanted]
 
 
 def _last_request(messages: Sequence[LLMMessage]) -> int | None:
@@ -208,14 +219,7 @@ def _result(wanted: FunctionCall, call: Call | None) -> FunctionExecutionResult:
     found = call.result if call is not None and not call.is_handoff else None
     if found is not None:
         return found
-    began = call is None or (call.has_started and not call.is_handoff)
-    what = "it may have taken effect" if began else "it was not started"
-    return FunctionExecutionResult(
-        content=f"Interrupted: the run was stopped before this call had a result; {what}.",
-        name=wanted.name,
-        call_id=wanted.id,
-        is_error=True,
-    )
+    return interrupted(wanted, has_begun=call is None or (call.has_started and not call.is_handoff))
 
 
 def holds_results(messages: Iterable[LLMMessage]) -> bool:

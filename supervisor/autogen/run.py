@@ -26,8 +26,8 @@ from autogen_agentchat.base import ChatAgent, TaskResult, Team
 from autogen_agentchat.messages import BaseChatMessage, TextMessage
 from autogen_core import CancellationToken
 
-from supervisor.autogen import conclusion, continuing, quarantine
-from supervisor.autogen.channel import Channel, Event, Role, role
+from supervisor.autogen import conclusion, continuing, quarantine, results
+from supervisor.autogen.channel import Channel, Event, Item, Role, role
 from supervisor.autogen.conclusion import Conclusion
 from supervisor.autogen.readers import Readers, Reading
 from supervisor.autogen.settling import Settling, seconds_alone
@@ -127,7 +127,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
         self._request: StopRequest | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         agent = team if isinstance(team, ChatAgent) else None
-        self._stage = Stage(agent, self._between_turns)
+        self._stage = Stage(agent, self._between_turns, self._fail)
         self._settling: Settling | None = None
         self._conclusion: Conclusion | None = None
         self._waiting: Waiting | None = None  # while the conclusion waits
@@ -281,7 +281,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
         if self._phase is not Phase.ACTIVE:
             return
         self._is_draining = False
-        self._channel.drop()
+        self._channel.withhold()
         self._settle(request)
 
     def _settle(self, request: StopRequest) -> None:
@@ -335,6 +335,26 @@ class Run(Coroutine[Any, Any, TaskResult]):
         self._host.notice()
 
     @property
+    def result(self) -> TaskResult | None:
+        """What the run has come to, in whatever way it has ended; None before that.
+
+        Also where awaiting it raises: after a failure, or a cancellation by the caller.
+        """
+        if self._is_quarantined:  # its team is still at work
+            return TaskResult(messages=self._channel.held(), stop_reason=self._reason)
+        return self._result
+
+    @property
+    def has_taken_task(self) -> bool:
+        """Whether the team has taken the task, and goes on without; False while the run lasts."""
+        if self._phase is not Phase.DONE:
+            return False
+        if self._conclusion is not None:
+            return self._conclusion.has_taken
+        root = self._stage.journal.root
+        return self._natural is not None and (root is None or root.was_told)
+
+    @property
     def error(self) -> BaseException | None:
         """What the run failed with, so far."""
         return self._error
@@ -386,6 +406,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
             return
         try:
             quarantine.refuse_given_up(self._team)
+            continuing.refuse_handed_off(self._team, self.name, self._options["task"])
             self._host.admit(self)
         except BaseException as error:
             self._phase, self._error = Phase.DONE, error
@@ -438,7 +459,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
         try:
             async for event in stream:
                 if role(event) is _RESULT:
-                    self._natural = continuing.without_told(cast(TaskResult, event))
+                    self._natural = cast(TaskResult, event)
                 elif self._phase is _ACTIVE and not continuing.was_told(event):
                     self._channel.put(event)
                     if self._channel.is_full:
@@ -489,9 +510,23 @@ class Run(Coroutine[Any, Any, TaskResult]):
         if not shared.is_at_work():
             self._finish()
         elif self._error is not None:
-            self._settle(StopRequest(reason="The run has failed", rung=Rung.CANCEL))
+            self._end_failed()
         else:
             shared.when_less(self._leave_shared)
+
+    def _fail(self, error: BaseException) -> None:
+        """Fail at once, with what AutoGen does not pass on."""
+        if self._phase is Phase.ACTIVE and self._natural is None:
+            self._error = error
+            self._end_failed()
+        else:
+            event = "run failed while it was stopped"
+            reporter.event(event, level=logging.ERROR, exc_info=error)
+
+    def _end_failed(self) -> None:
+        request = StopRequest(reason="The run has failed", rung=Rung.CANCEL)
+        self._settle(request)
+        self._climb_alone(request)
 
     def _finish(self) -> None:
         """Draw the conclusion; nothing of the run is at work any more."""
@@ -517,11 +552,9 @@ class Run(Coroutine[Any, Any, TaskResult]):
         self._phase = Phase.DONE
         for timer in self._timers:
             timer.cancel()
-        if self._conclusion is not None:
-            self._conclusion.show(shows_task=self._shows_task, was_drained=self._is_draining)
-        if was_stopped or self._error is None or self._is_quarantined:
+        if was_stopped or self._is_quarantined:
             self._error = None
-            self._result = self._natural_result() or self._stopped_result()
+        self._result = self._conclude()
         self._is_quarantined = False
         quarantine.free(self)
         self._channel.wake()
@@ -529,18 +562,41 @@ class Run(Coroutine[Any, Any, TaskResult]):
             self._host.expect(self)
         self._host.dismiss(self)
 
-    def _natural_result(self) -> TaskResult | None:
-        result = self._natural
-        if result is None or result.stop_reason is not None or not self._is_draining:
+    def _conclude(self) -> TaskResult:
+        """What the run has come to; its team is consistent, or was given up."""
+        if self._natural is not None:
+            return self._natural_result(self._natural)
+        drawn = self._conclusion
+        items = self._channel.held()
+        if drawn is not None:
+            items = drawn.messages(shows_task=self._shows_task)
+        items = continuing.without_told(items)
+        if self._is_draining:
+            self._show_rest(items)
+        return TaskResult(messages=items, stop_reason=self._reason)
+
+    def _natural_result(self, result: TaskResult) -> TaskResult:
+        items, reason = list(result.messages), result.stop_reason
+        root = self._stage.journal.root
+        if root is not None and root.is_of(self._team):
+            items = conclusion.natural(items, root, shows_task=self._shows_task)
+        items = continuing.without_told(items)
+        if reason is None and self._is_draining:
+            reason = self._reason
+        if items == result.messages and reason == result.stop_reason:
             return result
-        return TaskResult(messages=result.messages, stop_reason=self._reason)
+        return TaskResult(messages=items, stop_reason=reason)
 
     @property
     def _reason(self) -> str | None:
+        if self._error is not None and not self._is_quarantined:
+            return f"Failed with {type(self._error).__name__}"
         return self._request.reason if self._request is not None else None
 
-    def _stopped_result(self) -> TaskResult:
-        return TaskResult(messages=self._channel.held(), stop_reason=self._reason)
+    def _show_rest(self, items: Sequence[Item]) -> None:
+        """Yield, of a run that has ended between two turns, what was still under way."""
+        for item in results.without(items, self._channel.held()):
+            self._channel.put(item)
 
     # -- those who wait -------------------------------------------------------------------------
 
@@ -606,7 +662,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
         if self._error is not None:
             raise self._error
         if self._was_cancelled_by_caller and self._natural is None:
-            raise asyncio.CancelledError(self._stopped_result().stop_reason)
+            raise asyncio.CancelledError(self._reason)
         return cast(TaskResult, self._result)
 
     def abandon_by_reader(self, reading: Reading) -> None:

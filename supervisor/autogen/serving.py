@@ -81,7 +81,7 @@ class Serving:
         self._phase = Phase.SERVING
         self._request: StopRequest | None = None
         self._loop = asyncio.get_running_loop()
-        self._stage = Stage(None, lambda: None)
+        self._stage = Stage(None, lambda: None, lambda _: None)
         self._scope = self._stage.scope
         self._handlers: dict[AnyTask, str] = {}
         self._settling: Settling | None = None

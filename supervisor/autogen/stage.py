@@ -24,9 +24,15 @@ class Stage:
     Args:
         agent: The agent that is run; None where a team is.
         on_boundary: Called where a turn has ended, in the step in which the next would begin.
+        on_failure: Called with an error after which AutoGen would wait for ever.
     """
 
-    def __init__(self, agent: object | None, on_boundary: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        agent: object | None,
+        on_boundary: Callable[[], None],
+        on_failure: Callable[[BaseException], None],
+    ) -> None:
         self.token = SupervisedToken()
         self.journal = Journal(agent, on_boundary)
         self.scope = Scope(private.kind_of, self)
@@ -38,6 +44,8 @@ class Stage:
         """Whether no manager may select a speaker any more."""
         self.refuse: Callable[[AnyTask], None] | None = None
         """Called with a handler that begins after the journal was closed."""
+        self._on_failure = on_failure
+        self._deliveries: set[AnyTask] = set()  # handlers of what was published; no chunks
         self._runtimes: set[int] = set()  # the id()s of its own ones
         self._executions: list[AnyTask] = []  # each has started a process that runs code
         self._expired: list[Processes] = []
@@ -108,6 +116,7 @@ class Stage:
                 task.cancel()
         elif kind is Kind.CALL:
             self.journal.call(task, coro, self.scope.root(task))
+            self._watch_calls(asyncio.current_task())
         elif kind is Kind.PROCESS:
             self._observe_process(task)
         elif kind is Kind.ENGINE:
@@ -118,6 +127,31 @@ class Stage:
     def observe_child(self, call: AnyTask, coro: Any) -> None:
         """A tool call has started a task."""
         self.journal.call_child(call, coro)
+
+    def observe_delivery(self, handler: AnyTask, task: AnyTask) -> None:
+        """A handler passes its message on to an agent."""
+        if handler in self._deliveries:
+            task.add_done_callback(self._delivered)
+
+    def _delivered(self, task: AnyTask) -> None:
+        """Fail with what ends a message loop, or is lost: AutoGen tells no team of it."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, Exception):
+            self._fail(error)
+
+    def _watch_calls(self, task: AnyTask | None) -> None:
+        if task is not None and private.gathers_calls(task):
+            task.add_done_callback(self._called)
+
+    def _called(self, task: AnyTask) -> None:
+        """Fail with what a tool call has raised: its agent waits for the calls' end, for ever."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if not isinstance(error, (KeyboardInterrupt, SystemExit)):  # raised through the loop
+            self._on_failure(error)
 
     def _observe_process(self, task: AnyTask) -> None:
         if private.is_executing_code():
@@ -147,6 +181,9 @@ class Stage:
         if is_own and not self.journal.reads(envelope.message):
             return
         found = private.delivery(runtime, envelope)
+        if not found.is_sent:
+            self._deliveries.add(task)
+            task.add_done_callback(self._deliveries.discard)
         if not is_own:
             self.shared.note(task, found)
             if self.journal.is_closed and self.refuse is not None:

@@ -33,8 +33,18 @@ def at_once(coro: Coroutine[Any, Any, T]) -> T:
     """The outcome of a coroutine; in the loop's own thread it must not wait.
 
     Raises:
-        RuntimeError: It waits. It was closed.
+        RuntimeError: It waits; it was closed. Or it has raised what is no `Exception`, and would
+            end more than itself.
     """
+    try:
+        return _outcome(coro)
+    except (Exception, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        raise RuntimeError(f"{coro!r} has raised {error!r}") from error
+
+
+def _outcome(coro: Coroutine[Any, Any, T]) -> T:
     if _hand.call is not None:
         return cast(T, _hand.call(coro))
     try:
@@ -77,9 +87,11 @@ class Waiting:
 
     def _run(self) -> None:
         _hand.call = self._wait
-        self._work()
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
-            self._loop.call_soon_threadsafe(self._on_end)
+        try:
+            self._work()
+        finally:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+                self._loop.call_soon_threadsafe(self._on_end)
 
     def _wait(self, coro: Coroutine[Any, Any, T]) -> T:
         # Not `run_coroutine_threadsafe`: cancelled, it does not wait until the task has ended.

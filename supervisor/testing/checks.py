@@ -12,7 +12,8 @@ from autogen_agentchat.messages import TextMessage
 from autogen_core import CancellationToken
 
 from supervisor._supervisor import Supervisor
-from supervisor.testing.scenario import REASON, SECONDS, Attempt, Runnable, Scenario, Stop, Way
+from supervisor.testing.agreement import Agreement
+from supervisor.testing.scenario import SECONDS, Attempt, Runnable, Scenario, Stop, Way
 from supervisor.testing.settled import assert_settled, has_taken, said
 
 Line = tuple[str, str]
@@ -38,20 +39,22 @@ def check_stopped(attempt: Attempt, whole: Whole, stops: Sequence[Stop]) -> None
     if {way for _, way in stops} == {Way.DRAIN}:
         assert result is not None
         assert attempt.seconds < SECONDS, "the turn did not end in DRAIN: it had to be cancelled"
+    attempt.agreement.check(attempt.team, attempt.run.result)
     if attempt.scenario.restarts:
         return
-    if result is not None and result.stop_reason == REASON:
-        _check_task(attempt, result)
+    _check_task(attempt)
     _check_said(attempt.scenario, said(attempt.team), whole.said, "the stop")
 
 
-def _check_task(attempt: Attempt, result: TaskResult) -> None:
-    given = any(message.id == attempt.task.id for message in result.messages)
-    taken = has_taken(attempt.team, attempt.task)
+def _check_task(attempt: Attempt) -> None:
+    run, taken = attempt.run, has_taken(attempt.team, attempt.task)
+    assert run.result is not None
+    given = any(message.id == attempt.task.id for message in run.result.messages)
     assert given == taken, (
         f"the result {'holds' if given else 'does not hold'} the task, and the team "
         f"{'has' if taken else 'has not'} taken it"
     )
+    assert run.has_taken_task == taken, f"has_taken_task is {run.has_taken_task}"
 
 
 def _check_said(scenario: Scenario, now: list[Line], whole: list[Line], after: str) -> None:
@@ -87,7 +90,7 @@ async def check_following(attempt: Attempt, whole: Whole, stops: Sequence[Stop])
 async def _begin_anew(attempt: Attempt, whole: Whole) -> None:
     team = attempt.team
     await _reset(team)
-    await _follow(team, attempt.task)
+    await _follow(team, attempt.task, Agreement(team))
     _check_said(attempt.scenario, said(team), whole.said, "a reset and a run")
     assert len(said(team)) == len(whole.said), f"after a reset, the team said {said(team)}"
     assert_settled(team)
@@ -101,7 +104,7 @@ async def _go_on(attempt: Attempt, team: Runnable, whole: Whole) -> None:
     while is_first or (len(said(team)) < len(whole.said) and not scenario.restarts):
         is_first = False
         before = said(team)
-        result = await _follow(team, _next_task(attempt, team, whole))
+        result = await _follow(team, _next_task(attempt, team, whole), attempt.agreement)
         is_further = len(said(team)) > len(before) or scenario.restarts or not whole.said
         assert is_further, f"the run that follows adds nothing ({result.stop_reason})"
     assert_settled(team)
@@ -122,17 +125,22 @@ def _had_begun_tools(attempt: Attempt, whole: Whole) -> bool:
 
 
 def _next_task(attempt: Attempt, team: Runnable, whole: Whole) -> TextMessage | str | None:
-    if attempt.scenario.restarts or not has_taken(team, attempt.task):
+    if attempt.scenario.restarts:
+        return None if attempt.run.has_taken_task else attempt.task
+    if not has_taken(team, attempt.task):
         return attempt.task
     return None if len(said(team)) < len(whole.said) else "Once more"
 
 
-async def _follow(team: Runnable, task: TextMessage | str | None) -> TaskResult:
+async def _follow(
+    team: Runnable, task: TextMessage | str | None, agreement: Agreement
+) -> TaskResult:
     result: TaskResult | None = None
     async with Supervisor(signals={}) as sup:
         result = await sup.stream(team, task, timeout=SECONDS)
     assert result is not None
     assert result.stop_reason != f"Stopped after {SECONDS:g} s", "the run that follows hangs"
+    agreement.check(team, result)
     return result
 
 

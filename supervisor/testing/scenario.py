@@ -19,6 +19,7 @@ from supervisor._supervisor import Supervisor
 from supervisor.autogen.run import Run
 from supervisor.events import Rung
 from supervisor.settings import Ladder
+from supervisor.testing.agreement import Agreement
 from supervisor.testing.settled import said
 from supervisor.testing.steps import Steps
 from supervisor.testing.tools import ToolLog
@@ -102,6 +103,7 @@ class Attempt:
         self.scenario = scenario
         self.team = team
         self.task = TextMessage(content=scenario.task, source="user")
+        self.agreement = Agreement(team)
         self.steps = Steps()
         self.seconds = 0.0
         """How long the run took."""
@@ -109,6 +111,7 @@ class Attempt:
         """How many steps were taken when the loop over its events was left, or had ended."""
         self._said_at_call: list[int] = []
         self._token = CancellationToken()
+        self._run: Run | None = None
         self._reader: asyncio.Task[TaskResult | None] | None = None
         self._wants_to_leave = False
 
@@ -124,7 +127,7 @@ class Attempt:
             with self.steps as steps:
                 for step, way in stops:
                     steps.before(step, self._call(sup, way))
-                run = sup.stream(self.team, self.task, cancellation_token=self._token)
+                run = self._run = sup.stream(self.team, self.task, cancellation_token=self._token)
                 leaves = any(way is Way.BREAK for _, way in stops)
                 self._reader = asyncio.create_task(self._iterate(run) if leaves else run)
                 await asyncio.wait([self._reader])
@@ -168,6 +171,12 @@ class Attempt:
         if self._reader is None or self._reader.cancelled():
             return None
         return self._reader.result()
+
+    @property
+    def run(self) -> Run:
+        """The run that was made."""
+        assert self._run is not None
+        return self._run
 
     @property
     def said_at_calls(self) -> list[int]:

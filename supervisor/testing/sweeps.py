@@ -76,10 +76,10 @@ async def sweep(
 
     Nothing is at work and nothing was left half done (`assert_settled`); neither the loop nor the
     log complains; no tool call that had finished is made again; the result holds the task exactly
-    if the team has taken it; what the team holds is what an uninterrupted run begins with. Runs
-    that follow go on, and once the team has said as much as in an uninterrupted run, it has said
-    the same (except after a turn in which a tool had been started). Its state can be saved, and it
-    can be reset.
+    if the team has taken it, and all that the team has heard in that run, in its order; what the
+    team holds is what an uninterrupted run begins with. Runs that follow go on, and once the team
+    has said as much as in an uninterrupted run, it has said the same (except after a turn in which
+    a tool had been started). Its state can be saved, and it can be reset.
 
     Args:
         scenario: What is stopped.

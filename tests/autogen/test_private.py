@@ -497,6 +497,30 @@ async def test_a_tool_call_is_a_task_of_execute_tool_call() -> None:
     assert {kind_of(coro) for coro, _ in created if coro.cr_code is code} == {Kind.CALL}
 
 
+async def test_what_gathers_the_tool_calls_is_told_by_its_name() -> None:
+    """`_process_model_result` waits for a turn's calls in a task of `_execute_tool_calls`."""
+    gathering = list[bool]()
+
+    async def wait() -> str:
+        tasks = asyncio.all_tasks()
+        gathering.append(any(private.gathers_calls(task) for task in tasks))
+        return "found"
+
+    await scripted("ann", [calls("wait")], wait).run(task="go")
+    assert gathering == [True]
+
+
+async def test_to_whom_a_swarm_has_handed_off() -> None:
+    """Its manager, by the topic's type and the team's id, has the thread and the names."""
+    ann = AssistantAgent("ann", ScriptedModel([wanted("transfer_to_user")]), handoffs=["user"])
+    swarm = Swarm([ann], termination_condition=HandoffTermination("user"))
+    assert private.handed_off(swarm) is None
+    await swarm.run(task="go")
+    assert private.handed_off(swarm) == ("user", ["ann"])
+    await swarm.reset()
+    assert private.handed_off(swarm) is None
+
+
 async def test_a_tool_calls_task_returns_call_and_result() -> None:
     """What the task of a tool call returns is the call, and a `FunctionExecutionResult`."""
     gate = Gate()

@@ -149,7 +149,7 @@ async def test_nested_around_a_tool_call(way: str) -> None:
 
 
 async def test_nothing_but_the_result_after_the_stop() -> None:
-    """A burst of buffered chunks ends where the stop came; the result holds the messages seen."""
+    """A burst of buffered chunks ends where the stop came; the result holds what the team does."""
     seen: list[object] = []
     async with Supervisor(signals={}) as sup:
         async for event in sup.stream(team(Agent("a"), Streaming(n=2000), turns=2), "go"):
@@ -164,7 +164,7 @@ async def test_nothing_but_the_result_after_the_stop() -> None:
     result = seen[-1]
     assert isinstance(result, TaskResult)
     assert result.stop_reason == "Enough"
-    assert contents(result) == ["go", "done"]
+    assert contents(result) == ["go", "done", "done"]
 
 
 async def test_a_time_limit() -> None:

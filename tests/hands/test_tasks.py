@@ -47,6 +47,7 @@ class Stage:
     def __init__(self) -> None:
         self.engines: list[tuple[AnyTask, str]] = []
         self.children: list[tuple[AnyTask, str]] = []
+        self.deliveries: list[tuple[AnyTask, AnyTask]] = []
         self.scope = Scope(kind_of, self)
         self.tracker = Tracker(asyncio.get_running_loop())
         self.may_end = asyncio.Event()
@@ -59,6 +60,10 @@ class Stage:
     def observe_child(self, call: AnyTask, coro: Any) -> None:
         """Note what tool calls start."""
         self.children.append((call, coro.__name__))
+
+    def observe_delivery(self, handler: AnyTask, task: AnyTask) -> None:
+        """Note whom handlers pass their messages on to."""
+        self.deliveries.append((handler, task))
 
     def __enter__(self) -> Stage:
         self.tracker.hold()

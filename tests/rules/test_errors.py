@@ -10,7 +10,14 @@ from signal import Signals
 
 import pytest
 
-from supervisor.errors import Quarantined, SettingsError, Stopped, SupervisorError, UsageError
+from supervisor.errors import (
+    HandedOff,
+    Quarantined,
+    SettingsError,
+    Stopped,
+    SupervisorError,
+    UsageError,
+)
 from supervisor.events import Rung, StopRequest
 
 REQUEST = StopRequest(reason="SIGTERM", rung=Rung.DRAIN, signal=Signals.SIGTERM)
@@ -63,6 +70,8 @@ def test_sentence_says_what_to_do(error: BaseException) -> None:
     [
         (SettingsError, ValueError),
         (UsageError, RuntimeError),
+        (HandedOff, UsageError),
+        (HandedOff, ValueError),
         (Quarantined, Exception),
     ],
 )

@@ -46,6 +46,7 @@ from supervisor.autogen.private.runtimes import (
 )
 from supervisor.autogen.private.tasks import (
     HANDLER_ERROR,
+    gathers_calls,
     has_begun,
     is_executing_code,
     kind_of,
@@ -59,6 +60,7 @@ from supervisor.autogen.private.teams import (
     Group,
     free,
     given_runtime,
+    handed_off,
     is_team,
     team_id,
 )
@@ -82,7 +84,9 @@ __all__ = [
     "carried",
     "delivery",
     "free",
+    "gathers_calls",
     "given_runtime",
+    "handed_off",
     "has_begun",
     "is_autogens",
     "is_executing_code",

@@ -79,6 +79,18 @@ def kind_of(coro: Any) -> Kind:
     return kind if is_it(code) else _WORK
 
 
+_GATHERING: Final = "AssistantAgent._process_model_result.<locals>._execute_tool_calls"
+
+
+def gathers_calls(task: asyncio.Task[Any]) -> bool:
+    """Whether a task waits for the tool calls of an `AssistantAgent`'s turn.
+
+    Where one of them raises, this task ends without the word that its agent waits for.
+    """
+    code: CodeType | None = getattr(task.get_coro(), "cr_code", None)
+    return code is not None and code.co_qualname == _GATHERING
+
+
 def has_begun(coro: Any) -> bool:
     """Whether a coroutine has been resumed at least once."""
     return inspect.getcoroutinestate(coro) != inspect.CORO_CREATED

@@ -16,8 +16,8 @@ from autogen_agentchat.base import (
     OrTerminationCondition,
     TerminationCondition,
 )
-from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage
-from autogen_agentchat.teams import BaseGroupChat
+from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, HandoffMessage
+from autogen_agentchat.teams import BaseGroupChat, Swarm
 from autogen_agentchat.teams._group_chat._base_group_chat_manager import BaseGroupChatManager
 from autogen_agentchat.teams._group_chat._chat_agent_container import ChatAgentContainer
 from autogen_agentchat.teams._group_chat._graph._digraph_group_chat import GraphFlowManager
@@ -315,6 +315,21 @@ def given_runtime(team: object) -> SingleThreadedAgentRuntime | None:
         runtime = team._runtime
         return runtime if isinstance(runtime, SingleThreadedAgentRuntime) else None
     return None
+
+
+def handed_off(team: object) -> tuple[str, list[str]] | None:
+    """To whom a Swarm has handed off last, who is no member of it; and who are."""
+    if not isinstance(team, Swarm) or not isinstance(team._runtime, SingleThreadedAgentRuntime):
+        return None
+    found = team._runtime._instantiated_agents
+    key = AgentId(team._group_chat_manager_topic_type, team._team_id)
+    manager = found.get(key)
+    if not isinstance(manager, SwarmGroupChatManager):
+        return None
+    thread = reversed(manager._message_thread)
+    target = next((item.target for item in thread if isinstance(item, HandoffMessage)), None)
+    names = manager._participant_names
+    return None if target is None or target in names else (target, names)
 
 
 def free(team: object) -> None:
