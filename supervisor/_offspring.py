@@ -24,6 +24,7 @@ from supervisor.adoption import Adoption
 from supervisor.log import reporter
 from supervisor.processes import Killed, Processes
 from supervisor.settings import Children
+from supervisor.table import has_children
 
 _REPORT_SECONDS: Final = 0.2  # for what is told of them at the very end
 
@@ -155,7 +156,7 @@ class Offspring:
             becomes: Whether a fresh interpreter can be had here.
         """
         processes = self.processes
-        if processes is None or not processes.may_be():
+        if processes is None or not (processes.has_found or has_children()):
             return
         if becomes:
             with contextlib.suppress(OSError):

@@ -81,7 +81,7 @@ _ORDERS, _BELL = 0, 1  # its fds
 _IS_FILE: Final = os.path.isfile(__file__)  # noqa: PTH113 - pathlib is too much for the guard
 _ROOT: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
 _START: Final = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from supervisor import guard; guard.main()"
+    "import sys; sys.path.append(sys.argv[1]); from supervisor import guard; guard.main()"
 )
 
 
@@ -431,6 +431,7 @@ class _Watch:
             self._send(STACKS)
             time.sleep(_STACKS_SECONDS)
         victims = halting.stop_all(self._kin, _is_spared)
+        halting.kill(victims)  # before it: who waits for its end is to find none of them
         also = f" and {len(victims)} that it had started" if victims else ""
         # Last: in a file that it does not append to, what it writes next would be over this.
         if self._has_stderr:
@@ -438,7 +439,7 @@ class _Watch:
             _say_on_its_stderr(self._pid, why)
         self._send(signal.SIGKILL)
         # What it has started meanwhile is in its group or session, where it leads one.
-        halting.kill([*victims, *halting.stop_all(self._kin, _is_spared)])
+        halting.kill(halting.stop_all(self._kin, _is_spared))
 
     def _why(self) -> str:
         unread = self._estimate.unread.signals

@@ -49,9 +49,13 @@ def stop_all(kin: Kin, is_spared: Callable[[Row], bool]) -> list[Row]:
 
 
 def kill(rows: Sequence[Row]) -> None:
-    """Kill them, and wait a moment for them to be gone."""
+    """Kill them; does not wait."""
     for row in rows:
         table.send(row, signal.SIGKILL)
+
+
+def wait(rows: Sequence[Row]) -> None:
+    """Wait a moment for those that were killed to be gone."""
     deadline = time.monotonic() + _WAIT_SECONDS
     for row in rows:
         _wait(row, deadline)

@@ -6,7 +6,7 @@ late, for then they are orphans that nobody can tell from others. So the process
 (`exec`): that ends every other thread, and keeps the pid and the children. What it becomes kills
 whoever descends from it, and ends as it was told to end.
 
-It is a fresh interpreter with next to no imports, as the guard is: 15 ms, and only where there were
+It is a fresh interpreter with next to no imports, as the guard is, and only where there were
 children. Where Python cannot be started so (an embedded one; no guard was started either) the
 process looks once more by itself.
 """
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _ROOT: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
 _START: Final = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from supervisor import last_look as it; it.main()"
+    "import sys; sys.path.append(sys.argv[1]); from supervisor import last_look as it; it.main()"
 )
 
 
@@ -104,7 +104,9 @@ def main() -> NoReturn:
     try:
         kin = kin_from_words(os.getpid(), words)
         spared = set(_read(helpers))
-        halting.kill(halting.stop_all(kin, lambda row: row.ident in spared))
+        found = halting.stop_all(kin, lambda row: row.ident in spared)
+        halting.kill(found)
+        halting.wait(found)
     finally:
         _end(int(status))
 

@@ -84,6 +84,8 @@ class Processes:
         self._is_program = is_program
         self._reaped = _reaped()
         self._kin = self._made(roots, takes_daemons=takes_daemons)
+        self.has_found = False
+        """Whether a look has ever found any."""
         self._seeing = threading.RLock()  # a signal handler may come back to it
         self._begun = threading.Lock()
         self._told: frozenset[Ident] = frozenset()
@@ -138,7 +140,9 @@ class Processes:
     def see(self, rows: Table) -> list[Row]:
         """Do what `look` does with a table that was read."""
         with self._seeing:
-            return self._kin.look(rows, self.helpers())
+            found = self._kin.look(rows, self.helpers())
+        self.has_found = self.has_found or bool(found)
+        return found
 
     def helpers(self) -> frozenset[int]:
         """The pids of multiprocessing's helpers."""
@@ -206,7 +210,10 @@ class Processes:
         """
         began = time.monotonic()
         patience = min(seconds / 2, _PATIENCE_SECONDS)
-        _wait(self.terminate(), began + patience)
+        found = self.terminate()
+        if not found:
+            return []
+        _wait(found, began + patience)
         killed = self._kill()
         _wait(list(killed), began + 2 * patience)
         return list(killed.values())

@@ -39,6 +39,9 @@ def run(
     it was found. The deadline of a stop holds in any case, also while the interpreter waits for
     threads at its end.
 
+    A stop by a signal leaves no process behind that the program has started, but for daemons: see
+    `children` of `Supervisor`.
+
     PID 1, as in a container, splits in two before: the program becomes a child, with a pid of its
     own, of the process that was called. That one passes signals on, reaps orphans, and gives the
     child's status as its own. Where threads or child processes exist already it does not split,

@@ -1,7 +1,7 @@
 """The process table at one moment, and a signal for exactly one process of it.
 
-On Linux it is read from /proc, one small file for each process: 5 ms for two hundred. psutil reads
-it elsewhere; here it would have to be imported, by a process that is being stopped, and by the two
+On Linux it is read from /proc, one small file for each process. psutil reads the table
+elsewhere; here it would have to be imported, by a process that is being stopped, and by the two
 small ones that look after it (`guard`, `last_look`). For these this module imports next to nothing.
 
 A process is never told by its pid alone, which may be another's by now, but by pid and start time.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import logging
 import math
 import multiprocessing
 import os
@@ -177,6 +178,9 @@ def leaves(
             raise ValueError("of main")
 
     atexit.register(_tell_who_is_there)
+    logger = logging.getLogger("supervisor")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(_Teller())
     ladder = Ladder(drain=0.8, cancel=0.5, abandon=math.inf) if is_endless else LADDER
     run(main, loop=loop, ladder=ladder, **(settings or {}))
 
@@ -189,6 +193,15 @@ def _stubborn(tool: Callable[[], Any]) -> agents.Work:
         await task
 
     return work
+
+
+class _Teller(logging.Handler):
+    """Tells which daemons the log names."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell."""
+        if "daemons" in record.__dict__:
+            tell("daemons", names=record.__dict__["daemons"])
 
 
 def _tell_who_is_there() -> None:

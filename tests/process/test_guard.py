@@ -240,6 +240,29 @@ def test_what_it_kills_leaves_no_child() -> None:
         assert re.search(rb"killed process \d+ and [2-5] that it had started\n", it.stderr)
 
 
+def test_what_it_kills_leaves_no_orphan() -> None:
+    """One whose parent had ended before: it is in the session that the program leads."""
+    script = """
+    import subprocess
+    async def main(sup):
+        shell = ["sh", "-c", "sleep 300 > /dev/null & echo $!"]
+        pid = int(subprocess.check_output(shell))
+        print(f"<pid {pid}>", flush=True)
+        hold()
+    run(main, ladder=LADDER)
+    """
+    with program(script) as it:
+        orphan = psutil.Process(int(it.line_with("pid").split()[1]))
+        it.until("ready")
+        it.signal(signal.SIGTERM)
+        try:
+            assert it.wait() == -signal.SIGKILL
+            assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
+        finally:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                orphan.kill()
+
+
 def _group(process: psutil.Process) -> int | None:
     with contextlib.suppress(ProcessLookupError):
         return os.getpgid(process.pid)

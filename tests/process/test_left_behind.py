@@ -106,12 +106,14 @@ def test_who_had_to_be_killed_is_named(server: Server) -> None:
         assert all(str(pid) in child.stderr for pid in pids), child.story()
 
 
-def test_a_daemon_is_left(server: Server) -> None:
-    """It has left its parent and its session to outlive us."""
+def test_a_daemon_is_left_and_named(server: Server) -> None:
+    """It has left its parent and its session to outlive us; one line of the log says who it is."""
     with _leaver(server, loop="asyncio", tool="daemon") as (child, pids):
         child.signal(signal.SIGINT)
         assert child.wait() == -signal.SIGINT, child.story()
         assert _left(child, pids) == pids, child.story()
+        (line,) = child.facts("daemons")
+        assert [int(name.split()[0]) for name in line["names"]] == pids, child.story()
 
 
 @on_each_loop
@@ -131,6 +133,15 @@ def test_they_are_left_where_that_is_asked_for(server: Server) -> None:
         child.signal(signal.SIGINT)
         assert child.wait() == -signal.SIGINT, child.story()
         assert _left(child, pids) == pids, child.story()
+
+
+def test_without_a_guard_none_is_left_either(server: Server) -> None:
+    """The process looks for the last time by itself."""
+    settings = {"guard": False}
+    with _leaver(server, loop="asyncio", tool="refuses", settings=settings) as (child, pids):
+        child.signal(signal.SIGINT)
+        assert child.wait() == -signal.SIGINT, child.story()
+        assert _left(child, pids) == [], child.story()
 
 
 def test_what_a_host_starts_behind_run_is_left_alone(server: Server) -> None:
