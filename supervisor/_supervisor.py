@@ -111,6 +111,10 @@ class Supervisor:
             default under `supervisor.run`. "end": these too; on Linux the process adopts orphans
             for that. "leave", the default in a block: none but those of AutoGen's local code
             executor; from ABANDON on all the same, where the process is being ended.
+        fast_path: Whether streamed events take the fast path on the runtimes that AutoGen's teams
+            make for themselves: nothing is prepared for logs and traces that nobody reads, and
+            chunks go straight to the output where nobody could tell. False leaves AutoGen's
+            runtimes as they are.
 
     Raises:
         SettingsError: A setting cannot be.
@@ -131,6 +135,7 @@ class Supervisor:
         guard: bool = False,
         ready_file: str | os.PathLike[str] | None = None,
         children: Children = "leave",
+        fast_path: bool = True,
     ) -> None:
         if ladder is not None and not isinstance(ladder, Ladder):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise SettingsError("ladder", "give a Ladder, as Ladder(drain=5, cancel=2)", ladder)
@@ -139,6 +144,9 @@ class Supervisor:
         self._handled = frozenset[int](self._signals)
         self._state = _State.NEW
         self._course = Course(self._ladder, exits=exits, crew=self)
+        if not isinstance(fast_path, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise SettingsError("fast_path", "give True or False", fast_path)
+        self._fast_path = fast_path
         self._wants_guard = guard
         self._ready_file = ReadyFile(ready_file) if ready_file is not None else None
         self._exiting_at = math.inf
@@ -176,6 +184,11 @@ class Supervisor:
     def ladder(self) -> Ladder:
         """The seconds of each rung, as they are in force."""
         return self._ladder
+
+    @property
+    def fast_path(self) -> bool:
+        """Whether streamed events take the fast path."""
+        return self._fast_path
 
     @property
     def rung(self) -> Rung:

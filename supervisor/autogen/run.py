@@ -29,6 +29,7 @@ from autogen_core import CancellationToken
 from supervisor.autogen import conclusion, continuing, quarantine, results
 from supervisor.autogen.channel import Channel, Event, Item, Role, role
 from supervisor.autogen.conclusion import Conclusion
+from supervisor.autogen.fastpath import FastPath
 from supervisor.autogen.readers import Readers, Reading
 from supervisor.autogen.settling import Settling, seconds_alone
 from supervisor.autogen.stage import Stage
@@ -60,6 +61,11 @@ class Host(Protocol):
     @property
     def ladder(self) -> Ladder:
         """The seconds of a stop that only this run makes."""
+        ...
+
+    @property
+    def fast_path(self) -> bool:
+        """Whether runs take the fast path."""
         ...
 
     @property
@@ -127,7 +133,8 @@ class Run(Coroutine[Any, Any, TaskResult]):
         self._request: StopRequest | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         agent = team if isinstance(team, ChatAgent) else None
-        self._stage = Stage(agent, self._between_turns, self._fail)
+        self._fast_path = FastPath(team, self._take) if host.fast_path else None
+        self._stage = Stage(agent, self._between_turns, self._fail, self._fast_path)
         self._settling: Settling | None = None
         self._conclusion: Conclusion | None = None
         self._waiting: Waiting | None = None  # while the conclusion waits
@@ -456,6 +463,8 @@ class Run(Coroutine[Any, Any, TaskResult]):
         if before is not None:
             await before.until_settled()
         stream = self._team.run_stream(cancellation_token=self._stage.token, **self._options)
+        if self._fast_path is not None:
+            self._fast_path.begin(stream)
         try:
             async for event in stream:
                 if role(event) is _RESULT:
@@ -468,6 +477,10 @@ class Run(Coroutine[Any, Any, TaskResult]):
             # Also of a generator that waits at its `yield`: its clean-up is part of the run.
             if hasattr(stream, "aclose"):
                 await stream.aclose()
+
+    def _take(self, event: Any) -> bool:
+        """Take an event past the driver, where the driver would take it and not wait for room."""
+        return self._phase is _ACTIVE and self._channel.offer(event)
 
     # -- the end --------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from typing import Any
 from autogen_core import SingleThreadedAgentRuntime
 
 from supervisor.autogen import hush, private, sharing
+from supervisor.autogen.fastpath import FastPath
 from supervisor.autogen.journal import Journal
 from supervisor.autogen.private import Engine
 from supervisor.autogen.reach import reach
@@ -25,6 +26,7 @@ class Stage:
         agent: The agent that is run; None where a team is.
         on_boundary: Called where a turn has ended, in the step in which the next would begin.
         on_failure: Called with an error after which AutoGen would wait for ever.
+        fast_path: Taken on the runtimes of its teams; None takes AutoGen's way.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class Stage:
         agent: object | None,
         on_boundary: Callable[[], None],
         on_failure: Callable[[BaseException], None],
+        fast_path: FastPath | None = None,
     ) -> None:
         self.token = SupervisedToken()
         self.journal = Journal(agent, on_boundary)
@@ -46,6 +49,7 @@ class Stage:
         """Called with a handler that begins after the journal was closed."""
         self._on_failure = on_failure
         self._deliveries: set[AnyTask] = set()  # handlers of what was published; no chunks
+        self._fast_path = fast_path
         self._runtimes: set[int] = set()  # the id()s of its own ones
         self._executions: list[AnyTask] = []  # each has started a process that runs code
         self._expired: list[Processes] = []
@@ -178,6 +182,8 @@ class Stage:
         self, task: AnyTask, runtime: SingleThreadedAgentRuntime, envelope: Any
     ) -> None:
         is_own = id(runtime) in self._runtimes
+        if is_own and self._fast_path is not None:
+            self._fast_path.note(task, id(runtime), envelope)
         if is_own and not self.journal.reads(envelope.message):
             return
         found = private.delivery(runtime, envelope)
@@ -197,6 +203,8 @@ class Stage:
         self._runtimes.add(engine.id)
         team = private.starter()
         if team is not None:
+            if self._fast_path is not None:
+                self._fast_path.open(team, engine.id, task)
             self.journal.start_engine(team, self.scope.root(asyncio.current_task()))
 
 

@@ -68,6 +68,8 @@ class Scenario:
         reloads: Whether, at every third step, a fresh team that has loaded the stopped one's state
             goes on in its place. For what saves all that it holds: AutoGen's tools, filters,
             selectors and societies do not.
+        fast_path: Whether its runs take the supervisor's fast path. It is off unless told, for it
+            changes the number of steps, which then depends on who logs and traces.
         name: What errors call it.
     """
 
@@ -78,6 +80,7 @@ class Scenario:
     restarts: bool = False
     resets: bool = True
     reloads: bool = False
+    fast_path: bool = False
     name: str = "the scenario"
 
     @contextlib.asynccontextmanager
@@ -123,7 +126,8 @@ class Attempt:
         """
         self._watch_tools()
         begun = asyncio.get_running_loop().time()
-        async with Supervisor(signals={}, ladder=Ladder(drain=SECONDS)) as sup:
+        ladder, fast_path = Ladder(drain=SECONDS), self.scenario.fast_path
+        async with Supervisor(signals={}, ladder=ladder, fast_path=fast_path) as sup:
             with self.steps as steps:
                 for step, way in stops:
                     steps.before(step, self._call(sup, way))

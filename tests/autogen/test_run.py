@@ -184,7 +184,10 @@ async def test_after_an_agents_exception_the_team_can_be_used() -> None:
 
 
 async def test_an_exception_in_a_loop_comes_out_at_its_end() -> None:
-    """A loop over a run sees the events before the exception, and then the exception."""
+    """A loop over a run sees the events before the exception, and then the exception.
+
+    On the fast path it sees one more: `test_fastpath.py` has that.
+    """
 
     async def count(events: AsyncIterable[object]) -> None:
         async for event in events:
@@ -194,7 +197,7 @@ async def test_an_exception_in_a_loop_comes_out_at_its_end() -> None:
     with pytest.raises(RuntimeError):
         await count(team(Failing(chunks=3)).run_stream(task="go"))
     bare, seen = seen, []
-    async with Supervisor(signals={}) as sup:
+    async with Supervisor(signals={}, fast_path=False) as sup:
         with pytest.raises(RuntimeError, match="the agent's own"):
             await count(sup.stream(team(Failing(chunks=3)), "go"))
     assert seen == bare

@@ -43,9 +43,9 @@ WAYS: dict[str, Callable[[Supervisor, Run, asyncio.Task[TaskResult]], object]] =
 }
 
 
-async def _stop_at(step: int, group: RoundRobinGroupChat, way: str) -> bool:
+async def _stop_at(step: int, group: RoundRobinGroupChat, way: str, *, fast_path: bool) -> bool:
     """Stop a run of the team at this step; whether it had ended before."""
-    async with Supervisor(signals={}) as sup:
+    async with Supervisor(signals={}, fast_path=fast_path) as sup:
         run = sup.stream(group, "go")
         task = asyncio.create_task(run)
         at_step(step, lambda: WAYS[way](sup, run, task))
@@ -58,15 +58,16 @@ async def _stop_at(step: int, group: RoundRobinGroupChat, way: str) -> bool:
     return result.stop_reason != "Enough"
 
 
+@pytest.mark.parametrize("fast_path", [True, False])
 @pytest.mark.parametrize("way", list(WAYS))
 @pytest.mark.parametrize("kind", list(TEAMS))
-async def test_stopped_at_every_step(kind: str, way: str) -> None:
+async def test_stopped_at_every_step(kind: str, way: str, fast_path: bool) -> None:
     """Wherever a stop comes, the run is settled, and the team's next run is whole."""
     asyncio.get_running_loop().set_debug(False)  # which takes a stack of each task
     found = asyncio.all_tasks()
     for step in range(0, LAST, EVERY):
         group = TEAMS[kind]()
-        was_over = await _stop_at(step, group, way)
+        was_over = await _stop_at(step, group, way, fast_path=fast_path)
         assert asyncio.all_tasks() == found, f"at step {step}"
         await assert_goes_on(group, ANSWERS)
         if was_over:

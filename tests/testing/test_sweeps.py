@@ -7,6 +7,7 @@ and takes a thousand pairs of stops. `STEPS_SEED=…` draws the sample that fail
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 
 import pytest
 
@@ -15,6 +16,10 @@ from supervisor.testing.sweeps import WAYS
 from tests.testing.teams import scenarios
 
 SCENARIOS = scenarios()
+FAST = {name: dataclasses.replace(found, fast_path=True) for name, found in SCENARIOS.items()}
+# The fast path changes which steps there are: where a stop may come is another place.
+paths = pytest.mark.parametrize("found", [SCENARIOS, FAST], ids=["autogen's path", "fast path"])
+Scenarios = dict[str, Scenario]
 SMALL = ("agent", "one with tools", "pair")
 LARGE = [name for name in SCENARIOS if name not in SMALL]
 
@@ -28,21 +33,30 @@ async def swept(scenario: Scenario, **options: object) -> None:
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
 @pytest.mark.parametrize("name", SMALL)
-async def test_small_ones_at_every_step(name: str, way: Way) -> None:
+@paths
+async def test_small_ones_at_every_step(found: Scenarios, name: str, way: Way) -> None:
     """Wherever the stop comes, all holds."""
-    await swept(SCENARIOS[name], ways=[way])
+    await swept(found[name], ways=[way])
 
 
 @pytest.mark.parametrize("name", LARGE)
-async def test_large_ones_at_some_steps(name: str) -> None:
+@paths
+async def test_large_ones_at_some_steps(found: Scenarios, name: str) -> None:
     """A sample of all steps and ways."""
-    await swept(SCENARIOS[name], sample=24)
+    await swept(found[name], sample=12)
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-async def test_stopped_twice(name: str) -> None:
+@paths
+async def test_stopped_twice(found: Scenarios, name: str) -> None:
     """A second, stronger stop while the first is being made."""
-    await swept(SCENARIOS[name], ways=[], pairs=8)
+    await swept(found[name], ways=[], pairs=4)
+
+
+async def test_the_fast_path_has_fewer_steps() -> None:
+    """A sweep takes the fast path only where it is told to."""
+    slow, fast = await count_steps(SCENARIOS["pair"]), await count_steps(FAST["pair"])
+    assert fast < slow
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -61,14 +75,16 @@ def test_steps_are_the_same_on_both_loops(name: str) -> None:
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
 @pytest.mark.parametrize("name", LARGE)
-async def test_large_ones_at_every_step(name: str, way: Way) -> None:
+@paths
+async def test_large_ones_at_every_step(found: Scenarios, name: str, way: Way) -> None:
     """Wherever the stop comes, all holds."""
-    await swept(SCENARIOS[name], ways=[way])
+    await swept(found[name], ways=[way])
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", SCENARIOS)
-async def test_many_pairs(name: str) -> None:
+@paths
+async def test_many_pairs(found: Scenarios, name: str) -> None:
     """A thousand pairs of stops."""
-    await swept(SCENARIOS[name], ways=[], pairs=1000)
+    await swept(found[name], ways=[], pairs=1000)

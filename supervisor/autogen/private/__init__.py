@@ -44,6 +44,7 @@ from supervisor.autogen.private.runtimes import (
     delivery,
     waiting,
 )
+from supervisor.autogen.private.shortcut import Shortcut, Sink, is_read_bare
 from supervisor.autogen.private.tasks import (
     HANDLER_ERROR,
     gathers_calls,
@@ -64,6 +65,7 @@ from supervisor.autogen.private.teams import (
     is_team,
     team_id,
 )
+from supervisor.autogen.private.telemetry import Telemetry
 
 __all__ = [
     "HANDLER_ERROR",
@@ -81,6 +83,9 @@ __all__ = [
     "GroupChatTermination",
     "McpRequest",
     "SharedRuntime",
+    "Shortcut",
+    "Sink",
+    "Telemetry",
     "carried",
     "delivery",
     "free",
@@ -90,6 +95,7 @@ __all__ = [
     "has_begun",
     "is_autogens",
     "is_executing_code",
+    "is_read_bare",
     "is_team",
     "kind_of",
     "mcp_can_ask",

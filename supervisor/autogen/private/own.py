@@ -12,6 +12,12 @@ from collections.abc import Iterator
 from types import CodeType, FunctionType
 from typing import Final
 
+_DECORATED: Final = {
+    ("event.<locals>.decorator.<locals>.wrapper", "autogen_core._routed_agent"),
+    ("contextmanager.<locals>.helper", "contextlib"),
+}
+"""What decorators in AutoGen's own source make of a method, by its code's name and its module."""
+
 _MOST: Final = 500  # objects that are looked at, to find AutoGen's function behind others
 
 
@@ -31,6 +37,12 @@ class Method:
         self._plain: object = self  # as none that is found
         self._followed: object = self
 
+    def is_itself(self, found: object) -> bool:
+        """Whether this is AutoGen's own function, with nothing around it but its own decorator."""
+        if found is not self._plain and self._is_own(found):
+            self._plain = found
+        return found is self._plain
+
     def is_plain(self, kind: type | None = None) -> bool:
         """Whether a class has AutoGen's own function here: not wrapped, replaced or overridden.
 
@@ -39,10 +51,11 @@ class Method:
         Args:
             kind: A subclass; None for the class that defines the method.
         """
-        found = getattr(kind or self._cls, self._name, None)
-        if found is not self._plain and self._is_own(found):
-            self._plain = found
-        return found is self._plain
+        return self.is_itself(getattr(kind or self._cls, self._name, None))
+
+    def is_plain_of(self, thing: object) -> bool:
+        """Whether an object has it: neither its class nor itself has another one."""
+        return self._name not in vars(thing) and self.is_plain(type(thing))
 
     def is_inherited(self, kind: type) -> bool:
         """Whether a subclass does here what AutoGen's class does, perhaps behind wrappers."""
@@ -60,10 +73,12 @@ class Method:
         return None if found is self._followed else found
 
     def _is_own(self, found: object) -> bool:
-        if not isinstance(found, FunctionType):
+        if type(found) is not FunctionType:  # `isinstance` takes a proxy for what it wraps
             return False
-        is_named = found.__code__.co_qualname == self._qualname
-        return is_named and found.__globals__.get("__name__") == self._module
+        names = (found.__code__.co_qualname, found.__globals__.get("__name__"))
+        if names in _DECORATED:
+            return self._is_own(_attribute(found, "__wrapped__"))
+        return names == (self._qualname, self._module)
 
 
 def _reached(function: object) -> Iterator[object]:
