@@ -1,4 +1,9 @@
-"""What a streamed event costs more than with `team.run_stream`: paired runs, median ratio."""
+"""What a streamed event, and a short run, cost beside `run_stream` with a token: median ratios.
+
+AutoGen is given a `CancellationToken`, for who wants to stop a run by AutoGen alone passes one. The
+ways are taken in turn within one process, and their processor time is compared. Under "AutoGen's
+path" the supervisor has `fast_path=False`.
+"""
 
 from __future__ import annotations
 
@@ -7,54 +12,107 @@ import gc
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+
+from autogen_agentchat.agents import BaseChatAgent
+from autogen_agentchat.base import ChatAgent, Team
+from autogen_core import CancellationToken
 
 from benchmarks._bench import LOOPS, Streamer, result, team_of
 from supervisor import Supervisor
 
-PAIRS = int(sys.argv[1]) if len(sys.argv) > 1 else 40
-CHUNKS = 1_000
-PAUSE = 1e-7  # a turn of the loop for each chunk, as with a model
+ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 12
+PAUSE = 1e-7  # a step of the loop for each chunk, as with a model
+CHUNKS = 600
+
+Runnable = Team | ChatAgent
+Way = Callable[[Runnable], AsyncIterator[object]]
 
 
-async def _seconds(events: AsyncIterator[object]) -> float:
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What is run.
+
+    Args:
+        name: What it is called.
+        make: Makes what is run.
+        runs: How many runs make one measurement.
+        units: How many things cost what was measured.
+    """
+
+    name: str
+    make: Callable[[], Runnable]
+    runs: int = 1
+    units: int = CHUNKS
+
+
+def team(chunks: int, pause: float = PAUSE) -> Callable[[], Runnable]:
+    """A team of one that streams."""
+    return lambda: team_of(Streamer(chunks, pause))
+
+
+def agent(chunks: int) -> Callable[[], BaseChatAgent]:
+    """The agent alone."""
+    return lambda: Streamer(chunks, 0.0)
+
+
+CASES = (
+    Case(name="a team's streamed event", make=team(CHUNKS)),
+    Case(name="a team's event in a burst", make=team(CHUNKS, 0.0)),
+    Case(name="a team's run of three chunks", make=team(3), runs=30, units=30),
+    Case(name="a single agent's event", make=agent(4 * CHUNKS), units=4 * CHUNKS),
+    Case(name="a single agent's run of three chunks", make=agent(3), runs=100, units=100),
+)
+
+
+async def seconds_of(case: Case, way: Way) -> float:
+    """The processor time of a case, for each of its units."""
+    made = [case.make() for _ in range(case.runs)]
     gc.collect()
     begun = time.process_time()
-    async for _ in events:
-        pass
-    return time.process_time() - begun
+    for each in made:
+        async for _ in way(each):
+            pass
+    return (time.process_time() - begun) / case.units
 
 
-async def compare(pause: float) -> tuple[float, float]:
-    """The median ratio of the pairs, and AutoGen's median seconds for an event."""
-    ratios: list[float] = []
-    stock: list[float] = []
-    async with Supervisor(signals={}) as sup:
-        for pair in range(PAIRS + 2):
-            alone: Callable[[], AsyncIterator[object]] = lambda: team_of(  # noqa: E731
-                Streamer(CHUNKS, pause)
-            ).run_stream(task="x")
-            ours: Callable[[], AsyncIterator[object]] = lambda: aiter(  # noqa: E731
-                sup.stream(team_of(Streamer(CHUNKS, pause)), "x")
-            )
-            order = (alone, ours) if pair % 2 else (ours, alone)
-            took = {way: await _seconds(way()) for way in order}
-            if pair >= 2:  # the first ones warm up
-                ratios.append(took[ours] / took[alone])
-                stock.append(took[alone])
-    return statistics.median(ratios), statistics.median(stock) / CHUNKS
+async def compare(case: Case) -> dict[str, list[float]]:
+    """The processor times by the way, a value for each round."""
+    took: dict[str, list[float]] = {}
+    async with Supervisor(signals={}) as sup, Supervisor(signals={}, fast_path=False) as plain:
+        ways: dict[str, Way] = {
+            "AutoGen": lambda it: it.run_stream(task="x", cancellation_token=CancellationToken()),
+            "supervised": lambda it: aiter(sup.stream(it, "x")),
+            "AutoGen's path": lambda it: aiter(plain.stream(it, "x")),
+        }
+        order = list(ways)
+        for number in range(ROUNDS + 1):
+            order = order[1:] + order[:1]
+            found = {name: await seconds_of(case, ways[name]) for name in order}
+            if number:  # the first one warms up
+                for name, seconds in found.items():
+                    took.setdefault(name, []).append(seconds)
+    return took
+
+
+def figure(stock: Sequence[float], ours: Sequence[float]) -> str:
+    """A ratio, and what it is in microseconds."""
+    ratio = statistics.median(mine / bare for mine, bare in zip(ours, stock, strict=True))
+    more = statistics.median(mine - bare for mine, bare in zip(ours, stock, strict=True))
+    return f"{ratio:.2f} times AutoGen's ({more * 1e6:+.1f} us)"
 
 
 def main() -> None:
     """Measure on both loops."""
-    for name, factory in LOOPS.items():
-        for kind, pause in (("streamed", PAUSE), ("burst", 0.0)):
+    for loop, factory in LOOPS.items():
+        for case in CASES:
             with asyncio.Runner(loop_factory=factory) as runner:
-                ratio, each = runner.run(compare(pause))
-            result(
-                f"cost of a {kind} event, {name}",
-                f"{(ratio - 1) * 100:+.1f} % (AutoGen alone {each * 1e6:.0f} us, {PAIRS} pairs)",
-            )
+                took = runner.run(compare(case))
+            stock = took["AutoGen"]
+            ours, plain = figure(stock, took["supervised"]), figure(stock, took["AutoGen's path"])
+            alone = f"AutoGen alone {statistics.median(stock) * 1e6:.0f} us"
+            result(f"{case.name}, {loop}", f"{ours}; without the fast path {plain}; {alone}")
 
 
 if __name__ == "__main__":
