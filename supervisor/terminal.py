@@ -33,13 +33,16 @@ import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator
 from types import MethodType
-from typing import Any, Final, Protocol, TextIO, TypeVar
+from typing import Any, Final, Protocol, TextIO, TypeVar, runtime_checkable
 from weakref import WeakKeyDictionary
 
 T = TypeVar("T")
 
 _AT_ONCE: Final = 512  # reads in one step of the loop: of a pipe, bytes
 _BLOCK: Final = 4096  # what a terminal holds of a line at most
+
+_NO_LINE: Final = "the input was ended (Ctrl-D) and no line was typed; catch EOFError to go on"
+_NOBODY: Final = "stdin has ended and nobody can answer; run it where somebody can type"
 
 _Turns = deque[asyncio.Future[None]]
 
@@ -52,6 +55,15 @@ class Token(Protocol):
 
     def link_future(self, future: asyncio.Future[Any], /) -> asyncio.Future[Any]:
         """Have a future cancelled with the token."""
+        ...
+
+
+@runtime_checkable
+class _RunToken(Token, Protocol):
+    """The token of a supervised run."""
+
+    def fail(self, error: BaseException, /) -> bool:
+        """Have the run fail with this error; false where there is none."""
         ...
 
 
@@ -69,7 +81,8 @@ async def read_input(prompt: str = "", cancellation_token: Token | None = None) 
         The line, without its end.
 
     Raises:
-        EOFError: Stdin has ended, or the terminal is gone.
+        EOFError: Stdin has ended (Ctrl-D), or the terminal is gone. In a supervised run it is the
+            run that raises this: an agent that waits for input cannot go on without.
         asyncio.CancelledError: The waiting was cancelled; no line was taken.
 
     Example:
@@ -77,6 +90,15 @@ async def read_input(prompt: str = "", cancellation_token: Token | None = None) 
         user = UserProxyAgent("user", input_func=read_input)
         ```
     """
+    try:
+        return await _ask(prompt, cancellation_token)
+    except EOFError as error:
+        if isinstance(cancellation_token, _RunToken) and cancellation_token.fail(error):
+            await cancellation_token.link_future(asyncio.get_running_loop().create_future())
+        raise
+
+
+async def _ask(prompt: str, cancellation_token: Token | None) -> str:
     stdin = sys.stdin
     if not _is_readable_in_loop(stdin):
         call = asyncio.ensure_future(asyncio.to_thread(input, prompt))
@@ -220,7 +242,7 @@ def _read(fd: int, size: int) -> bytes | None:
 def _take(held: bytearray, stdin: TextIO) -> str:
     """Take the line off what is held; at the end of the file, what there is of it."""
     if not held:
-        raise EOFError("stdin has ended and nobody can answer; run it where somebody can type")
+        raise EOFError(_NO_LINE if stdin.isatty() else _NOBODY)
     line, _, rest = bytes(held).partition(b"\n")
     held[:] = rest
     return line.removesuffix(b"\r").decode(stdin.encoding, stdin.errors or "strict")

@@ -37,6 +37,7 @@ class Stage:
         fast_path: FastPath | None = None,
     ) -> None:
         self.token = SupervisedToken()
+        self.token.on_failure = on_failure
         self.journal = Journal(agent, on_boundary)
         self.scope = Scope(private.kind_of, self)
         self.engines: dict[AnyTask, Engine] = {}

@@ -47,6 +47,8 @@ class SupervisedToken(CancellationToken):
         self._limit = 64
         self.reason: str | None = None
         """Why it was cancelled, once it is."""
+        self.on_failure: Callable[[BaseException], None] | None = None
+        """Has the run fail whose token this is; None where it is no run's."""
 
     def bind(self, loop: asyncio.AbstractEventLoop, thread: int | None = None) -> None:
         """Name the loop, and the thread that it runs in; None is this one."""
@@ -73,6 +75,19 @@ class SupervisedToken(CancellationToken):
     def is_cancelled(self) -> bool:
         """Whether `cancel()` was called."""
         return self._is_cancelled
+
+    def fail(self, error: BaseException) -> bool:
+        """Have the run fail with this error, past the agent that has met it; in its loop.
+
+        An agent of AutoGen's would make other errors of it, and its runtime log each of them.
+
+        Returns:
+            Whether there is a run; it is cancelled soon, and this token with it.
+        """
+        if self.on_failure is None or self._loop is None:
+            return False
+        self._loop.call_soon(self.on_failure, error)
+        return True
 
     def add_callback(self, callback: Callable[[], None]) -> None:
         """Have a function called when the token is cancelled; at once if it is already."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import logging
 import os
 import sys
 import threading
@@ -14,7 +16,7 @@ from autogen_agentchat.messages import UserInputRequestedEvent
 from autogen_agentchat.teams import RoundRobinGroupChat
 from autogen_core import CancellationToken
 
-from supervisor import read_input
+from supervisor import Supervisor, read_input
 from tests.holders.stops import run_again, stop, words
 
 by_stop_and_cancel = pytest.mark.parametrize("way", ["sup.stop", "task.cancel"])
@@ -100,6 +102,24 @@ async def test_read_input_answers(keyboard: int) -> None:
     result = await run_again(_team(read_input), "go")
     assert words(result) == ["go", "answer"]
     assert any(isinstance(m, UserInputRequestedEvent) for m in result.messages)
+
+
+@pytest.mark.parametrize("is_team", [True, False], ids=["team", "agent"])
+async def test_the_end_of_the_input_is_one_plain_error(
+    is_team: bool, keyboard: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Ctrl-D comes out of the run as EOFError, nothing is logged, and the user is asked again."""
+    user = UserProxyAgent("user_proxy", input_func=read_input)
+    team = RoundRobinGroupChat([user], max_turns=1) if is_team else user
+    typed, sys.stdin = sys.stdin, io.TextIOWrapper(io.FileIO(os.devnull))
+    async with Supervisor(signals={}) as sup:
+        with sys.stdin, pytest.raises(EOFError, match="nobody can answer") as caught:
+            await sup.stream(team, "go")
+        sys.stdin = typed
+        os.write(keyboard, b"answer\n")
+        assert words(await sup.stream(team)) == ["answer"]
+    assert caught.value.__cause__ is None
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 class _Asked:
