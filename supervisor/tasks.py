@@ -13,6 +13,10 @@ at any depth, nested teams included. A task factory reads it and notes the task 
   class that can hold a team, and misses the user's own;
 - `Task.get_context()` would need no factory, but exists from Python 3.12 on.
 
+The factory never raises by itself. What goes wrong in it would come out where AutoGen creates the
+task, often in a message loop, which ends by that while its team waits for ever. So the run is told
+of it, and ends.
+
 The factory is installed only while runs are active, and calls the one that it found. It costs a
 dictionary entry a task; finished tasks are forgotten whenever the dictionary has doubled.
 
@@ -32,13 +36,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
+import logging
 import weakref
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 from weakref import WeakKeyDictionary
 
 from .errors import UsageError
+from .log import reporter
 
 AnyTask = asyncio.Task[Any]
 AnyFactory = Callable[..., Any]
@@ -68,7 +74,11 @@ class Kind(enum.Enum):
 _WORK, _CALL, _SELECTION, _HANDLER = Kind.WORK, Kind.CALL, Kind.SELECTION, Kind.HANDLER
 _ENGINE, _SHIELDED, _PROCESS = Kind.ENGINE, Kind.SHIELDED, Kind.PROCESS
 _STARTED = (Kind.WORK, Kind.SELECTION, Kind.CALL, Kind.PROCESS)
+_NOTHING: Final[tuple[Kind, Any]] = (Kind.WORK, None)
 _AT_WORK = (Kind.DRIVER, Kind.HANDLER, *_STARTED)
+
+Classify = Callable[[Any], tuple[Kind, Any]]
+"""Given a coroutine, says what the task does that is being created; and more, for the observer."""
 
 Owner = Callable[[Any, "Scope | None"], "Scope | None"]
 """Given a coroutine and the scope of its context, says in which scope its task belongs.
@@ -80,7 +90,7 @@ Asked of coroutines without a scope, and of message loops.
 class Observer(Protocol):
     """Is told of the tasks of a run that mean something, before their first step."""
 
-    def observe(self, kind: Kind, task: AnyTask, coro: Any) -> None:
+    def observe(self, kind: Kind, task: AnyTask, coro: Any, more: Any) -> None:
         """A task of any kind but WORK was created."""
         ...
 
@@ -111,11 +121,11 @@ class Scope:
     """The tasks created in the context of one run.
 
     Args:
-        classify: Says what a coroutine is.
+        classify: Says what a task does.
         observer: Told of each task that is more than work.
     """
 
-    def __init__(self, classify: Callable[[Any], Kind], observer: Observer) -> None:
+    def __init__(self, classify: Classify, observer: Observer) -> None:
         self.classify = classify
         self._observer = observer
         # What each does, and on whose behalf: the root is the handler that started it, directly
@@ -124,8 +134,10 @@ class Scope:
         self._limit = 64
         self.is_hushed = False  # the log records of handlers that we cancelled are ours to drop
         self.is_interrupted: Callable[[], bool] = lambda: False  # and of those that a signal has
+        self.on_failure: Callable[[Exception], None] = _log
+        """Called where it could not be told what a task does, in the midst of its creation."""
 
-    def note(self, task: AnyTask, kind: Kind, coro: Any) -> None:
+    def note(self, task: AnyTask, kind: Kind, coro: Any, more: Any = None) -> None:
         """Remember a task that was just created in this scope."""
         entries = self._entries
         if kind is _WORK or kind is _CALL or kind is _SELECTION or kind is _PROCESS:
@@ -139,7 +151,7 @@ class Scope:
         else:
             entries[task] = (kind, task)
         if kind is not _WORK:
-            self._observer.observe(kind, task, coro)
+            self._observer.observe(kind, task, coro, more)
         if len(entries) > self._limit:
             self._forget_done()
 
@@ -227,12 +239,17 @@ class Tracker:
     ) -> Any:
         context = options.get("context") if options else None
         scope = found = SCOPE.get() if context is None else context.get(SCOPE)
-        kind = _WORK if scope is None else scope.classify(coro)
-        if self._owner is not None and (scope is None or kind is _ENGINE):
-            scope = self._owner(coro, found)
-            if scope is not found:
-                options["context"] = _within(scope, context)
-                kind = _WORK if scope is None else scope.classify(coro)
+        kind, more = _NOTHING
+        try:
+            if scope is not None:
+                kind, more = scope.classify(coro)
+            if self._owner is not None and (scope is None or kind is _ENGINE):
+                scope = self._owner(coro, found)
+                if scope is not found:
+                    options["context"] = _within(scope, context)
+                    kind, more = _NOTHING if scope is None else scope.classify(coro)
+        except Exception as error:  # noqa: BLE001 - whoever creates the task would get it
+            _failed(found, error)
         if scope is None:
             return self._make(asyncio.Task, loop, coro, options)
         if self.wrap is None and self._found is None and kind is not _SHIELDED:
@@ -240,7 +257,10 @@ class Tracker:
         else:
             cls = ShieldedTask if kind is _SHIELDED else asyncio.Task
             task = self._make(cls, loop, coro if self.wrap is None else self.wrap(coro), options)
-        scope.note(task, kind, coro)
+        try:
+            scope.note(task, kind, coro, more)
+        except Exception as error:  # noqa: BLE001 - the same
+            _failed(scope, error)
         return task
 
     def _make(
@@ -253,6 +273,15 @@ class Tracker:
         if self._found is not None:
             return self._found(loop, coro, **options)
         return cls(coro, loop=loop, **options)
+
+
+def _log(error: Exception) -> None:
+    event = "task of AutoGen's not followed"
+    reporter.event(event, level=logging.ERROR, exc_info=error)
+
+
+def _failed(scope: Scope | None, error: Exception) -> None:
+    (_log if scope is None else scope.on_failure)(error)
 
 
 def _within(scope: Scope | None, context: Context | None) -> Context:

@@ -7,6 +7,7 @@ most workbenches start another one for the tool within it.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from autogen_core import FunctionCall
@@ -22,17 +23,29 @@ class Call:
     Args:
         task: The task of AutoGen's that carries it out.
         coro: Its coroutine, before its first step.
+        call: What is called.
         agent: The name of the agent that makes it, where that is known.
+        is_handoff: Whether it hands off to another agent.
     """
 
-    def __init__(self, task: AnyTask, coro: Any, agent: str | None = None) -> None:
+    def __init__(
+        self,
+        task: AnyTask,
+        coro: Any,
+        call: FunctionCall,
+        agent: str | None = None,
+        *,
+        is_handoff: bool = False,
+    ) -> None:
+        self.call = call
         self.agent = agent
+        self.is_handoff = is_handoff
+        self.made_by = asyncio.current_task()
+        """The task in which the calls of one request are made."""
         self._task = task
         self._coro = coro
         self._children: list[Any] = []
         self._has_started: bool | None = None
-        self.call: FunctionCall
-        self.call, self.is_handoff = private.tool_call(coro)
 
     def add_child(self, coro: Any) -> None:
         """Note a task that it has started, by its coroutine."""
@@ -64,7 +77,8 @@ class Call:
         """What the tool has answered; None where it did not."""
         if not self._task.done() or self._task.cancelled() or self._task.exception() is not None:
             return None
-        _, result = self._task.result()
+        found = self._task.result()
+        result = found[-1] if isinstance(found, tuple) else None  # a wrapper may answer anything
         return result if isinstance(result, FunctionExecutionResult) else None
 
 

@@ -8,6 +8,7 @@ whether it was handled or not; what comes later has not.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, cast
 
@@ -70,9 +71,13 @@ class Journal:
         if turn is not None:
             self._within[private.team_id(team)] = turn
 
-    def call(self, task: AnyTask, coro: Any, root: AnyTask | None) -> None:
-        """A tool is called, on behalf of a handler."""
-        call = self._calls[task] = Call(task, coro, self.agent_at(root))
+    def call(self, task: AnyTask, coro: Any, frame: Any, root: AnyTask | None) -> None:
+        """A tool is called, on behalf of a handler; this frame creates its task."""
+        by = asyncio.current_task()  # of each request another one
+        number = sum(call.made_by is by for call in self._calls.values())
+        made, is_handoff = private.tool_call(frame, number)
+        call = Call(task, coro, made, self.agent_at(root), is_handoff=is_handoff)
+        self._calls[task] = call
         turn = self._turns.get(cast(AnyTask, root))
         if turn is not None and not self.is_closed:
             turn.calls.append(call)
@@ -82,9 +87,8 @@ class Journal:
         if task in self._calls:
             self._calls[task].add_child(coro)
 
-    def select(self, coro: Any) -> None:
-        """A manager selects the next speaker."""
-        manager = private.selecting_manager(coro)
+    def select(self, manager: Any) -> None:
+        """A manager selects the next speaker; None is one that is not known."""
         chat = self._chats.get(manager.id.key) if manager is not None else None
         if chat is not None and not self.is_closed:
             chat.select()

@@ -26,7 +26,7 @@ from autogen_agentchat.base import ChatAgent, TaskResult, Team
 from autogen_agentchat.messages import BaseChatMessage, TextMessage
 from autogen_core import CancellationToken
 
-from supervisor.autogen import conclusion, continuing, quarantine, results
+from supervisor.autogen import conclusion, continuing, private, quarantine, results
 from supervisor.autogen.channel import Channel, Event, Item, Role, role
 from supervisor.autogen.conclusion import Conclusion
 from supervisor.autogen.fastpath import FastPath
@@ -414,6 +414,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
         try:
             quarantine.refuse_given_up(self._team)
             continuing.refuse_handed_off(self._team, self.name, self._options["task"])
+            private.refuse_replaced()
             self._host.admit(self)
         except BaseException as error:
             self._phase, self._error = Phase.DONE, error
@@ -421,6 +422,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
         loop = self._loop = asyncio.get_running_loop()
         self._stage.open(self._team, loop)
         self._stage.scope.is_interrupted = self._is_signalled
+        self._stage.scope.on_failure = self._lose_track
         self._phase = Phase.ACTIVE
         self._start_driver(loop)
         self._heed_caller()
@@ -494,6 +496,18 @@ class Run(Coroutine[Any, Any, TaskResult]):
         self._error = driver.exception()
         self._blame_signal()
         self._leave_shared()
+
+    def _lose_track(self, cause: Exception) -> None:
+        """Fail, for it could not be told what one of the run's tasks does.
+
+        Called in the midst of AutoGen's code, so this is done in the loop's next step.
+        """
+        error = SupervisorError(
+            f"the run of {self.name!r} was ended, for it could not be told what one of its tasks "
+            f"does: {cause!r}; the traceback of that says whose code was looked at"
+        )
+        error.__cause__ = cause
+        cast(asyncio.AbstractEventLoop, self._loop).call_soon(self._fail, error)
 
     def _blame_signal(self) -> None:
         """Take a failure for the interruption that it is, where a signal is stopping us.

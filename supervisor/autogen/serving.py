@@ -75,7 +75,7 @@ class Serving:
     """
 
     def __init__(self, host: Host, runtime: Servable) -> None:
-        self._served = served(runtime, lambda coro: sharing.owner(coro, None) is not None)
+        self._served = served(runtime, sharing.is_of_a_run)
         self.name = type(runtime).__name__
         self._host = host
         self._phase = Phase.SERVING

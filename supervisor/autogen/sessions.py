@@ -24,14 +24,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 from weakref import WeakValueDictionary
 
 from supervisor.autogen import private
-from supervisor.autogen.private import kind_of
 from supervisor.autogen.requests import Streams, give_up
-from supervisor.tasks import AnyTask, Kind
+from supervisor.tasks import AnyTask
 
 
 class _Sessions:
@@ -43,7 +42,7 @@ class _Sessions:
 
     def __init__(self, tasks: Iterable[AnyTask]) -> None:
         tasks = list(tasks)
-        self.actors = [task for task in tasks if kind_of(task.get_coro()) is Kind.HELPER]
+        self.actors = [task for task in tasks if private.mcp_actor(task) is not None]
         self.readers = [task for task in tasks if _is_reader(task)] if self.actors else []
         """Those that pass on what the servers answer."""
 
@@ -91,7 +90,7 @@ def after_cancel() -> None:
     """Have all sessions of the loop forget those that were cancelled in this step."""
     found = _sessions()
     for actor in found.actors if found is not None else ():
-        names = _local_names(actor)
+        names = private.mcp_actor(actor) or {}
         if "self" in names:
             _withdraw(private.mcp_commands(names["self"]))
         if names.get("session") is not None:
@@ -107,11 +106,6 @@ def _withdraw(queue: asyncio.Queue[dict[str, Any]]) -> None:
     for command in [queue.get_nowait() for _ in range(queue.qsize())]:
         if not command["future"].done():
             queue.put_nowait(command)
-
-
-def _local_names(task: AnyTask) -> Mapping[str, Any]:
-    frame = getattr(task.get_coro(), "cr_frame", None)
-    return frame.f_locals if frame is not None else {}
 
 
 def _is_reader(task: AnyTask) -> bool:

@@ -38,18 +38,23 @@ def forget(scope: Scope, token: object) -> None:
 
 
 def owner(coro: Any, scope: Scope | None) -> Scope | None:
-    """The scope to which the task of a coroutine belongs.
+    """The scope to which the task belongs that is being created for a coroutine.
 
     Args:
-        coro: The coroutine, before its first step.
+        coro: The coroutine.
         scope: That of its context.
     """
-    kind = private.kind_of(coro)
-    if kind is Kind.HANDLER and scope is None:
-        return _addressee(private.delivery(*private.carried(coro)))
+    kind, frame = private.told(coro)
+    if kind is Kind.HANDLER and frame is not None and scope is None:
+        return _addressee(private.delivery(*private.carried(frame)))
     if kind is Kind.ENGINE and scope is not None and private.starter() is None:
         return None  # started by a tool, an agent, a user's function: no part of the run
     return scope
+
+
+def is_of_a_run(found: Delivery) -> bool:
+    """Whether a message belongs to a run."""
+    return _addressee(found) is not None
 
 
 def _addressee(found: Delivery) -> Scope | None:

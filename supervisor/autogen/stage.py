@@ -39,7 +39,7 @@ class Stage:
         self.token = SupervisedToken()
         self.token.on_failure = on_failure
         self.journal = Journal(agent, on_boundary)
-        self.scope = Scope(private.kind_of, self)
+        self.scope = Scope(private.told, self)
         self.engines: dict[AnyTask, Engine] = {}
         """The runtimes that work for this run alone, by the task of their message loop."""
         self.shared = sharing.Shared(self.scope)
@@ -111,21 +111,21 @@ class Stage:
 
     # -- as an observer of the tasks ------------------------------------------------------------
 
-    def observe(self, kind: Kind, task: AnyTask, coro: Any) -> None:
+    def observe(self, kind: Kind, task: AnyTask, coro: Any, more: Any) -> None:
         """A task of the run was created that means something."""
         if kind is Kind.HANDLER:
-            self._observe_handler(task, *private.carried(coro))
+            self._observe_handler(task, *private.carried(more))
         elif kind is Kind.SELECTION:
-            self.journal.select(coro)
+            self.journal.select(private.selecting_manager(coro, more))
             if self.holds_back:  # another branch may still be at its turn; this one waits
                 task.cancel()
         elif kind is Kind.CALL:
-            self.journal.call(task, coro, self.scope.root(task))
+            self.journal.call(task, coro, more, self.scope.root(task))
             self._watch_calls(asyncio.current_task())
         elif kind is Kind.PROCESS:
             self._observe_process(task)
         elif kind is Kind.ENGINE:
-            self._observe_engine(task, coro)
+            self._observe_engine(task, private.message_loop(more))
         elif kind is Kind.DRIVER:
             self.journal.begin(task)
 
@@ -159,10 +159,9 @@ class Stage:
             self._on_failure(error)
 
     def _observe_process(self, task: AnyTask) -> None:
-        if private.is_executing_code():
-            others = [other for other in self._executions if not other.done() or _is_running(other)]
-            self._executions = [*others, task]
-            task.add_done_callback(self._observe_end)
+        others = [other for other in self._executions if not other.done() or _is_running(other)]
+        self._executions = [*others, task]
+        task.add_done_callback(self._observe_end)
 
     def _observe_end(self, task: AnyTask) -> None:
         """Look, just before a process that runs code is told to end, who has come of it."""
@@ -197,10 +196,10 @@ class Stage:
                 self.refuse(task)  # what a cancelled handler still says is not heard
         self.journal.deliver(found, task)
 
-    def _observe_engine(self, task: AnyTask, coro: Any) -> None:
+    def _observe_engine(self, task: AnyTask, context: Any) -> None:
         for ended in [other for other in self.engines if other.done()]:
             del self.engines[ended]  # nested teams start one each time they speak
-        engine = self.engines[task] = Engine(coro)
+        engine = self.engines[task] = Engine(context)
         self._runtimes.add(engine.id)
         team = private.starter()
         if team is not None:

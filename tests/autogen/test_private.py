@@ -85,7 +85,7 @@ from autogen_core.models import FunctionExecutionResult, LLMMessage, UserMessage
 
 import supervisor
 from supervisor.autogen import private
-from supervisor.autogen.private import HANDLER_ERROR, Engine, Group, free, kind_of
+from supervisor.autogen.private import HANDLER_ERROR, Engine, Group, free
 from supervisor.autogen.private.teams import _NOT_STATE
 from supervisor.autogen.waiting import at_once
 from supervisor.autopsy import frames_of
@@ -114,16 +114,28 @@ async def _at_work() -> AsyncGenerator[
         await running
 
 
-Created = list[tuple[Any, dict[str, Any]]]
+@dataclasses.dataclass
+class _Made:
+    """A task that was created."""
+
+    coro: Any
+    given: dict[str, Any]
+    """What its coroutine was given."""
+    kind: Kind
+    names: dict[str, Any]
+    """Of the function of AutoGen's that creates it."""
+    starter: BaseGroupChat | None
 
 
 @contextmanager
-def _created() -> Generator[Created]:
-    """The coroutines that become tasks meanwhile, each with its names before its first step."""
-    loop, found = asyncio.get_running_loop(), Created()
+def _created() -> Generator[list[_Made]]:
+    """The tasks that are created meanwhile."""
+    loop, found = asyncio.get_running_loop(), list[_Made]()
 
     def make(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> Any:
-        found.append((coro, dict(coro.cr_frame.f_locals)))
+        kind, frame = private.told(coro)
+        names = dict(frame.f_locals) if frame is not None else {}
+        found.append(_Made(coro, dict(coro.cr_frame.f_locals), kind, names, private.starter()))
         return asyncio.Task(coro, loop=loop, **options)
 
     loop.set_task_factory(make)
@@ -133,8 +145,13 @@ def _created() -> Generator[Created]:
         loop.set_task_factory(None)
 
 
-def _names_of(created: Created, code: CodeType) -> list[dict[str, Any]]:
-    return [names for coro, names in created if getattr(coro, "cr_code", None) is code]
+def _names_of(created: list[_Made], kind: Kind) -> list[dict[str, Any]]:
+    return [made.names for made in created if made.kind is kind]
+
+
+def _delivered(created: list[_Made]) -> list[private.Delivery]:
+    handlers = _names_of(created, Kind.HANDLER)
+    return [private.delivery(names["self"], names["message_envelope"]) for names in handlers]
 
 
 async def _group(team: BaseGroupChat) -> Group:
@@ -178,13 +195,14 @@ async def test_background_tasks_are_the_handlers() -> None:
     assert not runtime_after._background_tasks
 
 
-async def test_run_is_the_message_loop() -> None:
-    """`RunContext._run` is the message loop; before its first step its frame knows `self`."""
+async def test_a_run_context_starts_the_message_loop() -> None:
+    """`RunContext` starts its message loop as it is made, and knows its runtime by then."""
     runtime = SingleThreadedAgentRuntime()
-    context = RunContext(runtime)
-    coro: Any = context._run_task.get_coro()
-    assert coro.cr_code is RunContext._run.__code__
-    assert coro.cr_frame.f_locals["self"] is context
+    with _created() as created:
+        context = RunContext(runtime)
+    assert [made.kind for made in created] == [Kind.ENGINE]
+    assert created[0].names["self"] is context
+    assert created[0].coro is context._run_task.get_coro()
     assert context._runtime is runtime
     await context.stop()
 
@@ -199,11 +217,13 @@ async def test_stopped_ends_the_message_loop() -> None:
     await context._run_task
 
 
-def test_run_stream_defines_stop_runtime() -> None:
-    """The task that waits for the runtime is `stop_runtime`, defined inside `run_stream`."""
-    codes = [c for c in BaseGroupChat.run_stream.__code__.co_consts if isinstance(c, CodeType)]
-    stop = next(code for code in codes if code.co_name == "stop_runtime")
-    assert "stop_when_idle" in stop.co_names
+async def test_run_stream_starts_one_task_that_waits_for_the_runtime() -> None:
+    """`run_stream` creates one task, `stop_runtime`; those that read its queue are futures."""
+    with _created() as created:
+        await team(Agent("a"), turns=1).run(task="go")
+    shielded = [made.coro.cr_code for made in created if made.kind is Kind.SHIELDED]
+    assert [code.co_name for code in shielded] == ["stop_runtime"]
+    assert "stop_when_idle" in shielded[0].co_names
 
 
 async def test_message_queue_counts_and_shuts() -> None:
@@ -319,53 +339,52 @@ async def test_a_failed_handler_is_logged_in_these_words(
     assert any(record.getMessage().startswith(HANDLER_ERROR) for record in caplog.records)
 
 
-def test_the_mcp_actor_is_run_actor_in_actor_py() -> None:
-    """The task that owns an MCP session runs `_run_actor` of a module `_actor`."""
+def _methods(*path: str) -> dict[str, str]:
+    """The methods in a file of AutoGen's extras, which need not be importable: their sources."""
     spec = importlib.util.find_spec("autogen_ext")
     assert spec is not None
     assert spec.submodule_search_locations is not None
-    path = Path(spec.submodule_search_locations[0]) / "tools" / "mcp" / "_actor.py"
-    tree = ast.parse(path.read_text())
-    names = {node.name for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef)}
-    assert "_run_actor" in names
+    source = Path(spec.submodule_search_locations[0]).joinpath(*path).read_text()
+    return {
+        f"{cls.name}.{node.name}": "".join((ast.get_source_segment(source, node) or "").split())
+        for cls in ast.walk(ast.parse(source))
+        if isinstance(cls, ast.ClassDef)
+        for node in cls.body
+        if isinstance(node, ast.AsyncFunctionDef)
+    }
 
 
-async def test_kinds() -> None:
-    """Each coroutine of AutoGen's that matters is known for what it does; others are work."""
+def test_initialize_starts_the_actor_of_an_mcp_session() -> None:
+    """The task that owns an MCP session is created by `initialize`, and runs `_run_actor`."""
+    methods = _methods("tools", "mcp", "_actor.py")
+    assert "create_task(self._run_actor())" in methods["McpSessionActor.initialize"]
+    assert "McpSessionActor._run_actor" in methods
 
-    async def work() -> None:
-        """Of the user's."""
+
+@pytest.mark.parametrize("name", ["_setup_functions", "_execute_code_dont_check_setup"])
+def test_the_local_executor_starts_its_process_in_a_task(name: str) -> None:
+    """The local executor starts its process by `create_task(create_subprocess_exec(...))`."""
+    methods = _methods("code_executors", "local", "__init__.py")
+    source = methods[f"LocalCommandLineCodeExecutor.{name}"]
+    assert "create_task(asyncio.create_subprocess_exec(" in source
+    assert source.count("create_task(") == 1
+
+
+async def test_tasks_of_others_are_work() -> None:
+    """A task that somebody else creates is work, whatever its coroutine is called."""
+    runtime: Any = SingleThreadedAgentRuntime()
 
     async def _run_actor() -> None:
-        """The user's as well, in spite of its name."""
+        """The user's, in spite of its name."""
 
-    runtime: Any = SingleThreadedAgentRuntime()
-    expected = {
-        runtime._process_send(None): Kind.HANDLER,
-        runtime._process_publish(None): Kind.HANDLER,
-        runtime._process_response(None): Kind.HANDLER,
-        asyncio.create_subprocess_exec("true"): Kind.PROCESS,
-        work(): Kind.WORK,
-        _run_actor(): Kind.WORK,
-    }
-    for coro, kind in expected.items():
-        assert kind_of(coro) is kind
-        coro.close()
-
-
-def test_the_local_executor_starts_its_process_in_a_task() -> None:
-    """The local executor starts its process by `create_task(create_subprocess_exec(...))`."""
-    spec = importlib.util.find_spec("autogen_ext")
-    assert spec is not None
-    assert spec.submodule_search_locations is not None
-    path = Path(spec.submodule_search_locations[0]) / "code_executors" / "local" / "__init__.py"
-    source = "".join(path.read_text().split())
-    assert "create_task(asyncio.create_subprocess_exec(" in source
-
-
-def test_a_process_that_anybody_else_starts_is_no_execution() -> None:
-    """Whether it is AutoGen's executor that starts a process is told by the frames."""
-    assert not private.is_executing_code()
+    with _created() as created:
+        own = asyncio.create_task(_run_actor())
+        process = asyncio.create_task(asyncio.create_subprocess_exec("true"))
+        handler = asyncio.create_task(runtime._process_publish(None))
+    assert {made.kind for made in created} == {Kind.WORK}
+    await own
+    await (await process).wait()
+    handler.cancel()
 
 
 def test_the_mcp_client_reads_its_server_in_stdout_reader() -> None:
@@ -380,23 +399,37 @@ def test_the_mcp_client_reads_its_server_in_stdout_reader() -> None:
 # -- messages on their way ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("name", "cls"),
-    [
-        ("_process_send", SendMessageEnvelope),
-        ("_process_publish", PublishMessageEnvelope),
-        ("_process_response", ResponseMessageEnvelope),
-    ],
-)
-async def test_a_handlers_frame_knows_runtime_and_envelope(name: str, cls: type) -> None:
-    """Before their first step the handlers' frames know `self` and `message_envelope`."""
+async def test_process_next_hands_each_envelope_to_a_task() -> None:
+    """`_process_next` creates a task for each message, and holds `self` and `message_envelope`."""
     group = team(Agent("a"), turns=1)
     with _created() as created:
         await group.run(task="go")
-    found = _names_of(created, getattr(SingleThreadedAgentRuntime, name).__code__)
-    assert found
+    found = _names_of(created, Kind.HANDLER)
     assert all(names["self"] is group._runtime for names in found)
-    assert all(isinstance(names["message_envelope"], cls) for names in found)
+    envelopes = {type(names["message_envelope"]) for names in found}
+    assert envelopes == {PublishMessageEnvelope, SendMessageEnvelope, ResponseMessageEnvelope}
+
+
+async def test_a_handler_at_work_is_known_by_its_coroutine() -> None:
+    """`handled` reads off a handler's coroutine what it delivers, before its first step too."""
+    async with _at_work() as (group, runtime):
+        [task] = runtime._background_tasks
+        found = private.handled(task.get_coro())
+    assert found is not None
+    assert (found.runtime, found.key) == (runtime, group._team_id)
+    assert isinstance(found.message, GroupChatRequestPublish)
+    envelope = PublishMessageEnvelope(
+        message="of a user's",
+        cancellation_token=CancellationToken(),
+        sender=None,
+        topic_id=TopicId("topic", "key"),
+        message_id="1",
+    )
+    coro = runtime._process_publish(envelope)
+    found = private.handled(coro)
+    coro.close()
+    assert found is not None
+    assert found.address == "topic"
 
 
 def _fields(cls: type) -> set[str]:
@@ -432,9 +465,7 @@ async def test_a_sent_message_is_one_of_a_key() -> None:
     token = CancellationToken()
     with _created() as created:
         await group.run(task="go", cancellation_token=token)
-    sent = _names_of(created, SingleThreadedAgentRuntime._process_send.__code__)
-    found = [private.delivery(names["self"], names["message_envelope"]) for names in sent]
-    starts = [d for d in found if isinstance(d.message, GroupChatStart)]
+    starts = [d for d in _delivered(created) if d.is_sent and isinstance(d.message, GroupChatStart)]
     assert [(d.key, d.is_sent, d.token is token) for d in starts] == [(group._team_id, True, True)]
 
 
@@ -443,8 +474,7 @@ async def test_what_a_team_says_to_itself() -> None:
     inner = RoundRobinGroupChat([Agent("b")], max_turns=1, name="inner")
     with _created() as created:
         group = await _group(team(Agent("a"), inner, turns=2))
-    published = _names_of(created, SingleThreadedAgentRuntime._process_publish.__code__)
-    found = [private.delivery(names["self"], names["message_envelope"]) for names in published]
+    found = [d for d in _delivered(created) if not d.is_sent]
     said: list[tuple[Any, str]] = [
         (type(d.message), d.address) for d in found if d.key == group.key
     ]
@@ -467,7 +497,7 @@ async def test_select_speaker_is_started_as_a_task() -> None:
         await group.run(task="go")
     assert isinstance(group._runtime, SingleThreadedAgentRuntime)
     manager = _manager(group._runtime)
-    selections = [names for coro, names in created if coro.cr_code.co_name == "select_speaker"]
+    selections = _names_of(created, Kind.SELECTION)
     assert [names["self"] for names in selections] == [manager, manager]
 
 
@@ -477,24 +507,23 @@ async def test_select_speaker_of_each_manager(make: Callable[[], BaseGroupChat])
     with _created() as created:
         group = await _group(make())
     assert group.has_turns
-    found = [coro for coro, _ in created if coro.cr_code.co_name == "select_speaker"]
-    assert found
-    assert all(kind_of(coro) is Kind.SELECTION for coro in found)
+    found = [made.kind for made in created if made.coro.cr_code.co_name == "select_speaker"]
+    assert set(found) == {Kind.SELECTION}
 
 
-async def test_a_tool_call_is_a_task_of_execute_tool_call() -> None:
-    """`_execute_tool_call` gets `tool_call` and `handoff_tools`, and returns call and result."""
+async def test_the_calls_of_a_request_are_gathered_in_their_order() -> None:
+    """Each call is a task of `_execute_tool_calls`, which holds them, and the handoffs' tools."""
     gate = Gate()
     gate.let_go.set()
     model = ScriptedModel([wanted("wait", "transfer_to_bob")])
     ann = AssistantAgent("ann", model, tools=[gate.wait], handoffs=[Handoff(target="bob")])
     with _created() as created:
         await ann.run(task="go")
-    code = AssistantAgent._execute_tool_call.__code__
-    found = _names_of(created, code)
-    assert [names["tool_call"].name for names in found] == ["wait", "transfer_to_bob"]
-    assert [tool.name for tool in found[0]["handoff_tools"]] == ["transfer_to_bob"]
-    assert {kind_of(coro) for coro, _ in created if coro.cr_code is code} == {Kind.CALL}
+    made = [made.given["tool_call"] for made in created if made.kind is Kind.CALL]
+    assert [call.name for call in made] == ["wait", "transfer_to_bob"]
+    for names in _names_of(created, Kind.CALL):
+        assert names["function_calls"] == made
+        assert [tool.name for tool in names["handoff_tools"]] == ["transfer_to_bob"]
 
 
 async def test_what_gathers_the_tool_calls_is_told_by_its_name() -> None:
@@ -546,7 +575,7 @@ async def test_the_function_calls_of_a_request_are_those_that_are_made() -> None
     ann = scripted("ann", [calls("wait")], gate.wait)
     with _created() as created:
         await ann.run(task="go")
-    made = _names_of(created, AssistantAgent._execute_tool_call.__code__)[0]["tool_call"]
+    made = _names_of(created, Kind.CALL)[0]["function_calls"][0]
     messages = private.messages_of(ann.model_context) or []
     assert any(made is call for message in messages for call in message.content)
 
@@ -556,22 +585,12 @@ async def test_starter_is_the_team_that_starts_its_runtime(way: str) -> None:
     """`run_stream` and `reset` call `SingleThreadedAgentRuntime.start` directly."""
     group = team(Agent("a"), turns=1)
     await group.run(task="go")
-    starters: list[object] = []
-    loop = asyncio.get_running_loop()
-
-    def make(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> Any:
-        if kind_of(coro) is Kind.ENGINE:
-            starters.append(private.starter())
-        return asyncio.Task(coro, loop=loop, **options)
-
-    loop.set_task_factory(make)
-    try:
+    with _created() as created:
         await (group.run(task="go") if way == "run" else group.reset())
         other = SingleThreadedAgentRuntime()
         other.start()
         await other.stop()
-    finally:
-        loop.set_task_factory(None)
+    starters = [made.starter for made in created if made.kind is Kind.ENGINE]
     assert starters == [group, None]
 
 
@@ -583,9 +602,9 @@ async def test_engine_shuts_and_settles_a_message_loop() -> None:
     runtime = SingleThreadedAgentRuntime()
     with _created() as created:
         runtime.start()
-    coro: Any = created[0][0]
-    engine = Engine(coro)
-    assert runtime._run_context is coro.cr_frame.f_locals["self"]
+    [context] = [names["self"] for names in _names_of(created, Kind.ENGINE)]
+    engine = Engine(context)
+    assert runtime._run_context is context
     await runtime.publish_message(GroupChatReset(), TopicId("nobody", "key"))
     assert len(engine.waiting()) == 1
     engine.close_intake()
@@ -817,9 +836,7 @@ async def test_magentic_one_asks_its_members_to_forget() -> None:
     """`_reenter_outer_loop` sends each member a `GroupChatReset`, and speaks to the group."""
     with _created() as created:
         group = await _group(magentic())
-    sent = _names_of(created, SingleThreadedAgentRuntime._process_send.__code__)
-    found = [private.delivery(names["self"], names["message_envelope"]) for names in sent]
-    resets = [d for d in found if isinstance(d.message, GroupChatReset)]
+    resets = [d for d in _delivered(created) if isinstance(d.message, GroupChatReset)]
     assert [group.name_at(d.address) for d in resets] == ["ann", "bob"]
 
 

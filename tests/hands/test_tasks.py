@@ -36,9 +36,10 @@ KINDS = {
 }
 
 
-def kind_of(coro: Any) -> Kind:
-    """A coroutine's kind, by its name."""
-    return KINDS.get(coro.cr_code.co_name, Kind.WORK)
+def classify(coro: Any) -> tuple[Kind, Any]:
+    """A coroutine's kind, by its name; and the name."""
+    name = coro.cr_code.co_name
+    return KINDS.get(name, Kind.WORK), name
 
 
 class Stage:
@@ -48,14 +49,14 @@ class Stage:
         self.engines: list[tuple[AnyTask, str]] = []
         self.children: list[tuple[AnyTask, str]] = []
         self.deliveries: list[tuple[AnyTask, AnyTask]] = []
-        self.scope = Scope(kind_of, self)
+        self.scope = Scope(classify, self)
         self.tracker = Tracker(asyncio.get_running_loop())
         self.may_end = asyncio.Event()
 
-    def observe(self, kind: Kind, task: AnyTask, coro: Any) -> None:
+    def observe(self, kind: Kind, task: AnyTask, coro: Any, more: Any) -> None:
         """Note the message loops."""
         if kind is Kind.ENGINE:
-            self.engines.append((task, coro.__name__))
+            self.engines.append((task, more))
 
     def observe_child(self, call: AnyTask, coro: Any) -> None:
         """Note what tool calls start."""

@@ -25,8 +25,10 @@ from autogen_agentchat.teams._group_chat._events import (
 )
 
 from supervisor.autogen.private.contexts import is_autogens, messages_of, put_messages
+from supervisor.autogen.private.creators import refuse_replaced, starter
 from supervisor.autogen.private.mcp import (
     McpRequest,
+    mcp_actor,
     mcp_can_ask,
     mcp_commands,
     mcp_forget_ended,
@@ -40,19 +42,19 @@ from supervisor.autogen.private.runtimes import (
     Delivery,
     Engine,
     SharedRuntime,
-    carried,
     delivery,
+    handled,
     waiting,
 )
 from supervisor.autogen.private.shortcut import Shortcut, Sink, is_read_bare
 from supervisor.autogen.private.tasks import (
     HANDLER_ERROR,
+    carried,
     gathers_calls,
     has_begun,
-    is_executing_code,
-    kind_of,
+    message_loop,
     selecting_manager,
-    starter,
+    told,
     tool_call,
 )
 from supervisor.autogen.private.teams import (
@@ -92,12 +94,12 @@ __all__ = [
     "gathers_calls",
     "given_runtime",
     "handed_off",
+    "handled",
     "has_begun",
     "is_autogens",
-    "is_executing_code",
     "is_read_bare",
     "is_team",
-    "kind_of",
+    "mcp_actor",
     "mcp_can_ask",
     "mcp_commands",
     "mcp_forget_ended",
@@ -106,11 +108,14 @@ __all__ = [
     "mcp_server",
     "mcp_tell_cancelled",
     "mcp_wrap_streams",
+    "message_loop",
     "messages_of",
     "put_messages",
+    "refuse_replaced",
     "selecting_manager",
     "starter",
     "team_id",
+    "told",
     "tool_call",
     "waiting",
 ]

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import inspect
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import FrameType
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -69,6 +69,17 @@ async def mcp_tell_cancelled(session: Any, request_id: int, reason: str) -> None
 def mcp_is_loaded() -> bool:
     """Whether anybody in the process can have a session of AutoGen's."""
     return "autogen_ext.tools.mcp._actor" in sys.modules
+
+
+def mcp_actor(task: asyncio.Task[Any]) -> Mapping[str, Any] | None:
+    """The local names of the actor that a task is, before its end; None if it is none."""
+    coro: Any = task.get_coro()
+    while inspect.iscoroutine(coro) and coro.cr_frame is not None:
+        if coro.cr_code.co_qualname == "McpSessionActor._run_actor":
+            names: Mapping[str, Any] = coro.cr_frame.f_locals
+            return names
+        coro = coro.cr_await
+    return None
 
 
 def mcp_commands(actor: Any) -> asyncio.Queue[dict[str, Any]]:

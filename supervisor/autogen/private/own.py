@@ -33,7 +33,7 @@ class Method:
         self._cls = cls
         self._name = name
         self._module = cls.__module__
-        self._qualname = f"{cls.__qualname__}.{name}"
+        self.qualname = f"{cls.__qualname__}.{name}"
         self._plain: object = self  # as none that is found
         self._followed: object = self
 
@@ -78,7 +78,7 @@ class Method:
         names = (found.__code__.co_qualname, found.__globals__.get("__name__"))
         if names in _DECORATED:
             return self._is_own(_attribute(found, "__wrapped__"))
-        return names == (self._qualname, self._module)
+        return names == (self.qualname, self._module)
 
 
 def _reached(function: object) -> Iterator[object]:

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 from autogen_core import AgentId, CancellationToken, SingleThreadedAgentRuntime
 from autogen_core._single_threaded_agent_runtime import (
@@ -33,16 +34,6 @@ class Delivery(NamedTuple):
     """The type of the agent that publishes it."""
 
 
-def carried(coro: Any) -> tuple[SingleThreadedAgentRuntime, Any]:
-    """The runtime of a HANDLER, and the envelope that it is about to deliver.
-
-    Args:
-        coro: Its coroutine, before its first step.
-    """
-    given = coro.cr_frame.f_locals
-    return given["self"], given["message_envelope"]
-
-
 def delivery(runtime: SingleThreadedAgentRuntime, envelope: Any) -> Delivery:
     """What an envelope of a runtime's holds."""
     if isinstance(envelope, PublishMessageEnvelope):
@@ -56,6 +47,22 @@ def delivery(runtime: SingleThreadedAgentRuntime, envelope: Any) -> Delivery:
     return Delivery(runtime, envelope.message, answering.key, answering.type, False, None)  # noqa: FBT003
 
 
+_HANDLERS: Final = ("_process_send", "_process_publish", "_process_response")
+
+
+def handled(coro: Any) -> Delivery | None:
+    """What the task of a handler delivers, by its coroutine.
+
+    None where that cannot be told: of a wrapper before its first step.
+    """
+    while inspect.iscoroutine(coro):  # what is in front of AutoGen's waits for it
+        if coro.cr_code.co_name in _HANDLERS and coro.cr_frame is not None:
+            given = coro.cr_frame.f_locals
+            return delivery(given["self"], given["message_envelope"])
+        coro = coro.cr_await
+    return None
+
+
 def waiting(runtime: SingleThreadedAgentRuntime) -> list[Delivery]:
     """The messages in a runtime's queue, the oldest first."""
     return [delivery(runtime, envelope) for envelope in cast(Any, runtime._message_queue)._queue]
@@ -65,11 +72,10 @@ class Engine:
     """A team's own runtime at work for one run: its message loop, its queue, its handlers.
 
     Args:
-        coro: The coroutine of its message loop, before its first step.
+        context: What its message loop belongs to.
     """
 
-    def __init__(self, coro: Any) -> None:
-        context: RunContext = coro.cr_frame.f_locals["self"]
+    def __init__(self, context: RunContext) -> None:
         self._context = context
         self._runtime = context._runtime
         # Typed as asyncio's of Python 3.11, which lacks what AutoGen's copy of 3.13's has.

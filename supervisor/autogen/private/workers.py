@@ -21,7 +21,7 @@ from typing import Any, Final, Protocol
 
 from autogen_core import AgentRuntime, SingleThreadedAgentRuntime
 
-from supervisor.autogen.private.runtimes import SharedRuntime
+from supervisor.autogen.private.runtimes import Delivery, SharedRuntime, delivery, handled
 from supervisor.tasks import AnyTask, retrieve
 
 EVENT_ERROR: Final = "Error handling event"
@@ -305,7 +305,7 @@ class InProcess:
     """
 
     def __init__(
-        self, runtime: SingleThreadedAgentRuntime, is_of_a_run: Callable[[Any], bool]
+        self, runtime: SingleThreadedAgentRuntime, is_of_a_run: Callable[[Delivery], bool]
     ) -> None:
         self._runtime = runtime
         self._is_of_a_run = is_of_a_run
@@ -324,15 +324,18 @@ class InProcess:
         handle_publish: Handle = runtime._process_publish
         self._watch = watch
 
+        def is_of_a_run(envelope: Any) -> bool:
+            return self._is_of_a_run(delivery(runtime, envelope))
+
         def send(envelope: Any) -> Coroutine[Any, Any, None]:
             handling = handle_send(envelope)
             what = f"{envelope.recipient.type}/{envelope.recipient.key}"
-            return handling if self._is_of_a_run(handling) else watch.handle(what, handling)
+            return handling if is_of_a_run(envelope) else watch.handle(what, handling)
 
         def publish(envelope: Any) -> Coroutine[Any, Any, None]:
             handling = handle_publish(envelope)
             what = f"{envelope.topic_id.type}/{envelope.topic_id.source}"
-            return handling if self._is_of_a_run(handling) else take(what, handling)
+            return handling if is_of_a_run(envelope) else take(what, handling)
 
         async def take(what: str, handling: Coroutine[Any, Any, None]) -> None:
             if watch.is_closed:
@@ -343,9 +346,11 @@ class InProcess:
                 await watch.handle(what, handling)
 
         _replace(runtime, _process_send=send, _process_publish=publish)
-        return [
-            task for task in runtime._background_tasks if not self._is_of_a_run(task.get_coro())
-        ]
+        return [task for task in runtime._background_tasks if not self._is_a_runs(task)]
+
+    def _is_a_runs(self, task: AnyTask) -> bool:
+        found = handled(task.get_coro())
+        return found is not None and self._is_of_a_run(found)
 
     def release(self) -> None:
         """See `Served`."""
@@ -409,12 +414,12 @@ def _put_back(owner: object, *names: str) -> None:
         vars(owner).pop(name, None)
 
 
-def served(runtime: Any, is_of_a_run: Callable[[Any], bool]) -> Served:
+def served(runtime: Any, is_of_a_run: Callable[[Delivery], bool]) -> Served:
     """What knows how to serve a runtime.
 
     Args:
         runtime: The runtime.
-        is_of_a_run: Whether the coroutine of a handler belongs to a team's run, which sees to it.
+        is_of_a_run: Whether a message belongs to a team's run, which sees to it.
 
     Raises:
         TypeError: It is none that can be served.
