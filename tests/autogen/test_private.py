@@ -406,7 +406,7 @@ async def test_process_next_hands_each_envelope_to_a_task() -> None:
         await group.run(task="go")
     found = _names_of(created, Kind.HANDLER)
     assert all(names["self"] is group._runtime for names in found)
-    envelopes = {type(names["message_envelope"]) for names in found}
+    envelopes: set[type] = {names["message_envelope"].__class__ for names in found}
     assert envelopes == {PublishMessageEnvelope, SendMessageEnvelope, ResponseMessageEnvelope}
 
 
