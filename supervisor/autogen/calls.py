@@ -77,9 +77,11 @@ class Call:
         """What the tool has answered; None where it did not."""
         if not self._task.done() or self._task.cancelled() or self._task.exception() is not None:
             return None
-        found = self._task.result()
-        result = found[-1] if isinstance(found, tuple) else None  # a wrapper may answer anything
-        return result if isinstance(result, FunctionExecutionResult) else None
+        match self._task.result():
+            case (_, FunctionExecutionResult() as result):
+                return result
+            case _:  # a wrapper may answer anything
+                return None
 
 
 def interrupted(wanted: FunctionCall, *, has_begun: bool) -> FunctionExecutionResult:

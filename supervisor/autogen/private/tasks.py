@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from types import CodeType, FrameType
 from typing import Any, Final
