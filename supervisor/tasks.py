@@ -36,7 +36,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
-import logging
 import weakref
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
@@ -44,7 +43,6 @@ from typing import Any, Final, Protocol, cast
 from weakref import WeakKeyDictionary
 
 from .errors import UsageError
-from .log import reporter
 
 AnyTask = asyncio.Task[Any]
 AnyFactory = Callable[..., Any]
@@ -134,7 +132,7 @@ class Scope:
         self._limit = 64
         self.is_hushed = False  # the log records of handlers that we cancelled are ours to drop
         self.is_interrupted: Callable[[], bool] = lambda: False  # and of those that a signal has
-        self.on_failure: Callable[[Exception], None] = _log
+        self.on_failure: Callable[[Exception], None] | None = None
         """Called where it could not be told what a task does, in the midst of its creation."""
 
     def note(self, task: AnyTask, kind: Kind, coro: Any, more: Any = None) -> None:
@@ -249,7 +247,7 @@ class Tracker:
                     options["context"] = _within(scope, context)
                     kind, more = _NOTHING if scope is None else scope.classify(coro)
         except Exception as error:  # noqa: BLE001 - whoever creates the task would get it
-            _failed(found, error)
+            _failed(loop, found, error)
         if scope is None:
             return self._make(asyncio.Task, loop, coro, options)
         if self.wrap is None and self._found is None and kind is not _SHIELDED:
@@ -260,7 +258,7 @@ class Tracker:
         try:
             scope.note(task, kind, coro, more)
         except Exception as error:  # noqa: BLE001 - the same
-            _failed(scope, error)
+            _failed(loop, scope, error)
         return task
 
     def _make(
@@ -275,13 +273,11 @@ class Tracker:
         return cls(coro, loop=loop, **options)
 
 
-def _log(error: Exception) -> None:
-    event = "task of AutoGen's not followed"
-    reporter.event(event, level=logging.ERROR, exc_info=error)
-
-
-def _failed(scope: Scope | None, error: Exception) -> None:
-    (_log if scope is None else scope.on_failure)(error)
+def _failed(loop: asyncio.AbstractEventLoop, scope: Scope | None, error: Exception) -> None:
+    if scope is not None and scope.on_failure is not None:
+        scope.on_failure(error)
+    else:
+        loop.call_exception_handler({"message": "a task was not followed", "exception": error})
 
 
 def _within(scope: Scope | None, context: Context | None) -> Context:
