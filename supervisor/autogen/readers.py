@@ -35,9 +35,12 @@ class Readers:
         self._on_served = on_served
 
     def read(self, reading: Reading) -> None:
-        """The current task waits for the run."""
+        """The current task waits for the run; called before each event that is not there yet."""
+        task = asyncio.current_task()
+        if reading.task is task and reading in self._due:
+            return
         self._due.add(reading)
-        task = reading.task = asyncio.current_task()
+        reading.task = task
         spawned = SPAWNED.get()
         behind = spawned() if spawned is not None else None
         self.tasks.update(each for each in (task, behind) if each is not None)

@@ -640,9 +640,15 @@ class Run(Coroutine[Any, Any, TaskResult]):
             self._channel.deliver_all()
             return self.conclude()
 
+    def ready_event(self) -> Event | None:
+        """The next event, if one is there."""
+        if self._channel.is_empty or self._is_told or self._host.yields_no_more:
+            return None
+        return self._channel.pop()
+
     async def next_event(self, reading: Reading) -> Event | None:
         """The next event; None once there will be none, and the result is what comes next."""
-        while self._channel.is_empty or self._is_told or self._host.yields_no_more:
+        while (event := self.ready_event()) is None:
             self._begin()
             if self.is_over:
                 self._readers.leave(reading)
@@ -653,7 +659,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
             except asyncio.CancelledError:
                 await self._cancelled()
                 raise
-        return self._channel.pop()
+        return event
 
     async def _cancelled(self) -> None:
         """Stop the run, for its reader was cancelled; that is raised once it is settled."""
@@ -721,7 +727,9 @@ class _Events(AsyncIterator[Event]):
     async def __anext__(self) -> Event:
         if self._is_over:
             raise StopAsyncIteration
-        event = await self._run.next_event(self._reading)
+        event = self._run.ready_event()  # most are there: without a coroutine of its own for each
+        if event is None:
+            event = await self._run.next_event(self._reading)
         if event is None:
             self._is_over = True
             return self._run.conclude()

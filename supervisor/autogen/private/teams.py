@@ -319,7 +319,10 @@ def given_runtime(team: object) -> SingleThreadedAgentRuntime | None:
 
 def handed_off(team: object) -> tuple[str, list[str]] | None:
     """To whom a Swarm has handed off last, who is no member of it; and who are."""
-    if not isinstance(team, Swarm) or not isinstance(team._runtime, SingleThreadedAgentRuntime):
+    if Swarm not in type(team).__mro__:  # of each run; `isinstance` would ask each base class
+        return None
+    team = cast(Swarm, team)
+    if not isinstance(team._runtime, SingleThreadedAgentRuntime):
         return None
     found = team._runtime._instantiated_agents
     key = AgentId(team._group_chat_manager_topic_type, team._team_id)
