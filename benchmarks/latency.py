@@ -65,6 +65,13 @@ async def waiting_for_tool() -> float:
     return await _stopped(team, lambda event: isinstance(event, ToolCallRequestEvent))
 
 
+async def nested() -> float:
+    """The same as for the model, three teams deep."""
+    inner = RoundRobinGroupChat([Streamer(3, pause=30.0)], name="third", max_turns=1)
+    middle = RoundRobinGroupChat([inner], name="second", max_turns=1)
+    return await _stopped(RoundRobinGroupChat([middle], name="first"), lambda _: True)
+
+
 async def _stopped(team: RoundRobinGroupChat, is_time: Callable[[object], bool]) -> float:
     at: list[float] = []
     async with Supervisor() as sup:
@@ -77,11 +84,18 @@ async def _stopped(team: RoundRobinGroupChat, is_time: Callable[[object], bool])
     raise AssertionError("the block went on to its return")
 
 
+WAITING = {
+    "a model": waiting_for_model,
+    "a tool": waiting_for_tool,
+    "a model, three teams deep": nested,
+}
+
+
 def main() -> None:
     """Measure on both loops."""
     for name, factory in LOOPS.items():
         bases: list[float] = []
-        for what, measure in (("model", waiting_for_model), ("tool", waiting_for_tool)):
+        for what, measure in WAITING.items():
             seconds: list[float] = []
             with asyncio.Runner(loop_factory=factory) as runner:
                 for _ in range(ROUNDS):
@@ -90,7 +104,7 @@ def main() -> None:
             over = statistics.median(seconds) - statistics.median(bases)
             over99 = centile(seconds, 0.99) - centile(bases, 0.99)
             result(
-                f"signal to TaskResult, waiting for a {what}, {name}",
+                f"signal to TaskResult, waiting for {what}, {name}",
                 f"{milliseconds(seconds)}; over the bare loop {over * 1e3:+.2f} ms, "
                 f"p99 {over99 * 1e3:+.2f} ms",
             )

@@ -15,6 +15,7 @@ The house, from the top; an import goes only downward:
                 bridge watchdog guard tasks executor      one outside thing each: signals, time,
                 exits log autopsy terminal parent         tasks, threads, ends, words, stdin, PID 1,
                 interruption notify masks                 what blocks the loop, probes, signals held
+                shield                                    waiting on where anyio has cancelled
                 processes kin table halting               children: who they are, their end
                 adoption last_look
     rules       ladder                                    pure: facts and the time in, steps out

@@ -51,6 +51,7 @@ from supervisor.log import reporter
 from supervisor.notify import READY, STOPPING, ReadyFile, tell_manager
 from supervisor.processes import Killed
 from supervisor.settings import Children, Ladder, parse_children, parse_rung, parse_signals
+from supervisor.shield import shielded
 from supervisor.tasks import SCOPE, SPAWNED, AnyTask, cancel, refuse_eager
 
 if TYPE_CHECKING:
@@ -517,19 +518,22 @@ class Supervisor:
         """Wait for what is at work; a cancellation meanwhile is raised when that is over."""
         outside: asyncio.CancelledError | None = None
         is_first = True
-        while is_first or (self._has_to_stay(body) and not self._is_spent):
-            try:
-                if is_first:
-                    is_first = False
-                    await asyncio.sleep(0)  # a task that was just created starts its run
-                else:
-                    await self._change(body)
-            except asyncio.CancelledError as error:
-                if not body.is_own(error, self._course.request):
-                    outside = error
-                    self.stop("The block was cancelled while it was being left")
-                body.take_back()
-            self.notice()
+        with contextlib.ExitStack() as waiting_on:
+            while is_first or (self._has_to_stay(body) and not self._is_spent):
+                try:
+                    if is_first:
+                        is_first = False
+                        await asyncio.sleep(0)  # a task that was just created starts its run
+                    else:
+                        await self._change(body)
+                except asyncio.CancelledError as error:
+                    if not body.is_own(error, self._course.request):
+                        if outside is None:
+                            waiting_on.enter_context(shielded())
+                        outside = error
+                        self.stop("The block was cancelled while it was being left")
+                    body.take_back()
+                self.notice()
         if outside is not None:
             raise outside
 

@@ -52,6 +52,18 @@ def test_importing_loads_neither_autogen_nor_uvloop() -> None:
     assert not slow & {name.partition(".")[0] for name in json.loads(loaded.stdout)}
 
 
+def test_a_supervisor_loads_nothing_large() -> None:
+    """Beside asyncio and structlog, `Supervisor` and `run` load few others, all Python's own."""
+    code = (
+        "import asyncio, structlog, sys; found = set(sys.modules); "
+        "from supervisor import Supervisor, run; print(*sorted(set(sys.modules) - found))"
+    )
+    loaded = {name.partition(".")[0] for name in _run(code, cwd=ROOT).stdout.split()}
+    others = loaded - {"supervisor"}
+    assert others <= sys.stdlib_module_names
+    assert len(others) < 15
+
+
 def test_every_name_can_be_imported_from_a_fresh_process() -> None:
     """`from supervisor import *` gives each name of `__all__`, the late ones too."""
     found = _run("from supervisor import *; print(*sorted(globals()))", cwd=ROOT)

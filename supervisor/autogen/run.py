@@ -39,6 +39,7 @@ from supervisor.errors import Quarantined, SupervisorError, UsageError
 from supervisor.events import Rung, StopRequest
 from supervisor.log import reporter
 from supervisor.settings import Ladder, parse_seconds
+from supervisor.shield import shielded
 from supervisor.tasks import SCOPE, AnyTask, Kind, tracker
 
 AnyToken = CancellationToken
@@ -672,11 +673,12 @@ class Run(Coroutine[Any, Any, TaskResult]):
     async def _until_done(self) -> None:
         """Wait until the run is over, whatever cancels the waiting: its own ladder bounds it."""
         cancelled: asyncio.CancelledError | None = None
-        while not self.is_over:
-            try:
-                await self._notice()
-            except asyncio.CancelledError as error:
-                cancelled = error
+        with shielded():
+            while not self.is_over:
+                try:
+                    await self._notice()
+                except asyncio.CancelledError as error:
+                    cancelled = error
         if cancelled is not None:
             raise cancelled
 

@@ -28,6 +28,7 @@ from supervisor.autopsy import Suspect
 from supervisor.events import Rung, StopRequest
 from supervisor.log import reporter
 from supervisor.settings import Ladder
+from supervisor.shield import shielded
 from supervisor.tasks import SCOPE, AnyTask, Kind
 
 _logger = logging.getLogger("autogen_core")
@@ -220,9 +221,10 @@ class Serving:
                 await self._served.stop()
 
     async def _until_done(self) -> None:
-        while not self.is_over:
-            with contextlib.suppress(asyncio.CancelledError):  # the ladder bounds the waiting
-                await self._over.wait()
+        with shielded():
+            while not self.is_over:
+                with contextlib.suppress(asyncio.CancelledError):  # the ladder bounds the waiting
+                    await self._over.wait()
 
     def _begin(self) -> None:
         reader = asyncio.current_task()
