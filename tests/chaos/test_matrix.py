@@ -14,6 +14,7 @@ from tests.chaos.cells import PID_1, PLACES, SIGNALS, Cell, run
 from tests.chaos.hosts import OURS
 from tests.chaos.promises import broken
 from tests.chaos.states import STATES
+from tests.process.harness import MARGIN
 from tests.process.namespaces import can_unshare
 from tests.process.pairs import all_pairs
 from tests.seeds import seed
@@ -28,7 +29,6 @@ _SETTINGS = {
 }
 _SEED = seed("CHAOS_SEED")
 _AT_ONCE = 6  # programs, which mostly sleep
-_MARGIN = 1.2  # seconds for the interpreter's exit, on a busy machine
 
 
 @pytest.mark.timeout(240)
@@ -45,4 +45,4 @@ def test_whatever_a_program_is_at_it_is_gone_in_time(subtests: pytest.Subtests) 
             if cell not in outcomes:
                 pytest.skip("needs the right to make a PID namespace")
             outcome = outcomes[cell].result()
-            assert not broken(cell, outcome, _MARGIN), f"{cell}\n{outcome}"
+            assert not broken(cell, outcome, MARGIN), f"{cell}\n{outcome}"

@@ -19,10 +19,13 @@ import time
 from collections.abc import Generator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, Final, Self
 
 _ROOT = Path(__file__).parents[2]
-_PATIENCE = 15.0  # seconds for a fact that will come unless something hangs
+_PATIENCE = 30.0  # seconds for a fact that will come unless something hangs
+
+MARGIN: Final = float(os.environ.get("TEST_MARGIN", "5"))
+"""Seconds by which a busy machine may be late. What is not stopped lasts `LINGER`, or for ever."""
 
 NEVER_SAID = (
     "Traceback",

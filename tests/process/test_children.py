@@ -15,7 +15,7 @@ import pytest
 
 from supervisor import Rung
 from tests.process.families import OBEYS, PARENTS, REFUSES
-from tests.process.harness import Child, Server
+from tests.process.harness import MARGIN, Child, Server
 from tests.process.scenarios import LADDER
 
 pytestmark = [pytest.mark.process]
@@ -23,7 +23,6 @@ pytestmark = [pytest.mark.process]
 on_each_loop = pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 
 _FORCED = 137
-_MARGIN = 1.2
 _FOREVER = 1_000_000
 
 
@@ -34,7 +33,7 @@ def test_children_are_ended_at_abandon(server: Server, loop: str, script: str) -
     with _family(server, "family", loop=loop, script=script, cancels=2) as (child, pids):
         began = child.signal(signal.SIGINT)
         assert child.wait() == -signal.SIGINT, child.story()
-        assert time.monotonic() - began < LADDER.budget(Rung.CANCEL) + _MARGIN
+        assert time.monotonic() - began < LADDER.budget(Rung.CANCEL) + MARGIN
         assert not _alive(pids)
         assert "ending the process" not in child.stderr
         assert ("killed" in child.stderr) == (script is REFUSES)
@@ -48,7 +47,7 @@ def test_a_tree_of_fifty_of_which_half_refuse(server: Server, loop: str, cancels
         assert len(pids) == 50, child.story()
         began = child.signal(signal.SIGINT)
         assert child.wait() == (_FORCED if cancels == _FOREVER else -signal.SIGINT), child.story()
-        assert time.monotonic() - began < LADDER.budget(Rung.CANCEL) + _MARGIN
+        assert time.monotonic() - began < LADDER.budget(Rung.CANCEL) + MARGIN
         assert not _alive(pids)
         if cancels != _FOREVER:
             assert [left["pids"] for left in child.facts("left")] == [[]], child.story()
@@ -65,7 +64,7 @@ def test_children_are_killed_before_a_forced_end(server: Server, loop: str) -> N
         _signal_at(child, began + 0.35, signal.SIGINT)
         _signal_at(child, began + 0.70, signal.SIGINT)
         assert child.wait() == _FORCED, child.story()
-        assert time.monotonic() - began < 0.70 + _MARGIN
+        assert time.monotonic() - began < 0.70 + MARGIN
         assert not _alive(pids)
 
 
@@ -75,7 +74,7 @@ def test_children_are_killed_while_the_loop_computes(server: Server, loop: str) 
     with _family(server, "blocked_family", loop=loop, script=REFUSES) as (child, pids):
         began = child.signal(signal.SIGINT)
         assert child.wait() == _FORCED, child.story()
-        assert time.monotonic() - began < LADDER.budget(Rung.CANCEL) + _MARGIN
+        assert time.monotonic() - began < LADDER.budget(Rung.CANCEL) + MARGIN
         assert not _alive(pids)
 
 

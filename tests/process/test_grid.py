@@ -17,7 +17,7 @@ from collections.abc import Generator
 import pytest
 
 from supervisor import Rung
-from tests.process.harness import NEVER_SAID, Child, Server
+from tests.process.harness import MARGIN, NEVER_SAID, Child, Server
 from tests.process.pairs import Case, all_pairs, grid
 from tests.process.scenarios import LADDER, MOMENTS, SCENARIOS
 from tests.seeds import seed
@@ -34,7 +34,6 @@ _SETTINGS = {
 }
 _SEED = seed("GRID_SEED")
 _SPACING = 0.35  # seconds between counted signals
-_MARGIN = 1.2  # seconds for the interpreter's exit, on a busy machine
 _FORCED = 137
 
 
@@ -124,7 +123,7 @@ def _check_end(child: Child, case: Case, status: int, seconds: float) -> None:
     clean = -number if case["host"] == "run" else 128 + number
     story = f"{case}, {seconds:.2f} s\n{child.story()}"
     assert status in _statuses(case, clean), story
-    assert seconds < _longest(case) + _MARGIN, story
+    assert seconds < _longest(case) + MARGIN, story
     if status != _FORCED:
         assert not [word for word in NEVER_SAID if word in child.stderr], story
         _check_facts(child, case, story)

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from supervisor import Rung
-from tests.process.harness import Child, Server
+from tests.process.harness import MARGIN, Child, Server
 from tests.process.scenarios import LADDER
 
 pytestmark = [pytest.mark.process]
@@ -21,7 +21,6 @@ pytestmark = [pytest.mark.process]
 on_each_loop = pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 
 _FORCED = 137
-_MARGIN = 1.2
 _WAYS = ("by_shell", "refuses", "in_thread", "own_session", "orphan", "pool", "starts_on")
 
 
@@ -32,7 +31,7 @@ def test_a_stop_in_order_leaves_no_process(server: Server, loop: str, tool: str)
     with _leaver(server, loop=loop, tool=tool) as (child, pids):
         began = child.signal(signal.SIGINT)
         assert child.wait() == -signal.SIGINT, child.story()
-        assert time.monotonic() - began < LADDER.budget(Rung.CANCEL) + _MARGIN
+        assert time.monotonic() - began < LADDER.budget(Rung.CANCEL) + MARGIN
         assert _left(child, pids) == [], child.story()
         assert "Traceback" not in child.stderr, child.story()
 
@@ -71,7 +70,7 @@ def test_a_ladder_without_an_end_leaves_none_either(
     with _leaver(server, loop="asyncio", **arguments) as (child, pids):
         began = child.signal(signal.SIGINT)
         assert child.wait() == (-signal.SIGINT if not settings else 0), child.story()
-        assert 1 <= time.monotonic() - began < 1 + _MARGIN
+        assert 1 <= time.monotonic() - began < 1 + MARGIN
         assert _left(child, pids) == [], child.story()
 
 

@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 
+from tests.process.harness import MARGIN
+
 pytestmark = [pytest.mark.process, pytest.mark.skipif(sys.platform == "win32", reason="POSIX")]
 
 ROOT = Path(__file__).parents[2]
-_MARGIN = 1.0  # seconds, on a busy machine
 PROGRAM = """
 import logging
 from supervisor import Ladder, run
@@ -168,7 +169,8 @@ def test_each_climb_past_cancel_tells_who_refuses(loop: str) -> None:
         child.send_signal(signal.SIGTERM)
         out, told = child.communicate(timeout=15)
     assert child.returncode == 137
-    abandoned, killed, ended = _blocks(told)
+    # On a busy machine the loop can seem to be blocked, too.
+    abandoned, killed, ended = (block for block in _blocks(told) if "is blocked" not in block)
     for block in (abandoned, ended):
         assert re.search(r"agent 'caller' of team 'team', in tool 'look_up', told to end \d", block)
         assert re.search(r"task mule, spawned, told to end \d\.\d s ago\n    spawned \(", block)
@@ -204,7 +206,7 @@ def test_a_report_that_nobody_reads_does_not_delay_the_end() -> None:
             child.send_signal(signal.SIGTERM)
             began = time.monotonic()
             assert child.wait(15) == 137
-            assert time.monotonic() - began < 1.0 + 0.2 + _MARGIN
+            assert time.monotonic() - began < 1.0 + 0.2 + MARGIN
     finally:
         os.close(unread)
         os.close(full)
@@ -262,7 +264,7 @@ def test_a_spawned_task_that_refuses_is_told_and_ended(loop: str) -> None:
         child.send_signal(signal.SIGTERM)
         began = time.monotonic()
         _, told = child.communicate(timeout=15)
-        assert time.monotonic() - began < 1.0 + 0.2 + _MARGIN
+        assert time.monotonic() - began < 1.0 + 0.2 + MARGIN
     assert child.returncode == 137
     for block in _blocks(told):
         assert "task mule, spawned, told to end" in block

@@ -20,7 +20,7 @@ import pytest
 from supervisor import Rung
 from tests.hands.test_guard import _guards
 from tests.process.families import OBEYS, REFUSES
-from tests.process.harness import Child, Server
+from tests.process.harness import MARGIN, Child, Server
 from tests.process.scenarios import LADDER
 from tests.seeds import seed
 
@@ -29,7 +29,6 @@ pytestmark = [pytest.mark.process]
 _SEED = seed("SOAK_SEED")
 _BATCHES, _RUNS, _SIGNALS = 20, 10, 50  # of each batch: 200 runs or more, 1,000 signals
 _MOST = 8  # signals in a run
-_MARGIN = 1.5  # seconds for the interpreter's exit, on a busy machine
 _FORCED = 137
 _KINDS = (signal.SIGINT, signal.SIGTERM)
 _WORK = (
@@ -116,7 +115,7 @@ def _send(child: Child, plan: Plan) -> None:
 
 def _check(child: Child, plan: Plan, status: int, seconds: float) -> None:
     story = f"{plan}, {seconds:.2f} s\n{child.story()}"
-    assert seconds < LADDER.budget(Rung.DRAIN) + _MARGIN, story
+    assert seconds < LADDER.budget(Rung.DRAIN) + MARGIN, story
     reasons = {str(fact["reason"]) for fact in child.facts("result")}
     assert reasons <= {f"Stopped by {number.name}" for number in plan.sent}, story
     if status == _FORCED:

@@ -25,7 +25,7 @@ import pytest
 
 from supervisor import Rung
 from supervisor.guard import RESERVE
-from tests.process.harness import Server
+from tests.process.harness import MARGIN, Server
 from tests.process.namespaces import UNSHARE
 from tests.process.scenarios import LADDER
 from tests.process.test_exec import NEEDS_NAMESPACE, at_terminal, started
@@ -35,7 +35,6 @@ pytestmark = [pytest.mark.process]
 
 ROOT = Path(__file__).parents[2]
 _SEED = seed("MOMENTS_SEED")
-_MARGIN = 1.2  # seconds, on a busy machine
 _FORCED = 137
 
 # -- at any step --------------------------------------------------------------------------------
@@ -134,7 +133,7 @@ def _some(lines: dict[str, tuple[int, int]], count: int = 8) -> list[int]:
 
 def _check_step(server: Server, case: dict[str, Any], step: int) -> None:
     with server.start(**case, at=step) as child:
-        status = child.wait(LADDER.budget(Rung.DRAIN) + _MARGIN)
+        status = child.wait(LADDER.budget(Rung.DRAIN) + MARGIN)
         story = f"step {step}\n{child.story()}"
         for raised in child.facts("raised"):  # none: this run had fewer steps
             assert status in _statuses(case, raised), story
@@ -264,7 +263,7 @@ def _live(host: str, number: int, after: float) -> Life:
 def _check_life(host: str, number: int, after: float) -> None:
     life = _live(host, number, after)
     story = f"{host}, {signal.Signals(number).name} after {after:.4f} s: {life}"
-    assert life.seconds < LADDER.budget(Rung.DRAIN) + _MARGIN, story
+    assert life.seconds < LADDER.budget(Rung.DRAIN) + MARGIN, story
     is_over = life.sent > life.told.get("over", life.sent)
     was_ours = "added" in life.told and life.told["added"] < life.sent
     was_ours = was_ours and life.sent < life.told.get("leaving", life.sent + 1)
@@ -286,7 +285,7 @@ def test_the_deadline_holds_until_the_process_is_gone(server: Server) -> None:
         child.until("waiting")
         child.signal(_TERM)
         assert child.wait() == _FORCED, child.story()
-        assert time.monotonic() - began < LADDER.budget(Rung.CANCEL) + _MARGIN, child.story()
+        assert time.monotonic() - began < LADDER.budget(Rung.CANCEL) + MARGIN, child.story()
         assert "Traceback" not in child.stderr, child.story()
 
 
@@ -305,7 +304,7 @@ def test_what_holds_the_end_is_ended_by_a_signal(server: Server, loop: str, by: 
         child.until("busy")
         began = child.signal(_INT)
         assert child.wait() == _FORCED, child.story()
-        assert time.monotonic() - began < LADDER.budget(Rung.CANCEL) + _MARGIN, child.story()
+        assert time.monotonic() - began < LADDER.budget(Rung.CANCEL) + MARGIN, child.story()
         assert "Traceback" not in child.stderr, child.story()
 
 
@@ -335,7 +334,7 @@ def test_stopped_time_counts(server: Server) -> None:
         began = child.signal(signal.SIGCONT)
         # While the report is written the program may come to its own end.
         assert child.wait() in (_FORCED, -_TERM), child.story()
-        assert time.monotonic() - began < _MARGIN, child.story()
+        assert time.monotonic() - began < MARGIN, child.story()
         assert "Stopped by SIGTERM; something refused to stop" in child.stderr, child.story()
 
 
@@ -348,7 +347,7 @@ def test_the_guard_kills_a_process_that_is_suspended_past_its_deadline(server: S
         child.signal(signal.SIGSTOP)
         assert child.wait() == -signal.SIGKILL, child.story()
         seconds = time.monotonic() - began
-        assert 0 <= seconds - LADDER.budget(Rung.DRAIN) - RESERVE < _MARGIN, child.story()
+        assert 0 <= seconds - LADDER.budget(Rung.DRAIN) - RESERVE < MARGIN, child.story()
 
 
 @pytest.mark.parametrize("guard", [False, True])

@@ -15,7 +15,7 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 from autogen_core import AgentId
 from autogen_ext.runtimes.grpc import GrpcWorkerAgentRuntime
 
-from supervisor import Rung, Stopped, Supervisor, UsageError
+from supervisor import Ladder, Rung, Stopped, Supervisor, UsageError
 from supervisor.autogen import hush
 from tests import agents
 from tests.autogen.checks import SHORT, assert_settled
@@ -148,8 +148,8 @@ async def test_drain_takes_what_a_handler_waits_for() -> None:
 
 async def test_drain_ends_in_time() -> None:
     """A handler that goes on and on is cancelled when the seconds of DRAIN are over."""
-    gate = Gate()
-    async with cluster(gate) as here, Supervisor(signals={}, ladder=SHORT) as sup:
+    gate, ladder = Gate(), Ladder(drain=0.1, cancel=20, abandon=20)
+    async with cluster(gate) as here, Supervisor(signals={}, ladder=ladder) as sup:
         serving = asyncio.create_task(sup.serve(here.worker))
         asked = asyncio.create_task(here.ask("hello"))
         await gate.begun.wait()
