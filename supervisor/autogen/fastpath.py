@@ -44,9 +44,12 @@ class FastPath:
             runtime: The `id()` of the runtime.
             engine: The task of its message loop.
         """
-        is_outermost = team is self._team and self._is_bare
-        telemetry = Telemetry(team)
-        shortcut = self._shortcuts[runtime] = Shortcut(team, self._sink if is_outermost else None)
+        sink = self._sink if team is self._team and self._is_bare else None
+        try:
+            telemetry, shortcut = Telemetry(team), Shortcut(team, sink)
+        except AttributeError:  # no team of AutoGen's making; this is asked in the task factory
+            return
+        self._shortcuts[runtime] = shortcut
         telemetry.open()
         shortcut.open()
         engine.add_done_callback(self._closing(runtime, telemetry, shortcut))

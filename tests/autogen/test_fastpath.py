@@ -400,6 +400,22 @@ def _own_queue(group: BaseGroupChat) -> Generator[None]:
 
 
 @contextmanager
+def _bare_helper(group: BaseGroupChat) -> Generator[None]:
+    """A trace helper of somebody's own, which has no tracer."""
+    helper, count = _runtime(group)._tracer_helper, 0
+
+    class Helper:
+        def trace_block(self, *args: Any, **options: Any) -> Any:
+            nonlocal count
+            count += 1
+            return helper.trace_block(*args, **options)
+
+    _runtime(group)._tracer_helper = Helper()  # type: ignore[assignment]
+    yield
+    assert count >= 4
+
+
+@contextmanager
 def _log_of(group: BaseGroupChat, name: str) -> Generator[None]:
     with _logged(name) as log:
         yield
@@ -411,6 +427,7 @@ VIOLATIONS: dict[str, tuple[str, Violation]] = {
     "a log": ("nobody logs", lambda group: _log_of(group, "autogen_core")),
     "a log of events": ("nobody logs", lambda group: _log_of(group, "autogen_core.events")),
     "a tracer": ("nobody traces", _traced),
+    "a trace helper": ("nobody traces", _bare_helper),
     "a subscriber": ("nobody but the manager subscribes", _subscribed),
     "a manager's method": ("the manager relays as AutoGen's does", _on_the_object),
     "a manager's handler": ("the manager relays as AutoGen's does", _own_handler),

@@ -120,7 +120,13 @@ class Shortcut:
             return False
         if type(message.message) is not ModelClientStreamingChunkEvent:
             return False
-        self.manager = self._only_recipient(topic, sender)
+        try:
+            self.manager = self._only_recipient(topic, sender)
+            return self._holds()
+        except AttributeError:  # something is not AutoGen's, and lacks what AutoGen's has
+            return False
+
+    def _holds(self) -> bool:
         for holds in CONDITIONS.values():  # noqa: SIM110 - `all` of a generator costs as much again
             if not holds(self):
                 return False
