@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import math
 import sys
 import time
@@ -110,6 +111,7 @@ class Offspring:
         if self.processes is None or not self.is_swept or not self.processes.may_be():
             return
         left = math.inf if deadline is None else max(0.0, deadline - time.monotonic())
+        logging.getLogger("asyncio").addFilter(_is_news)
         killed = self.processes.finish(left)
         if killed:
             self._on_killed(killed)
@@ -162,6 +164,11 @@ class Offspring:
             with contextlib.suppress(OSError):
                 last_look.become(status, processes.kin, processes.helpers())
         processes.kill()
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether it is not asyncio's word that a child has ended whose loop is closed."""
+    return "that handles pid" not in str(record.msg)
 
 
 def _run_earlier_handlers() -> None:

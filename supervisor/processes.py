@@ -81,6 +81,7 @@ class Processes:
         is_program: bool = False,
         takes_daemons: bool = False,
     ) -> None:
+        self._pid = os.getpid()
         self._is_program = is_program
         self._reaped = _reaped()
         self._kin = self._made(roots, takes_daemons=takes_daemons)
@@ -112,7 +113,9 @@ class Processes:
         return self._kin
 
     def may_be(self) -> bool:
-        """Whether there can be any; costs two system calls."""
+        """Whether there can be any; costs two system calls. There are none in a forked child."""
+        if self._pid != os.getpid():
+            return False
         if self._kin.known:
             return True
         if self._kin.root is None:

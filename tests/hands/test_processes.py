@@ -305,6 +305,21 @@ def test_psutil_is_not_loaded() -> None:
     """) == [False]
 
 
+def test_a_forked_child_ends_none_of_its_parents() -> None:
+    """It inherits what was known, and the `atexit` handlers."""
+    assert _program("""
+        processes = Processes(is_program=True)
+        child = subprocess.Popen(["sleep", "300"])
+        processes.look()
+        pid = os.fork()
+        if pid == 0:
+            os._exit(len(processes.look()) + len(processes.kill()) + len(processes.end(1)))
+        tell(os.waitpid(pid, 0)[1])
+        tell(child.poll())
+        child.kill(), child.wait()
+    """) == [0, None]
+
+
 def test_the_table_is_not_read_where_there_never_was_a_child() -> None:
     """A program without any does not pay for it."""
     assert _program("""
