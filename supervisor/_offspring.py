@@ -136,11 +136,12 @@ class Offspring:
 
         def sweep_last() -> None:
             atexit.unregister(sweep_last)
-            _run_earlier_handlers()
+            _run_earlier_handlers(is_last=_count_handlers() == count)
             self.sweep(deadline)
             self.end_adoption()
 
         atexit.register(sweep_last)
+        count = _count_handlers()
 
     def kill(self) -> list[Killed]:
         """Kill all, and wait for none: the process is being ended by force."""
@@ -171,13 +172,20 @@ def _is_news(record: logging.LogRecord) -> bool:
     return "that handles pid" not in str(record.msg)
 
 
-def _run_earlier_handlers() -> None:
-    """Run the `atexit` handlers that would come after this one, and forget them."""
-    if sys.version_info >= (3, 14):
-        # The interpreter goes by a copy, and would run them again. This one can be run twice, and
-        # is the one that must come before.
-        end = getattr(sys.modules.get("multiprocessing.util"), "_exit_function", None)
-        if end is not None:
-            end()
+def _count_handlers() -> int:
+    return int(getattr(atexit, "_ncallbacks")())  # noqa: B009 - beside the one below
+
+
+def _run_earlier_handlers(*, is_last: bool) -> None:
+    """Run the `atexit` handlers that would come after this one, and forget them.
+
+    Args:
+        is_last: Whether none was registered after this one; those would be run again.
+    """
+    if is_last and sys.version_info < (3, 14):  # which goes by a copy, and would run all again
+        getattr(atexit, "_run_exitfuncs")()  # noqa: B009 - as `exits` does
         return
-    getattr(atexit, "_run_exitfuncs")()  # noqa: B009 - as `exits` does
+    # This one can be run twice, and is the one that must come before.
+    end = getattr(sys.modules.get("multiprocessing.util"), "_exit_function", None)
+    if end is not None:
+        end()

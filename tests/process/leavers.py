@@ -213,6 +213,7 @@ def goes_on(*, loop: Any) -> None:
     with contextlib.suppress(SystemExit):
         leaves(loop=loop, tool="by_shell", settings={"stop_status": 0})
     made = subprocess.Popen(["sleep", "302"])
+    atexit.register(tell, "behind")
     tell("more", pids=[made.pid])
 
 

@@ -152,6 +152,8 @@ def test_what_a_host_starts_behind_run_is_left_alone(server: Server) -> None:
         with _killed(more):
             assert child.wait() == 0, child.story()
             assert _alive([*pids, *more]) == more, child.story()
+            assert child.facts("behind") == [{"fact": "behind"}], child.story()
+            assert len(child.facts("atexit")) == 1, child.story()
 
 
 @on_each_loop
