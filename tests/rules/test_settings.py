@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from supervisor.errors import SettingsError
 from supervisor.events import Rung, StopRequest
-from supervisor.settings import Ladder, parse_signals
+from supervisor.settings import Ladder, parse_children, parse_signals
 
 SECONDS = st.floats(0, 1e6)
 
@@ -283,3 +283,16 @@ class TestEvents:
 
         assert request.signal is None
         assert request.time.utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize("value", ["own", "end", "leave"])
+def test_children_is_one_of_three_words(value: str) -> None:
+    """Which of the processes that were started a stop ends."""
+    assert parse_children(value) == value
+
+
+@pytest.mark.parametrize("value", ["all", "", None, True, 1])
+def test_another_word_for_children_is_refused(value: object) -> None:
+    """The error says which there are."""
+    with pytest.raises(SettingsError, match=r"children.*'own', 'end' or 'leave'"):
+        parse_children(value)
