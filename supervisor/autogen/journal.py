@@ -113,11 +113,13 @@ class Journal:
         """
         if self.is_closed:
             return
-        for found in waiting:
-            self.deliver(found, None)
-        for call in self._calls.values():
-            call.freeze()
-        self.is_closed = True
+        try:
+            for found in waiting:
+                self.deliver(found, None)
+        finally:
+            for call in self._calls.values():
+                call.freeze()
+            self.is_closed = True
 
     # -- what the messages say ------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from supervisor.autogen.private import Engine
 from supervisor.autogen.reach import reach
 from supervisor.autogen.token import SupervisedToken
 from supervisor.autopsy import Suspect
+from supervisor.log import reporter
 from supervisor.processes import Processes
 from supervisor.tasks import AnyTask, Kind, Scope, tracker
 
@@ -79,7 +81,11 @@ class Stage:
     def close_journal(self) -> None:
         """Count what waits in the queues as said, and nothing that is said from here on."""
         own = [found for engine in self.engines.values() for found in engine.waiting()]
-        self.journal.close([*own, *self.shared.waiting()])
+        try:
+            self.journal.close([*own, *self.shared.waiting()])
+        except Exception as error:  # noqa: BLE001 - the stop must go on
+            event = "messages in a team's queue not counted"
+            reporter.event(event, level=logging.ERROR, exc_info=error)
 
     def suspect(self, task: AnyTask, team: str, asked: float | None) -> Suspect:
         """Tell whose task it is, for a report."""
