@@ -146,3 +146,32 @@ def test_a_wrapper_that_breaks_when_it_is_looked_at(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Stock, "work", broken)
     assert not method.is_plain()
     assert method.replaced is broken
+
+
+def test_a_proxy_that_passes_for_what_it_wraps_is_not_plain(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A wrapper that has the class, the code and the globals of what it wraps is a wrapper."""
+
+    class Passing:
+        def __init__(self, function: Any) -> None:
+            self.__wrapped__ = function
+
+        def __getattribute__(self, name: str) -> Any:
+            wrapped = object.__getattribute__(self, "__wrapped__")
+            return wrapped if name == "__wrapped__" else getattr(wrapped, name)
+
+    method, proxy = Method(Stock, "work"), Passing(Stock.work)
+    monkeypatch.setattr(Stock, "work", proxy)
+    assert proxy.__class__ is type(ORIGINAL)
+    assert not method.is_plain()
+    assert method.replaced is None
+
+
+def test_an_attribute_of_the_object_hides_the_method() -> None:
+    """What an object has in front of its class's method is seen, too."""
+    method, thing = Method(Stock, "work"), Stock()
+    assert method.is_plain_of(thing)
+    assert not method.is_plain_of(Rebel())
+    thing.work = wraps(thing.work)  # type: ignore[method-assign]
+    assert not method.is_plain_of(thing)
