@@ -299,7 +299,8 @@ class Chat:
                 due.extend(told)
         if name in self._due:
             self._unheard.append(list(said))
-            self._said.extend(said)
+            # AutoGen's result of a team has what its members have shown, and not what they heard.
+            self._said.extend(turn.events if turn is not None and turn.events else said)
             self._fields = self.group.fields()
             if not self.turns:  # of parallel turns AutoGen asks the condition with the last
                 self._deltas.append(list(said))

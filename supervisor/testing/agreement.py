@@ -21,7 +21,7 @@ Item = BaseAgentEvent | BaseChatMessage
 class Agreement:
     """Compares, after each run of a team, its result with what the team holds.
 
-    Each message that the team has got in a run is in that run's result, in the same order; no
+    Each message that was said to the team in a run is in that run's result, in the same order; no
     message is in the results twice; and each tool call that is in one has its answer there.
 
     Args:
@@ -44,7 +44,9 @@ class Agreement:
         """
         assert result is not None, "a run that has ended has no result"
         shown = [item.id for item in result.messages]
-        new = [item for item in _thread(thing) if item.id not in self._held]
+        # A society is told again what its members have said before a stop, and so may its team be.
+        known = self._held | self._seen
+        new = [item for item in _thread(thing) if item.id not in known]
         _check_whole(new, shown)
         _check_order([item.id for item in new], shown)
         for item in result.messages:

@@ -126,10 +126,20 @@ def _had_begun_tools(attempt: Attempt, whole: Whole) -> bool:
 
 def _next_task(attempt: Attempt, team: Runnable, whole: Whole) -> TextMessage | str | None:
     if attempt.scenario.restarts:
-        return None if attempt.run.has_taken_task else attempt.task
+        return _task_of_restarting(attempt)
     if not has_taken(team, attempt.task):
         return attempt.task
     return None if len(said(team)) < len(whole.said) else "Once more"
+
+
+def _task_of_restarting(attempt: Attempt) -> TextMessage | str | None:
+    run = attempt.run
+    if not run.has_taken_task:
+        return attempt.task
+    is_stopped = run.stop_request is not None and run.result is not None
+    if is_stopped and run.result.stop_reason == run.stop_request.reason:
+        return None
+    return attempt.scenario.task
 
 
 async def _follow(

@@ -85,13 +85,14 @@ def selector() -> SelectorGroupChat:
 
 
 def swarm() -> Swarm:
-    """Two agents that hand over to each other by turns."""
+    """Two agents that hand over to each other by turns, with the team's own events."""
 
     def hander(name: str, to: str) -> AssistantAgent:
         model = ScriptedModel(lambda messages: calls(f"transfer_to_{to}"))
         return AssistantAgent(name, model, handoffs=[to])
 
-    return Swarm([hander("ann", "bob"), hander("bob", "ann")], max_turns=3)
+    members: list[ChatAgent] = [hander("ann", "bob"), hander("bob", "ann")]
+    return Swarm(members, max_turns=3, emit_team_events=True)
 
 
 def magentic() -> MagenticOneGroupChat:
@@ -186,6 +187,17 @@ def society() -> RoundRobinGroupChat:
     """A society of two, and one more."""
     inner = round_robin(agent("ann"), agent("bob"), name="inner")
     return round_robin(SocietyOfMindAgent("society", inner, ScriptedModel()), agent("cleo"))
+
+
+def society_within() -> RoundRobinGroupChat:
+    """A society in a team that is a member itself, and so has the outer one hear its members."""
+    middle = until("dan", society(), agent("dan"), name="middle")
+    return round_robin(middle, agent("eve"))
+
+
+def societies() -> RoundRobinGroupChat:
+    """A society of which one member is a society."""
+    return round_robin(SocietyOfMindAgent("whole", society(), ScriptedModel()), agent("dan"))
 
 
 def filtered() -> RoundRobinGroupChat:
@@ -425,6 +437,8 @@ def scenarios() -> dict[str, Scenario]:
         "nested": Scenario(make=nested, reloads=True),
         "counted": Scenario(make=counted),
         "society": Scenario(make=society),
+        "society within": Scenario(make=society_within),
+        "societies": Scenario(make=societies),
         "filtered": Scenario(make=filtered),
         "kept": Scenario(make=kept),
         "shared": Scenario(make=shared),
