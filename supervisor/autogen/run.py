@@ -458,9 +458,12 @@ class Run(Coroutine[Any, Any, TaskResult]):
 
     def cancel_by_caller(self) -> None:
         """End the run for somebody outside, who gets a `CancelledError`."""
+        self._end_cancelled("Cancelled by the caller")
+
+    def _end_cancelled(self, reason: str) -> None:
         if self._phase is Phase.ACTIVE:
             self._was_cancelled_by_caller = True
-            self._stop("Cancelled by the caller")
+            self._stop(reason)
 
     async def _drive(self, before: quarantine.Running | None) -> None:
         if before is not None:
@@ -542,9 +545,15 @@ class Run(Coroutine[Any, Any, TaskResult]):
         else:
             shared.when_less(self._leave_shared)
 
-    def _fail(self, error: BaseException) -> None:
-        """Fail at once, with what AutoGen does not pass on."""
-        if self._phase is Phase.ACTIVE and self._natural is None:
+    def _fail(self, error: BaseException | None) -> None:
+        """Fail at once, with what AutoGen does not pass on; None is a cancellation."""
+        is_at_work = self._phase is Phase.ACTIVE and self._natural is None
+        if error is None:
+            # Not by us: a turn, or a tool in it, was cancelled by itself. Where a run drains, we
+            # have cancelled the selection of the next speaker.
+            if is_at_work and not self._is_draining:
+                self._end_cancelled("Cancelled from within")
+        elif is_at_work:
             self._error = error
             self._end_failed()
         else:

@@ -27,7 +27,8 @@ class Stage:
     Args:
         agent: The agent that is run; None where a team is.
         on_boundary: Called where a turn has ended, in the step in which the next would begin.
-        on_failure: Called with an error after which AutoGen would wait for ever.
+        on_failure: Called with an error after which AutoGen would wait for ever; with None where it
+            was a cancellation.
         fast_path: Taken on the runtimes of its teams; None takes AutoGen's way.
     """
 
@@ -35,7 +36,7 @@ class Stage:
         self,
         agent: object | None,
         on_boundary: Callable[[], None],
-        on_failure: Callable[[BaseException], None],
+        on_failure: Callable[[BaseException | None], None],
         fast_path: FastPath | None = None,
     ) -> None:
         self.token = SupervisedToken()
@@ -147,7 +148,7 @@ class Stage:
     def _delivered(self, task: AnyTask) -> None:
         """Fail with what ends a message loop, or is lost: AutoGen tells no team of it."""
         error = None if task.cancelled() else task.exception()
-        if error is not None and not isinstance(error, Exception):
+        if task.cancelled() or (error is not None and not isinstance(error, Exception)):
             self._fail(error)
 
     def _watch_calls(self, task: AnyTask | None) -> None:
@@ -157,10 +158,10 @@ class Stage:
     def _called(self, task: AnyTask) -> None:
         """Fail with what a tool call has raised: its agent waits for the calls' end, for ever."""
         error = None if task.cancelled() else task.exception()
-        if error is not None:
+        if task.cancelled() or error is not None:
             self._fail(error)
 
-    def _fail(self, error: BaseException) -> None:
+    def _fail(self, error: BaseException | None) -> None:
         if not isinstance(error, (KeyboardInterrupt, SystemExit)):  # raised through the loop
             self._on_failure(error)
 

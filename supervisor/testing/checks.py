@@ -133,13 +133,11 @@ def _next_task(attempt: Attempt, team: Runnable, whole: Whole) -> TextMessage | 
 
 
 def _task_of_restarting(attempt: Attempt) -> TextMessage | str | None:
-    run = attempt.run
+    run, result, request = attempt.run, attempt.run.result, attempt.run.stop_request
     if not run.has_taken_task:
         return attempt.task
-    is_stopped = run.stop_request is not None and run.result is not None
-    if is_stopped and run.result.stop_reason == run.stop_request.reason:
-        return None
-    return attempt.scenario.task
+    has_ended = result is None or request is None or result.stop_reason != request.reason
+    return attempt.scenario.task if has_ended else None
 
 
 async def _follow(

@@ -112,6 +112,40 @@ async def test_what_was_said_before_is_kept() -> None:
     assert run.has_taken_task
 
 
+class CancelsItself(Agent):
+    """As where a time limit's cancellation, or a cancel scope's, gets out."""
+
+    async def work(self, token: CancellationToken) -> None:
+        """Be cancelled, by nobody."""
+        raise asyncio.CancelledError
+
+
+async def _is_cancelled() -> str:
+    raise asyncio.CancelledError
+
+
+CANCELLED: dict[str, Callable[[], Any]] = {
+    "turn": lambda: team(Agent("a"), CancelsItself("b")),
+    "nested": lambda: nested(CancelsItself()),
+    "tool": lambda: team(scripted("caller", [calls("_is_cancelled")], _is_cancelled)),
+    "tool of an agent alone": lambda: scripted("caller", [calls("_is_cancelled")], _is_cancelled),
+}
+
+
+@pytest.mark.parametrize("kind", list(CANCELLED))
+async def test_a_turn_that_was_cancelled_from_within(kind: str) -> None:
+    """It ends its run as a cancellation, where AutoGen would wait for ever."""
+    made = CANCELLED[kind]()
+    async with Supervisor(signals={}) as sup:
+        run = sup.stream(made, "go")
+        with pytest.raises(asyncio.CancelledError, match="Cancelled from within"):
+            await run
+        assert sup.stop_request is None
+    assert run.result is not None
+    assert run.result.stop_reason == "Cancelled from within"
+    assert_all_put_back()
+
+
 @pytest.mark.parametrize("is_iterated", [False, True])
 async def test_on_a_runtime_of_the_users(is_iterated: bool) -> None:
     """Which would ignore it; the runtime goes on."""
