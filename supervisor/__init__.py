@@ -10,7 +10,8 @@ The house, from the top; an import goes only downward:
     edges       runner testing/ __main__                  supervisor.run(main), for users' tests,
                                                           the command line
     conductor   _supervisor _course _body _facts _voice   drives the ladder, shares the bridge,
-                _process _report _results _garbage        tells who is still at work
+                _process _report _results _guests         tells who is still at work
+                _garbage
     hands       autogen/                                  the only part that knows AutoGen
                 bridge watchdog guard tasks executor      one outside thing each: signals, time,
                 exits log autopsy terminal parent         tasks, threads, ends, words, stdin, PID 1,

@@ -74,6 +74,8 @@ class Process:
         self._lock = threading.Lock()  # taken where supervisors come and go, never by a handler
         self._members: tuple[Member, ...] = ()
         self._owners: tuple[Member, ...] = ()  # those of the main thread
+        self.guests: tuple[Member, ...] = ()
+        """Those of other threads."""
         self._bridge: Bridge | None = None
         self._watchdog: Watchdog | None = None
         self._guard: Guard | None = None
@@ -115,6 +117,8 @@ class Process:
         self._members = (*self._members, member)
         if is_main_thread():
             self._owners = (*self._owners, member)
+        else:
+            self.guests = (*self.guests, member)
         self._install(self._bridge, self._owners)
         self._have_guard(self._bridge)
 
@@ -142,6 +146,7 @@ class Process:
             if self._bridge is not None and not _handles_no_less(owners, member):
                 self._install(self._bridge, owners)  # while it still hears
             self._owners = owners
+            self.guests = _without(self.guests, member)
             self._members = _without(self._members, member)
             if self._bridge is not None and self._guard is not None:
                 self._have_guard(self._bridge)
@@ -227,7 +232,8 @@ class Process:
             self._bridge.kick()
 
     def _on_signal(self, number: int, at: float) -> None:
-        for member in self._members:
+        # Guests last: what they have to do may be over soon, and the others ask them for it.
+        for member in (*self._owners, *self.guests):
             if number in member.handled:
                 with _reported():
                     member.on_signal(number, at)
@@ -282,7 +288,7 @@ class Process:
         if self._guard is not None:
             self._guard.stop()
         bridge, self._bridge, self._watchdog, self._guard = self._bridge, None, None, None
-        self._members = self._owners = ()
+        self._members = self._owners = self.guests = ()
         if bridge is not None:
             bridge.forget()
         for undo in self._undone:

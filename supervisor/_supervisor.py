@@ -30,6 +30,7 @@ from supervisor import _report, executor, masks
 from supervisor._body import Body
 from supervisor._course import Course
 from supervisor._garbage import Pause
+from supervisor._guests import Guests
 from supervisor._offspring import Offspring
 from supervisor._process import process
 from supervisor._results import Results
@@ -159,6 +160,10 @@ class Supervisor:
         self._thread: int | None = None
         self._parent: Supervisor | None = None
         self._children: set[Supervisor] = set()
+        self._around: Supervisor | None = None  # as `_parent`, but on whichever loop
+        self._guests = Guests(lambda: self._course.climb.deadline, self._notice_soon)
+        self._hosts: set[Guests] = set()  # those that it was told by, on other loops
+        self._host_task: weakref.ref[AnyTask] | None = None
         self._runs: dict[Run | Serving, None] = {}
         self._at_work = 0  # so many runs, those of nested ones counted
         self._results = Results(self.notice)
@@ -414,9 +419,7 @@ class Supervisor:
         return self
 
     def _put_in_place(self, loop: asyncio.AbstractEventLoop, unwind: contextlib.ExitStack) -> None:
-        self._parent = self._find_parent(loop)
-        if self._parent is not None:
-            self._parent._children.add(self)
+        self._find_place(loop)
         _current.set(self)
         unwind.callback(self._leave_family)
         unwind.callback(self._pause.end)
@@ -458,18 +461,29 @@ class Supervisor:
         if self._parent is None and self._thread == threading.main_thread().ident:
             tell_manager(STOPPING)
 
-    @staticmethod
-    def _find_parent(loop: asyncio.AbstractEventLoop) -> Supervisor | None:
-        parent = _current.get()
-        if parent is None or parent._loop is not loop:
-            return None
-        return parent if parent._state in (_State.OPEN, _State.LEAVING) else None
+    def _find_place(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Say to the supervisor in whose block this one is entered, if any, that it is there."""
+        around = _current.get()
+        if around is None or not around.is_open:
+            return
+        self._around = around
+        if around._loop is loop:
+            self._parent = around
+            around._children.add(self)
+            return
+        self._host_task = SPAWNED.get()
+        around._guests.enter(self)
+        self._hosts.add(around._guests)
+        if around._course.request is not None:
+            self.follow(around._course.request, around.rung, around._guests)
 
     def _leave_family(self) -> None:
-        _current.set(self._parent)
+        _current.set(self._around)
         if self._parent is not None:
             self._parent._children.discard(self)
             self._parent.notice()
+        for guests in self._hosts:
+            guests.leave(self)
 
     async def __aexit__(
         self,
@@ -539,7 +553,7 @@ class Supervisor:
 
     def _has_to_stay(self, body: Body) -> bool:
         """Whether something is at work; or a reader of others', whom a stop gives its result."""
-        if self._is_working():
+        if self._is_working() or self._guests.are_open:
             return True
         is_stopping = Rung.RUNNING < self.rung < Rung.ABANDON
         return is_stopping and self._results.is_read_by_others(body.task)
@@ -702,9 +716,12 @@ class Supervisor:
 
     def _clip(self) -> None:
         """The outermost supervisor's deadline holds."""
-        deadline = self._parent._course.climb.deadline if self._parent is not None else None
-        if deadline is not None:
-            self._course.climb.clip(deadline)
+        deadlines = [guests.deadline() for guests in list(self._hosts)]
+        if self._parent is not None:
+            deadlines.append(self._parent._course.climb.deadline)
+        for deadline in deadlines:
+            if deadline is not None:
+                self._course.climb.clip(deadline)
 
     @property
     def _exits(self) -> bool:
@@ -721,7 +738,7 @@ class Supervisor:
         """
         if self._course.request is not None and self.rung >= Rung.CANCEL:
             return True
-        return self._parent is not None and self._parent.yields_no_more
+        return self._around is not None and self._around.yields_no_more
 
     def admit(self, run: Run | Serving) -> None:
         """Take in a run that starts, or raise why it must not."""
@@ -770,7 +787,43 @@ class Supervisor:
         if self.offspring.is_ending:
             return True
         runs = any(not run.is_over for run in self._runs)
-        return runs or bool(self._spawned) or any(c._is_working() for c in self._children)
+        if runs or self._spawned or any(c._is_working() for c in self._children):
+            return True
+        return self._course.request is not None and self._guests.are_busy
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its block is; in any thread, as the next five."""
+        return self._state in (_State.OPEN, _State.LEAVING)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it has work, and not only an open block."""
+        if any(not run.is_over for run in list(self._runs)) or self._spawned:
+            return True
+        inner = any(child.is_busy for child in list(self._children))
+        return inner or self._results.are_due or self._guests.are_busy
+
+    @property
+    def on_behalf_of(self) -> AnyTask | None:
+        """The spawned task in whose thread it is."""
+        return self._host_task() if self._host_task is not None else None
+
+    def follow(self, request: StopRequest, rung: Rung, guests: Guests) -> None:
+        """Be no less far than a supervisor of another thread, and tell it of the end."""
+        self._hosts.add(guests)
+        self._follow(request, rung)
+        process.kick()
+
+    def speakers(self) -> list[str]:
+        """The names of the agents whose turn it is."""
+        own = [name for run in list(self._runs) for name in run.speakers()]
+        inner = [name for child in list(self._children) for name in child.speakers()]
+        return own + inner + self._guests.speakers()
+
+    def suspects(self) -> Iterator[Suspect]:
+        """The tasks that it waits for."""
+        return self._suspects()
 
     def _is_read(self) -> bool:
         """Whether somebody is reading on his way to the result of a run that has ended."""
@@ -781,7 +834,7 @@ class Supervisor:
         return self._results.are_due or any(c._is_awaited() for c in self._children)
 
     def _has_to_wait(self) -> bool:
-        if self._is_working() or self._is_read():
+        if self._is_working() or self._is_read() or self._guests.are_open:
             return True
         return self._body is not None and self._body.is_work and self._state is _State.OPEN
 
@@ -800,6 +853,8 @@ class Supervisor:
     def on_first_step(self) -> None:
         """Tell who watches over the process."""
         self._stopped_at = self._course.climb.began_at
+        if self._course.request is not None:
+            self._guests.look(self._course.request, hear_signals=self._is_in_main_thread())
         self._tell_stopping()
 
     def end_process(self) -> None:
@@ -815,12 +870,16 @@ class Supervisor:
 
     def _may_exit(self) -> bool:
         # A guest in another thread, or inside another supervisor's block, ends nothing.
-        return self._parent is None and self._thread in (None, threading.main_thread().ident)
+        return self._parent is None and self._is_in_main_thread()
+
+    def _is_in_main_thread(self) -> bool:
+        return self._thread in (None, threading.main_thread().ident)
 
     def carry_out(self, step: Step) -> None:
         """Do what a step says."""
         if self._state is _State.CLOSED or self._course.request is None:
             return
+        self._tell_guests(step, self._course.request)
         self._announce()
         if step.rung is Rung.EXIT or step.move is Move.SPENT:
             self._spend()
@@ -839,6 +898,10 @@ class Supervisor:
         self._clip()
         self._course.go_to(rung)
 
+    def _tell_guests(self, step: Step, request: StopRequest) -> None:
+        if step.move is Move.ENTER and step.rung < Rung.EXIT:
+            self._guests.tell(request, step.rung, hear_signals=self._is_in_main_thread())
+
     def _announce(self) -> None:
         if self._is_announced:
             return
@@ -852,7 +915,8 @@ class Supervisor:
 
     def _body_has_work(self) -> None:
         """A body whose run the stop is to end has that run's result to go on with."""
-        if self._body is not None and (self._is_working() or self._results.is_handing_over):
+        had_work = self._is_working() or self._results.is_handing_over or self._guests.had_work
+        if self._body is not None and had_work:
             self._body.is_work = True
 
     def _call_back(self) -> None:
@@ -888,7 +952,7 @@ class Supervisor:
     def _spared(self) -> set[AnyTask | None]:
         """The tasks that CANCEL leaves alone: who has a run's result to go on with."""
         spared: set[AnyTask | None] = {reader for run in self._runs for reader in run.readers}
-        spared |= self._results.readers
+        spared |= self._results.readers | self._guests.hosts
         body = self._body
         if body is not None and (body.is_work or self._is_working() or self._is_awaited()):
             spared.add(body.task)
@@ -928,6 +992,7 @@ class Supervisor:
             yield Suspect(task, "spawned", asked=asked)
         for child in list(self._children):
             yield from child._suspects()
+        yield from self._guests.suspects()
         body = self._body
         if body is not None and body.task is not None and self._state is not _State.CLOSED:
             since = body.cancelled_at
@@ -999,7 +1064,7 @@ class Supervisor:
         if request.signal is None or self._parent is not None or self._loop is None:
             return
         has_ctrl_c = signal.SIGINT in self._signals
-        line = sentence(step, request, self._speakers(), self._ladder, has_ctrl_c=has_ctrl_c)
+        line = sentence(step, request, self.speakers(), self._ladder, has_ctrl_c=has_ctrl_c)
         if line is not None:
             self._loop.call_later(_SAY_SECONDS, self._say_if_still_true, step.rung, line)
 
@@ -1007,10 +1072,6 @@ class Supervisor:
         # Of a stop that is over by then it would be the last thing to be read, and false.
         if self.rung is rung and self._is_working():
             reporter.say(line)
-
-    def _speakers(self) -> list[str]:
-        own = [name for run in self._runs for name in run.speakers()]
-        return own + [name for child in self._children for name in child._speakers()]
 
     # -- checks -------------------------------------------------------------------------------
 
@@ -1028,8 +1089,8 @@ class Supervisor:
     def _check_running(self) -> None:
         if self._course.request is not None:
             raise Stopped(self._course.request)
-        if self._parent is not None:
-            self._parent._check_running()
+        if self._around is not None:
+            self._around._check_running()
 
 
 class _Beat:

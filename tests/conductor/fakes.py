@@ -132,6 +132,7 @@ class VirtualProcess:
 
     def __init__(self) -> None:
         self.members: list[Member] = []
+        self.guests: tuple[Member, ...] = ()
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, member: Member) -> bool:
