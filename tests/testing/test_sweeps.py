@@ -53,6 +53,13 @@ async def test_stopped_twice(found: Scenarios, name: str) -> None:
     await swept(found[name], ways=[], pairs=4)
 
 
+@pytest.mark.parametrize("name", ["magentic", "pair"])
+async def test_left_when_it_has_ended(name: str) -> None:
+    """A loop that is to be left after the last event sees the run's end; the next one begins."""
+    steps = await count_steps(SCENARIOS[name])
+    await swept(SCENARIOS[name], ways=[Way.BREAK], steps=range(steps - 2, steps + 1))
+
+
 async def test_the_fast_path_has_fewer_steps() -> None:
     """A sweep takes the fast path only where it is told to."""
     slow, fast = await count_steps(SCENARIOS["pair"]), await count_steps(FAST["pair"])
