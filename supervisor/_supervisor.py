@@ -619,12 +619,22 @@ class Supervisor:
             self.offspring.end_adoption()
 
     def _hold_deadline(self) -> None:
+        if self._course.request is None or not self._may_exit():
+            return
+        ends = [(self._abandon_at(), self._abandon_offspring)] if self._must_sweep() else []
         deadline = self._course.climb.deadline
-        if deadline is not None and self._may_exit():
-            abandon_at = deadline - self._ladder.abandon
-            end_with_interpreter(
-                [(abandon_at, self._abandon_offspring), (deadline, self.end_process)]
-            )
+        if deadline is not None:
+            ends.append((deadline, self.end_process))
+        if ends:
+            end_with_interpreter(ends)
+
+    def _abandon_at(self) -> float:
+        """When ABANDON was entered, or would be."""
+        climb = self._course.climb
+        if climb.deadline is not None:
+            return climb.deadline - self._ladder.abandon
+        left = [rung for rung in Rung if climb.rung <= rung < Rung.ABANDON]
+        return climb.entered_at + sum(map(self._ladder.seconds, left))
 
     def end_by_signal(self, number: int) -> NoReturn:
         """End the process by this signal, and what it has started."""
@@ -635,8 +645,8 @@ class Supervisor:
         end_by_signal(number, self.offspring.note, sweep, self._look_last)
 
     def _abandon_offspring(self) -> None:
-        if self._must_sweep():
-            self.offspring.begin(self._ladder.abandon)
+        """The interpreter is at its end, and waits maybe for who waits for one of them."""
+        self.offspring.sweep(self._course.climb.deadline)
 
     def _look_last(self, status: int) -> None:
         self.offspring.look_last(status, becomes=process.has_guard)

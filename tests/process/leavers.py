@@ -66,6 +66,20 @@ def in_thread() -> str:
     return "done"
 
 
+async def outer_thread() -> str:
+    """Run it in a thread that the interpreter waits for at its end."""
+    threading.Thread(target=_wait_for_one).start()
+    await asyncio.sleep(LINGER)
+    return "done"
+
+
+def _wait_for_one() -> None:
+    with subprocess.Popen(["sh", "-c", _PAIR], stdout=subprocess.PIPE, text=True) as made:
+        assert made.stdout is not None
+        _tell_pids(made.stdout.readline())
+        made.wait()
+
+
 async def own_session() -> str:
     """Start a server in a session of its own."""
     _serve()
@@ -138,6 +152,7 @@ TOOLS: dict[str, Callable[[], Any]] = {
         by_shell,
         refuses,
         in_thread,
+        outer_thread,
         own_session,
         orphan,
         daemon,

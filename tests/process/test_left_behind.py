@@ -74,6 +74,20 @@ def test_a_ladder_without_an_end_leaves_none_either(
         assert _left(child, pids) == [], child.story()
 
 
+@pytest.mark.parametrize("is_endless", [False, True], ids=["finite", "endless"])
+@pytest.mark.parametrize("settings", [{}, {"stop_status": 7}], ids=["signal", "stop_status"])
+def test_a_thread_that_waits_for_one_does_not_keep_the_interpreter(
+    server: Server, settings: dict[str, Any], is_endless: bool
+) -> None:
+    """It is ended at ABANDON then, and the interpreter's end goes on in order."""
+    arguments = {"tool": "outer_thread", "is_endless": is_endless, "settings": settings}
+    with _leaver(server, loop="asyncio", **arguments) as (child, pids):
+        child.signal(signal.SIGINT)
+        assert child.wait() == settings.get("stop_status", -signal.SIGINT), child.story()
+        assert child.facts("atexit"), child.story()
+        assert _left(child, pids) == [], child.story()
+
+
 @pytest.mark.parametrize("settings", [{}, {"stop_status": 0}], ids=["signal", "stop_status"])
 def test_they_are_there_until_the_interpreter_has_ended_its_own(
     server: Server, settings: dict[str, Any]
