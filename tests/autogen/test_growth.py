@@ -21,7 +21,7 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 from autogen_core import CancellationToken, SingleThreadedAgentRuntime
 
 import supervisor
-from supervisor import Rung, Supervisor, _supervisor
+from supervisor import Ladder, Rung, Supervisor, _supervisor
 from tests.agents import FOREVER, Deaf, team
 
 pytestmark = pytest.mark.blocks  # a trace function makes everything slow
@@ -30,6 +30,9 @@ Lines = Counter[CodeType]
 Runs = list[Awaitable[TaskResult]]
 
 _OURS = str(Path(supervisor.__file__).parent)
+_PATIENT = Ladder(
+    drain=FOREVER, cancel=FOREVER, abandon=FOREVER
+)  # no second strike where it is slow
 _SLACK = 30  # lines: of what happens once, whatever the number
 
 
@@ -124,7 +127,7 @@ async def _stopped(start: Start, count: int, *rungs: Rung) -> Lines:
     """Stop so many runs; what that has cost."""
     agents, lines = [_EndsLate() for _ in range(count)], _Lines()
     try:
-        async with Supervisor(signals={}) as sup:
+        async with Supervisor(signals={}, ladder=_PATIENT) as sup:
             running = start(sup, agents)
             for agent in agents:
                 await agent.is_working.wait()
