@@ -26,6 +26,7 @@ from autogen_core.models import LLMMessage
 
 from supervisor.autogen import private
 from supervisor.autogen.calls import Call
+from supervisor.autogen.code import Code
 from supervisor.autogen.continuing import (
     GoingOn,
     NextSpeakers,
@@ -71,6 +72,8 @@ class Turn:
         """What was said in the course of it."""
         self.remains = Remains()
         """What is left of it, where it is kept open."""
+        self.code: Code | None = None
+        """Code that was begun in the course of it, and has not ended; told at the stop."""
         things = [] if isinstance(self.agent, Team) else list(reach(self.agent))
         self._stand_ins = [] if isinstance(self.agent, Team) else _stand_ins_of(self.agent)
         self._assistants = [thing for thing in things if isinstance(thing, AssistantAgent)]
@@ -82,7 +85,11 @@ class Turn:
 
     def has_taken_effect(self) -> bool:
         """Whether something was done in the course of it that must not be done again."""
-        if self.has_executed or any(call.has_taken_effect for call in self.calls):
+        if (
+            self.has_executed
+            or self.code is not None
+            or any(call.has_taken_effect for call in self.calls)
+        ):
             return True
         if any(chat.has_taken_effect() for chat in self.chats):
             return True
@@ -156,10 +163,16 @@ class Turn:
         watched = {id(agent.model_context) for agent in self._assistants}
         for context in self.marks.contexts:
             self._close(context, are_all=id(context) in watched)
+        self._keep_code()
         if isinstance(self.agent, SocietyOfMindAgent):
             self.marks.rewind_context(self.agent.model_context)
             if self.chats:
                 self._have_go_on(self.agent, self.chats[-1])
+
+    def _keep_code(self) -> None:
+        if self.code is not None:
+            self.code.keep()
+            self.remains.events.extend(filter(None, (self.code.event, self.code.answer)))
 
     def _left_events(self) -> list[ChatItem]:
         if not self.takes_at_its_end():
@@ -420,7 +433,8 @@ class Chat:
         """Conclude an interrupted turn.
 
         Returns:
-            Whether it was finished after all: a team within this one had come to its end.
+            Whether it was finished after all: a team within this one had come to its end, or code
+            was interrupted whose output is the whole turn.
         """
         turn = self.turns.pop(name)
         if isinstance(turn.agent, Team):
@@ -428,6 +442,9 @@ class Chat:
         if not turn.must_be_kept():
             turn.undo()
             return False
+        if turn.code is not None and turn.code.answer is not None:
+            turn.keep()
+            return self._answer_late(name, turn, [turn.code.answer])
         count = turn.count_taken(self._due[name][: turn.given])
         turn.keep()
         self.remains.add(turn.remains)
@@ -445,14 +462,18 @@ class Chat:
                 self.group.put_agent(name, turn.stand_in)
             return False
         if inner.has_ended:
-            self.turns[name] = turn
-            self.answer(name, inner.said(), _told(inner.said()))
-            self._hear()
-            return True
+            return self._answer_late(name, turn, inner.said())
         self._take_part(name, turn, inner)
         if not self._due[name]:
             self._have_go_on(name, turn)
         return False
+
+    def _answer_late(self, name: str, turn: Turn, said: Sequence[ChatItem]) -> bool:
+        """Hear the answer of a turn that was finished after all."""
+        self.turns[name] = turn
+        self.answer(name, said, _told(said))
+        self._hear()
+        return True
 
     def _take_part(self, name: str, turn: Turn, inner: Chat) -> None:
         """Hear what the members of a member have said, though it has not come to its end."""

@@ -18,6 +18,7 @@ from autogen_core import AgentId
 from supervisor.autogen import private
 from supervisor.autogen.calls import Call
 from supervisor.autogen.chat import Chat, Turn
+from supervisor.autogen.code import begun_by
 from supervisor.autogen.private import (
     Delivery,
     Group,
@@ -120,6 +121,12 @@ class Journal:
             for call in self._calls.values():
                 call.freeze()
             self.is_closed = True
+
+    def execute(self, task: AnyTask, root: AnyTask | None) -> None:
+        """Note the code that a task waits for as the run stops, on behalf of a handler."""
+        turn = self._turns.get(cast(AnyTask, root))
+        if turn is not None and turn.code is None:
+            turn.code = begun_by(task)
 
     # -- what the messages say ------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Finds the teams, agents and memories that a team or an agent holds, at any depth.
+"""Finds the teams, agents, memories and executors that a team or an agent holds, at any depth.
 
 By type, through the attributes of AutoGen's components: participants, a wrapped agent, an inner
 team, the agent behind a tool. No attribute is named, so components of the user's are walked as
@@ -12,16 +12,17 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, cast
 
 from autogen_agentchat.base import ChatAgent, Team
+from autogen_core.code_executor import CodeExecutor
 from autogen_core.model_context import ChatCompletionContext
 from autogen_core.tools import BaseTool, Workbench
 
-_YIELDED: Final = (Team, ChatAgent, ChatCompletionContext, Workbench)
+_YIELDED: Final = (Team, ChatAgent, ChatCompletionContext, Workbench, CodeExecutor)
 _WALKED: Final = (Team, ChatAgent, Workbench, BaseTool)
 _COLLECTIONS: Final = (list, tuple, set, dict)
 
 
 def reach(thing: object) -> Iterator[object]:
-    """The teams, agents, model contexts and workbenches within a team or an agent, each once.
+    """The teams, agents, model contexts, workbenches and executors within one, each once.
 
     Itself first.
     """

@@ -27,9 +27,12 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-from supervisor.autogen import sessions
+from supervisor.autogen import private, sessions
+from supervisor.autogen.code import executor_in
+from supervisor.autogen.kernels import Kernel
 from supervisor.autogen.private import Engine
 from supervisor.autogen.stage import Stage
+from supervisor.autopsy import frames_of
 from supervisor.processes import Processes
 from supervisor.settings import Ladder
 from supervisor.tasks import AnyTask, Kind, ShieldedTask, cancel, retrieve
@@ -61,6 +64,7 @@ class Settling:
         self._on_settled = on_settled
         self._seconds = seconds
         self._processes: list[Processes] = []
+        self._kernels: list[Kernel] = []
         self._struck: set[AnyTask] = set()
         self._hammer: asyncio.TimerHandle | None = None
         self._is_over = False
@@ -77,6 +81,7 @@ class Settling:
         self._patience = _STEPS
         self._stage.close_journal()
         self._end_executions()
+        self._interrupt_kernels()
         self._scope.is_hushed = True
         for engine in self._live_engines():
             engine.close_intake()
@@ -97,6 +102,19 @@ class Settling:
         for processes in self._stage.expired():
             self._begin_to_end(processes, self._seconds)
         self._end_processes(self._stage.executions(), self._seconds)
+
+    def _interrupt_kernels(self) -> None:
+        """Interrupt the code that Jupyter kernels run for it; once more, what was interrupted."""
+        if not private.has_kernels():
+            return
+        for kernel in self._kernels:
+            kernel.again()
+        known = {id(kernel.executor) for kernel in self._kernels}
+        found = (executor_in(frames_of(task)) for task in self._scope.at_work())
+        for executor in {id(it): it for it in found if it is not None}.values():
+            client = private.kernel_client(executor)
+            if client is not None and id(executor) not in known:
+                self._kernels.append(Kernel(executor, client, self._look))
 
     def _end_processes(self, pids: list[int], seconds: float) -> None:
         if pids:
@@ -123,6 +141,8 @@ class Settling:
             if task not in self._struck or self._blows == _SECOND_BLOW:
                 self.cancel(task)
         self.strike()
+        for kernel in self._kernels:
+            kernel.shut_down()
         if not self._is_over:
             loop = asyncio.get_running_loop()
             self._hammer = loop.call_later(HAMMER_SECONDS, self.abandon)
@@ -150,6 +170,7 @@ class Settling:
         """Wait no longer for helpers that refuse to end."""
         self._struck.difference_update(self._scope.alive(Kind.HELPER))
         self._processes.clear()
+        self._kernels.clear()
         self._look()
 
     def _live_engines(self) -> list[Engine]:
@@ -175,7 +196,8 @@ class Settling:
         # Also where the message loop has ended already: its last handler may end after it.
         for engine in reversed(list(self._stage.engines.values())):
             engine.settle_count()
-        if not self._struck and not any(ending.is_ending for ending in self._processes):
+        endings: list[Processes | Kernel] = [*self._processes, *self._kernels]
+        if not self._struck and not any(ending.is_ending for ending in endings):
             self._is_over = True
             self._stop_hammer()
             self._stage.shared.restore()

@@ -9,7 +9,7 @@ from typing import Any
 
 from autogen_core import SingleThreadedAgentRuntime
 
-from supervisor.autogen import hush, private, sharing
+from supervisor.autogen import code, hush, private, sharing
 from supervisor.autogen.fastpath import FastPath
 from supervisor.autogen.journal import Journal
 from supervisor.autogen.private import Engine
@@ -54,6 +54,7 @@ class Stage:
         self._on_failure = on_failure
         self._deliveries: set[AnyTask] = set()  # handlers of what was published; no chunks
         self._fast_path = fast_path
+        self._releases: list[Callable[[], object]] = []  # of the kernels that it holds
         self._runtimes: set[int] = set()  # the id()s of its own ones
         self._executions: list[AnyTask] = []  # each has started a process that runs code
         self._expired: list[Processes] = []
@@ -72,15 +73,25 @@ class Stage:
             runtime = private.given_runtime(thing)
             if runtime is not None:
                 self.shared.know(runtime)
+            client = private.kernel_client(thing)
+            if client is not None:
+                self._releases.append(private.hold_kernel(client))
 
     def close(self, loop: asyncio.AbstractEventLoop) -> None:
         """End `open`."""
         tracker(loop).release()
         hush.release()
         sharing.forget(self.scope, self.token)
+        while self._releases:
+            self._releases.pop()()
 
     def close_journal(self) -> None:
         """Count what waits in the queues as said, and nothing that is said from here on."""
+        if self.journal.is_closed:
+            return
+        if code.can_run():
+            for task in self.scope.at_work():
+                self.journal.execute(task, self.scope.root(task))
         own = [found for engine in self.engines.values() for found in engine.waiting()]
         try:
             self.journal.close([*own, *self.shared.waiting()])

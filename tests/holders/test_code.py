@@ -17,6 +17,7 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 from autogen_core.models import LLMMessage
 from autogen_ext.code_executors.local import LocalCommandLineCodeExecutor
 
+from supervisor.autogen.code import INTERRUPTED
 from supervisor.testing import ScriptedModel
 from supervisor.testing.complaints import Complaints
 from tests.holders.stops import run_again, stop, words
@@ -75,10 +76,12 @@ async def test_a_script_ends_with_its_run(tmp_path: Path, way: str) -> None:
     """The process that runs the code is gone when the run has settled."""
     async with listening(tmp_path) as told, _team(tmp_path) as team:
         started = asyncio.ensure_future(told.until("started"))
-        await stop(team, started, way, task=_block(told, _SLEEPER))
+        result = await stop(team, started, way, task=_block(told, _SLEEPER))
         assert not psutil.pid_exists(started.result()["pid"])
-        # The turn is rolled back, and taken anew: the code runs once more.
-        assert "the second time" in words(await run_again(team, None))[-1]
+        assert result is None or words(result)[1:] == [INTERRUPTED]
+        assert await _heard(team) == INTERRUPTED
+        # It may have taken effect: it is not run again.
+        assert "the second time" not in "".join(words(await run_again(team, None)))
 
 
 @by_stop_and_cancel
@@ -88,15 +91,16 @@ async def test_a_script_that_its_model_has_written(tmp_path: Path, way: str) -> 
 
         def answer(messages: Sequence[LLMMessage]) -> str:
             is_asked = "write" in str(messages[-1].content)
-            return _block(told, _SLEEPER) if is_asked else "It has run."
+            return _block(told, _SLEEPER) if is_asked else "It was interrupted."
 
         model = ScriptedModel(answer)
         async with _team(tmp_path, model) as team:
             await stop(team, told.until("started"), way, task="write")
             assert len(model.requests) == 1
             result = await run_again(team, None)
-    events = [m.to_text() for m in result.messages if isinstance(m, CodeExecutionEvent)]
-    assert ["the second time" in event for event in events] == [True]
+    assert model.requests[1][-1].content == INTERRUPTED
+    assert words(result) == ["It was interrupted."]
+    assert not any(isinstance(m, CodeExecutionEvent) for m in result.messages)
 
 
 @by_stop_and_cancel
@@ -110,10 +114,17 @@ async def test_a_grandchild_that_holds_the_pipes(tmp_path: Path, way: str) -> No
         fact = started.result()
         try:
             assert not psutil.pid_exists(fact["pid"])
-            assert result is None or words(result) == words(result)[:1]
-            assert "the second time" in words(await run_again(team, None))[-1]
+            assert result is None or words(result)[1:] == [INTERRUPTED]
+            assert "the second time" not in "".join(words(await run_again(team, None)))
         finally:
             await _end(fact["child"], pipes)
+
+
+async def _heard(team: RoundRobinGroupChat) -> str:
+    """What was said last, as the team has heard it."""
+    state = dict(await team.save_state())
+    thread = state["agent_states"]["RoundRobinGroupChatManager"]["message_thread"]
+    return str(thread[-1]["content"])
 
 
 async def _end(pid: int, pipes: int) -> None:

@@ -24,6 +24,19 @@ from autogen_agentchat.teams._group_chat._events import (
     GroupChatTermination,
 )
 
+from supervisor.autogen.private.code import (
+    code_agent,
+    end_kernel,
+    forget_cell,
+    has_kernels,
+    has_model,
+    hold_kernel,
+    interrupt_kernel,
+    is_begun,
+    kernel_client,
+    newest_cell,
+    until_idle,
+)
 from supervisor.autogen.private.contexts import is_autogens, messages_of, put_messages
 from supervisor.autogen.private.creators import refuse_replaced, starter
 from supervisor.autogen.private.mcp import (
@@ -89,16 +102,25 @@ __all__ = [
     "Sink",
     "Telemetry",
     "carried",
+    "code_agent",
     "delivery",
+    "end_kernel",
+    "forget_cell",
     "free",
     "gathers_calls",
     "given_runtime",
     "handed_off",
     "handled",
     "has_begun",
+    "has_kernels",
+    "has_model",
+    "hold_kernel",
+    "interrupt_kernel",
     "is_autogens",
+    "is_begun",
     "is_read_bare",
     "is_team",
+    "kernel_client",
     "mcp_actor",
     "mcp_can_ask",
     "mcp_commands",
@@ -110,6 +132,7 @@ __all__ = [
     "mcp_wrap_streams",
     "message_loop",
     "messages_of",
+    "newest_cell",
     "put_messages",
     "refuse_replaced",
     "selecting_manager",
@@ -117,5 +140,6 @@ __all__ = [
     "team_id",
     "told",
     "tool_call",
+    "until_idle",
     "waiting",
 ]

@@ -1,0 +1,121 @@
+"""Agents that have code run, and the executors that run it."""
+
+# pyright: reportPrivateUsage=false
+# ruff: noqa: SLF001
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Final, NamedTuple
+
+from autogen_agentchat.agents import CodeExecutorAgent
+
+
+class CodeAgent(NamedTuple):
+    """An agent at its turn.
+
+    Args:
+        agent: The agent.
+        attempt: Which of its attempts it is at, from 0.
+        has_executed: Whether code has ended in its turn.
+    """
+
+    agent: CodeExecutorAgent
+    attempt: int
+    has_executed: bool
+
+
+def code_agent(frame: FrameType) -> CodeAgent | None:
+    """The agent whose turn this is, as its generator knows it; None where it is no such frame."""
+    if frame.f_code is not CodeExecutorAgent.on_messages_stream.__code__:
+        return None
+    names = frame.f_locals
+    has_executed = names.get("execution_result") is not None
+    return CodeAgent(names["self"], names.get("nth_try", 0), has_executed)
+
+
+def has_model(agent: CodeExecutorAgent) -> bool:
+    """Whether a model writes the code, and makes something of its output."""
+    return agent._model_client is not None
+
+
+# By name, for the module is an extra that need not be installed.
+_JUPYTER: Final = "autogen_ext.code_executors.jupyter._jupyter_code_executor"
+
+
+def kernel_client(executor: Any) -> Any | None:
+    """What talks to the kernel of AutoGen's Jupyter executor, while it has one."""
+    module: Any = sys.modules.get(_JUPYTER)
+    if module is None or not isinstance(executor, module.JupyterCodeExecutor):
+        return None
+    client: Any = executor._client
+    return client
+
+
+def has_kernels() -> bool:
+    """Whether anybody in the process can have such an executor."""
+    return _JUPYTER in sys.modules
+
+
+def newest_cell(client: Any) -> Any | None:
+    """The cell that a kernel was given last, and is not done with."""
+    cells = client.nb.cells
+    return cells[-1] if cells else None
+
+
+def is_begun(cell: Any) -> bool:
+    """Whether the kernel has told that it is at a cell."""
+    return "iopub.execute_input" in cell.metadata.get("execution", {})
+
+
+def forget_cell(client: Any, cell: Any) -> None:
+    """Drop a cell that the executor has not taken off again, for it was cancelled."""
+    client.nb.cells[:] = [other for other in client.nb.cells if other is not cell]
+
+
+def hold_kernel(client: Any) -> Callable[[], None]:
+    """Have nbclient leave a kernel alone when a signal comes, until what is returned is called.
+
+    It ends the kernel at the first SIGINT or SIGTERM, by a handler of its own on the loop: in the
+    midst of a turn that may finish, and so that its executor cannot be stopped any more.
+    """
+    name = "_async_cleanup_kernel"
+    attributes: dict[str, Any] = client.__dict__
+    if name in attributes:
+        return lambda: None
+    clean_up = client._async_cleanup_kernel
+
+    def clean_up_if_asked() -> Any:
+        by = sys._getframe(1).f_code.co_name
+        return asyncio.sleep(0) if by == "on_signal" else clean_up()
+
+    def let_go() -> None:
+        attributes.pop(name, None)
+
+    attributes[name] = clean_up_if_asked
+    return let_go
+
+
+async def interrupt_kernel(client: Any) -> None:
+    """Interrupt what a kernel does, in the way that it wants."""
+    from jupyter_core.utils import ensure_async
+
+    await ensure_async(client.km.interrupt_kernel())
+
+
+async def until_idle(client: Any) -> None:
+    """Wait until a kernel answers, which it does once its code has ended."""
+    from jupyter_core.utils import ensure_async
+
+    await ensure_async(client.kc.kernel_info(reply=True))
+
+
+async def end_kernel(executor: Any) -> None:
+    """Kill a kernel, and have its executor forget it, so that it can be started again."""
+    from jupyter_core.utils import ensure_async
+
+    await ensure_async(executor._client.km.shutdown_kernel(now=True))
+    await executor.stop()
