@@ -1073,6 +1073,8 @@ class Supervisor:
         reporter.event(f"entered {step.rung.name}", reason=request.reason, cause=step.cause)
         if request.signal is None or self._parent is not None or self._loop is None:
             return
+        if not reporter.has_reader:
+            return
         has_ctrl_c = signal.SIGINT in self._signals
         line = sentence(step, request, self.speakers(), self._ladder, has_ctrl_c=has_ctrl_c)
         if line is not None:

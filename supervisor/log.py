@@ -76,9 +76,14 @@ class Reporter:
         if line is not None:
             self.say(line)
 
+    @property
+    def has_reader(self) -> bool:
+        """Whether a person sees what is said: stderr is a terminal."""
+        return _is_terminal()
+
     def say(self, line: str) -> None:
         """Write a sentence for a person, where stderr is a terminal."""
-        if _is_terminal():
+        if self.has_reader:
             self.write(f"{line}\n")
 
     def write(self, text: str | Callable[[], str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import cast
 
 from autogen_agentchat.messages import BaseChatMessage
@@ -11,18 +12,22 @@ from autogen_core.model_context import ChatCompletionContext
 from supervisor.autogen import private, results, sessions
 from supervisor.autogen.channel import Channel, Item
 from supervisor.autogen.chat import Chat
-from supervisor.autogen.reach import reach
 from supervisor.autogen.results import Remains
 from supervisor.autogen.stage import Stage
 from supervisor.log import reporter
 
 
-def repair(stage: Stage, team: object) -> None:
-    """Make what is around a team usable again; only once nothing of the run is at work."""
+def repair(stage: Stage, things: Iterable[object]) -> None:
+    """Make what is around a team usable again; only once nothing of the run is at work.
+
+    Args:
+        stage: Of the run.
+        things: The team, and what is within it.
+    """
     stage.close_journal()
     for engine in stage.engines.values():
         engine.forget_failure()
-    for thing in reach(team):
+    for thing in things:
         sessions.forget_ended(thing)
         private.free(thing)
 
@@ -43,12 +48,16 @@ class Conclusion:
         self._has_taken: bool | None = None  # None where nothing tells
         self._remains = Remains()
 
-    def may_wait(self, team: object) -> bool:
-        """Whether something of the user's is called, which may really wait."""
+    def may_wait(self, things: Iterable[object]) -> bool:
+        """Whether something of the user's is called, which may really wait.
+
+        Args:
+            things: The team, and what is within it.
+        """
         called = list[object]()
         for group in self._journal.groups():
             called += [group.manager, group.condition]
-        called += [thing for thing in reach(team) if isinstance(thing, ChatCompletionContext)]
+        called += [thing for thing in things if isinstance(thing, ChatCompletionContext)]
         return not all(thing is None or private.is_autogens(thing) for thing in called)
 
     def draw(self) -> None:
@@ -112,7 +121,7 @@ def natural(shown: list[Item], root: Chat, *, shows_task: bool) -> list[Item]:
 
 def conclude_handlers(stage: Stage) -> None:
     """Make those teams consistent that the handlers of a worker's agents have run."""
-    repair(stage, None)
+    repair(stage, ())
     for chat in filter(None, (stage.journal.root, *stage.journal.others)):
         chat.conclude()
 

@@ -30,6 +30,7 @@ from supervisor.autogen import conclusion, continuing, private, quarantine, resu
 from supervisor.autogen.channel import Channel, Event, Item, Role, role
 from supervisor.autogen.conclusion import Conclusion
 from supervisor.autogen.fastpath import FastPath
+from supervisor.autogen.reach import reach
 from supervisor.autogen.readers import Readers, Reading
 from supervisor.autogen.settling import Settling, seconds_alone
 from supervisor.autogen.stage import Stage
@@ -575,9 +576,10 @@ class Run(Coroutine[Any, Any, TaskResult]):
         if self._natural is not None and not was_stopped:
             end()
             return
-        conclusion.repair(self._stage, self._team)
+        things = list(reach(self._team))  # as they are now: an agent may have made some meanwhile
+        conclusion.repair(self._stage, things)
         drawn = self._conclusion = Conclusion(self._stage, self._channel, self._options["task"])
-        if drawn.may_wait(self._team):
+        if drawn.may_wait(things):
             self._waiting = Waiting(loop, drawn.draw, end)
         else:
             drawn.draw()
