@@ -65,8 +65,8 @@ def plain(function: Any) -> Any:
 
 def nameless(function: Any) -> Any:
     """A wrapper that does not say what it wraps."""
-    wrapper = _forward(function, in_a_task=False)
-    vars(wrapper).update(vars(function))  # AutoGen looks for the marks of its handlers
+    wrapper: Any = _forward(function, in_a_task=False)
+    wrapper.__dict__.update(function.__dict__)  # AutoGen looks for the marks of its handlers
     return wrapper
 
 
@@ -93,15 +93,16 @@ def wrap(kind: str, module: str, cls: str, name: str) -> None:
     if (kind, name) == ("tasks", "send_message"):
         return  # AutoGen by itself ends with that: its runtime takes the team for idle
     owner: Any = getattr(importlib.import_module(module), cls)
-    found = vars(owner)[name]
+    found: Any = owner.__dict__[name]
+    binds: Any = found.__class__
     if kind == "wrapt":
         wrapt: Any = importlib.import_module("wrapt")
         is_async = inspect.iscoroutinefunction(getattr(owner, name))
         wrapt.wrap_function_wrapper(owner, name, Traced() if is_async else passed)
         return
     make = {"plain": plain, "nameless": nameless, "tasks": tasks}[kind]
-    if isinstance(found, (staticmethod, classmethod)):
-        setattr(owner, name, type(found)(make(found.__func__)))
+    if binds in (staticmethod, classmethod):
+        setattr(owner, name, binds(make(found.__func__)))
     else:
         setattr(owner, name, make(found))
 

@@ -1087,6 +1087,7 @@ async def test_a_stop_that_is_over_at_once_is_not_told_of(
 ) -> None:
     """What happens, and what the next Ctrl-C does, stands at a terminal while it is true."""
     said: list[str] = []
+    monkeypatch.setattr(type(reporter), "has_reader", True)
     monkeypatch.setattr(reporter, "say", said.append)
     team = Stubborn() if is_slow else Talker()
     async with Supervisor(signals={"SIGUSR1": "CANCEL"}, ladder=PATIENT) as sup:
