@@ -16,6 +16,7 @@ from autogen_core.tools import StaticWorkbench, ToolSchema
 
 from supervisor import Supervisor
 from supervisor.autogen.run import Run
+from supervisor.log import reporter
 from tests.agents import Agent, Deaf, Failing, Stubborn, calls, nested, scripted, team
 from tests.autogen.checks import (
     SHORT,
@@ -227,6 +228,7 @@ async def test_what_is_raised_while_a_stop_is_made_is_logged(
         await member.is_working.wait()
         run.stop("Enough")
         assert (await task).stop_reason == "Enough"
+    assert await asyncio.to_thread(reporter.flush, 30)
     [record] = [r for r in caplog.records if "run failed while it was stopped" in r.getMessage()]
     assert record.exc_info is not None
     assert isinstance(record.exc_info[1], Panic)

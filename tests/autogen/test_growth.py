@@ -152,9 +152,10 @@ def _grown(*found: Lines) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def _no_beat(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing happens by the clock, which a trace function makes fast."""
+def _only_steps_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing happens by the clock, and no other test has made MCP sessions possible."""
     monkeypatch.setattr(_supervisor, "_BEAT_SECONDS", FOREVER)
+    monkeypatch.delitem(sys.modules, "autogen_ext.tools.mcp._actor", raising=False)
 
 
 @pytest.mark.parametrize(

@@ -169,8 +169,9 @@ def test_each_climb_past_cancel_tells_who_refuses(loop: str) -> None:
         child.send_signal(signal.SIGTERM)
         out, told = child.communicate(timeout=15)
     assert child.returncode == 137
-    # On a busy machine the loop can seem to be blocked, too.
-    abandoned, killed, ended = (block for block in _blocks(told) if "is blocked" not in block)
+    [abandoned] = _blocks(told, "still at work as the stop is abandoned")
+    [killed] = _blocks(told, "killed child processes")
+    [ended] = _blocks(told, "still at work at the end")
     for block in (abandoned, ended):
         assert re.search(r"agent 'caller' of team 'team', in tool 'look_up', told to end \d", block)
         assert re.search(r"task mule, spawned, told to end \d\.\d s ago\n    spawned \(", block)
@@ -187,10 +188,11 @@ def test_each_climb_past_cancel_tells_who_refuses(loop: str) -> None:
         assert out.count(event) == 1
 
 
-def _blocks(told: str) -> list[str]:
-    """The blocks of a report, each with its first line."""
+def _blocks(told: str, about: str = "") -> list[str]:
+    """The blocks of a report that begin so, each with its first line."""
     lines = [line for line in re.split(r"^(?=supervisor: )", told, flags=re.MULTILINE) if line]
-    return [line for line in lines if line.count("\n") > 1]
+    blocks = [line for line in lines if line.count("\n") > 1]
+    return [block for block in blocks if block.startswith(f"supervisor: {about}")]
 
 
 def test_a_report_that_nobody_reads_does_not_delay_the_end() -> None:
@@ -293,14 +295,13 @@ async def main(sup):
 """
 
 
-@pytest.mark.parametrize(("loop", "status"), [("asyncio", 137), ("uvloop", -signal.SIGTERM)])
-def test_a_blocked_loop_in_another_thread_is_told_of(loop: str, status: int) -> None:
-    """It is not interrupted; the process ends without a daemon thread, and by force with others."""
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_blocked_loop_in_another_thread_is_told_of(loop: str) -> None:
+    """It is not interrupted, but waited for, in daemon threads too; the process ends by force."""
     with _program(REFUSES + GUEST + RUN, loop) as child:
         child.send_signal(signal.SIGTERM)
         _, told = child.communicate(timeout=15)
-    assert child.returncode == status
+    assert child.returncode == 137
     blocked = next(block for block in _blocks(told) if "the event loop is blocked" in block)
     assert "agent 'holder' of team 'team'\n" in blocked
     assert "    Holds.work (" in blocked
-    assert ("thread Thread-" in told) == (status == 137)

@@ -17,7 +17,7 @@ from autogen_core import (
 from autogen_ext.runtimes.grpc import GrpcWorkerAgentRuntime, GrpcWorkerAgentRuntimeHost
 from autogen_ext.runtimes.grpc.protos import agent_worker_pb2
 
-from tests.serving.answerer import Answerer, Text, Work
+from tests.serving.answerer import Answerer, Text, Work, until
 
 
 def free_address() -> str:
@@ -69,6 +69,12 @@ async def cluster(work: Work) -> AsyncGenerator[Cluster]:
         await disconnect(client)
         if host._serve_task is not None:
             await host.stop(grace=0)
+        await until(lambda: not any(map(_is_grpcs, asyncio.all_tasks())))
+
+
+def _is_grpcs(task: asyncio.Task[object]) -> bool:
+    """Whether gRPC's server has started it, and ends it on its own time."""
+    return task.get_name().startswith(("rpc_task", "HandleExceptions"))
 
 
 async def disconnect(runtime: GrpcWorkerAgentRuntime) -> None:
