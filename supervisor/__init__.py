@@ -18,7 +18,7 @@ The house, from the top; an import goes only downward:
                 interruption notify masks                 what blocks the loop, probes, signals held
                 shield                                    waiting on where anyio has cancelled
                 processes kin table halting               children: who they are, their end
-                adoption last_look
+                adoption last_look debuggers clock        orphans, the last moment, debuggers, time
     rules       ladder                                    pure: facts and the time in, steps out
     words       settings errors events                    data only
 

@@ -203,9 +203,9 @@ class Course:
         """Climb by a timer of the loop too: a busy loop can keep the watchdog waiting."""
         if self._timer is not None:
             self._timer.cancel()
-        at = self._crew.on_time(process.now())
-        if at is not None and self._loop is not None and not self._is_closed:
-            delay = max(0.0, at - process.now())
+        process.look()
+        delay = process.seconds_until(self._crew.on_time(process.now()))
+        if delay is not None and self._loop is not None and not self._is_closed:
             self._timer = self._loop.call_later(delay, self._look_at_the_time)
 
 

@@ -17,13 +17,17 @@ import time
 from collections.abc import Callable, Collection, Generator
 from typing import Final, Protocol
 
+from supervisor import debuggers
 from supervisor.bridge import Bridge, is_main_thread
+from supervisor.clock import Clock
 from supervisor.guard import Guard, Orders, can_guard
 from supervisor.interruption import interrupt
 from supervisor.log import reporter
 from supervisor.watchdog import Watchdog
 
 _AGAIN_SECONDS: Final = 0.1
+_LOOK_SECONDS: Final = 0.25  # between two looks for a debugger while a stop is under way
+_TRACED_SECONDS: Final = 0.05  # of a stop, before the kernel is asked: most are over by then
 _TRIES: Final = 3  # to put back what is put back; each can be interrupted by one more signal
 
 
@@ -36,7 +40,7 @@ class Member(Protocol):
         ...
 
     def on_signal(self, number: int, at: float) -> None:
-        """A signal has arrived, at this `time.monotonic()`."""
+        """A signal has arrived, at this time of the ladders' clock."""
         ...
 
     def hold_back(self) -> None:
@@ -82,6 +86,8 @@ class Process:
         self._masks: dict[int, Collection[int]] = {}  # of the threads that are forking
         self._switch_seconds = sys.getswitchinterval()  # as found: a stop changes it
         self._undone: list[Callable[[], None]] = []
+        self._clock = Clock(self._is_debugged)
+        self._stopping_since: float | None = None  # a ladder waits for its time
 
     def add(self, member: Member) -> bool:
         """Let a supervisor hear signals and the time.
@@ -108,7 +114,7 @@ class Process:
 
     def _take_in(self, member: Member) -> None:
         if self._bridge is None:
-            self._bridge = Bridge(self._ring)
+            self._bridge = Bridge(self._ring, debuggers.handler)
         if self._watchdog is None:  # first: where no file or thread can be had nothing was done
             watchdog = Watchdog(self._bridge, self._on_signal, self._on_time)
             watchdog.start()
@@ -192,16 +198,47 @@ class Process:
             return
         orders = next((o for member in self._owners if (o := member.orders) is not None), None)
         if orders is not None:
+            if self._clock.is_standing:
+                orders = orders.without_end()
+            elif self._clock.lost:
+                orders = orders.later(self._clock.lost)
             guard.tell(orders)
 
     def now(self) -> float:
-        """The time by which every ladder of the process climbs."""
-        return time.monotonic()
+        """The time by which every ladder of the process climbs; see `clock`."""
+        return self._clock.now()
+
+    def monotonic(self, at: float) -> float:
+        """The `time.monotonic()` at which the ladders' clock will show a time, if it goes on."""
+        return at + self._clock.lost
+
+    def seconds_until(self, at: float | None) -> float | None:
+        """Until the ladders' clock shows a time; None for never, and while it stands still."""
+        if at is None or self._clock.is_standing:
+            return None
+        return max(0.0, at - self.now())
+
+    def look(self) -> None:
+        """See whether a debugger is at work, for which time stands still."""
+        if self._clock.look(is_watched=self._stopping_since is not None):
+            if self._stopping_since is not None:
+                now = "stands still" if self._clock.is_standing else "goes on"
+                reporter.event(f"a debugger: time {now} for the stop")
+            self.tell_guard()
+            self.kick()
+
+    def _is_debugged(self) -> bool:
+        if debuggers.is_attached():
+            return True
+        since = self._stopping_since
+        is_long = since is not None and time.monotonic() - since >= _TRACED_SECONDS
+        return is_long and debuggers.is_traced()
 
     def hold(self) -> None:
         """Take back what others have taken from the bridge; in the main thread only."""
         if self._bridge is not None:
             self._bridge.hold()
+            self.look()
 
     def kick(self) -> None:
         """Have the watchdog ask for the time again."""
@@ -232,20 +269,39 @@ class Process:
             self._bridge.kick()
 
     def _on_signal(self, number: int, at: float) -> None:
+        """Tell of a signal that has arrived, at this `time.monotonic()`."""
+        if number == signal.SIGINT and debuggers.has_ctrl_c():
+            self.tell_guard()  # which may have seen it: it asks for nothing
+            return
         # Guests last: what they have to do may be over soon, and the others ask them for it.
         for member in (*self._owners, *self.guests):
             if number in member.handled:
                 with _reported():
-                    member.on_signal(number, at)
+                    member.on_signal(number, self._clock.of(at))
 
-    def _on_time(self, now: float) -> float | None:
+    def _on_time(self, _now: float) -> float | None:
+        """Have the ladders climb; returns the `time.monotonic()` at which to do so next."""
+        self.look()
+        now = self.now()
         wanted: list[float | None] = []
         for member in self._members:
             at: float | None = now + _AGAIN_SECONDS  # where it fails
             with _reported():
                 at = member.on_time(now)
             wanted.append(at)
-        return min((at for at in wanted if at is not None), default=None)
+        return self._next_look(min((at for at in wanted if at is not None), default=None))
+
+    def _next_look(self, wanted: float | None) -> float | None:
+        """When to look next, by `time.monotonic()`: also for a debugger, while there is a stop."""
+        now = time.monotonic()
+        if wanted is None:
+            self._stopping_since = None
+        elif self._stopping_since is None:
+            self._stopping_since = now
+        look_at = now + _LOOK_SECONDS
+        if self._clock.is_standing:
+            return look_at
+        return None if wanted is None else min(self.monotonic(wanted), look_at)
 
     @contextlib.contextmanager
     def undone_in_children(self, undo: Callable[[], None]) -> Generator[None]:
@@ -289,6 +345,7 @@ class Process:
             self._guard.stop()
         bridge, self._bridge, self._watchdog, self._guard = self._bridge, None, None, None
         self._members = self._owners = self.guests = ()
+        self._clock, self._stopping_since = Clock(self._is_debugged), None
         if bridge is not None:
             bridge.forget()
         for undo in self._undone:

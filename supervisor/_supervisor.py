@@ -576,7 +576,7 @@ class Supervisor:
         return self._handled
 
     def on_signal(self, number: int, at: float) -> None:
-        """A signal has arrived; in the watchdog's thread, or in the loop."""
+        """A signal has arrived, by the ladders' clock; in the watchdog's thread, or in the loop."""
         entry = self._signals[signal.Signals(number)]
         self._ask_by(number)
         self._clip()
@@ -614,15 +614,21 @@ class Supervisor:
         """Have the ladder, if there was a stop, hold for the interpreter's end too."""
         self._hold_deadline()
         if self._must_sweep():
-            self.offspring.sweep_at_exit(self._course.climb.deadline)
+            self.offspring.sweep_at_exit(self._deadline())
         else:
             self.offspring.end_adoption()
+
+    def _deadline(self) -> float | None:
+        """When the process is to be gone, by `time.monotonic()`; None for never."""
+        deadline = self._course.climb.deadline
+        return process.monotonic(deadline) if deadline is not None else None
 
     def _hold_deadline(self) -> None:
         if self._course.request is None or not self._may_exit():
             return
-        ends = [(self._abandon_at(), self._abandon_offspring)] if self._must_sweep() else []
-        deadline = self._course.climb.deadline
+        at = process.monotonic(self._abandon_at())
+        ends = [(at, self._abandon_offspring)] if self._must_sweep() else []
+        deadline = self._deadline()
         if deadline is not None:
             ends.append((deadline, self.end_process))
         if ends:
@@ -640,13 +646,12 @@ class Supervisor:
         """End the process by this signal, and what it has started."""
         if not self.offspring.is_swept:
             end_by_signal(number)
-        deadline = self._course.climb.deadline
-        sweep = functools.partial(self.offspring.sweep, deadline)
+        sweep = functools.partial(self.offspring.sweep, self._deadline())
         end_by_signal(number, self.offspring.note, sweep, self._look_last)
 
     def _abandon_offspring(self) -> None:
         """The interpreter is at its end, and waits maybe for who waits for one of them."""
-        self.offspring.sweep(self._course.climb.deadline)
+        self.offspring.sweep(self._deadline())
 
     def _look_last(self, status: int) -> None:
         self.offspring.look_last(status, becomes=process.has_guard)

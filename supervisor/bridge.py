@@ -93,10 +93,17 @@ class Bridge:
         ring: Called by the handler, with the number, in the main thread, to have the loop look as
             well: a busy loop can keep the watchdog's thread from the interpreter's lock for most
             of a second.
+        ctrl_c: Called by the handler of SIGINT, with the handler that was found; returns what is to
+            be done instead of ringing, where somebody else wants it.
     """
 
-    def __init__(self, ring: Callable[[int], None] | None = None) -> None:
+    def __init__(
+        self,
+        ring: Callable[[int], None] | None = None,
+        ctrl_c: Callable[[Any], Callable[[int, FrameType | None], Any] | None] | None = None,
+    ) -> None:
         self._ring = ring
+        self._ctrl_c = ctrl_c
         self._reader, self._writer = socket.socketpair()
         self._reader.settimeout(0)
         self._writer.settimeout(0)
@@ -189,8 +196,15 @@ class Bridge:
         call, self._interrupt = self._interrupt, None
         if call is not None:
             call(frame)
+        elif theirs := self._theirs(number):
+            theirs(number, frame)
         elif self._ring is not None:
             self._ring(number)
+
+    def _theirs(self, number: int) -> Callable[[int, FrameType | None], Any] | None:
+        if number != signal.SIGINT or self._ctrl_c is None:
+            return None
+        return self._ctrl_c(self._found.get(number))
 
     def _take_slot(self) -> bool:
         """Put our fd into the slot; say whether another one was there."""

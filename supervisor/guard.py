@@ -115,6 +115,19 @@ class Orders:
         self.counted: Mapping[int, float] = {int(n): at for n, at in counted.items()}
         self.is_program = is_program
 
+    def later(self, seconds: float) -> Orders:
+        """By a clock that is so far ahead."""
+        later = Orders.decoded(self.encoded())
+        later.deadline += seconds
+        later.counted = {number: at + seconds for number, at in self.counted.items()}
+        return later
+
+    def without_end(self) -> Orders:
+        """As long as time stands still."""
+        endless = Orders.decoded(self.encoded())
+        endless.deadline, endless.budgets = math.inf, [math.inf] * len(self.budgets)
+        return endless
+
     def encoded(self) -> bytes:
         """One line."""
         budgets = ",".join(map(repr, self.budgets))

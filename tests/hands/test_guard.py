@@ -104,6 +104,15 @@ def test_the_constants_that_are_written_twice_are_the_same() -> None:
     assert (guard._MISSED, guard._OWN) == (bridges._MISSED, bridges._OWN)
 
 
+def test_orders_by_a_clock_that_stood_differ_in_their_times_alone() -> None:
+    """The deadline and what was counted are later by that; while it stands there is no end."""
+    orders = Orders(1, 103.0, BUDGETS, ENTRIES, {signal.SIGINT: 100.0}, is_program=True)
+    changed = {"deadline": 113.0, "counted": {signal.SIGINT: 110.0}}
+    assert vars(orders.later(10.0)) == vars(orders) | changed
+    changed = {"deadline": math.inf, "budgets": [math.inf] * 5}
+    assert vars(orders.without_end()) == vars(orders) | changed
+
+
 # -- what it makes of what is unread, and of orders -----------------------------------------------
 
 
