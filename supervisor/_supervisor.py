@@ -207,6 +207,12 @@ class Supervisor:
         return self._course.request
 
     @property
+    def quarantined(self) -> tuple[Runnable, ...]:
+        """The teams that refused to stop, and may not be used until they have ended after all."""
+        found = (getattr(run, "quarantined", None) for run in list(self._runs))
+        return tuple(team for team in found if team is not None)
+
+    @property
     def exit_status(self) -> int:
         """The status to end the process with: 128 + n where signal n has stopped it, else 0."""
         if self._course.request is None or self._course.request.signal is None:
@@ -498,7 +504,13 @@ class Supervisor:
 
         Raises:
             ExceptionGroup: A spawned task failed, and nobody looked at it.
+            UsageError: An agent or a tool of one of its runs leaves it, for whose end it waits.
         """
+        if any(getattr(run, "is_inside", False) for run in self._runs):
+            raise UsageError(
+                f"{self!r} is left by an agent or a tool of one of its own runs, for whose end it "
+                "waits; call stop() there, and let the code that has entered the block leave it"
+            )
         self._state = _State.LEAVING
         body = cast(Body, self._body)
         is_ours = body.is_own(error, self._course.request)

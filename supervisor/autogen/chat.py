@@ -508,7 +508,9 @@ class Chat:
         if self._selection is not None and not self._has_answer:
             self._select_again(self._selection, interrupted)
         elif interrupted or group.is_graph:
-            if group.is_graph:
+            if group.is_graph and not interrupted:
+                group.free_triggers()
+            elif group.is_graph:
                 group.put_first(interrupted)
             NextSpeakers(group, interrupted)
 
@@ -517,6 +519,7 @@ class Chat:
         group, then, stand_in = self.group, self.group.fields(), self._stand_in
         group.put_fields(selection)
         if group.is_graph:
+            group.free_triggers()
             NextSpeakers(group, [])
         elif group.is_selector and stand_in is not None and interrupted in ([], stand_in.names):
             NextSpeakers(group, stand_in.names, then=stand_in.then)

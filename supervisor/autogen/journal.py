@@ -144,6 +144,8 @@ class Journal:
             group = Group(found.runtime, AgentId(found.address, found.key))
         except Exception:  # noqa: BLE001 - AutoGen meets it next, and raises it to the caller
             return
+        if group.is_graph:
+            group.recall_triggers()
         turn = self._within.pop(found.key, None) or self._turn_that_holds(found.key)
         if turn is not None:
             _drop_known(group, found.message)

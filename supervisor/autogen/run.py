@@ -249,6 +249,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
         Raises:
             Quarantined: It could not be ended.
         """
+        self._refuse_own("closed")
         self._stop("Closed by its reader")
         if self._phase is Phase.CREATED:
             return
@@ -340,6 +341,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
         doing = quarantine.doing(self._settling.left())
         self._settling.give_up()
         self._error = Quarantined(self.name, self.speakers(), doing, seconds)
+        reporter.event(f"{self._error}", level=logging.WARNING, team=self.name)
         self._channel.wake()
         self._host.notice()
 
@@ -425,6 +427,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
         self._stage.open(self._team, loop)
         self._stage.scope.is_interrupted = self._is_signalled
         self._stage.scope.on_failure = self._lose_track
+        self._stage.on_token_cancelled = self._stop_by_token
         self._phase = Phase.ACTIVE
         self._start_driver(loop)
         self._heed_caller()
@@ -501,6 +504,35 @@ class Run(Coroutine[Any, Any, TaskResult]):
         self._error = driver.exception()
         self._blame_signal()
         self._leave_shared()
+
+    def _stop_by_token(self) -> None:
+        """Stop, for an agent or a tool has cancelled the token that it was given."""
+        if self._phase is Phase.ACTIVE:
+            root = self._stage.scope.root(_current_task())
+            name = self._stage.journal.agent_at(root)
+            self.stop("Its token was cancelled" if name is None else f"Cancelled by {name!r}")
+
+    def _refuse_own(self, what: str) -> None:
+        """Raise where one of the run's own tasks would wait for the run's end.
+
+        Raises:
+            UsageError: It would.
+        """
+        if self.is_inside and not self.is_over:
+            raise UsageError(
+                f"{self!r} is {what} by one of its own agents or tools, for whose end it waits; "
+                "call run.stop() there, and return"
+            )
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether it is one of the run's own tasks that asks."""
+        return SCOPE.get() is self._stage.scope
+
+    @property
+    def quarantined(self) -> Runnable | None:
+        """Its team, while that is in quarantine."""
+        return self._team if self._is_quarantined else None
 
     def _lose_track(self, cause: Exception) -> None:
         """Fail, for it could not be told what one of the run's tasks does.
@@ -640,6 +672,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
     # -- those who wait -------------------------------------------------------------------------
 
     async def _wait(self) -> TaskResult:
+        self._refuse_own("awaited")
         self._begin()
         with self._readers.reading():
             while not self.is_over:
@@ -660,6 +693,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
 
     async def next_event(self, reading: Reading) -> Event | None:
         """The next event; None once there will be none, and the result is what comes next."""
+        self._refuse_own("iterated")
         while (event := self.ready_event()) is None:
             self._begin()
             if self.is_over:
@@ -756,6 +790,13 @@ class _Events(AsyncIterator[Event]):
     def __del__(self) -> None:
         if not self._is_over:
             self._run.abandon_by_reader(self._reading)
+
+
+def _current_task() -> AnyTask | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # in another thread
+        return None
 
 
 def _check(team: object, timeout: object) -> None:

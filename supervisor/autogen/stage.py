@@ -39,7 +39,9 @@ class Stage:
         on_failure: Callable[[BaseException | None], None],
         fast_path: FastPath | None = None,
     ) -> None:
-        self.token = SupervisedToken()
+        self.token = SupervisedToken(on_cancel=self._token_cancelled)
+        self.on_token_cancelled: Callable[[], None] = lambda: None
+        """Called where the run's token is cancelled, by us or by one of its agents."""
         self.token.on_failure = on_failure
         self.journal = Journal(agent, on_boundary)
         self.scope = Scope(private.told, self)
@@ -84,6 +86,9 @@ class Stage:
         sharing.forget(self.scope, self.token)
         while self._releases:
             self._releases.pop()()
+
+    def _token_cancelled(self) -> None:
+        self.on_token_cancelled()
 
     def close_journal(self) -> None:
         """Count what waits in the queues as said, and nothing that is said from here on."""

@@ -261,6 +261,27 @@ class Group:
         for name in names:
             self._graph()._ready.remove(name)
 
+    def recall_triggers(self) -> None:
+        """Have a graph know by which edges those that are ready were made so.
+
+        AutoGen's saved state leaves that out. A graph that was loaded would never set these edges
+        free again, and so end at the second turn of a cycle.
+        """
+        graph = self._graph()
+        for name in graph._ready:
+            for edges, rule in graph._activation.get(name, {}).items():
+                is_any = rule == "any"
+                if graph._enqueued_any[name][edges] if is_any else _is_spent(graph, name, edges):
+                    graph._save_triggered_activation_group(name, edges)
+
+    def free_triggers(self) -> None:
+        """Have a graph set those edges free now, as it does when it asks who is ready.
+
+        Only where all that are ready are asked next: then its saved state leaves nothing out.
+        """
+        for name in self._graph()._ready:
+            self._graph()._reset_triggered_activation_groups(name)
+
     def start_over(self) -> None:
         """Have a graph begin at its start."""
         self._graph()._reset_execution_state()
@@ -277,6 +298,12 @@ def _ask(condition: TerminationCondition, said: Sequence[ChatItem]) -> bool:
         return at_once(condition(said)) is not None
     except Exception:  # noqa: BLE001 - a user's: the run that asks it next will meet that again
         return False
+
+
+def _is_spent(graph: GraphFlowManager, name: str, edges: str) -> bool:
+    """Whether all of these edges have been gone, which make a node ready together."""
+    left = graph._remaining.get(name)
+    return left is not None and edges in left and left[edges] <= 0
 
 
 _PLAIN: Final = (bool, int, float, str, bytes, tuple, frozenset, type(None))
