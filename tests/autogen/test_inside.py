@@ -78,7 +78,7 @@ async def test_an_agent_cannot_wait_for_its_own_run(how: str) -> None:
             return await sup.__aexit__(None, None, None)
 
         agent.do = wait
-        said = [event async for event in events]
+        said: list[Any] = [event async for event in events]
     assert said[-1].stop_reason is not None
     assert [message.source for message in said[-1].messages] == ["user", "eve", "bob"]
     assert isinstance(agent.met, UsageError)

@@ -753,6 +753,22 @@ async def test_reset_execution_state_forgets_the_triggered_groups_not() -> None:
     assert manager._triggered_activation_groups, "fixed upstream: it need not be cleared any more"
 
 
+async def test_a_loaded_graph_recalls_what_made_its_nodes_ready() -> None:
+    """`_activation`, `_enqueued_any`, `_remaining` tell which edges were gone; loading loses it."""
+    group = await _group(graph())
+    manager: Any = group.manager
+    manager._ready.append("d")
+    for edges, rule in manager._activation["d"].items():
+        assert rule == "all"
+        manager._remaining["d"][edges] = 0
+    manager._triggered_activation_groups.clear()
+    group.recall_triggers()
+    assert manager._triggered_activation_groups["d"] == set(manager._activation["d"])
+    group.free_triggers()
+    assert not manager._triggered_activation_groups["d"]
+    assert all(left > 0 for left in manager._remaining["d"].values())
+
+
 async def test_what_is_no_state_of_a_manager() -> None:
     """The names that are left out of a user's manager are those of the base class."""
     group = await _group(team(Agent("a"), turns=1))
