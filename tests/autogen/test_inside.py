@@ -17,6 +17,7 @@ from autogen_core import CancellationToken
 from autogen_core.models import LLMMessage
 
 from supervisor import Ladder, Quarantined, Supervisor, UsageError
+from supervisor.log import reporter
 from supervisor.testing import ScriptedModel
 from tests.agents import Agent, Stubborn, team
 
@@ -87,6 +88,7 @@ async def test_an_agent_cannot_wait_for_its_own_run(how: str) -> None:
     assert "waits; call" in str(agent.met)
 
 
+@pytest.mark.blocks  # for the log's thread
 async def test_the_quarantined_are_told(caplog: pytest.LogCaptureFixture) -> None:
     """A team that refused to stop is among `quarantined`, and one line says so."""
     stubborn = Stubborn()
@@ -101,9 +103,10 @@ async def test_the_quarantined_are_told(caplog: pytest.LogCaptureFixture) -> Non
             with pytest.raises(Quarantined):
                 await running
             assert [team is group for team in sup.quarantined] == [True]
+            stubborn.let_go.set()
+            assert reporter.flush(10)
             told = [r.getMessage() for r in caplog.records if "is quarantined" in r.getMessage()]
             assert len(told) == 1
-            stubborn.let_go.set()
             while sup.quarantined:  # noqa: ASYNC110 - until the team is free
                 await asyncio.sleep(0.01)
 
