@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import cast
 
 from supervisor.errors import Stopped
 from supervisor.events import StopRequest
@@ -41,7 +42,13 @@ class Body:
             self.task.cancel()
 
     def is_own(self, error: BaseException | None, request: StopRequest | None) -> bool:
-        """Whether this is how a stop comes out of the body: our cancellation, or `Stopped`."""
+        """Whether this is how a stop comes out of the body: our cancellation, or `Stopped`.
+
+        Also in a group: `asyncio.TaskGroup` wraps what is a cancellation by inheritance.
+        """
+        if isinstance(error, BaseExceptionGroup):
+            group = cast("BaseExceptionGroup[BaseException]", error)
+            return all(self.is_own(each, request) for each in group.exceptions)
         if not isinstance(error, asyncio.CancelledError) or request is None:
             return False
         if isinstance(error, Stopped) and error.request is not request:

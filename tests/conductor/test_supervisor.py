@@ -743,6 +743,25 @@ async def test_a_task_group_inside_the_block() -> None:
         assert [task.result() for task in tasks] == ["enough"] * 3
 
 
+async def test_stopped_in_the_body_of_a_task_group() -> None:
+    """A run that is refused in a `TaskGroup`, however deep, ends the block in order."""
+    went_on: list[str] = []
+    async with settles_its_count(), Supervisor(signals={}, ladder=PATIENT) as sup:
+        sup.stop("enough")
+        async with asyncio.TaskGroup(), asyncio.TaskGroup():
+            await sup.stream(Talker())
+        went_on.append("behind the group")
+    assert went_on == []
+
+
+async def test_stopped_beside_an_error_in_a_task_group() -> None:
+    """An error in the group comes out, also beside a run that is refused there."""
+    with pytest.RaisesGroup(LookupError, pytest.RaisesExc(asyncio.CancelledError)):
+        async with Supervisor(signals={}, ladder=PATIENT) as sup:
+            sup.stop("enough")
+            raise BaseExceptionGroup("both", [LookupError("mine"), Stopped(sup.stop_request)])
+
+
 async def test_a_task_group_around_the_block() -> None:
     """A sibling that fails cancels the block from outside: the group's error comes out."""
     team = Talker()
