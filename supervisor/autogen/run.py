@@ -498,8 +498,9 @@ class Run(Coroutine[Any, Any, TaskResult]):
         if self._phase is not Phase.ACTIVE:
             return  # settling: it knows when the last of the run's tasks has ended
         if driver.cancelled():
-            # Not by us: somebody cancels all tasks of the loop.
-            self.cancel_by_caller()
+            # Not by us: somebody cancels all tasks of the loop, or an agent on its own its turn.
+            by = "by the caller" if driver.cancelling() else "from within"
+            self._end_cancelled(f"Cancelled {by}")
             return
         self._error = driver.exception()
         self._blame_signal()

@@ -128,6 +128,7 @@ async def _is_cancelled() -> str:
 CANCELLED: dict[str, Callable[[], Any]] = {
     "turn": lambda: team(Agent("a"), CancelsItself("b")),
     "nested": lambda: nested(CancelsItself()),
+    "turn of an agent alone": CancelsItself,
     "tool": lambda: team(scripted("caller", [calls("_is_cancelled")], _is_cancelled)),
     "tool of an agent alone": lambda: scripted("caller", [calls("_is_cancelled")], _is_cancelled),
 }
