@@ -18,7 +18,7 @@ from tests.process.namespaces import UNSHARE, can_unshare
 ROOT = Path(__file__).parents[2]
 
 PREAMBLE = """
-import atexit, logging, os, signal, sys, threading, time
+import atexit, logging, os, signal, sys, threading, time, warnings
 from supervisor.exits import end_by_signal, exit_now
 """
 
@@ -85,6 +85,7 @@ def test_a_forked_child_is_not_bound() -> None:
     script = """
     from supervisor.exits import end_with_interpreter
     end_with_interpreter([(time.monotonic() + 0.1, lambda: exit_now(137))])
+    warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside a thread, from 3.12 on
     if os.fork() == 0:
         atexit.register(time.sleep, 0.4)
         sys.exit(7)

@@ -96,7 +96,6 @@ def test_a_thread_that_lingers_is_bounded_after_a_stop(
 def test_the_deadline_of_a_stop_by_code_bounds_the_end_as_well(server: Server, loop: str) -> None:
     """Under `run`, where it is a stop's at any rate: status 137, and the thread is named."""
     with server.start("ends", loop=loop, how="thread and stop") as child:
-        child.until("busy")
         assert child.wait() == _FORCED, child.story()
         assert child.facts("returned"), child.story()
         assert "lingerer" in child.stderr

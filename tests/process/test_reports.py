@@ -114,6 +114,7 @@ async def refuses_below(seconds=60):
 
 async def look_up() -> str:
     "Refuses."
+    asyncio.get_running_loop().call_later(0.1, lambda: print("ready", flush=True))
     await asyncio.gather(refuses_below())
     return ""
 
@@ -131,7 +132,6 @@ async def main(sup):
         sup.spawn(spawned(), name="mule")
         thread = asyncio.ensure_future(asyncio.to_thread(sleeps))
         caller = tool_caller("caller", look_up)
-        asyncio.get_running_loop().call_later(0.2, lambda: print("ready", flush=True))
         await sup.stream(team(caller, turns=1), "go")
 
 import tests.process.agents
