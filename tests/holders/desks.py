@@ -97,7 +97,14 @@ async def _server(
     """A server: on stdio who connects to it starts it, on loopback it is there already."""
     args = [*_SERVER, str(told.path), *more]
     if transport == "stdio":
-        yield StdioServerParams(command=sys.executable, args=args, cwd=ROOT, env=dict(os.environ))
+        # Starting it, a busy machine may need more than AutoGen's five seconds.
+        yield StdioServerParams(
+            command=sys.executable,
+            args=args,
+            cwd=ROOT,
+            env=dict(os.environ),
+            read_timeout_seconds=30,
+        )
         return
     process = await asyncio.create_subprocess_exec(
         sys.executable, *args, transport, cwd=ROOT, start_new_session=True

@@ -232,7 +232,10 @@ def keeps_a_server(*, loop: str) -> None:
     )
 
     async def work(agent: Worker) -> AsyncGenerator[str, None]:
-        params = StdioServerParams(command=sys.executable, args=["-c", _SERVER])
+        # Starting it, a busy machine may need more than AutoGen's five seconds.
+        params = StdioServerParams(
+            command=sys.executable, args=["-c", _SERVER], read_timeout_seconds=30
+        )
         workbench = McpWorkbench(params)
         await workbench.start()
         found = await workbench.call_tool("look_up", {})

@@ -32,7 +32,10 @@ def _with_tools(fifo: str) -> Any:
     from supervisor.testing import ScriptedModel, calls
 
     arguments = ["-m", "tests.holders.programs.mcp_server", fifo]
-    server = StdioServerParams(command=sys.executable, args=arguments, env=dict(os.environ))
+    # Starting it, a busy machine may need more than AutoGen's five seconds.
+    server = StdioServerParams(
+        command=sys.executable, args=arguments, env=dict(os.environ), read_timeout_seconds=30
+    )
     model = ScriptedModel([calls(("wait", {"key": "a"}))])
     return AssistantAgent("caller", model, workbench=McpWorkbench(server))
 
