@@ -155,6 +155,17 @@ class VirtualProcess:
         """The loop's time, which leaps."""
         return asyncio.get_running_loop().time()
 
+    def monotonic(self, at: float) -> float:
+        """The same: no debugger has the time stand still."""
+        return at
+
+    def seconds_until(self, at: float | None) -> float | None:
+        """Until the loop's time is this; None for never."""
+        return None if at is None else max(0.0, at - self.now())
+
+    def look(self) -> None:
+        """Looks for no debugger."""
+
     def kick(self) -> None:
         """Asks the supervisors when they want to be told the time."""
         if self._timer is not None:
