@@ -11,7 +11,7 @@ The house, from the top; an import goes only downward:
                                                           the command line
     conductor   _supervisor _course _body _facts _voice   drives the ladder, shares the bridge,
                 _process _report _results _guests         tells who is still at work
-                _garbage
+                _offspring _garbage
     hands       autogen/                                  the only part that knows AutoGen
                 bridge watchdog guard tasks executor      one outside thing each: signals, time,
                 exits log autopsy terminal parent         tasks, threads, ends, words, stdin, PID 1,

@@ -51,7 +51,14 @@ from supervisor.ladder import Climb, Move, Step
 from supervisor.log import reporter
 from supervisor.notify import READY, STOPPING, ReadyFile, tell_manager
 from supervisor.processes import Killed
-from supervisor.settings import Children, Ladder, parse_children, parse_rung, parse_signals
+from supervisor.settings import (
+    Children,
+    Ladder,
+    parse_children,
+    parse_rung,
+    parse_signals,
+    parse_switch,
+)
 from supervisor.shield import shielded
 from supervisor.tasks import SCOPE, SPAWNED, AnyTask, cancel, refuse_eager
 
@@ -145,12 +152,10 @@ class Supervisor:
         self._signals = _signals(signals)
         self._handled = frozenset[int](self._signals)
         self._state = _State.NEW
-        self._course = Course(self._ladder, exits=exits, crew=self)
-        if not isinstance(fast_path, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise SettingsError("fast_path", "give True or False", fast_path)
-        self._fast_path = fast_path
-        self._wants_guard = guard
-        self._ready_file = ReadyFile(ready_file) if ready_file is not None else None
+        self._course = Course(self._ladder, exits=parse_switch("exits", exits), crew=self)
+        self._fast_path = parse_switch("fast_path", fast_path)
+        self._wants_guard = parse_switch("guard", guard)
+        self._ready_file = _ready_file(ready_file)
         self._exiting_at = math.inf
         self._stopped_at: float | None = None
         self._asked_at: float | None = None  # what is at work was cancelled
@@ -1147,6 +1152,14 @@ def _signals(
     # Ignored by whoever started the process (nohup, `&` in a shell script): it stays so.
     kept = (number for number in parsed if signal.getsignal(number) != signal.SIG_IGN)
     return {number: parsed[number] for number in kept}
+
+
+def _ready_file(path: str | os.PathLike[str] | None) -> ReadyFile | None:
+    if path is None:
+        return None
+    if not isinstance(path, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise SettingsError("ready_file", "give the path of a file", path)
+    return ReadyFile(path)
 
 
 def _rule_for(error: OSError) -> str:

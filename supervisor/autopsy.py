@@ -87,7 +87,9 @@ class Finding:
         return "\n".join((f"  {self._title()}", *(f"    {line}" for line in self.stack)))
 
     def _title(self) -> str:
-        pairs = (("agent", self.agent), ("team", self.team))
+        # The run of a single agent has the agent's name, and no team.
+        team = self.team if self.team != self.agent else None
+        pairs = (("agent", self.agent), ("team", team))
         whose = [f"{kind} {name!r}" for kind, name in pairs if name is not None]
         parts = [
             " of ".join(whose) or f"{self.kind} {self.name}",

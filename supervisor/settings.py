@@ -30,6 +30,7 @@ __all__ = [
     "parse_rung",
     "parse_seconds",
     "parse_signals",
+    "parse_switch",
 ]
 
 Children = Literal["own", "end", "leave"]
@@ -222,6 +223,21 @@ def parse_seconds(field: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
         raise SettingsError(field, _SECONDS, value)
     return float(value)
+
+
+def parse_switch(field: str, value: object) -> bool:
+    """Return a setting that is on or off.
+
+    Args:
+        field: The setting, for the error.
+        value: What was given for it.
+
+    Raises:
+        SettingsError: For anything but True and False: "no" would count as on.
+    """
+    if not isinstance(value, bool):
+        raise SettingsError(field, "give True or False", value)
+    return value
 
 
 def _signal(key: Signals | int | str) -> Signals:

@@ -71,6 +71,19 @@ def test_a_signal_that_cannot_stop_is_refused(signals: Any) -> None:
         Supervisor(signals=signals)
 
 
+@pytest.mark.parametrize("field", ["exits", "guard", "fast_path"])
+def test_a_switch_that_is_no_bool_is_refused(field: str) -> None:
+    """A word for a switch is refused: "no" would count as on."""
+    with pytest.raises(SettingsError, match=f"{field}; give True or False"):
+        Supervisor(**{field: "no"})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def test_a_ready_file_that_is_no_path_is_refused() -> None:
+    """The error names the setting, and says what to give."""
+    with pytest.raises(SettingsError, match="ready_file; give the path of a file"):
+        Supervisor(ready_file=True)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
 def test_the_environment_sets_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     """`SUPERVISOR_GRACE` is the whole budget, whatever the code says."""
     monkeypatch.setenv("SUPERVISOR_GRACE", "28")

@@ -129,6 +129,13 @@ async def test_the_tool_is_told_that_it_waits_in() -> None:
     assert "agent 'ann' of team 'team', in tool 'look_up'" in str(finding)
 
 
+async def test_an_agent_that_is_run_by_itself_has_no_team() -> None:
+    """Its run has the agent's name, which is not said twice."""
+    async with at_work(waits()) as [work]:
+        [finding] = autopsy.tasks([Suspect(task=work, team="ann", agent="ann")]).shown
+    assert str(finding).splitlines()[0] == "  agent 'ann'"
+
+
 async def test_ten_thousand_tasks_are_counted_and_some_are_told() -> None:
     """The report stays as long as a page."""
     asyncio.get_running_loop().set_debug(False)  # which takes 2 ms for each task
