@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -35,5 +36,8 @@ def sentence(
     who = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
     name = request.signal.name if request.signal is not None else request.reason
     # On a line of its own: the terminal has just shown "^C", behind whatever the program wrote.
-    said = f"\n{name}: {doing.format(who=who)} (up to {ladder.seconds(step.rung):g} s)."
-    return f"{said} Ctrl-C to {further}." if has_ctrl_c else said
+    seconds = ladder.seconds(step.rung)
+    limit = f"up to {seconds:g} s" if seconds < math.inf else "no time limit"
+    said = f"\n{name}: {doing.format(who=who)} ({limit})."
+    is_last = step.rung is Rung.ABANDON and seconds == math.inf  # such a ladder has no EXIT
+    return f"{said} Ctrl-C to {further}." if has_ctrl_c and not is_last else said
