@@ -493,7 +493,7 @@ class Supervisor:
         if self._parent is not None:
             self._parent._children.discard(self)
             self._parent.notice()
-        for guests in self._hosts:
+        for guests in list(self._hosts):  # one may tell it meanwhile, in another thread
             guests.leave(self)
 
     async def __aexit__(

@@ -15,7 +15,8 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import pytest
 
-from supervisor import Ladder, Rung, Supervisor
+from supervisor import Ladder, Rung, StopRequest, Supervisor
+from supervisor._guests import Guests
 from tests.autogen.checks import at_step
 from tests.conductor.fakes import LONG, Stubborn, Talker
 
@@ -204,6 +205,18 @@ async def test_a_guest_that_comes_after_the_stop_starts_nothing() -> None:
     assert guest.reason is None
     assert guest.has_left
     assert not team.is_working.is_set()
+
+
+async def test_a_guest_that_is_told_as_it_leaves() -> None:
+    """A stop that comes from another thread in the midst of that does not come out as an error."""
+    sup = Supervisor(signals={}, ladder=PATIENT)
+    asked = StopRequest(reason="enough", rung=Rung.CANCEL)
+    late = Guests(lambda: None, lambda: None)
+    early = Guests(lambda: None, lambda: sup.follow(asked, Rung.CANCEL, late))
+    async with sup:
+        sup.follow(asked, Rung.CANCEL, early)
+    assert sup.stop_request is asked
+    assert not sup.is_open
 
 
 async def test_a_guest_that_refuses_is_left_at_the_end_of_the_ladder() -> None:
