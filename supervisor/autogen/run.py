@@ -698,7 +698,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
         while (event := self.ready_event()) is None:
             self._begin()
             if self.is_over:
-                self._readers.leave(reading)
+                self.leave(reading)
                 return None
             self._readers.read(reading)
             try:
@@ -707,6 +707,10 @@ class Run(Coroutine[Any, Any, TaskResult]):
                 await self._cancelled()
                 raise
         return event
+
+    def leave(self, reading: Reading) -> None:
+        """A reader has come to its end: nobody has to wait for it."""
+        self._readers.leave(reading)
 
     async def _cancelled(self) -> None:
         """Stop the run, for its reader was cancelled; that is raised once it is settled."""
@@ -751,7 +755,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
         loop = self._loop
         if loop is None or loop.is_closed():
             return
-        loop.call_soon_threadsafe(self._readers.leave, reading)
+        loop.call_soon_threadsafe(self.leave, reading)
         if self._phase is not Phase.DONE:
             self.stop("Its reader went away")
 
@@ -786,7 +790,10 @@ class _Events(AsyncIterator[Event]):
     async def aclose(self) -> None:
         """Stop the run, and wait until it is settled."""
         self._is_over = True
-        await self._run.aclose()
+        try:
+            await self._run.aclose()
+        finally:
+            self._run.leave(self._reading)
 
     def __del__(self) -> None:
         if not self._is_over:

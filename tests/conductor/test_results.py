@@ -213,6 +213,26 @@ def test_who_has_broken_off_is_not_waited_for(process: VirtualProcess) -> None:
     in_virtual_time(main)
 
 
+@pytest.mark.parametrize("has_ended", [False, True])
+def test_who_has_closed_its_iterator_is_not_waited_for(
+    process: VirtualProcess, *, has_ended: bool
+) -> None:
+    """A reader that closes its iterator, and keeps it, leaves nothing to wait for."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        async with Supervisor(signals={}, ladder=LADDER) as sup:
+            events = aiter(sup.stream(Chatty() if has_ended else Talker()))
+            await anext(events)
+            await asyncio.sleep(1.0)
+            await events.aclose()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+            later(1.0, sup.stop, "enough", Rung.DRAIN)
+            await asyncio.sleep(LONG)
+        assert loop.time() == pytest.approx(2.0)
+
+    in_virtual_time(main)
+
+
 class Body:
     """Waits for two runs, some tasks away, and saves their results."""
 
