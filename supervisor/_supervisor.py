@@ -649,6 +649,7 @@ class Supervisor:
         if deadline is not None:
             ends.append((deadline, self.end_process))
         if ends:
+            reporter.start()
             end_with_interpreter(ends)
 
     def _abandon_at(self) -> float:

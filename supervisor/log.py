@@ -94,6 +94,11 @@ class Reporter:
         """
         self._stderr.put(lambda: _write_to_stderr(text if isinstance(text, str) else text()))
 
+    def start(self) -> None:
+        """Start the threads, for reports at the interpreter's end: Python 3.12 starts none then."""
+        for lane in (self._stderr, self._log):
+            lane.start()
+
     def flush(self, seconds: float = 0.2) -> bool:
         """Wait until what was reported so far is written.
 
@@ -125,7 +130,7 @@ class _Lane:
     def put(self, job: _Job) -> None:
         self._jobs.put(job)
         if self._thread is None:
-            self._start()
+            self.start()
 
     def mark(self) -> threading.Event:
         """An event that is set once all that was put before is done."""
@@ -136,7 +141,8 @@ class _Lane:
             self._jobs.put(done.set)
         return done
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start the thread, if there is none."""
         # RuntimeError: no thread can be started any more. The job waits for a later try.
         with self._lock, contextlib.suppress(RuntimeError):
             if self._thread is None:

@@ -619,7 +619,7 @@ async def test_a_task_that_reads_a_run_goes_on_with_its_result() -> None:
         saved.append(reason)
         await asyncio.sleep(LONG)
 
-    async with Supervisor(signals={}, ladder=Ladder(drain=0, cancel=0.1, abandon=0.1)) as sup:
+    async with Supervisor(signals={}, ladder=Ladder(drain=0, cancel=0.5, abandon=0.1)) as sup:
         team = Talker()
         task = sup.spawn(job(sup, team))
         await team.is_working.wait()

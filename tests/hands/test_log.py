@@ -21,7 +21,7 @@ from supervisor.log import Reporter, reporter
 ROOT = Path(__file__).parents[2]
 
 PREAMBLE = """
-import logging, os, sys, threading, time
+import atexit, logging, os, sys, threading, time
 from supervisor.log import reporter
 """
 
@@ -274,6 +274,20 @@ def test_without_a_stderr_nothing_is_written(tmp_path: Path) -> None:
     shell = ["sh", "-c", 'exec "$@" 2>&-', "sh", *command]
     assert subprocess.run(shell, env=environment, check=False, timeout=15).returncode == 0
     assert target.read_bytes() == b""
+
+
+def test_a_report_at_the_interpreters_end_is_written_once_started() -> None:
+    """By threads that are there already: Python 3.12 starts none then."""
+    script = """
+    reporter.start()
+    logging.getLogger("supervisor").addHandler(logging.StreamHandler(sys.stdout))
+    def report():
+        reporter.write("for a person")
+        reporter.event("for the log", level=logging.ERROR)
+        reporter.flush(5)
+    atexit.register(report)
+    """
+    assert outcome(script) == (0, b"for the log\n", b"for a person")
 
 
 def test_flush_before_any_report(reports: Reporter) -> None:

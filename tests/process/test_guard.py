@@ -488,7 +488,7 @@ def test_a_forked_child_is_a_child_like_others() -> None:
         try:
             told.terminate()
             _until(lambda: told.status() == psutil.STATUS_ZOMBIE)
-            assert other.status() == psutil.STATUS_SLEEPING
+            _until(lambda: other.status() == psutil.STATUS_SLEEPING)
             it.signal(signal.SIGTERM)
             assert it.wait() == -signal.SIGKILL
             _no_guard_is_left(it.pid)
