@@ -21,7 +21,7 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 from autogen_core import CancellationToken, SingleThreadedAgentRuntime
 
 import supervisor
-from supervisor import Ladder, Rung, Supervisor, _supervisor
+from supervisor import Ladder, Rung, Supervisor, _process, _supervisor
 from tests.agents import FOREVER, Deaf, team
 
 pytestmark = pytest.mark.blocks  # a trace function makes everything slow
@@ -100,7 +100,7 @@ async def _wait(sup: Supervisor, agent: _EndsLate) -> TaskResult:
 
 def _with_a_supervisor_each(_: Supervisor, agents: list[_EndsLate]) -> Runs:
     async def nested(agent: _EndsLate) -> TaskResult:
-        async with Supervisor(signals={}) as sup:
+        async with Supervisor(signals={}, ladder=_PATIENT) as sup:
             return await sup.stream(team(agent), "x")
         raise AssertionError("the block went on to its return")
 
@@ -153,8 +153,10 @@ def _grown(*found: Lines) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _only_steps_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing happens by the clock, and no other test has made MCP sessions possible."""
+    """Nothing happens by the clock, and nobody has made MCP sessions or a debugger possible."""
     monkeypatch.setattr(_supervisor, "_BEAT_SECONDS", FOREVER)
+    monkeypatch.setattr(_process, "_TRACED_SECONDS", FOREVER)
+    monkeypatch.delitem(sys.modules, "bdb", raising=False)  # pytest imports it
     monkeypatch.delitem(sys.modules, "autogen_ext.tools.mcp._actor", raising=False)
 
 
