@@ -16,6 +16,7 @@ import contextlib
 import logging
 import math
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -123,6 +124,16 @@ class Offspring:
         if killed or daemons:
             reporter.flush(_REPORT_SECONDS)
 
+    def sweep_last(self, deadline: float | None) -> None:
+        """Sweep where only threads could start more of them; what they would start is not.
+
+        Args:
+            deadline: As for `sweep`.
+        """
+        if self.processes is not None and self.is_swept and self.processes.may_be():
+            _hold_starts()
+            self.sweep(deadline)
+
     def sweep_at_exit(self, deadline: float | None) -> None:
         """Sweep behind what else is to be done at the interpreter's exit.
 
@@ -137,7 +148,7 @@ class Offspring:
         def sweep_last() -> None:
             atexit.unregister(sweep_last)
             _run_earlier_handlers(is_last=_count_handlers() == count)
-            self.sweep(deadline)
+            self.sweep_last(deadline)
             self.end_adoption()
 
         atexit.register(sweep_last)
@@ -165,6 +176,27 @@ class Offspring:
             with contextlib.suppress(OSError):
                 last_look.become(status, processes.kin, processes.helpers())
         processes.kill()
+
+
+def _hold_starts() -> None:
+    """Have a thread that is about to start a process wait instead, for the interpreter's end.
+
+    Only daemon threads are left by then. Whom the sweep ends they would replace, unseen, until the
+    interpreter stops them.
+    """
+    ours = threading.get_ident()
+
+    def hold(event: str, _: object) -> None:
+        if event in _STARTS and threading.get_ident() != ours:
+            threading.Event().wait()
+
+    sys.addaudithook(hold)
+
+
+_STARTS: Final = frozenset(
+    {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system"}
+)
+"""What Python audits before a process is started."""
 
 
 def _is_news(record: logging.LogRecord) -> bool:

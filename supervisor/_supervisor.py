@@ -664,7 +664,7 @@ class Supervisor:
         """End the process by this signal, and what it has started."""
         if not self.offspring.is_swept:
             end_by_signal(number)
-        sweep = functools.partial(self.offspring.sweep, self._deadline())
+        sweep = functools.partial(self.offspring.sweep_last, self._deadline())
         end_by_signal(number, self.offspring.note, sweep, self._look_last)
 
     def _abandon_offspring(self) -> None:

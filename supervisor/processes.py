@@ -120,7 +120,9 @@ class Processes:
             return True
         if self._kin.root is None:
             return False
-        return has_children() or (self._is_program and _reaped() != self._reaped)
+        if has_children():
+            return True
+        return self._is_program and (_reaped() != self._reaped or _reaps_itself())
 
     def look(self) -> list[Row]:
         """Find those there are; one that was found stays known when its parent ends.
@@ -287,6 +289,11 @@ def _children() -> list[Row]:
 def _reaped() -> object:
     """Something that is another one after a child was waited for."""
     return None if sys.platform == "win32" else resource.getrusage(resource.RUSAGE_CHILDREN)
+
+
+def _reaps_itself() -> bool:
+    """Whether children that end are waited for by the kernel, which leaves no trace of them."""
+    return sys.platform != "win32" and signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN
 
 
 def _helpers() -> Iterator[int]:

@@ -291,6 +291,20 @@ def test_children_are_noticed_without_psutil_and_without_being_reaped(start: Sta
     assert child.wait() == 0
 
 
+def test_orphans_are_found_where_the_kernel_waits_for_children() -> None:
+    """Where SIGCHLD is ignored nothing tells that there was a child."""
+    script = "sleep 300 > /dev/null & echo $!"
+    assert _program(f"""
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        processes = Processes(is_program=True)
+        shell = subprocess.Popen(["sh", "-c", {script!r}], stdout=subprocess.PIPE)
+        pid = int(shell.stdout.read())
+        shell.wait()
+        assert [row.pid for row in processes.look()] == [pid]
+        tell([one.pid for one in processes.kill()] == [pid])
+    """) == [True]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /proc")
 def test_psutil_is_not_loaded() -> None:
     """It would take longer than to read the table, in a program that is being stopped."""

@@ -130,6 +130,19 @@ async def starts_on() -> str:
     return "done"
 
 
+async def starts_again() -> str:
+    """Have a thread that starts one anew as soon as the last one has ended."""
+    threading.Thread(target=_start_again, daemon=True).start()
+    await asyncio.sleep(LINGER)
+    return "done"
+
+
+def _start_again() -> None:
+    while True:
+        with subprocess.Popen(["sleep", "300"]) as made:
+            tell("children", pids=[made.pid])
+
+
 def _start_on() -> None:
     started = [subprocess.Popen(["sleep", "300"]) for _ in range(3)]
     tell("children", pids=[made.pid for made in started])
@@ -158,6 +171,7 @@ TOOLS: dict[str, Callable[[], Any]] = {
         daemon,
         pool,
         starts_on,
+        starts_again,
     )
 }
 

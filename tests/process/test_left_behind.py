@@ -47,7 +47,7 @@ def test_a_forced_end_leaves_no_process(server: Server, tool: str) -> None:
         assert _left(child, pids) == [], child.story()
 
 
-@pytest.mark.parametrize("tool", ["by_shell", "refuses", "pool"])
+@pytest.mark.parametrize("tool", ["by_shell", "refuses", "pool", "starts_again"])
 @pytest.mark.parametrize("raises", [False, True], ids=["stop_status", "raises"])
 def test_an_end_with_another_status_leaves_none_either(
     server: Server, tool: str, raises: bool
@@ -148,10 +148,11 @@ def test_they_are_left_where_that_is_asked_for(server: Server) -> None:
         assert _left(child, pids) == pids, child.story()
 
 
-def test_without_a_guard_none_is_left_either(server: Server) -> None:
+@pytest.mark.parametrize("tool", ["refuses", "starts_on", "starts_again"])
+def test_without_a_guard_none_is_left_either(server: Server, tool: str) -> None:
     """The process looks for the last time by itself."""
     settings = {"guard": False}
-    with _leaver(server, loop="asyncio", tool="refuses", settings=settings) as (child, pids):
+    with _leaver(server, loop="asyncio", tool=tool, settings=settings) as (child, pids):
         child.signal(signal.SIGINT)
         assert child.wait() == -signal.SIGINT, child.story()
         assert _left(child, pids) == [], child.story()
