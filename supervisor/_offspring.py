@@ -113,7 +113,10 @@ class Offspring:
             return
         left = math.inf if deadline is None else max(0.0, deadline - time.monotonic())
         logging.getLogger("asyncio").addFilter(_is_news)
-        killed = self.processes.finish(left)
+        try:
+            killed = self.processes.finish(left)
+        except KeyboardInterrupt:  # the handler that was found: one more Ctrl-C asks for haste
+            killed = self.processes.kill()
         if killed:
             self._on_killed(killed)
         daemons = self.processes.daemons()
@@ -147,9 +150,11 @@ class Offspring:
 
         def sweep_last() -> None:
             atexit.unregister(sweep_last)
-            _run_earlier_handlers(is_last=_count_handlers() == count)
-            self.sweep_last(deadline)
-            self.end_adoption()
+            try:
+                _run_earlier_handlers(is_last=_count_handlers() == count)
+            finally:
+                self.sweep_last(deadline)
+                self.end_adoption()
 
         atexit.register(sweep_last)
         count = _count_handlers()

@@ -61,6 +61,19 @@ def test_an_end_with_another_status_leaves_none_either(
         assert _left(child, pids) == [], child.story()
 
 
+def test_one_more_ctrl_c_kills_those_that_are_waited_for(server: Server) -> None:
+    """Also where our handlers are gone by then, and the interpreter is at its end."""
+    arguments = {"tool": "refuses", "is_endless": True, "settings": {"stop_status": 7}}
+    with _leaver(server, loop="asyncio", **arguments) as (child, pids):
+        child.signal(signal.SIGINT)
+        child.until("atexit")
+        assert not child.has_ended(within=0.2)
+        child.signal(signal.SIGINT)
+        assert child.wait() == 7, child.story()
+        assert _left(child, pids) == [], child.story()
+        _check_silence(child)
+
+
 @pytest.mark.parametrize("settings", [{}, {"stop_status": 0}], ids=["signal", "stop_status"])
 def test_a_ladder_without_an_end_leaves_none_either(
     server: Server, settings: dict[str, Any]
