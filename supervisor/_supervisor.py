@@ -1094,7 +1094,9 @@ class Supervisor:
 
     def _say(self, step: Step, request: StopRequest) -> None:
         reporter.event(f"entered {step.rung.name}", reason=request.reason, cause=step.cause)
-        if request.signal is None or self._parent is not None or self._loop is None:
+        if request.signal is None or self._loop is None:
+            return
+        if self._around is not None:  # which names our speakers in its own line
             return
         if not reporter.has_reader:
             return

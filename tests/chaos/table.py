@@ -19,7 +19,7 @@ signal that was sent (no more are sent once a program has ended). Of two loops, 
 
 Outcomes = Mapping[Cell, Outcome | None]
 
-_NAME, _CELL = 18, 14  # columns
+_NAME, _CELL = 19, 15  # columns; the longest text, and a space
 
 
 def heading() -> str:

@@ -17,6 +17,7 @@ import pytest
 
 from supervisor import Ladder, Rung, StopRequest, Supervisor
 from supervisor._guests import Guests
+from supervisor.log import reporter
 from tests.autogen.checks import at_step
 from tests.conductor.fakes import LONG, Stubborn, Talker
 
@@ -147,6 +148,28 @@ async def test_a_guest_has_its_result_at_cancel(start: Start) -> None:
     assert guest.reason == "Stopped by SIGUSR2"
     assert went_on
     await asyncio.gather(*stops)
+
+
+async def test_a_stop_is_told_of_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The supervisor around a guest names its agents at the terminal; the guest says nothing."""
+    said: list[str] = []
+    monkeypatch.setattr(type(reporter), "has_reader", True)
+    monkeypatch.setattr(reporter, "say", said.append)
+    guest = Guest()
+
+    async def stop_it() -> None:
+        await asyncio.to_thread(guest.is_working.wait)
+        signal.raise_signal(signal.SIGUSR1)
+        await asyncio.sleep(0.3)  # both would have said it by then
+        guest.let_go()
+
+    stops: list[asyncio.Task[None]] = []
+    async with Supervisor(signals=SIGNALS, ladder=PATIENT) as sup:
+        stops.append(asyncio.create_task(stop_it()))
+        await to_thread(sup, guest)
+    await asyncio.gather(*stops)
+    [line] = said
+    assert "finishing the turn of 'talker'" in line
 
 
 @pytest.mark.parametrize("start", [to_thread, spawn])
