@@ -108,9 +108,11 @@ STARTS: dict[str, Start] = {
 
 
 async def when_working(guest: Guest, call: Callable[[], object]) -> None:
-    """Calls once the guest's team works, and lets the team go a while after."""
+    """Calls once the guest's team works, and lets the team go a while after the guest knows."""
     await asyncio.to_thread(guest.is_working.wait)
     call()
+    while guest.sup is None or guest.sup.stop_request is None:  # noqa: ASYNC110 - another thread's
+        await asyncio.sleep(0)
     at_step(50, guest.let_go)
 
 
