@@ -21,12 +21,16 @@ from sybil.parsers.markdown import CodeBlockParser, SkipParser
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: Any, log: Any) -> object:
-    """Keep the blocks of one page together, in their order, where tests run side by side."""
+    """Keep some tests of one file together, in their order, where tests run side by side.
+
+    The blocks of a page share names. Kernels choose their ports before they bind them, and two that
+    start at once can choose the same.
+    """
     from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
 
     def scope(nodeid: str) -> str:
-        page, is_block, _ = nodeid.partition(".md::")
-        return page if is_block else nodeid
+        file, _, _ = nodeid.partition("::")
+        return file if file.endswith((".md", "test_kernels.py")) else nodeid
 
     scheduling: Any = LoadScopeScheduling(config, log)
     # Not `xdist_group` marks: xdist 3.8 writes them to where pytest 9.2 does not read them.

@@ -48,7 +48,6 @@ class Guest:
         self._make, self._signals, self._ladder = make, signals, ladder
         self.is_working = threading.Event()
         self.reason: str | None = None
-        self.has_left = False
         self._let_go: Callable[[], object] = lambda: None
         self.sup: Supervisor | None = None
 
@@ -67,7 +66,11 @@ class Guest:
         async with Supervisor(signals=self._signals, ladder=self._ladder) as self.sup:
             loop.create_task(self._tell(team))
             self.reason = (await self.sup.stream(team)).stop_reason
-        self.has_left = True
+
+    @property
+    def has_left(self) -> bool:
+        """Whether its block is left."""
+        return repr(self.sup).startswith("<Supervisor left")
 
     async def _tell(self, team: Talker) -> None:
         await team.is_working.wait()

@@ -31,18 +31,22 @@ def tell(fact):
     with open({fifo!r}, "w") as told:
         print(json.dumps({{"fact": fact}}), file=told)
 remembered = 41
-tell("started")
 """
 _SLEEPER = """
 try:
+    tell("started")
     time.sleep(3600)
 except KeyboardInterrupt:
     tell("interrupted")
     raise
 """
 _REFUSER = """
+has_told = False
 while True:
     try:
+        if not has_told:
+            tell("started")
+        has_told = True
         time.sleep(3600)
     except KeyboardInterrupt:
         tell("interrupted")
