@@ -75,9 +75,6 @@ FORCED: Final = 137
 
 _BEAT_SECONDS: Final = 0.25  # how long another one's hold on the wakeup fd can go unnoticed
 
-_SWITCH_SECONDS: Final = 0.0005
-_STUCK_SECONDS: Final = 0.1  # a loop that takes no step for so long at ABANDON is interrupted
-
 _SAY_SECONDS: Final = 0.1  # what takes longer is told at a terminal
 
 _current: ContextVar[Supervisor | None] = ContextVar("supervisor_current", default=None)

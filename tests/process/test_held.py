@@ -5,7 +5,6 @@ In that moment the process reads the signal. It counts from its arrival all the 
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import time
@@ -14,6 +13,7 @@ import pytest
 
 from supervisor.guard import RESERVE
 from tests.process.test_guard import Program, on_each_loop, program
+from tests.seeds import seed as seed_of
 
 pytestmark = [pytest.mark.process]
 
@@ -21,7 +21,7 @@ _RUNG = 2  # seconds: on a busy machine the first call takes twice as long as wa
 _SECONDS = {signal.SIGTERM: 3 * _RUNG, signal.SIGINT: 2 * _RUNG}  # to the deadline
 _MARGIN = 0.5  # seconds, on a machine with nothing else to do
 _RUNS, _BATCHES = 25, 20
-_SEED = int(os.environ.get("SOAK_SEED") or random.randrange(1_000_000))
+_SEED = seed_of("SOAK_SEED")
 
 on_each_signal = pytest.mark.parametrize("number", list(_SECONDS), ids=lambda it: it.name)
 
