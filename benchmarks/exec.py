@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from supervisor import guard
+from supervisor._signals import guard
 
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 40
 _ROOT = Path(__file__).parent.parent

@@ -5,22 +5,8 @@ async with Supervisor() as sup:
     result = await sup.stream(team, "Write a haiku")   # a TaskResult, also after Ctrl-C
 ```
 
-The house, from the top; an import goes only downward:
-
-    edges       runner testing/ __main__                  supervisor.run(main), for users' tests,
-                                                          the command line
-    conductor   _supervisor _course _body _facts _voice   drives the ladder, shares the bridge,
-                _process _report _results _guests         tells who is still at work
-                _offspring _garbage
-    hands       autogen/                                  the only part that knows AutoGen
-                bridge watchdog guard tasks executor      one outside thing each: signals, time,
-                exits log autopsy terminal parent         tasks, threads, ends, words, stdin, PID 1,
-                interruption notify masks                 what blocks the loop, probes, signals held
-                shield                                    waiting on where anyio has cancelled
-                processes kin table halting               children: who they are, their end
-                adoption last_look debuggers clock        orphans, the last moment, debuggers, time
-    rules       ladder                                    pure: facts and the time in, steps out
-    words       settings errors events                    data only
+`docs/design.md` has the map of the house: folders are floors, and an import goes only downward.
+What is private is under a leading underscore; everything else is public.
 
 Importing this package loads neither AutoGen nor uvloop: it is fast, and under `run` the signal
 handlers stand before those slow imports. It loads none of its own modules either, before one is
@@ -43,13 +29,19 @@ if os.path.exists(os.path.join(os.path.dirname(__file__), "supervisord.py")):  #
     )
 
 if TYPE_CHECKING:
-    from supervisor._supervisor import Supervisor
-    from supervisor.autogen.run import Run
-    from supervisor.errors import Quarantined, SettingsError, Stopped, SupervisorError, UsageError
-    from supervisor.events import Rung, StopRequest
-    from supervisor.runner import run
-    from supervisor.settings import Ladder
-    from supervisor.terminal import read_input
+    from supervisor._autogen.run import Run
+    from supervisor._core.errors import (
+        Quarantined,
+        SettingsError,
+        Stopped,
+        SupervisorError,
+        UsageError,
+    )
+    from supervisor._core.events import Rung, StopRequest
+    from supervisor._core.settings import Ladder
+    from supervisor._process.stdin import read_input
+    from supervisor._runner import run
+    from supervisor._supervisor.facade import Supervisor
 
     __version__: str
 
@@ -70,18 +62,18 @@ __all__ = [
 ]
 
 _LAZY = {
-    "Ladder": "supervisor.settings",
-    "Quarantined": "supervisor.errors",
-    "Run": "supervisor.autogen.run",
-    "Rung": "supervisor.events",
-    "SettingsError": "supervisor.errors",
-    "StopRequest": "supervisor.events",
-    "Stopped": "supervisor.errors",
-    "Supervisor": "supervisor._supervisor",
-    "SupervisorError": "supervisor.errors",
-    "UsageError": "supervisor.errors",
-    "read_input": "supervisor.terminal",
-    "run": "supervisor.runner",
+    "Ladder": "supervisor._core.settings",
+    "Quarantined": "supervisor._core.errors",
+    "Run": "supervisor._autogen.run",
+    "Rung": "supervisor._core.events",
+    "SettingsError": "supervisor._core.errors",
+    "StopRequest": "supervisor._core.events",
+    "Stopped": "supervisor._core.errors",
+    "Supervisor": "supervisor._supervisor.facade",
+    "SupervisorError": "supervisor._core.errors",
+    "UsageError": "supervisor._core.errors",
+    "read_input": "supervisor._process.stdin",
+    "run": "supervisor._runner",
 }
 
 

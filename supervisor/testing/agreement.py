@@ -13,7 +13,7 @@ from autogen_agentchat.messages import (
 )
 from autogen_agentchat.teams import BaseGroupChat
 
-from supervisor.autogen.private.facts import thread
+from supervisor._autogen.upstream.snapshot import thread
 
 Item = BaseAgentEvent | BaseChatMessage
 

@@ -11,7 +11,7 @@ from autogen_agentchat.base import TaskResult, Team
 from autogen_agentchat.messages import TextMessage
 from autogen_core import CancellationToken
 
-from supervisor._supervisor import Supervisor
+from supervisor._supervisor.facade import Supervisor
 from supervisor.testing.agreement import Agreement
 from supervisor.testing.scenario import SECONDS, Attempt, Runnable, Scenario, Stop, Way
 from supervisor.testing.settled import assert_settled, has_taken, said

@@ -15,10 +15,10 @@ from autogen_agentchat.base import ChatAgent, TaskResult, Team
 from autogen_agentchat.messages import TextMessage
 from autogen_core import CancellationToken
 
-from supervisor._supervisor import Supervisor
-from supervisor.autogen.run import Run
-from supervisor.events import Rung
-from supervisor.settings import Ladder
+from supervisor._autogen.run import Run
+from supervisor._core.events import Rung
+from supervisor._core.settings import Ladder
+from supervisor._supervisor.facade import Supervisor
 from supervisor.testing.agreement import Agreement
 from supervisor.testing.settled import said
 from supervisor.testing.steps import Steps

@@ -9,9 +9,9 @@ from autogen_agentchat.teams import BaseGroupChat
 from autogen_core.model_context import ChatCompletionContext
 from autogen_core.models import AssistantMessage, LLMMessage, UserMessage
 
-from supervisor.autogen.private import messages_of
-from supervisor.autogen.private.facts import inspect, thread
-from supervisor.autogen.reach import reach
+from supervisor._autogen.upstream import messages_of
+from supervisor._autogen.upstream.snapshot import inspect, thread
+from supervisor._autogen.walk import reach
 from supervisor.testing.transcript import TranscriptError, check_transcript
 
 

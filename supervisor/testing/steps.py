@@ -13,8 +13,8 @@ from collections.abc import Callable, Coroutine, Generator
 from types import TracebackType
 from typing import Any, cast
 
-from supervisor.errors import UsageError
-from supervisor.tasks import tracker
+from supervisor._core.errors import UsageError
+from supervisor._core.tasks import tracker
 
 
 class Steps:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from supervisor import Ladder, Supervisor, run
-from tests.process.offspring import METHODS, Offspring, start
+from tests.process.offspring import METHODS, ChildCleanup, start
 from tests.process.scenarios import loop_factory
 from tests.process.server import tell
 
@@ -21,9 +21,9 @@ Main = Callable[[Supervisor | None], Awaitable[None]]
 
 def forks(*, host: str, loop: str, in_thread: bool, is_stopping: bool) -> None:
     """Starts children of each kind and ends them in the block, and one that lives on behind it."""
-    lasting: list[Offspring] = []
+    lasting: list[ChildCleanup] = []
 
-    async def made(how: str) -> Offspring:
+    async def made(how: str) -> ChildCleanup:
         return await asyncio.to_thread(start, how) if in_thread else start(how)
 
     async def main(sup: Supervisor | None) -> None:

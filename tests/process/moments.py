@@ -125,7 +125,7 @@ def _steps_of(code: CodeType) -> frozenset[int]:
 
 
 def _whose(handler: object) -> str:
-    if type(getattr(handler, "__self__", None)).__name__ == "Bridge":
+    if type(getattr(handler, "__self__", None)).__name__ == "WakeupFd":
         return "ours"
     return "default" if handler is signal.SIG_DFL else "Python's"
 

@@ -24,7 +24,7 @@ _LIFE = 20  # seconds after which a child ends by itself, whatever goes wrong
 
 
 @dataclass(frozen=True)
-class Offspring:
+class ChildCleanup:
     """A child, and what it has said of itself."""
 
     pid: int
@@ -37,13 +37,13 @@ class Offspring:
         return self.wait()
 
 
-def start(how: str) -> Offspring:
+def start(how: str) -> ChildCleanup:
     """Start a child by `os.fork`, or by a start method of multiprocessing."""
     ours, theirs = multiprocessing.Pipe(duplex=False)
     pid, wait = _fork(theirs) if how == "os.fork" else _process(how, theirs)
     theirs.close()
     with ours:
-        return Offspring(pid, json.loads(ours.recv_bytes()), wait)
+        return ChildCleanup(pid, json.loads(ours.recv_bytes()), wait)
 
 
 def _fork(theirs: Connection) -> tuple[int, Callable[[], int]]:

@@ -18,7 +18,7 @@ from typing import Any
 from autogen_agentchat.teams import RoundRobinGroupChat
 
 from supervisor import Ladder, Rung, Supervisor, run
-from supervisor._process import process
+from supervisor._signals.registry import registry
 from tests.process import agents, families, forks, hosts, leavers, moments, scenarios
 from tests.process.agents import Worker
 from tests.process.scenarios import LADDER, LINGER
@@ -244,14 +244,14 @@ def _end_a_fork() -> int:
 @_program
 def soaked(*, host: str, **arguments: Any) -> None:
     """Another program, which tells as soon as its signals are handled."""
-    add = process.add
+    add = registry.add
 
     def told(member: Any) -> bool:
         is_new = add(member)
         tell("handled")
         return is_new
 
-    setattr(process, "add", told)  # noqa: B010
+    setattr(registry, "add", told)  # noqa: B010
     PROGRAMS[host](**arguments)
 
 

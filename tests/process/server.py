@@ -31,9 +31,9 @@ _WARM: Final = (
     "autogen_agentchat.teams",
     "autogen_ext.models.replay",
     "uvloop",
-    "supervisor._supervisor",
-    "supervisor.autogen.run",
-    "supervisor.runner",
+    "supervisor._supervisor.facade",
+    "supervisor._autogen.run",
+    "supervisor._runner",
     "tests.process.programs",
 )
 _FDS: Final = 5  # stdin, stdout, stderr, facts, channel

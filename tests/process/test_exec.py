@@ -16,8 +16,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from supervisor import Ladder, Rung, settings
-from supervisor.__main__ import _GRACE, _RESERVE, _VARIABLE
+from supervisor import Ladder, Rung
+from supervisor._cli.exec import _GRACE, _RESERVE, _VARIABLE
+from supervisor._core import settings
 from tests.process.namespaces import UNSHARE, can_unshare
 
 pytestmark = [pytest.mark.process]
@@ -265,7 +266,7 @@ def test_what_does_not_end_is_killed_with_its_group(prefix: tuple[str, ...]) -> 
 
 def test_it_keeps_time_where_sigwait_has_none() -> None:
     """As on macOS: an alarm of its own wakes it, and other alarms are passed on."""
-    start = "import signal; del signal.sigtimedwait; from supervisor.__main__ import main; "
+    start = "import signal; del signal.sigtimedwait; from supervisor._cli.exec import main; "
     start += "import sys; main(sys.argv[1:])"
     command = [sys.executable, "-P", "-c", start, "exec", "--grace=0.4", "--"]
     with started([*command, *_hears("TERM,ALRM")]) as it:

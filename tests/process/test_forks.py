@@ -9,11 +9,11 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.hands.test_guard import _guards
 from tests.process.harness import Child, Server
 from tests.process.offspring import METHODS
 from tests.process.pairs import Case, all_pairs, grid
 from tests.seeds import seed
+from tests.unit.signals.test_guard import _guards
 
 pytestmark = [pytest.mark.process]
 

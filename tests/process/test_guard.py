@@ -16,9 +16,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from supervisor.guard import RESERVE
-from tests.hands.test_guard import _guards
+from supervisor._signals.guard import RESERVE
 from tests.process.harness import MARGIN
+from tests.unit.signals.test_guard import _guards
 
 pytestmark = [pytest.mark.process]
 

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from supervisor.guard import RESERVE
+from supervisor._signals.guard import RESERVE
 from tests.process.test_guard import Program, on_each_loop, program
 from tests.seeds import seed as seed_of
 
@@ -42,12 +42,12 @@ run(main, loop={loop!r}, ladder=Ladder(drain={rung}, cancel={rung}, abandon={run
 # Once the process has read the signal, and knows its deadline.
 _TELLS = """ended = time.monotonic()
     while sup.rung < 1: pass
-    print(f"<between {ended} {sup._course.climb.deadline}>", flush=True)"""
+    print(f"<between {ended} {sup._escalation.climb.deadline}>", flush=True)"""
 # Again and again, until the process is ended.
 _TELLS_ON = """ended = time.monotonic()
     while sup.rung < 1: pass
     while True:
-        print(f"<between {ended} {sup._course.climb.deadline}>", flush=True)
+        print(f"<between {ended} {sup._escalation.climb.deadline}>", flush=True)
         time.sleep(0.01)"""
 
 

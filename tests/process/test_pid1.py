@@ -10,7 +10,7 @@ import time
 import psutil
 import pytest
 
-from supervisor.guard import RESERVE
+from supervisor._signals.guard import RESERVE
 from tests.process.namespaces import UNSHARE
 from tests.process.test_exec import NEEDS_NAMESPACE, started
 

@@ -18,11 +18,11 @@ import psutil
 import pytest
 
 from supervisor import Rung
-from tests.hands.test_guard import _guards
 from tests.process.families import OBEYS, REFUSES
 from tests.process.harness import MARGIN, Child, Server
 from tests.process.scenarios import LADDER
 from tests.seeds import seed
+from tests.unit.signals.test_guard import _guards
 
 pytestmark = [pytest.mark.process]
 

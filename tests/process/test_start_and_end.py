@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 
 from supervisor import Rung
-from supervisor.guard import RESERVE
+from supervisor._signals.guard import RESERVE
 from tests.process.harness import MARGIN, Server
 from tests.process.namespaces import UNSHARE
 from tests.process.scenarios import LADDER
@@ -41,7 +41,7 @@ _FORCED = 137
 
 _TERM, _INT = signal.SIGTERM, signal.SIGINT
 _PROGRAMS = ["steps_under_run", "steps_in_block"]
-_LEAVING = ("Process.leave", "Bridge.keep", "Bridge._put_back", "Bridge._leave_slot")
+_LEAVING = ("Registry.leave", "WakeupFd.keep", "WakeupFd._put_back", "WakeupFd._leave_slot")
 
 each_program = pytest.mark.parametrize("program", _PROGRAMS)
 
@@ -104,7 +104,7 @@ def test_a_signal_at_every_step_of_the_leaving_is_not_lost(
 ) -> None:
     """Wherever the interpreter looks for signals while handlers are put back."""
     case = {"program": program, "loop": "asyncio", "number": number}
-    leaving = [both for line, both in _lines(server, case).items() if "Process.leave" in line]
+    leaving = [both for line, both in _lines(server, case).items() if "Registry.leave" in line]
     first, last = min(leaving)[0], max(both[1] for both in leaving)
     for step in range(first - 5 + part, last + 5, _PARTS):  # no two runs have the same steps
         _check_step(server, case, step)
@@ -165,7 +165,7 @@ def tell(what):
 atexit.register(tell, "over")
 import asyncio, threading
 from supervisor import Ladder, Supervisor, run
-from supervisor._process import process
+from supervisor._signals.registry import process
 add, leave = process.add, process.leave
 process.add = lambda member: (add(member), tell("added"))[0]
 process.leave = lambda member: (tell("leaving"), leave(member))[1]

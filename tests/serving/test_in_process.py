@@ -10,10 +10,10 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 from autogen_core import AgentId, SingleThreadedAgentRuntime, TopicId, TypeSubscription
 
 from supervisor import Rung, Supervisor
-from supervisor.autogen import hush
+from supervisor._autogen import log_filter
 from tests import agents
-from tests.autogen.checks import SHORT
 from tests.serving.answerer import Answerer, Gate, Text, Work, until
+from tests.unit.autogen.checks import SHORT
 
 PROMPT = 1.0  # seconds for what comes at once
 
@@ -48,7 +48,7 @@ def _assert_put_back(runtime: SingleThreadedAgentRuntime) -> None:
     assert not runtime._background_tasks
     assert runtime.unprocessed_messages_count == 0
     assert asyncio.get_running_loop().get_task_factory() is None
-    assert not hush._filters
+    assert not log_filter._filters
 
 
 @pytest.mark.parametrize("is_started", [True, False])

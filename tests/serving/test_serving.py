@@ -16,11 +16,11 @@ from autogen_core import AgentId
 from autogen_ext.runtimes.grpc import GrpcWorkerAgentRuntime
 
 from supervisor import Ladder, Rung, Stopped, Supervisor, UsageError
-from supervisor.autogen import hush
+from supervisor._autogen import log_filter
 from tests import agents
-from tests.autogen.checks import SHORT, assert_settled
 from tests.serving.answerer import Gate, Text, echo, until
 from tests.serving.parts import cluster, disconnect, free_address, register
+from tests.unit.autogen.checks import SHORT, assert_settled
 
 PROMPT = 1.0  # seconds for what comes at once
 PATIENCE = 5.0  # seconds for what comes when a rung is over
@@ -41,7 +41,7 @@ def _assert_put_back(worker: GrpcWorkerAgentRuntime) -> None:
     assert not worker._running
     assert not worker._background_tasks
     assert asyncio.get_running_loop().get_task_factory() is None
-    assert not hush._filters
+    assert not log_filter._filters
 
 
 async def test_it_answers_until_the_stop() -> None:

@@ -16,7 +16,7 @@ import pytest
 from autogen_agentchat.teams import BaseGroupChat
 
 from supervisor import Run, Supervisor  # they look at `run_stream` itself, so: before it goes
-from supervisor.tasks import SCOPE
+from supervisor._core.tasks import SCOPE
 
 _stock: Final = BaseGroupChat.run_stream
 

@@ -1,0 +1,99 @@
+"""Code that an agent has given to its executor: begun or not, and what it has answered.
+
+Code that has begun may have taken effect, like a tool that was called: its turn is kept, its output
+says that it was interrupted, and it is not run again. It has begun as soon as its executor was
+asked, whichever executor that is: none tells when it really starts.
+
+It is found by the frames that a handler waits in. Not chosen: to put a stand-in around executors,
+which a user's own could tell from the real one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import FrameType
+from typing import Final
+
+from autogen_agentchat.agents import CodeExecutorAgent
+from autogen_agentchat.messages import CodeExecutionEvent, TextMessage
+from autogen_core.code_executor import CodeExecutor, CodeResult
+from autogen_core.model_context import ChatCompletionContext
+from autogen_core.models import UserMessage
+
+from supervisor._autogen import upstream
+from supervisor._autogen.repair_thread import drive_sync
+from supervisor._core.tasks import AnyTask
+from supervisor._reports.stacks import frames_of
+
+INTERRUPTED: Final = (
+    "Interrupted: the run was stopped before this code had ended; it may have taken effect."
+)
+_CANCELLED: Final = 125  # as AutoGen's local executor has it
+
+
+def can_run() -> bool:
+    """Whether anybody in the process can have an executor."""
+    return bool(CodeExecutor.__subclasses__())
+
+
+def executor_in(frames: Sequence[FrameType]) -> CodeExecutor | None:
+    """The executor that a task waits for."""
+    for frame in frames:
+        if frame.f_code.co_name == "execute_code_blocks":
+            found = frame.f_locals.get("self")
+            if isinstance(found, CodeExecutor):
+                return found
+    return None
+
+
+class Code:
+    """Code that was begun in a turn.
+
+    Args:
+        agent: The agent of AutoGen's that waits for it; None where it is one of the user's, or
+            where the code has ended.
+        attempt: Which of the agent's attempts it is, from 0.
+    """
+
+    def __init__(self, agent: CodeExecutorAgent | None = None, attempt: int = 0) -> None:
+        self.answer: TextMessage | None = None
+        """What an agent without a model says of it, which is its whole turn."""
+        self.event: CodeExecutionEvent | None = None
+        """What is shown of it, where a model is to make something of it."""
+        self._context: ChatCompletionContext | None = None
+        if agent is None:
+            return
+        if not upstream.has_model(agent):
+            self.answer = TextMessage(content=INTERRUPTED, source=agent.name)
+            return
+        result = CodeResult(exit_code=_CANCELLED, output=INTERRUPTED)
+        self.event = CodeExecutionEvent(retry_attempt=attempt, result=result, source=agent.name)
+        self._context = agent.model_context
+        self._before = upstream.messages_of(agent.model_context)
+        self._length = len(self._before or [])
+
+    def keep(self) -> None:
+        """Have the agent remember that it was interrupted, and nothing that it has made of that.
+
+        An executor may have made a result of its cancellation.
+        """
+        if self._context is None or self.event is None:
+            return
+        output = UserMessage(content=INTERRUPTED, source=self.event.source)
+        if self._before is None:
+            drive_sync(self._context.add_message(output))
+        else:
+            upstream.put_messages(self._context, [*self._before[: self._length], output])
+
+
+def begun_by(task: AnyTask) -> Code | None:
+    """The code that a handler waits for, or has had run in its turn."""
+    frames = frames_of(task)
+    is_running = executor_in(frames) is not None
+    for frame in frames:
+        found = upstream.code_agent(frame)
+        if found is not None and is_running:
+            return Code(found.agent, found.attempt)
+        if found is not None:
+            return Code() if found.has_executed else None
+    return Code() if is_running else None

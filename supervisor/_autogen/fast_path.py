@@ -1,0 +1,72 @@
+"""The fast path: what makes a run's streamed events cheaper than AutoGen's own.
+
+Two things, each with its conditions in a table: telemetry that nobody reads is not prepared
+(`private/telemetry.py`), and chunks take a shortcut past the runtime (`private/shortcut.py`). Both
+are for the runtimes that AutoGen's teams make for themselves, while these work for a run, and are
+taken back as they end. A runtime that the user gave, or that a tool starts, is left alone.
+
+No setting for each: `fast_path=False` leaves AutoGen's runtimes as they are, and whoever wants to
+see what goes through one (a log, a tracer, an intervention handler) is seen, and sees it all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from supervisor._autogen.upstream import Shortcut, Sink, Telemetry, is_read_bare
+from supervisor._core.tasks import AnyTask
+
+
+class FastPath:
+    """The fast path of one run, on the runtimes of its teams.
+
+    Args:
+        team: What is run.
+        sink: Takes an event of it that comes past `run_stream`.
+    """
+
+    def __init__(self, team: object, sink: Sink) -> None:
+        self._team = team
+        self._sink = sink
+        self._is_bare = False
+        self._shortcuts: dict[int, Shortcut] = {}  # by the id() of the runtime
+
+    def begin(self, stream: object) -> None:
+        """The run iterates this stream: whether a wrapper of somebody's would miss an event."""
+        self._is_bare = is_read_bare(stream, self._team)
+
+    def open(self, team: Any, runtime: int, engine: AnyTask) -> None:
+        """A team of the run has started its own runtime.
+
+        Args:
+            team: The team.
+            runtime: The `id()` of the runtime.
+            engine: The task of its message loop.
+        """
+        sink = self._sink if team is self._team and self._is_bare else None
+        try:
+            telemetry, shortcut = Telemetry(team), Shortcut(team, sink)
+        except AttributeError:  # no team of AutoGen's making; this is asked in the task factory
+            return
+        self._shortcuts[runtime] = shortcut
+        telemetry.open()
+        shortcut.open()
+        engine.add_done_callback(self._closing(runtime, telemetry, shortcut))
+
+    def note(self, task: AnyTask, runtime: int, envelope: Any) -> None:
+        """A message is about to be handled."""
+        shortcut = self._shortcuts.get(runtime)
+        if shortcut is not None:
+            shortcut.note(task, envelope)
+
+    def _closing(
+        self, runtime: int, telemetry: Telemetry, shortcut: Shortcut
+    ) -> Callable[[AnyTask], None]:
+        def close(_: AnyTask) -> None:
+            shortcut.close()
+            telemetry.close()
+            if self._shortcuts.get(runtime) is shortcut:
+                del self._shortcuts[runtime]
+
+        return close

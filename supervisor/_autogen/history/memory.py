@@ -1,0 +1,227 @@
+"""What agents remember: marked before a turn, rewound or closed after an interrupted one.
+
+An `AssistantAgent` puts what it is given into its model context before it asks the model, and the
+model's wish for tools before it calls them. Interrupted, it would be given the same again, and
+its model would find calls without results, which OpenAI's and Anthropic's refuse.
+
+A mark is a copy of the lists of messages within an agent, at any depth. What was not chosen:
+`save_state()`, which writes each message out, for each turn. An agent of the user's that
+remembers in another way than in a model context or in lists of messages is not rewound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple, cast
+
+from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, HandoffMessage
+from autogen_core import FunctionCall
+from autogen_core.model_context import ChatCompletionContext
+from autogen_core.models import (
+    AssistantMessage,
+    FunctionExecutionResult,
+    FunctionExecutionResultMessage,
+    LLMMessage,
+    SystemMessage,
+    UserMessage,
+)
+
+from supervisor._autogen import upstream
+from supervisor._autogen.history.tool_calls import Call, interrupted
+from supervisor._autogen.repair_thread import drive_sync
+
+_MESSAGES: Final = (
+    AssistantMessage,
+    BaseAgentEvent,
+    BaseChatMessage,
+    FunctionExecutionResultMessage,
+    SystemMessage,
+    UserMessage,
+)
+
+
+class _List(NamedTuple):
+    """A list of messages that an object keeps in an attribute."""
+
+    owner: object
+    attribute: str
+    items: list[Any]
+
+
+class MemorySavepoint:
+    """How much the things within an agent remember, at one moment.
+
+    Args:
+        things: Model contexts, agents, anything with lists of messages for attributes.
+    """
+
+    def __init__(self, things: Iterable[object]) -> None:
+        self.contexts: list[ChatCompletionContext] = []
+        """The model contexts among them."""
+        self._marked: list[tuple[ChatCompletionContext, list[LLMMessage]]] = []
+        self._lists: list[_List] = []
+        for thing in things:
+            if isinstance(thing, ChatCompletionContext):
+                self._mark_context(thing)
+            else:
+                self._mark_lists(thing)
+
+    def _mark_context(self, context: ChatCompletionContext) -> None:
+        self.contexts.append(context)
+        messages = upstream.messages_of(context)
+        if messages is not None:
+            self._marked.append((context, list(messages)))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it can be rewound. A user's context may keep messages in its own way."""
+        return len(self._marked) == len(self.contexts)
+
+    def _mark_lists(self, owner: object) -> None:
+        held: dict[str, Any] = getattr(owner, "__dict__", {})
+        for name in [name for name, value in held.items() if _is_list_of_messages(value)]:
+            self._lists.append(_List(owner, name, list(held[name])))
+
+    def rewind_context(self, context: object) -> None:
+        """Have one model context remember what it did at that moment, and no more."""
+        for mine, messages in self._marked:
+            if mine is context:
+                upstream.put_messages(mine, list(messages))
+
+    def rewind(self) -> None:
+        """Have everything remember what it did at that moment, and no more."""
+        for context, messages in self._marked:
+            upstream.put_messages(context, list(messages))
+        for owner, attribute, items in self._lists:
+            now: Any = getattr(owner, attribute, None)
+            if _is_list_of_messages(now):
+                now[:] = items
+
+    def added(self) -> list[list[LLMMessage]]:
+        """What each model context has got since."""
+        return [
+            (upstream.messages_of(context) or [])[len(before) :] for context, before in self._marked
+        ]
+
+    def taken(self, agent: object, task: Sequence[BaseChatMessage]) -> list[LLMMessage] | None:
+        """The task, as an agent has taken it into its own model context since.
+
+        Returns:
+            None where it has no context of its own, or has not taken all of the task.
+        """
+        context = getattr(agent, "model_context", None)
+        given = [message.content for message in as_context_takes(task)]
+        for mine, before in self._marked:
+            if mine is context:
+                taken = (upstream.messages_of(mine) or [])[len(before) :][: len(given)]
+                return taken if given and [m.content for m in taken] == given else None
+        return None
+
+
+def _is_list_of_messages(items: Any) -> bool:
+    # The last one tells: a list of ten thousand is looked at before each turn.
+    return type(items) is list and (not items or isinstance(items[-1], _MESSAGES))
+
+
+def as_context_takes(messages: Sequence[BaseChatMessage]) -> list[LLMMessage]:
+    """What AutoGen's agents put into their model context of what they are given."""
+    taken: list[LLMMessage] = []
+    for message in messages:
+        taken.extend(message.context if isinstance(message, HandoffMessage) else [])
+        taken.append(message.to_model_message())
+    return taken
+
+
+def count_taken(context: Sequence[LLMMessage], given: Sequence[BaseChatMessage]) -> int:
+    """How many of the messages that an agent was given its context has got.
+
+    Args:
+        context: What it holds; the agent was interrupted as it took them, or as it answered.
+        given: What it was given.
+    """
+    have: list[object] = [message.content for message in context]
+    ends = [len(have)]
+    if context and isinstance(context[-1], AssistantMessage):
+        ends.append(len(have) - 1)
+    for count in range(len(given), 0, -1):
+        wanted: list[object] = [message.content for message in as_context_takes(given[:count])]
+        if any(have[:end][-len(wanted) :] == wanted for end in ends):
+            return count
+        del ends[1:]  # who answers has taken all
+    return 0
+
+
+# -- calls without results ----------------------------------------------------------------------
+
+
+Closed = tuple[FunctionCall, FunctionExecutionResult]
+"""A tool call, and the result that stands behind it in a model context."""
+
+
+def close_calls(
+    context: ChatCompletionContext, calls: Sequence[Call], *, are_all: bool
+) -> list[Closed]:
+    """Give each tool call in a model context that has no result one.
+
+    That of the tool, where it has ended; else one that says "interrupted". A request of which no
+    call was started is taken back.
+
+    Args:
+        context: The context; nobody is at work on it.
+        calls: The calls that were carried out, or begun.
+        are_all: Whether there were no others: an agent of the user's may make its own.
+
+    Returns:
+        The calls of the last request, unless it was taken back, and their results.
+    """
+    own = upstream.messages_of(context)
+    messages = drive_sync(context.get_messages()) if own is None else own
+    place = _last_request(messages)
+    if place is None:
+        return []
+    wanted = cast("list[FunctionCall]", messages[place].content)
+    known = {call.id: _known(call, calls) for call in wanted}
+    answer = messages[place + 1] if place + 1 < len(messages) else None
+    have = answer.content if isinstance(answer, FunctionExecutionResultMessage) else []
+    has_begun = any(call is not None and call.has_started for call in known.values())
+    if not have and are_all and not has_begun and own is not None:
+        del own[place]
+        return []
+    # A handoff takes effect by the answer that was not given: its model is to make it again.
+    undone = {id_ for id_, call in known.items() if call is not None and call.is_handoff}
+    have[:] = [result for result in have if result.call_id not in undone]
+    answered = {result.call_id for result in have}
+    results = [_result(call, known[call.id]) for call in wanted if call.id not in answered]
+    by_id = {result.call_id: result for result in (*have, *results)}
+    if isinstance(answer, FunctionExecutionResultMessage):
+        answer.content.extend(results)
+    elif own is not None:
+        own.insert(place + 1, FunctionExecutionResultMessage(content=results))
+    else:
+        drive_sync(context.add_message(FunctionExecutionResultMessage(content=results)))
+    return [(call, by_id[call.id]) for call in wanted]
+
+
+def _last_request(messages: Sequence[LLMMessage]) -> int | None:
+    for place in range(len(messages) - 1, -1, -1):
+        message = messages[place]
+        if isinstance(message, AssistantMessage) and not isinstance(message.content, str):
+            return place
+    return None
+
+
+def _known(wanted: FunctionCall, calls: Sequence[Call]) -> Call | None:
+    # By identity: two agents may use the same ids.
+    return next((call for call in calls if call.call is wanted), None)
+
+
+def _result(wanted: FunctionCall, call: Call | None) -> FunctionExecutionResult:
+    found = call.result if call is not None and not call.is_handoff else None
+    if found is not None:
+        return found
+    return interrupted(wanted, has_begun=call is None or (call.has_started and not call.is_handoff))
+
+
+def holds_results(messages: Iterable[LLMMessage]) -> bool:
+    """Whether a tool's result is among these."""
+    return any(isinstance(message, FunctionExecutionResultMessage) for message in messages)

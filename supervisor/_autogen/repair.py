@@ -1,0 +1,131 @@
+"""The conclusion of a run: its team is made consistent, and what was delivered agrees with it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import cast
+
+from autogen_agentchat.messages import BaseChatMessage
+from autogen_core.model_context import ChatCompletionContext
+
+from supervisor._autogen import mcp_sessions, results, upstream
+from supervisor._autogen.channel import Channel, Item
+from supervisor._autogen.history.team_run import TeamRun
+from supervisor._autogen.results import Remains
+from supervisor._autogen.run_context import RunContext
+from supervisor._reports.log import reporter
+
+
+def repair(stage: RunContext, things: Iterable[object]) -> None:
+    """Make what is around a team usable again; only once nothing of the run is at work.
+
+    Args:
+        stage: Of the run.
+        things: The team, and what is within it.
+    """
+    stage.close_journal()
+    for engine in stage.engines.values():
+        engine.forget_failure()
+    for thing in things:
+        mcp_sessions.forget_ended(thing)
+        upstream.free(thing)
+
+
+class Repair:
+    """What is to be made of a stopped run.
+
+    Args:
+        stage: Of the run, which was repaired.
+        channel: What was delivered.
+        task: What the run was given.
+    """
+
+    def __init__(self, stage: RunContext, channel: Channel, task: object) -> None:
+        self._journal = stage.journal
+        self._channel = channel
+        self._task = task
+        self._has_taken: bool | None = None  # None where nothing tells
+        self._remains = Remains()
+
+    def may_wait(self, things: Iterable[object]) -> bool:
+        """Whether something of the user's is called, which may really wait.
+
+        Args:
+            things: The team, and what is within it.
+        """
+        called = list[object]()
+        for group in self._journal.groups():
+            called += [group.manager, group.condition]
+        called += [thing for thing in things if isinstance(thing, ChatCompletionContext)]
+        return not all(thing is None or upstream.is_autogens(thing) for thing in called)
+
+    def draw(self) -> None:
+        """Make the team, or the agent, consistent; in any thread, while nothing is at work on it.
+
+        What cannot be is logged: a user's manager, condition or context may raise anything.
+        """
+        try:
+            self._draw()
+        except Exception as error:  # noqa: BLE001 - of the user's; see above
+            event = "team not made consistent; reset() it before its next run"
+            reporter.event(event, level=logging.ERROR, exc_info=error)
+            for group in self._journal.groups():
+                group.unlock()
+
+    def _draw(self) -> None:
+        root, turn = self._journal.root, self._journal.turn
+        for chat in self._journal.others:
+            chat.conclude()
+        if root is not None:
+            seen = {id(message) for message in self._channel.held()}
+            root.conclude(is_seen=any(id(message) in seen for message in root.task))
+            self._has_taken, self._remains = root.has_taken, root.remains
+        elif turn is not None:
+            self._has_taken = turn.conclude_run(_messages(self._task))
+            self._remains = turn.remains
+
+    @property
+    def has_taken(self) -> bool:
+        """Whether the team, or the agent, has taken the task."""
+        if self._has_taken is None:  # a team class of a user's own: it has, if it says anything
+            return bool(self._channel.held())
+        return self._has_taken
+
+    def messages(self, *, shows_task: bool) -> list[Item]:
+        """What belongs into the result.
+
+        Args:
+            shows_task: Whether the task's messages do, if the team has taken them.
+        """
+        root = self._journal.root
+        shown, held = self._channel.held(), root.added() if root is not None else []
+        items = results.with_new(results.agreed(shown, held), self._remains.events)
+        items = results.answered(items, held, self._remains)
+        if self._has_taken is None:
+            return items
+        task = root.task if root is not None else _messages(self._task)
+        first = task if shows_task and self._has_taken else []
+        return [*first, *results.without(items, task)]
+
+
+def natural(shown: list[Item], root: TeamRun, *, shows_task: bool) -> list[Item]:
+    """The messages of AutoGen's own result, with all that the team holds.
+
+    It has them, and in that order, but where branches are parallel, or an agent has kept its inner
+    messages from the stream.
+    """
+    held = root.added()
+    return results.agreed(shown, held if shows_task else results.without(held, root.task))
+
+
+def conclude_handlers(stage: RunContext) -> None:
+    """Make those teams consistent that the handlers of a worker's agents have run."""
+    repair(stage, ())
+    for chat in filter(None, (stage.journal.root, *stage.journal.others)):
+        chat.conclude()
+
+
+def _messages(task: object) -> list[BaseChatMessage]:
+    given = cast("list[object]", task if isinstance(task, list) else [task])
+    return [message for message in given if isinstance(message, BaseChatMessage)]

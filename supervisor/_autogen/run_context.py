@@ -1,0 +1,238 @@
+"""What is at work for a run: its tasks, its runtimes, and the journal of what they do."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from autogen_core import SingleThreadedAgentRuntime
+
+from supervisor._autogen import code_execution, log_filter, shared_runtimes, upstream
+from supervisor._autogen.fast_path import FastPath
+from supervisor._autogen.history.journal import Journal
+from supervisor._autogen.token import SupervisedToken
+from supervisor._autogen.upstream import Engine
+from supervisor._autogen.walk import reach
+from supervisor._core.tasks import AnyTask, Kind, Scope, tracker
+from supervisor._process.children import ChildProcesses
+from supervisor._reports.log import reporter
+from supervisor._reports.stacks import TaskInfo
+
+
+class RunContext:
+    """The inside of one run, as its tasks show it.
+
+    Args:
+        agent: The agent that is run; None where a team is.
+        on_boundary: Called where a turn has ended, in the step in which the next would begin.
+        on_failure: Called with an error after which AutoGen would wait for ever; with None where it
+            was a cancellation.
+        fast_path: Taken on the runtimes of its teams; None takes AutoGen's way.
+    """
+
+    def __init__(
+        self,
+        agent: object | None,
+        on_boundary: Callable[[], None],
+        on_failure: Callable[[BaseException | None], None],
+        fast_path: FastPath | None = None,
+    ) -> None:
+        self.token = SupervisedToken(on_cancel=self._token_cancelled)
+        self.on_token_cancelled: Callable[[], None] = lambda: None
+        """Called where the run's token is cancelled, by us or by one of its agents."""
+        self.token.on_failure = on_failure
+        self.journal = Journal(agent, on_boundary)
+        self.scope = Scope(upstream.told, self)
+        self.engines: dict[AnyTask, Engine] = {}
+        """The runtimes that work for this run alone, by the task of their message loop."""
+        self.shared = shared_runtimes.Shared(self.scope)
+        """Its part on other runtimes."""
+        self.holds_back = False
+        """Whether no manager may select a speaker any more."""
+        self.refuse: Callable[[AnyTask], None] | None = None
+        """Called with a handler that begins after the journal was closed."""
+        self._on_failure = on_failure
+        self._deliveries: set[AnyTask] = set()  # handlers of what was published; no chunks
+        self._fast_path = fast_path
+        self._releases: list[Callable[[], object]] = []  # of the kernels that it holds
+        self._runtimes: set[int] = set()  # the id()s of its own ones
+        self._executions: list[AnyTask] = []  # each has started a process that runs code
+        self._expired: list[ChildProcesses] = []
+
+    def open(self, team: object, loop: asyncio.AbstractEventLoop) -> None:
+        """Watch the tasks of the loop.
+
+        Raises:
+            UsageError: The loop has an eager task factory.
+        """
+        tracker(loop).hold(shared_runtimes.owner)
+        log_filter.hold()
+        self.token.bind(loop)
+        shared_runtimes.register(self.scope, self.token)
+        for thing in reach(team):
+            runtime = upstream.given_runtime(thing)
+            if runtime is not None:
+                self.shared.know(runtime)
+            client = upstream.kernel_client(thing)
+            if client is not None:
+                self._releases.append(upstream.hold_kernel(client))
+
+    def close(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End `open`."""
+        tracker(loop).release()
+        log_filter.release()
+        shared_runtimes.forget(self.scope, self.token)
+        while self._releases:
+            self._releases.pop()()
+
+    def _token_cancelled(self) -> None:
+        self.on_token_cancelled()
+
+    def close_journal(self) -> None:
+        """Count what waits in the queues as said, and nothing that is said from here on."""
+        if self.journal.is_closed:
+            return
+        if code_execution.can_run():
+            for task in self.scope.at_work():
+                self.journal.execute(task, self.scope.root(task))
+        own = [found for engine in self.engines.values() for found in engine.waiting()]
+        try:
+            self.journal.close([*own, *self.shared.waiting()])
+        except Exception as error:  # noqa: BLE001 - the stop must go on
+            event = "messages in a team's queue not counted"
+            reporter.event(event, level=logging.ERROR, exc_info=error)
+
+    def task_info(self, task: AnyTask, team: str, asked: float | None) -> TaskInfo:
+        """Tell whose task it is, for a report."""
+        agent, tool = self.journal.agent_at(self.scope.root(task)), None
+        call = self.journal.call_at(task)
+        if call is not None:  # which outlives its turn, where it refuses to end
+            agent, tool = call.agent, call.call.name
+        return TaskInfo(task=task, team=team, agent=agent, tool=tool, asked=asked)
+
+    def executions(self) -> list[int]:
+        """The pids of the processes in which AutoGen's local executor runs code now."""
+        return [task.result().pid for task in self._executions if _is_running(task)]
+
+    def expired(self) -> list[ChildProcesses]:
+        """Those, and theirs, that AutoGen's local executor has told to end by itself.
+
+        At its time limit it ends its own child, and not what that has started.
+        """
+        return self._expired
+
+    def is_starting_process(self) -> bool:
+        """Whether a process runs already, maybe, whose pid its starter was not told yet."""
+        return any(not task.done() for task in self._executions)
+
+    def servers(self) -> list[int]:
+        """The pids of the tool servers that MCP sessions of the run have started."""
+        found = (upstream.mcp_server(task) for task in self.scope.alive(Kind.WORK))
+        return [pid for pid in found if pid is not None]
+
+    # -- as an observer of the tasks ------------------------------------------------------------
+
+    def observe(self, kind: Kind, task: AnyTask, coro: Any, more: Any) -> None:
+        """A task of the run was created that means something."""
+        if kind is Kind.HANDLER:
+            self._observe_handler(task, *upstream.carried(more))
+        elif kind is Kind.SELECTION:
+            self.journal.select(upstream.selecting_manager(coro, more))
+            if self.holds_back:  # another branch may still be at its turn; this one waits
+                task.cancel()
+        elif kind is Kind.CALL:
+            self.journal.call(task, coro, more, self.scope.root(task))
+            self._watch_calls(asyncio.current_task())
+        elif kind is Kind.PROCESS:
+            self._observe_process(task)
+        elif kind is Kind.ENGINE:
+            self._observe_engine(task, upstream.message_loop(more))
+        elif kind is Kind.DRIVER:
+            self.journal.begin(task)
+
+    def observe_child(self, call: AnyTask, coro: Any) -> None:
+        """A tool call has started a task."""
+        self.journal.call_child(call, coro)
+
+    def observe_delivery(self, handler: AnyTask, task: AnyTask) -> None:
+        """A handler passes its message on to an agent."""
+        if handler in self._deliveries:
+            task.add_done_callback(self._delivered)
+
+    def _delivered(self, task: AnyTask) -> None:
+        """Fail with what ends a message loop, or is lost: AutoGen tells no team of it."""
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled() or (error is not None and not isinstance(error, Exception)):
+            self._fail(error)
+
+    def _watch_calls(self, task: AnyTask | None) -> None:
+        if task is not None and upstream.gathers_calls(task):
+            task.add_done_callback(self._called)
+
+    def _called(self, task: AnyTask) -> None:
+        """Fail with what a tool call has raised: its agent waits for the calls' end, for ever."""
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled() or error is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException | None) -> None:
+        if not isinstance(error, (KeyboardInterrupt, SystemExit)):  # raised through the loop
+            self._on_failure(error)
+
+    def _observe_process(self, task: AnyTask) -> None:
+        others = [other for other in self._executions if not other.done() or _is_running(other)]
+        self._executions = [*others, task]
+        task.add_done_callback(self._observe_end)
+
+    def _observe_end(self, task: AnyTask) -> None:
+        """Look, just before a process that runs code is told to end, who has come of it."""
+        if task.cancelled() or task.exception() is not None:
+            return
+        made: asyncio.subprocess.Process = task.result()
+        terminate = made.terminate
+
+        def note_and_terminate() -> None:
+            processes = ChildProcesses([made.pid])
+            processes.look()
+            self._expired = [*(found for found in self._expired if found.look()), processes]
+            terminate()
+
+        made.terminate = note_and_terminate  # type: ignore[method-assign]
+
+    def _observe_handler(
+        self, task: AnyTask, runtime: SingleThreadedAgentRuntime, envelope: Any
+    ) -> None:
+        is_own = id(runtime) in self._runtimes
+        if is_own and self._fast_path is not None:
+            self._fast_path.note(task, id(runtime), envelope)
+        if is_own and not self.journal.reads(envelope.message):
+            return
+        found = upstream.delivery(runtime, envelope)
+        if not found.is_sent:
+            self._deliveries.add(task)
+            task.add_done_callback(self._deliveries.discard)
+        if not is_own:
+            self.shared.note(task, found)
+            if self.journal.is_closed and self.refuse is not None:
+                self.refuse(task)  # what a cancelled handler still says is not heard
+        self.journal.deliver(found, task)
+
+    def _observe_engine(self, task: AnyTask, context: Any) -> None:
+        for ended in [other for other in self.engines if other.done()]:
+            del self.engines[ended]  # nested teams start one each time they speak
+        engine = self.engines[task] = Engine(context)
+        self._runtimes.add(engine.id)
+        team = upstream.starter()
+        if team is not None:
+            if self._fast_path is not None:
+                self._fast_path.open(team, engine.id, task)
+            self.journal.start_engine(team, self.scope.root(asyncio.current_task()))
+
+
+def _is_running(task: AnyTask) -> bool:
+    """Whether the process that a task has started is running."""
+    if not task.done():
+        return False
+    return not task.cancelled() and not task.exception() and task.result().returncode is None

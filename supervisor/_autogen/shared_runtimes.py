@@ -1,0 +1,131 @@
+"""Runtimes that the user gave to a team, where others are at work too.
+
+There a message is handled in a task of the runtime's, born in nobody's context, or in that of
+another run in which the runtime was started. Whose it is is told by the message: a team's agents
+have the team's id for a key, and a run's first message to a team carries the run's token.
+
+Such a runtime cannot be shut, nor be waited for until it is idle. At a stop this run's messages
+are taken off its queue, this run's handlers are cancelled, and what they did not count off is
+counted for them; the others do not notice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from supervisor._autogen import upstream
+from supervisor._autogen.upstream import Delivery, GroupChatStart, SharedRuntime
+from supervisor._core.tasks import AnyTask, Kind, Scope
+
+_by_token: dict[int, Scope] = {}
+_by_team: dict[str, Scope] = {}
+_teams_of: dict[Scope, list[str]] = {}
+
+
+def register(scope: Scope, token: object) -> None:
+    """A run begins, with this token."""
+    _by_token[id(token)] = scope
+
+
+def forget(scope: Scope, token: object) -> None:
+    """A run has ended."""
+    _by_token.pop(id(token), None)
+    for key in _teams_of.pop(scope, ()):
+        if _by_team.get(key) is scope:
+            del _by_team[key]
+
+
+def owner(coro: Any, scope: Scope | None) -> Scope | None:
+    """The scope to which the task belongs that is being created for a coroutine.
+
+    Args:
+        coro: The coroutine.
+        scope: That of its context.
+    """
+    kind, frame = upstream.told(coro)
+    if kind is Kind.HANDLER and frame is not None and scope is None:
+        return _addressee(upstream.delivery(*upstream.carried(frame)))
+    if kind is Kind.ENGINE and scope is not None and upstream.starter() is None:
+        return None  # started by a tool, an agent, a user's function: no part of the run
+    return scope
+
+
+def is_of_a_run(found: Delivery) -> bool:
+    """Whether a message belongs to a run."""
+    return _addressee(found) is not None
+
+
+def _addressee(found: Delivery) -> Scope | None:
+    by_token = _by_token.get(id(found.token))
+    if by_token is not None and found.is_sent and isinstance(found.message, GroupChatStart):
+        _by_team[found.key] = by_token
+        _teams_of.setdefault(by_token, []).append(found.key)
+    return _by_team.get(found.key, by_token)
+
+
+class Shared:
+    """The part of a run that is on runtimes of the user's.
+
+    Args:
+        scope: The run's tasks.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._runtimes: dict[int, tuple[Any, SharedRuntime]] = {}
+        self._handlers: dict[AnyTask, SharedRuntime] = {}
+
+    def know(self, runtime: Any) -> SharedRuntime:
+        """A team of this run's is on such a runtime."""
+        known = self._runtimes.get(id(runtime))
+        if known is None:
+            known = self._runtimes[id(runtime)] = (runtime, SharedRuntime(runtime))
+        return known[1]
+
+    def note(self, task: AnyTask, found: Delivery) -> None:
+        """A handler is about to start on such a runtime."""
+        self._handlers[task] = self.know(found.runtime)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: AnyTask) -> None:
+        """Count a handler off, where it did not itself.
+
+        One that was cancelled before its first step did not, nor one that failed as it answered.
+        """
+        runtime = self._handlers.pop(task, None)
+        if runtime is not None and (task.cancelled() or task.exception() is not None):
+            runtime.count_off()
+
+    def _is_ours(self, found: Delivery) -> bool:
+        token = _by_token.get(id(found.token)) if found.is_sent else None
+        return _by_team.get(found.key, token) is self._scope
+
+    def waiting(self) -> list[Delivery]:
+        """This run's messages in their queues."""
+        found = [d for runtime, _ in self._runtimes.values() for d in upstream.waiting(runtime)]
+        return [delivery for delivery in found if self._is_ours(delivery)]
+
+    def is_at_work(self) -> bool:
+        """Whether a handler of this run's is at work, or will be."""
+        waits = any(runtime.waits_for(self._is_ours) for _, runtime in self._runtimes.values())
+        return bool(self._handlers) or waits
+
+    def when_less(self, call: Callable[[], None]) -> None:
+        """Call soon after one of these has ended."""
+        for task in self._handlers:
+            task.add_done_callback(lambda _: call())
+            return
+        asyncio.get_running_loop().call_soon(call)
+
+    def withdraw(self) -> None:
+        """Take this run's messages off the queues, before its handlers are cancelled."""
+        for _, runtime in self._runtimes.values():
+            runtime.forgive()
+            runtime.withdraw(self._is_ours)
+
+    def restore(self) -> None:
+        """Leave the runtimes as they were found; nothing of this run is at work on them."""
+        for _, runtime in self._runtimes.values():
+            runtime.restore()

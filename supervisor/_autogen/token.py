@@ -1,0 +1,155 @@
+"""A cancellation token that can be cancelled from anywhere, and forgets what is over.
+
+AutoGen's own holds a lock while it runs its callbacks (a second signal meanwhile waits for it for
+ever), stops at the first callback that raises (`McpWorkbench` links a coroutine, which has no
+`cancel()`), keeps two callbacks for each streamed chunk until it dies, and wakes no loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from asyncio import Future
+from collections.abc import Callable
+from typing import Any, cast
+
+from autogen_core import CancellationToken
+
+from supervisor._reports.log import reporter
+
+
+class SupervisedToken(CancellationToken):
+    """AutoGen's `CancellationToken`, safe from any thread and re-entrant.
+
+    Linked futures are cancelled in the thread of their loop: at once where `cancel()` is called
+    there, at its next step otherwise. Callbacks run there too, each on its own. Finished futures
+    are forgotten whenever the list has doubled, so that memory stays flat and `cancel()` costs
+    what is alive.
+
+    Args:
+        loop: The loop to which futures and callbacks belong; None until it is known.
+        on_cancel: Called first, once, with no lock held.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop | None = None,
+        on_cancel: Callable[[], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self._loop = loop
+        self._thread = threading.get_ident() if loop is not None else None
+        self._on_cancel = on_cancel
+        self._is_cancelled = False
+        self._linked: list[Future[Any]] = []
+        self._calls: list[Callable[[], None]] = []
+        self._limit = 64
+        self.reason: str | None = None
+        """Why it was cancelled, once it is."""
+        self.on_failure: Callable[[BaseException], None] | None = None
+        """Has the run fail whose token this is; None where it is no run's."""
+
+    def bind(self, loop: asyncio.AbstractEventLoop, thread: int | None = None) -> None:
+        """Name the loop, and the thread that it runs in; None is this one."""
+        self._thread = thread if thread is not None else threading.get_ident()
+        self._loop = loop
+
+    def cancel(self, reason: str | None = None) -> None:
+        """Cancel what is linked, and call the callbacks, once.
+
+        Args:
+            reason: Why, for `reason`.
+        """
+        if self._is_cancelled:
+            return
+        self.reason = reason
+        self._is_cancelled = True
+        if self._on_cancel is not None:
+            self._on_cancel()
+        if self._is_at_home():
+            self._fire()
+        # Also from the loop's own thread: a signal handler runs there, and the loop may sleep.
+        self._fire_in_loop()
+
+    def is_cancelled(self) -> bool:
+        """Whether `cancel()` was called."""
+        return self._is_cancelled
+
+    def fail(self, error: BaseException) -> bool:
+        """Have the run fail with this error, past the agent that has met it; in its loop.
+
+        An agent of AutoGen's would make other errors of it, and its runtime log each of them.
+
+        Returns:
+            Whether there is a run; it is cancelled soon, and this token with it.
+        """
+        if self.on_failure is None or self._loop is None:
+            return False
+        self._loop.call_soon(self.on_failure, error)
+        return True
+
+    def add_callback(self, callback: Callable[[], None]) -> None:
+        """Have a function called when the token is cancelled; at once if it is already."""
+        self._calls.append(callback)
+        if self._is_cancelled:
+            self._catch_up()
+
+    def link_future(self, future: Future[Any]) -> Future[Any]:
+        """Have a future cancelled with the token; at once if it is cancelled already."""
+        linked = self._linked
+        linked.append(future)
+        if self._is_cancelled:
+            self._catch_up()
+        elif len(linked) > self._limit:
+            self._forget_done()
+        return future
+
+    def _forget_done(self) -> None:
+        alive = [future for future in self._linked if not _is_done(future)]
+        if self._is_cancelled:  # meanwhile, by a signal handler: what it took off must stay off
+            return
+        # In place: a cancel() that interrupts this holds the same list.
+        self._linked[:] = alive
+        self._limit = max(64, 2 * len(self._linked))
+
+    def _is_at_home(self) -> bool:
+        return self._loop is None or self._thread == threading.get_ident()
+
+    def _catch_up(self) -> None:
+        if self._is_at_home():
+            self._fire()
+        else:
+            self._fire_in_loop()
+
+    def _fire_in_loop(self) -> None:
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # closed: nothing there waits any more
+                self._loop.call_soon_threadsafe(self._fire)
+
+    def _fire(self) -> None:
+        # Each entry is taken off before it is called: a second call, whenever it comes, goes on
+        # where this one is, and none is called twice.
+        for entries in (self._linked, self._calls):
+            while entries:
+                try:
+                    entry: Any = entries.pop()
+                except IndexError:  # taken by the call that interrupted this one
+                    break
+                _call(entry)
+
+
+def _is_done(future: Future[Any]) -> bool:
+    done = getattr(future, "done", None)
+    return done is None or done()  # what is no future (a coroutine of McpWorkbench) is not kept
+
+
+def _call(entry: Any) -> None:
+    # A future, a callback, or what is neither: McpWorkbench 0.7.5 links a coroutine.
+    call = getattr(entry, "cancel", entry)
+    if not callable(call):
+        return
+    try:
+        cast(Callable[[], object], call)()
+    except Exception as error:  # noqa: BLE001 - one callback's failure must not keep the others
+        reporter.event("cancellation callback failed", level=30, exc_info=error)

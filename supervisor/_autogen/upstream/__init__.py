@@ -1,0 +1,145 @@
+"""Every private name of AutoGen that the supervisor touches; no other place knows one.
+
+`tests/unit/autogen/upstream` holds a contract test for each, so that a release of AutoGen that
+changes one breaks a test with the name in it, and not a program.
+
+Read in AutoGen 0.7.5: `autogen_core/_single_threaded_agent_runtime.py` (the message loop, the
+handlers' tasks, the queue and its count), `autogen_agentchat/teams/_group_chat/`:
+`_base_group_chat.py` (`run_stream` and its `stop_runtime`), `_base_group_chat_manager.py` (the
+speakers, the turns), the managers of the team classes (who speaks next), `_events.py` (what they
+send each other), `_chat_agent_container.py` (what an agent is still to be given),
+`_sequential_routed_agent.py` (the FIFO lock); `agents/_assistant_agent.py` (its tool calls).
+Of the extras, which are imported where they are used: `mcp.py`, `workers.py` (gRPC).
+"""
+
+from __future__ import annotations
+
+from autogen_agentchat.teams._group_chat._events import (
+    GroupChatAgentResponse,
+    GroupChatMessage,
+    GroupChatRequestPublish,
+    GroupChatReset,
+    GroupChatStart,
+    GroupChatTeamResponse,
+    GroupChatTermination,
+)
+
+from supervisor._autogen.upstream.code import (
+    code_agent,
+    end_kernel,
+    forget_cell,
+    has_kernels,
+    has_model,
+    hold_kernel,
+    interrupt_kernel,
+    is_begun,
+    kernel_client,
+    newest_cell,
+    until_idle,
+)
+from supervisor._autogen.upstream.contexts import is_autogens, messages_of, put_messages
+from supervisor._autogen.upstream.coroutines import (
+    HANDLER_ERROR,
+    carried,
+    gathers_calls,
+    has_begun,
+    message_loop,
+    selecting_manager,
+    told,
+    tool_call,
+)
+from supervisor._autogen.upstream.creators import refuse_replaced, starter
+from supervisor._autogen.upstream.mcp import (
+    McpRequest,
+    mcp_actor,
+    mcp_can_ask,
+    mcp_commands,
+    mcp_forget_ended,
+    mcp_is_loaded,
+    mcp_request,
+    mcp_server,
+    mcp_tell_cancelled,
+    mcp_wrap_streams,
+)
+from supervisor._autogen.upstream.runtimes import (
+    Delivery,
+    Engine,
+    SharedRuntime,
+    delivery,
+    handled,
+    waiting,
+)
+from supervisor._autogen.upstream.shortcut import Shortcut, Sink, is_read_bare
+from supervisor._autogen.upstream.teams import (
+    ChatItem,
+    Group,
+    ManagerState,
+    free,
+    given_runtime,
+    handed_off,
+    is_team,
+    team_id,
+)
+from supervisor._autogen.upstream.telemetry import Telemetry
+
+__all__ = [
+    "HANDLER_ERROR",
+    "ChatItem",
+    "Delivery",
+    "Engine",
+    "Group",
+    "GroupChatAgentResponse",
+    "GroupChatMessage",
+    "GroupChatRequestPublish",
+    "GroupChatReset",
+    "GroupChatStart",
+    "GroupChatTeamResponse",
+    "GroupChatTermination",
+    "ManagerState",
+    "McpRequest",
+    "SharedRuntime",
+    "Shortcut",
+    "Sink",
+    "Telemetry",
+    "carried",
+    "code_agent",
+    "delivery",
+    "end_kernel",
+    "forget_cell",
+    "free",
+    "gathers_calls",
+    "given_runtime",
+    "handed_off",
+    "handled",
+    "has_begun",
+    "has_kernels",
+    "has_model",
+    "hold_kernel",
+    "interrupt_kernel",
+    "is_autogens",
+    "is_begun",
+    "is_read_bare",
+    "is_team",
+    "kernel_client",
+    "mcp_actor",
+    "mcp_can_ask",
+    "mcp_commands",
+    "mcp_forget_ended",
+    "mcp_is_loaded",
+    "mcp_request",
+    "mcp_server",
+    "mcp_tell_cancelled",
+    "mcp_wrap_streams",
+    "message_loop",
+    "messages_of",
+    "newest_cell",
+    "put_messages",
+    "refuse_replaced",
+    "selecting_manager",
+    "starter",
+    "team_id",
+    "told",
+    "tool_call",
+    "until_idle",
+    "waiting",
+]

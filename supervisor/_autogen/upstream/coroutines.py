@@ -1,0 +1,98 @@
+"""What the tasks of a run do, and what they work on: told as they are created."""
+
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from types import CodeType, FrameType
+from typing import Any, Final
+
+from autogen_agentchat.teams._group_chat._base_group_chat_manager import BaseGroupChatManager
+from autogen_core import SingleThreadedAgentRuntime
+from autogen_core._single_threaded_agent_runtime import RunContext
+
+from supervisor._autogen.upstream.creators import creation
+from supervisor._core.tasks import Kind
+
+HANDLER_ERROR: Final = "Error processing publish message"
+"""How the runtime's log record about a handler that raised begins (also a cancelled one)."""
+
+
+# On the hot path: to look up a member of an Enum takes as long as to look up a dictionary entry.
+_WORK: Final = Kind.WORK
+_NOTHING: Final = (_WORK, None)
+# Created with each streamed chunk, and nothing to a run.
+_OFTEN: Final = {"SingleThreadedAgentRuntime._process_publish.<locals>._on_message", "Queue.get"}
+
+
+def told(coro: Any) -> tuple[Kind, FrameType | None]:
+    """What the task that is being created for a coroutine does in a run; WORK for a user's.
+
+    Returns:
+        The kind, and the frame of AutoGen's that creates it, if it is one; not to be kept.
+    """
+    code: CodeType | None = getattr(coro, "cr_code", None)
+    if code is not None and code.co_qualname in _OFTEN:
+        return _NOTHING
+    found = creation()
+    if found is not None:
+        return found
+    # Of a manager of the user's that asks for the next speaker in a way of its own.
+    is_selection = code is not None and code.co_name == "select_speaker"
+    return (Kind.SELECTION, None) if is_selection else _NOTHING
+
+
+_GATHERING: Final = "AssistantAgent._process_model_result.<locals>._execute_tool_calls"
+
+
+def gathers_calls(task: asyncio.Task[Any]) -> bool:
+    """Whether a task waits for the tool calls of an `AssistantAgent`'s turn.
+
+    Where one of them raises, this task ends without the word that its agent waits for.
+    """
+    code: CodeType | None = getattr(task.get_coro(), "cr_code", None)
+    return code is not None and code.co_qualname == _GATHERING
+
+
+def has_begun(coro: Any) -> bool:
+    """Whether a coroutine has been resumed at least once."""
+    return inspect.getcoroutinestate(coro) != inspect.CORO_CREATED
+
+
+def tool_call(frame: FrameType, number: int) -> tuple[Any, bool]:
+    """The `FunctionCall` that a CALL carries out, and whether it is a handoff.
+
+    Args:
+        frame: Where it is created.
+        number: How many of the same request were created before it.
+    """
+    given = frame.f_locals
+    call = given["function_calls"][number]
+    return call, any(tool.name == call.name for tool in given["handoff_tools"])
+
+
+def message_loop(frame: FrameType) -> RunContext:
+    """What an ENGINE belongs to, that is created in this frame."""
+    context: RunContext = frame.f_locals["self"]
+    return context
+
+
+def carried(frame: FrameType) -> tuple[SingleThreadedAgentRuntime, Any]:
+    """The runtime of a HANDLER, and the envelope that it is to deliver; created in this frame."""
+    given = frame.f_locals
+    return given["self"], given["message_envelope"]
+
+
+def selecting_manager(coro: Any, frame: FrameType | None) -> BaseGroupChatManager | None:
+    """The manager that is about to select the next speaker.
+
+    Args:
+        coro: The coroutine of the selection.
+        frame: Where it is created; None in a user's code.
+    """
+    names = coro.cr_frame.f_locals if frame is None else frame.f_locals
+    asking = names.get("self")
+    manager = getattr(asking, "manager", asking)  # our stand-in for `select_speaker` has one
+    return manager if isinstance(manager, BaseGroupChatManager) else None

@@ -1,0 +1,176 @@
+"""Which function of AutoGen's is creating a task just now: that tells what the task will do.
+
+The coroutine does not tell it. Where a tracing library has wrapped a method, the coroutine is the
+wrapper's; one wrapper's code may stand before many methods; and a wrapper may start the method in
+a task of its own, so that the same work would be seen twice. But the function that starts the task
+is AutoGen's own code, whoever has wrapped that one: its frame is on the stack while the task is
+made, and it holds what the task is to work on.
+
+Between that frame and the task factory are only frames of plain functions: asyncio's, and those of
+whoever wraps them. The innermost asynchronous frame is the code that is running; where that is not
+one of AutoGen's functions below, or is not at the call named there, the task is somebody else's.
+"""
+
+# pyright: reportPrivateUsage=false
+# ruff: noqa: SLF001
+
+from __future__ import annotations
+
+import dis
+import inspect
+import itertools
+import sys
+from collections.abc import Iterator
+from types import CodeType, FrameType
+from typing import Final, NamedTuple, cast
+
+from autogen_agentchat.agents import AssistantAgent
+from autogen_agentchat.teams import BaseGroupChat
+from autogen_agentchat.teams._group_chat._base_group_chat_manager import BaseGroupChatManager
+from autogen_core import SingleThreadedAgentRuntime
+from autogen_core._single_threaded_agent_runtime import RunContext
+
+from supervisor._autogen.upstream.methods import Method
+from supervisor._core.errors import UsageError
+from supervisor._core.tasks import Kind
+
+
+class _Creator(NamedTuple):
+    """A function of AutoGen's that creates a task of some kind."""
+
+    module: str
+    call: str
+    """The function of asyncio's by which it does."""
+    kind: Kind
+
+
+_RUNTIME: Final = "autogen_core._single_threaded_agent_runtime"
+_GROUP_CHAT: Final = "autogen_agentchat.teams._group_chat._base_group_chat"
+_EXECUTOR: Final = "autogen_ext.code_executors.local"
+
+_CREATORS: Final[dict[str, _Creator]] = {
+    "RunContext.__init__": _Creator(_RUNTIME, "create_task", Kind.ENGINE),
+    "SingleThreadedAgentRuntime._process_next": _Creator(_RUNTIME, "create_task", Kind.HANDLER),
+    "BaseGroupChat.run_stream": _Creator(_GROUP_CHAT, "create_task", Kind.SHIELDED),
+    "BaseGroupChatManager._transition_to_next_speakers": _Creator(
+        _GROUP_CHAT + "_manager", "ensure_future", Kind.SELECTION
+    ),
+    "AssistantAgent._process_model_result.<locals>._execute_tool_calls": _Creator(
+        "autogen_agentchat.agents._assistant_agent", "gather", Kind.CALL
+    ),
+    "LocalCommandLineCodeExecutor._setup_functions": _Creator(
+        _EXECUTOR, "create_task", Kind.PROCESS
+    ),
+    "LocalCommandLineCodeExecutor._execute_code_dont_check_setup": _Creator(
+        _EXECUTOR, "create_task", Kind.PROCESS
+    ),
+    # The task that owns an MCP session serves every later call as well.
+    "McpSessionActor.initialize": _Creator(
+        "autogen_ext.tools.mcp._actor", "create_task", Kind.HELPER
+    ),
+}
+"""By the qualified name of the code."""
+
+_ASYNCHRONOUS: Final = (
+    inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
+)
+
+
+def creation() -> tuple[Kind, FrameType] | None:
+    """What AutoGen is creating, and in which frame; None where somebody else is creating a task.
+
+    To be asked from within the task factory.
+    """
+    frame: FrameType | None = sys._getframe(2)  # the factory's
+    while frame is not None:
+        code = frame.f_code
+        creator = _CREATORS.get(code.co_qualname)
+        if creator is not None and _is_creating(frame, creator):
+            return creator.kind, frame
+        if code.co_flags & _ASYNCHRONOUS:
+            return None
+        frame = frame.f_back
+    return None
+
+
+_STARTERS: Final = ("BaseGroupChat.run_stream", "BaseGroupChat.reset")
+
+
+def starter() -> BaseGroupChat | None:
+    """The team that is starting its own runtime just now; None where somebody else does.
+
+    Nothing else tells a team's own runtime from one that a tool or an agent starts while a run is
+    at work.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and not frame.f_code.co_flags & _ASYNCHRONOUS:
+        frame = frame.f_back
+    if frame is None or frame.f_code.co_qualname not in _STARTERS:
+        return None
+    if frame.f_globals.get("__name__") != _GROUP_CHAT:
+        return None
+    return cast(BaseGroupChat, frame.f_locals["self"])
+
+
+_METHODS: Final = (
+    Method(RunContext, "__init__"),
+    Method(SingleThreadedAgentRuntime, "_process_next"),
+    Method(SingleThreadedAgentRuntime, "start"),
+    Method(BaseGroupChat, "run_stream"),
+    Method(BaseGroupChat, "reset"),
+    Method(BaseGroupChatManager, "_transition_to_next_speakers"),
+    Method(AssistantAgent, "_process_model_result"),
+)
+"""Those that a run of a team needs to be AutoGen's own, behind whatever wrappers."""
+
+
+def refuse_replaced() -> None:
+    """Raise where a run could not be followed, for AutoGen's own code is not called in it.
+
+    Raises:
+        UsageError: One of AutoGen's methods was replaced.
+    """
+    for method in _METHODS:
+        if method.replaced is not None:
+            raise UsageError(
+                f"AutoGen's {method.qualname} was replaced by {_place(method.replaced)}, which "
+                "does not call AutoGen's own, and without that no run can be followed; wrap the "
+                "method instead, with functools.wraps or a like that sets __wrapped__"
+            )
+
+
+def _place(function: object) -> str:
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return repr(function)
+    return f"{code.co_qualname} ({code.co_filename}:{code.co_firstlineno})"
+
+
+_known: Final[dict[tuple[str, int], bool]] = {}
+
+
+def _is_creating(frame: FrameType, creator: _Creator) -> bool:
+    """Whether the frame is at its call: what it calls elsewhere may create tasks of its own."""
+    if frame.f_globals.get("__name__") != creator.module:
+        return False
+    at = (frame.f_code.co_qualname, frame.f_lasti)
+    if at not in _known:
+        _known[at] = _start_at(frame) in set(_starts(frame.f_code, creator.call))
+    return _known[at]
+
+
+_Start = tuple[int | None, int | None]  # line and column
+
+
+def _start_at(frame: FrameType) -> _Start:
+    """Where the expression begins that a frame is at."""
+    positions = frame.f_code.co_positions()
+    line, _, column, _ = next(itertools.islice(positions, frame.f_lasti // 2, None))
+    return line, column
+
+
+def _starts(code: CodeType, name: str) -> Iterator[_Start]:
+    """Where the calls of `asyncio.name` begin."""
+    for instruction in dis.get_instructions(code):
+        if instruction.argval == name and instruction.positions is not None:
+            yield instruction.positions.lineno, instruction.positions.col_offset

@@ -1,0 +1,134 @@
+"""The command line: `python -m supervisor exec [--grace SECONDS] -- COMMAND [ARGUMENT ...]`.
+
+`--version` names the release.
+
+No argparse: it would take longer than all the rest of the start.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Final, NoReturn
+
+_USAGE: Final = "usage: python -m supervisor exec [--grace SECONDS] [--] COMMAND [ARGUMENT ...]"
+_HELP: Final = f"""{_USAGE}
+
+Run a command as the only child of a small parent, which may be PID 1 of a container.
+
+Signals are passed on to it. SIGTERM, SIGINT and SIGQUIT start a clock: when the grace is over, the
+command's process group is killed. Orphans are reaped. The status is the command's own: its exit
+status, or death by its signal (128 + n as PID 1).
+
+  --grace SECONDS  seconds from the first such signal to the kill, or "off" for no kill
+                   (SUPERVISOR_GRACE + 1, or 9: one second more than a supervised program takes)
+
+`python -m supervisor --version` prints the version.
+
+Other statuses: 125 this command line cannot be, 126 the command cannot be run, 127 there is none.
+"""
+
+# The conventions of env, nohup and timeout.
+_MISUSED: Final = 125
+_CANNOT_RUN: Final = 126
+_NOT_FOUND: Final = 127
+
+_RESERVE: Final = 1.0  # seconds in which a supervised program ends itself, before it is killed
+_GRACE: Final = 8.0 + _RESERVE
+_VARIABLE: Final = "SUPERVISOR_GRACE"  # of `settings`, which takes longer to import than this
+
+
+def main(arguments: Sequence[str]) -> NoReturn:
+    """Do what the command line says, and end the process."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        sys.stdout.write(_HELP)
+        sys.exit(0 if arguments else _MISUSED)
+    if arguments[0] == "--version":
+        sys.stdout.write(f"autogen-supervisor {_version()}\n")
+        sys.exit(0)
+    if arguments[0] != "exec":
+        _refuse(f"there is no command {arguments[0]!r}; the only one is exec")
+    if sys.platform == "win32":
+        _refuse("exec needs POSIX signals; on Windows start the command itself")
+    grace, command = _parse(list(arguments[1:]))
+    execute(command, grace)
+
+
+def execute(command: Sequence[str], grace: float) -> NoReturn:
+    """Run a command, and end as it ends.
+
+    Args:
+        command: The program and its arguments.
+        grace: Seconds from the first signal that asks it to end to the kill; inf: no kill.
+    """
+    import signal
+
+    from supervisor._process.init import Init, exit_as
+
+    asking = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+    parent = Init(lambda number, now: now + grace if number in asking else None)
+    try:
+        parent.spawn(command)
+    except (OSError, ValueError) as error:
+        _say(f"cannot run {command[0]!r}: {_why(error)}")
+        sys.exit(_NOT_FOUND if isinstance(error, FileNotFoundError) else _CANNOT_RUN)
+    exit_as(parent.until_over())
+
+
+def _parse(arguments: list[str]) -> tuple[float, list[str]]:
+    """Split `[--grace SECONDS] [--] COMMAND ...`."""
+    given = os.environ.get(_VARIABLE, "").strip()
+    grace = _seconds(given, _VARIABLE, _RESERVE) if given else _GRACE
+    while arguments and arguments[0].startswith("-"):
+        option, is_joined, value = arguments.pop(0).partition("=")
+        if option == "--":
+            break
+        if option in ("-h", "--help"):
+            sys.stdout.write(_HELP)
+            sys.exit(0)
+        if option != "--grace":
+            _refuse(f"there is no option {option!r}; put -- before a command that begins with -")
+        if not is_joined:
+            value = arguments.pop(0) if arguments else ""
+        grace = _seconds(value, "--grace")
+    if not arguments or not arguments[0]:
+        _refuse("no command was given; put it behind --")
+    return grace, arguments
+
+
+def _seconds(value: str, where: str, more: float = 0.0) -> float:
+    if value.lower() == "off":
+        return math.inf
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1.0
+    if not seconds >= 0:  # NaN too
+        _refuse(f"{value!r} is not valid for {where}; give seconds, 0 or more, or off")
+    return seconds + more
+
+
+def _why(error: OSError | ValueError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file, neither it nor the interpreter that its first line names"
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("autogen-supervisor")
+
+
+def _refuse(why: str) -> NoReturn:
+    _say(f"{why}\n{_USAGE}")
+    sys.exit(_MISUSED)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"supervisor: {text}\n")

@@ -1,0 +1,142 @@
+"""Every error that the supervisor raises on purpose.
+
+    Exception
+     +- SupervisorError
+         +- SettingsError (also a ValueError)     a setting cannot be
+         +- UsageError    (also a RuntimeError)   right thing, wrong place or time
+         |   +- HandedOff (also a ValueError)     a Swarm waits for somebody outside
+         +- Quarantined                           a team that refused to stop is used again
+    asyncio.CancelledError
+     +- Stopped                                   a run was started after a stop
+
+Each says what is wrong and, after the semicolon, what to do instead. The facts are attributes, and
+the arguments of the class: so `pickle` and `copy` rebuild an error from its `args`, and the
+sentence is written only when it is read.
+
+Why `Stopped` is outside the tree: a loop over jobs that wraps each in `except Exception` would
+take it for a failed job, acknowledge that, and go on to the next. A cancellation is what such code
+lets pass.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import reprlib
+from collections.abc import Iterable
+
+from supervisor._core.events import StopRequest
+
+__all__ = ["HandedOff", "Quarantined", "SettingsError", "Stopped", "SupervisorError", "UsageError"]
+
+
+class SupervisorError(Exception):
+    """Root of the supervisor's errors, but for `Stopped`, which is a cancellation."""
+
+
+class SettingsError(SupervisorError, ValueError):
+    """A setting cannot have this value; change it where the message says.
+
+    Raised when settings are built, before anything is installed.
+
+    Args:
+        field: The setting, as the user wrote it: a field's name, or an environment variable's.
+        rule: What to give instead, as an imperative ("give either drain or total").
+        value: The value that was refused, as it was.
+    """
+
+    def __init__(self, field: str, rule: str, value: object) -> None:
+        super().__init__(field, rule, value)
+        self.field = field
+        self.rule = rule
+        self.value = value
+
+    def __str__(self) -> str:
+        shown = self.value.name if isinstance(self.value, enum.Enum) else reprlib.repr(self.value)
+        return f"{shown} is not valid for {self.field}; {self.rule}"
+
+
+class UsageError(SupervisorError, RuntimeError):
+    """The supervisor was used in a place or at a time where it cannot work.
+
+    A supervisor entered twice or used outside its block, an eager task factory on the loop, an
+    environment that holds the process manager of the same name, a rung that cannot be asked for. A
+    mistake in the program: the message says which, and what to do instead.
+    """
+
+
+class HandedOff(UsageError, ValueError):
+    """A Swarm that has handed off to somebody outside is run without the answer; give it one.
+
+    AutoGen by itself raises a ValueError there.
+
+    Args:
+        team: The team's name.
+        target: To whom it has handed off.
+        members: Who can be handed back to.
+    """
+
+    def __init__(self, team: str, target: str, members: Iterable[str]) -> None:
+        self.team = team
+        self.target = target
+        self.members = tuple(members)
+        super().__init__(team, target, self.members)
+
+    def __str__(self) -> str:
+        members = " or ".join(map(repr, self.members))
+        return (
+            f"the team {self.team!r} has handed off to {self.target!r}, who is no member of it; "
+            f"give it as its task a HandoffMessage(source={self.target!r}, content=..., "
+            f"target=...) whose target is {members}"
+        )
+
+
+class Quarantined(SupervisorError):
+    """A team has an agent that refused to end; build a new team, for this one would hang.
+
+    Raised by the run that had to be abandoned, and by each later use of the team: its agents take
+    turns under a lock which the one that refuses still holds.
+
+    Args:
+        team: The team's name.
+        agents: The names of the agents that refused.
+        doing: What they were still at, as in "still ...": "running the tool 'lookup'".
+        seconds: For how long they had been asked to end.
+    """
+
+    def __init__(self, team: str, agents: Iterable[str], doing: str, seconds: float) -> None:
+        self.team = team
+        self.agents = tuple(agents)
+        self.doing = doing
+        self.seconds = seconds
+        super().__init__(team, self.agents, doing, seconds)
+
+    def __str__(self) -> str:
+        who = ", ".join(map(repr, self.agents)) or "an agent"
+        return (
+            f"the team {self.team!r} is quarantined: {who} refused to end, "
+            f"still {self.doing} after {self.seconds:.3g} s; "
+            "build a new team, and let what it waits for be cancelled"
+        )
+
+
+class Stopped(asyncio.CancelledError):
+    """A run was started after a stop; leave the block, which swallows this.
+
+    `except Exception` does not catch it. A task that ends with it hands it to the first who awaits
+    the task; later ones get a plain `CancelledError`: asyncio keeps a task's own one only once.
+
+    Args:
+        request: The stop that was in the way, where it is known.
+    """
+
+    def __init__(self, request: StopRequest | None = None) -> None:
+        super().__init__(request)
+        self.request = request
+
+    def __str__(self) -> str:
+        why = f" ({self.request.reason})" if self.request else ""
+        return (
+            f"the run was not started, for a stop had been requested{why}; "
+            "leave the block, and start it under a new Supervisor"
+        )

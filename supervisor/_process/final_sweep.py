@@ -1,0 +1,121 @@
+"""The last look for processes: by what the process becomes when its last moment has come.
+
+Any thread can start a process until ours is gone: a pool that replaces its dead workers, a tool
+that runs one command after the other. A look from inside comes too early, one from outside too
+late, for then they are orphans that nobody can tell from others. So the process replaces itself
+(`exec`): that ends every other thread, and keeps the pid and the children. What it becomes kills
+whoever descends from it, and ends as it was told to end.
+
+It is a fresh interpreter with next to no imports, as the guard is, and only where there were
+children. Where Python cannot be started so (an embedded one; no guard was started either) the
+process looks once more by itself.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from supervisor._process import kill_tree, process_table
+from supervisor._process.descendants import Descendants
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+    from typing import Final, NoReturn
+
+    from supervisor._process.process_table import Ident
+
+_ROOT: Final = os.path.abspath(__file__ + "/../../..")  # noqa: PTH100 - pathlib is too much here
+_START: Final = (
+    "import sys; sys.path.append(sys.argv[1]); "
+    "from supervisor._process import final_sweep; final_sweep.main()"
+)
+
+
+def can_become() -> bool:
+    """Whether this process can become a fresh interpreter."""
+    return sys.platform != "win32" and bool(sys.executable) and os.path.isdir(_ROOT)  # noqa: PTH112
+
+
+def become(status: int, kin: Descendants, helpers: Collection[int]) -> None:
+    """Become the process that looks for the last time; returns only where that is not possible.
+
+    Args:
+        status: The exit status to end with, or minus the signal to die by.
+        kin: Who is known by now.
+        helpers: The pids of multiprocessing's helpers, which end by themselves.
+
+    Raises:
+        OSError: It cannot be started.
+    """
+    if not can_become() or sys.platform == "win32":
+        return
+    words = [str(status), _written(helpers_of(helpers)), *kin_as_words(kin)]
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # it must not be ended by one
+    os.execv(sys.executable, [sys.executable, "-I", "-S", "-c", _START, _ROOT, *words])  # noqa: S606
+
+
+def helpers_of(pids: Iterable[int]) -> list[Ident]:
+    """The helpers that are there."""
+    rows = (process_table.row_of(pid) for pid in pids)
+    return [row.ident for row in rows if row is not None]
+
+
+def kin_as_words(kin: Descendants) -> list[str]:
+    """What is known, for a command line."""
+    began = "" if kin.began is None or not kin.was_alone else repr(kin.began)
+    takes = "daemons" if kin.takes_daemons else ""
+    return [_written(kin.known), _written(kin.led.items()), _written(kin.spared), began, takes]
+
+
+def kin_from_words(root: int | None, words: Sequence[str]) -> Descendants:
+    """The same as `kin_as_words` had it, as far as there still is anybody."""
+    known, led, spared, began, takes = words
+    idents = set(_read(known))
+    rows = (process_table.row_of(pid) for pid, _ in idents)
+    found = [row for row in rows if row is not None and row.ident in idents]
+    kin = Descendants(
+        root,
+        spared=_read(spared),
+        known=found,
+        began=float(began) if began else None,
+        takes_daemons=bool(takes),
+    )
+    kin.led = dict(_read(led))
+    return kin
+
+
+def _written(idents: Iterable[Ident]) -> str:
+    return " ".join(f"{pid}:{start!r}" for pid, start in idents)
+
+
+def _read(words: str) -> list[Ident]:
+    pairs = (word.split(":") for word in words.split())
+    return [(int(pid), float(start)) for pid, start in pairs]
+
+
+# -- in what it becomes -----------------------------------------------------------------------
+
+
+def main() -> NoReturn:
+    """Kill who is left, and end."""
+    status, helpers, *words = sys.argv[2:]
+    try:
+        kin = kin_from_words(os.getpid(), words)
+        spared = set(_read(helpers))
+        found = kill_tree.stop_all(kin, lambda row: row.ident in spared)
+        kill_tree.kill(found)
+        kill_tree.wait(found)
+    finally:
+        _end(int(status))
+
+
+def _end(status: int) -> NoReturn:
+    if status < 0:
+        signal.signal(-status, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {-status})
+        os.kill(os.getpid(), -status)
+        os._exit(128 - status)
+    os._exit(status)

@@ -1,0 +1,222 @@
+"""`run(main)`: a whole program under a supervisor, from before its imports to its exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import inspect
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Collection, Coroutine, Generator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Literal, TypeVar
+
+from supervisor._core.errors import SettingsError, UsageError
+from supervisor._reports.log import reporter
+from supervisor._signals.guard import STACKS, has_stderr
+from supervisor._signals.masks import unblocked
+from supervisor._signals.registry import registry
+from supervisor._signals.wakeup import is_main_thread
+from supervisor._supervisor.facade import Supervisor
+
+T = TypeVar("T")
+
+
+def run(
+    main: Callable[[Supervisor], Coroutine[Any, Any, T]],
+    *,
+    loop: Literal["uvloop", "asyncio"] = "uvloop",
+    stop_status: int | None = None,
+    **settings: Any,
+) -> T | None:
+    """Run a program's main coroutine under a supervisor, and end the process as it should end.
+
+    The signal handlers are installed first, before uvloop is imported and the loop is made. Signals
+    that were blocked by whoever started the process are let through while they stand. Where
+    it dies by a signal they stay until the process is gone. Where it returns or raises, all is as
+    it was found. The deadline of a stop holds in any case, also while the interpreter waits for
+    threads at its end.
+
+    A stop by a signal leaves no process behind that the program has started, but for daemons: see
+    `children` of `Supervisor`.
+
+    PID 1, as in a container, splits in two before: the program becomes a child, with a pid of its
+    own, of the process that was called. That one passes signals on, reaps orphans, and gives the
+    child's status as its own. Where threads or child processes exist already it does not split,
+    and logs why; `python -m supervisor exec` always can.
+
+    | how it ended | exit status |
+    |---|---|
+    | `main` returned, or `sup.stop()` was called | `run` returns; 0 if nothing follows |
+    | `main` raised | the exception comes out: 1 |
+    | `main` raised `SystemExit` | its code |
+    | stopped by signal n | death by that signal, after clean-up and `atexit`; 128 + n as PID 1 |
+    | the same, with `stop_status` | `stop_status` |
+    | something refused to stop | 137; death by SIGKILL where it held the interpreter |
+
+    Args:
+        main: A coroutine function that takes the `Supervisor`, whose block is open.
+        loop: Which event loop to run on. On Windows it is asyncio's in any case.
+        stop_status: The exit status for a stop by a signal, 0 to 255, instead of death by it.
+        settings: What `Supervisor` takes: `ladder`, `signals`, `guard`, `children` and the others.
+
+    Returns:
+        What `main` returned; None where it was stopped before it could.
+
+    Raises:
+        UsageError: Called while a loop is running in this thread, or `main` is no coroutine
+            function.
+        SettingsError: A setting cannot be.
+
+    Example:
+        ```python
+        async def main(sup):
+            await sup.stream(team, "Count from 1 to 20")
+
+        run(main)
+        ```
+    """
+    _check(main, loop, stop_status)
+    settings.setdefault("exits", True)
+    settings.setdefault("guard", True)
+    settings.setdefault("children", "own")
+    sup = Supervisor(**settings)
+    sup.offspring.is_ended_later = True
+    if os.getpid() == 1:
+        _split(sup)
+    try:
+        registry.add(sup)
+        with _reports_on_demand(sup) as reported, _unblocked(sup.handled.union(reported)):
+            with _handlers_as_found():
+                value = _run_in_loop(sup, main, loop)
+            _die_if_stopped(sup, stop_status)
+    finally:
+        registry.leave(sup)
+        sup.end_with_interpreter()
+    _die_if_stopped(sup, stop_status)  # in the last moment before the handlers were back
+    if _stopped_by(sup) is not None:
+        sys.exit(stop_status)
+    return value
+
+
+def _die_if_stopped(sup: Supervisor, stop_status: int | None) -> None:
+    number = _stopped_by(sup)
+    if number is not None and stop_status is None:
+        registry.add(sup)  # unless it is there: the deadline holds until the process is gone
+        sup.end_by_signal(number)
+
+
+def _stopped_by(sup: Supervisor) -> signal.Signals | None:
+    return sup.stop_request.signal if sup.stop_request is not None else None
+
+
+def _split(sup: Supervisor) -> None:
+    from supervisor._process import init
+
+    why = init.obstacle()
+    if why is None:
+        init.split(sup.clock())
+        return
+    doing = "use `python -m supervisor exec -- COMMAND`, or call run() before they are started"
+    reporter.event(
+        "PID 1 is not split", level=logging.WARNING, line=f"PID 1: {why}; {doing}", why=why
+    )
+
+
+def _run_in_loop(
+    sup: Supervisor, main: Callable[[Supervisor], Coroutine[Any, Any, T]], loop: str
+) -> T | None:
+    async def body() -> T | None:
+        async with sup:
+            return await main(sup)
+        return None  # stopped: the block swallows that
+
+    with asyncio.Runner(loop_factory=_loop_factory(loop)) as runner:
+        return runner.run(body())
+
+
+def _loop_factory(loop: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if loop == "asyncio" or sys.platform == "win32":
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
+
+
+def _unblocked(signals: Collection[int]) -> AbstractContextManager[None]:
+    """What the parent has blocked is let through where our handlers stand: in the main thread."""
+    return unblocked(signals if is_main_thread() else ())
+
+
+@contextmanager
+def _reports_on_demand(sup: Supervisor) -> Generator[Collection[int]]:
+    """Write what is at work on SIGUSR1; on SIGQUIT the stacks, before it ends the process.
+
+    Where nobody else handles them. The former needs the interpreter, the latter does not; nor does
+    the signal on which the guard has the stacks written before it kills. Gives those that it
+    handles.
+    """
+    if sys.platform == "win32":
+        yield ()
+        return
+
+    def tell(_number: int, _frame: object) -> None:
+        # Made in the thread that writes: here it would interrupt who may hold a lock.
+        reporter.write(lambda: f"{sup.dump()}\n")
+
+    chained = {signal.SIGQUIT: True, STACKS: False} if has_stderr() else {}
+    dumping = [n for n in chained if n > 0 and signal.getsignal(n) is signal.SIG_DFL]
+    has_usr1 = signal.SIGUSR1 not in sup.handled
+    has_usr1 = has_usr1 and signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
+    for number in dumping:
+        faulthandler.register(number, file=2, chain=chained[number])
+    if has_usr1:
+        reporter.write("")  # its thread runs from here on, for a handler must not start one
+        signal.signal(signal.SIGUSR1, tell)
+
+    def take_back() -> None:
+        for number in dumping:
+            faulthandler.unregister(number)
+        if has_usr1 and signal.getsignal(signal.SIGUSR1) is tell:
+            signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+
+    try:
+        with registry.undone_in_children(take_back):
+            yield [*dumping, *[signal.SIGUSR1] * has_usr1]
+    finally:
+        take_back()
+
+
+@contextmanager
+def _handlers_as_found() -> Generator[None]:
+    """Put back handlers that belong to a loop that is closed by now.
+
+    uvloop leaves its own bound when it is closed, and then the signal does nothing any more.
+    """
+    found = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    try:
+        yield
+    finally:
+        for number, handler in found.items():
+            owner = getattr(signal.getsignal(number), "__self__", None)
+            if isinstance(owner, asyncio.AbstractEventLoop) and owner.is_closed():
+                signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+
+def _check(main: object, loop: str, stop_status: object) -> None:
+    if not inspect.iscoroutinefunction(main):
+        raise UsageError(f"run() needs a coroutine function, not {main!r}; pass `main`, not main()")
+    if loop not in ("uvloop", "asyncio"):
+        raise SettingsError("loop", "give 'uvloop' or 'asyncio'", loop)
+    if stop_status is not None and not (isinstance(stop_status, int) and 0 <= stop_status <= 255):  # noqa: PLR2004
+        raise SettingsError("stop_status", "give an exit status, 0 to 255", stop_status)
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise UsageError(
+        "run() makes a loop of its own, and one is running here already; "
+        "use `async with Supervisor() as sup:` instead"
+    )

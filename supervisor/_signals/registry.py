@@ -1,0 +1,374 @@
+"""What a process has one of: the bridge, the watchdog, and the list of its supervisors.
+
+Python has one set of signal handlers and one wakeup fd, whoever sets them. Supervisors that are
+nested, or run side by side, in one thread or several, therefore share one bridge: the first
+installs it, the last takes it back, and a signal reaches all of them, the outermost first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Generator
+from typing import Final, Protocol
+
+from supervisor._reports.log import reporter
+from supervisor._signals import debuggers
+from supervisor._signals.clock import Clock
+from supervisor._signals.guard import Guard, GuardState, can_guard
+from supervisor._signals.interrupt import interrupt
+from supervisor._signals.wakeup import WakeupFd, is_main_thread
+from supervisor._signals.watchdog import Watchdog
+
+_AGAIN_SECONDS: Final = 0.1
+_LOOK_SECONDS: Final = 0.25  # between two looks for a debugger while a stop is under way
+_TRACED_SECONDS: Final = 0.05  # of a stop, before the kernel is asked: most are over by then
+_TRIES: Final = 3  # to put back what is put back; each can be interrupted by one more signal
+
+
+class Listener(Protocol):
+    """A supervisor, as the process sees it."""
+
+    @property
+    def handled(self) -> frozenset[int]:
+        """The signals that it wants to hear of."""
+        ...
+
+    def on_signal(self, number: int, at: float) -> None:
+        """A signal has arrived, at this time of the ladders' clock."""
+        ...
+
+    def hold_back(self) -> None:
+        """One has come that may not be told of yet. In the main thread's loop."""
+        ...
+
+    def on_time(self, now: float) -> float | None:
+        """It is now; returns when to be called next. In the watchdog's thread."""
+        ...
+
+    @property
+    def orders(self) -> GuardState | None:
+        """What a guard has to know of it; None where it wants none."""
+        ...
+
+    def ring(self, number: int, look: Callable[[], None]) -> None:
+        """A signal is here: have `look` called by the loop. In a signal handler."""
+        ...
+
+
+@contextlib.contextmanager
+def _reported() -> Generator[None]:
+    """Report what is raised, and go on: the watchdog has others to call, and this one again."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - of ours, if we are wrong somewhere
+        event = "a supervisor's own error while it was told of a signal, or the time"
+        reporter.event(event, level=logging.ERROR, exc_info=error)
+
+
+class Registry:
+    """The supervisors of this process, and what they share."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # taken where supervisors come and go, never by a handler
+        self._members: tuple[Listener, ...] = ()
+        self._owners: tuple[Listener, ...] = ()  # those of the main thread
+        self.guests: tuple[Listener, ...] = ()
+        """Those of other threads."""
+        self._bridge: WakeupFd | None = None
+        self._watchdog: Watchdog | None = None
+        self._guard: Guard | None = None
+        self._masks: dict[int, Collection[int]] = {}  # of the threads that are forking
+        self._switch_seconds = sys.getswitchinterval()  # as found: a stop changes it
+        self._undone: list[Callable[[], None]] = []
+        self._clock = Clock(self._is_debugged)
+        self._stopping_since: float | None = None  # a ladder waits for its time
+
+    def add(self, member: Listener) -> bool:
+        """Let a supervisor hear signals and the time.
+
+        In a thread that is not the main one no handler is installed; what a supervisor of the main
+        thread has installed is heard all the same.
+
+        Returns:
+            Whether it did not hear them before.
+
+        Raises:
+            OSError: Too many files are open.
+            RuntimeError: No thread can be started.
+        """
+        if member in self._members:
+            return False
+        try:
+            with self._lock:
+                self._take_in(member)
+        except BaseException:  # of a handler that was found, before ours stood
+            self.leave(member)
+            raise
+        return True
+
+    def _take_in(self, member: Listener) -> None:
+        if self._bridge is None:
+            self._bridge = WakeupFd(self._ring, debuggers.handler)
+        if self._watchdog is None:  # first: where no file or thread can be had nothing was done
+            watchdog = Watchdog(self._bridge, self._on_signal, self._on_time)
+            watchdog.start()
+            self._switch_seconds = sys.getswitchinterval()
+            self._watchdog = watchdog
+        self._members = (*self._members, member)
+        if is_main_thread():
+            self._owners = (*self._owners, member)
+        else:
+            self.guests = (*self.guests, member)
+        self._install(self._bridge, self._owners)
+        self._have_guard(self._bridge)
+
+    def leave(self, member: Listener) -> None:
+        """Forget a supervisor; with the last one everything is put back.
+
+        A signal that comes before its handler is back is part of this one's stop. One that comes
+        later is the business of what was found, which may raise here, as `KeyboardInterrupt` does:
+        then all else is put back before that comes out.
+        """
+        raised: BaseException | None = None
+        for _ in range(_TRIES):
+            try:
+                self._let_go(member)
+                break
+            except BaseException as error:  # noqa: BLE001 - it comes out below
+                raised = error
+        if raised is not None:
+            raise raised
+
+    def _let_go(self, member: Listener) -> None:
+        """What can be done again, where it was interrupted."""
+        with self._lock:
+            owners = _without(self._owners, member)
+            if self._bridge is not None and not _handles_no_less(owners, member):
+                self._install(self._bridge, owners)  # while it still hears
+            self._owners = owners
+            self.guests = _without(self.guests, member)
+            self._members = _without(self._members, member)
+            if self._bridge is not None and self._guard is not None:
+                self._have_guard(self._bridge)
+            if not self._members and self._watchdog is not None:
+                self._watchdog.stop()
+                self._watchdog = None
+
+    def _install(self, bridge: WakeupFd, owners: tuple[Listener, ...]) -> None:
+        """Handle what the supervisors of the main thread want, in which alone that is possible.
+
+        Not what the others want: theirs could not be put back when they leave.
+        """
+        unread = bridge.keep({number for member in owners for number in member.handled})
+        for number, at in unread:
+            self._on_signal(number, at)
+        if unread:
+            bridge.kick()
+
+    def _have_guard(self, bridge: WakeupFd) -> None:
+        """Start the guard, or stop it, as the supervisors of the main thread want."""
+        is_wanted = any(member.orders is not None for member in self._owners)
+        if is_wanted and self._guard is None and can_guard():
+            try:
+                self._guard = Guard(bridge.fileno())
+                bridge.witness = self._guard.sightings
+            except OSError as error:  # no process or no file to be had: all else still works
+                reporter.event("no guard", level=logging.WARNING, exc_info=error)
+        elif not is_wanted and self._guard is not None:
+            guard, self._guard = self._guard, None
+            bridge.witness = None
+            guard.stop()
+        self.tell_guard()
+
+    @property
+    def has_guard(self) -> bool:
+        """Whether a guard was started: so a fresh interpreter can be had here."""
+        return self._guard is not None
+
+    def tell_guard(self) -> None:
+        """Have the guard know how far the outermost stop has gone."""
+        guard = self._guard
+        if guard is None:
+            return
+        orders = next((o for member in self._owners if (o := member.orders) is not None), None)
+        if orders is not None:
+            if self._clock.is_standing:
+                orders = orders.without_end()
+            elif self._clock.lost:
+                orders = orders.later(self._clock.lost)
+            guard.tell(orders)
+
+    def now(self) -> float:
+        """The time by which every ladder of the process climbs; see `clock`."""
+        return self._clock.now()
+
+    def monotonic(self, at: float) -> float:
+        """The `time.monotonic()` at which the ladders' clock will show a time, if it goes on."""
+        return at + self._clock.lost
+
+    def seconds_until(self, at: float | None) -> float | None:
+        """Until the ladders' clock shows a time; None for never, and while it stands still."""
+        if at is None or self._clock.is_standing:
+            return None
+        return max(0.0, at - self.now())
+
+    def look(self) -> None:
+        """See whether a debugger is at work, for which time stands still."""
+        if self._clock.look(is_watched=self._stopping_since is not None):
+            if self._stopping_since is not None:
+                now = "stands still" if self._clock.is_standing else "goes on"
+                reporter.event(f"a debugger: time {now} for the stop")
+            self.tell_guard()
+            self.kick()
+
+    def _is_debugged(self) -> bool:
+        if debuggers.is_attached():
+            return True
+        since = self._stopping_since
+        is_long = since is not None and time.monotonic() - since >= _TRACED_SECONDS
+        return is_long and debuggers.is_traced()
+
+    def hold(self) -> None:
+        """Take back what others have taken from the bridge; in the main thread only."""
+        if self._bridge is not None:
+            self._bridge.hold()
+            self.look()
+
+    def kick(self) -> None:
+        """Have the watchdog ask for the time again."""
+        if self._bridge is not None:
+            self._bridge.kick()
+
+    def interrupt(self) -> bool:
+        """Interrupt user code that blocks the main thread; in the watchdog's."""
+        return self._bridge is not None and self._bridge.interrupt(interrupt)
+
+    def _ring(self, number: int) -> None:
+        for member in self._owners:
+            member.ring(number, lambda: self._look(number))
+
+    def _look(self, rung: int) -> None:
+        """Read the bridge in the main thread: its loop is awake, and the watchdog may not be.
+
+        Or it has read the number that has rung, and waits for the interpreter to tell of it: two
+        or three switch intervals, in which the loop would begin another turn.
+        """
+        if self._bridge is not None and is_main_thread():
+            for number, at in self._bridge.read():
+                self._on_signal(number, at)
+            for member in self._owners:
+                if rung in member.handled:
+                    member.hold_back()
+            # Only now: woken before, it would find nothing to wait for, and sleep for good.
+            self._bridge.kick()
+
+    def _on_signal(self, number: int, at: float) -> None:
+        """Tell of a signal that has arrived, at this `time.monotonic()`."""
+        if number == signal.SIGINT and debuggers.has_ctrl_c():
+            self.tell_guard()  # which may have seen it: it asks for nothing
+            return
+        # Guests last: what they have to do may be over soon, and the others ask them for it.
+        for member in (*self._owners, *self.guests):
+            if number in member.handled:
+                with _reported():
+                    member.on_signal(number, self._clock.of(at))
+
+    def _on_time(self, _now: float) -> float | None:
+        """Have the ladders climb; returns the `time.monotonic()` at which to do so next."""
+        self.look()
+        now = self.now()
+        wanted: list[float | None] = []
+        for member in self._members:
+            at: float | None = now + _AGAIN_SECONDS  # where it fails
+            with _reported():
+                at = member.on_time(now)
+            wanted.append(at)
+        return self._next_look(min((at for at in wanted if at is not None), default=None))
+
+    def _next_look(self, wanted: float | None) -> float | None:
+        """When to look next, by `time.monotonic()`: also for a debugger, while there is a stop."""
+        now = time.monotonic()
+        if wanted is None:
+            self._stopping_since = None
+        elif self._stopping_since is None:
+            self._stopping_since = now
+        look_at = now + _LOOK_SECONDS
+        if self._clock.is_standing:
+            return look_at
+        return None if wanted is None else min(self.monotonic(wanted), look_at)
+
+    @contextlib.contextmanager
+    def undone_in_children(self, undo: Callable[[], None]) -> Generator[None]:
+        """Have a function called in each child that is forked meanwhile."""
+        self._undone.append(undo)
+        try:
+            yield
+        finally:
+            self._undone.remove(undo)
+
+    def before_fork(self) -> None:
+        """Hold signals back in this thread, from here until the child has forgotten us.
+
+        A child that gets one earlier would write it to the fd that it shares with us, and the
+        parent would stop.
+        """
+        if self._bridge is not None and sys.platform != "win32":
+            held = signal.pthread_sigmask(signal.SIG_BLOCK, self._bridge.signals)
+            self._masks[threading.get_ident()] = held
+
+    def after_fork(self) -> None:
+        """Let signals through again; also where the fork has failed."""
+        held = self._masks.pop(threading.get_ident(), None)
+        if held is not None and sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
+
+    def forget(self) -> None:
+        """Start anew in a forked child, which has neither our threads nor a loop of ours."""
+        try:
+            self._forget()
+        finally:
+            self.after_fork()
+            self._masks.clear()  # of threads that the child has not
+
+    def _forget(self) -> None:
+        self._lock = threading.Lock()
+        if self._watchdog is not None:
+            self._watchdog.forget()
+            sys.setswitchinterval(self._switch_seconds)
+        if self._guard is not None:
+            self._guard.stop()
+        bridge, self._bridge, self._watchdog, self._guard = self._bridge, None, None, None
+        self._members = self._owners = self.guests = ()
+        self._clock, self._stopping_since = Clock(self._is_debugged), None
+        if bridge is not None:
+            bridge.forget()
+        for undo in self._undone:
+            undo()
+
+
+def _without(members: tuple[Listener, ...], member: Listener) -> tuple[Listener, ...]:
+    others = list(members)
+    if member in others:
+        others.remove(member)
+    return tuple(others)
+
+
+def _handles_no_less(members: tuple[Listener, ...], member: Listener) -> bool:
+    """Whether the outermost of them wants all that this one wants; a server may have hundreds."""
+    return bool(members) and member.handled <= members[0].handled
+
+
+registry: Final = Registry()
+
+if sys.platform != "win32":
+    os.register_at_fork(
+        before=registry.before_fork,
+        after_in_parent=registry.after_fork,
+        after_in_child=registry.forget,
+    )

@@ -1,0 +1,3 @@
+"""The Supervisor: what its block is, what stops together, one stop in progress."""
+
+from __future__ import annotations

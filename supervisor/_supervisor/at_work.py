@@ -1,0 +1,115 @@
+"""The report of who is still at work: gathered in bounded time, told to a person and to the log.
+
+It is made while a stop is under way, or at its forced end, and must neither delay that nor fail it.
+So what is looked into is bounded (`stacks.py`), who writes is another thread (`log.py`), and what
+goes wrong is a line of the report.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from supervisor._process import threads
+from supervisor._process.children import ChildProcesses, Killed
+from supervisor._reports import stacks
+from supervisor._reports.log import reporter
+from supervisor._reports.stacks import Finding, Findings, TaskInfo
+
+_TRIES: Final = 3  # what is looked at may change meanwhile, in another thread
+
+
+def gather(
+    infos: Callable[[], Iterable[TaskInfo]],
+    loop: asyncio.AbstractEventLoop | None,
+    processes: ChildProcesses | None = None,
+    *,
+    whole: bool = False,
+) -> Findings:
+    """Find who is at work; from any thread.
+
+    Args:
+        infos: Gives the tasks that are known of.
+        loop: Whose tasks and threads to look at.
+        processes: Those that were started.
+        whole: Whether to look at the loop's other tasks, and all threads, as well.
+    """
+    found = _tried(lambda: stacks.tasks(itertools.chain(infos(), _others(loop, whole=whole))))
+    told = _stacks(found)
+    if processes is not None:
+        found += _tried(lambda: _known(processes))
+    others = stacks.all_threads() if whole else ()
+    return found + _tried(lambda: stacks.threads(threads.calls(loop), others, told))
+
+
+def blocker(
+    infos: Callable[[], Iterable[TaskInfo]],
+    loop: asyncio.AbstractEventLoop,
+    thread: int | None,
+) -> Findings:
+    """Find what blocks a loop; from another thread.
+
+    Args:
+        infos: As for `gather`.
+        loop: The loop.
+        thread: The thread that it runs in.
+    """
+    task = asyncio.current_task(loop)
+    found = _tried(lambda: stacks.tasks(it for it in infos() if it.task is task))
+    others = () if thread is None else (thread,)
+    return found + _tried(lambda: stacks.threads({}, others, _stacks(found)))
+
+
+def killed(victims: Iterable[Killed]) -> Findings:
+    """Tell of processes that did not end when they were told to."""
+    found = [Finding(kind="process", name=str(victim), what="killed") for victim in victims]
+    return Findings(found[: stacks.MOST], len(found))
+
+
+def tell(
+    event: str, found: Findings, *, line: str, level: int, is_loud: bool, **facts: Any
+) -> None:
+    """Tell of them, once in the log and once on stderr; waits for nothing.
+
+    Args:
+        event: What has happened, for the log.
+        found: Who is at work.
+        line: The same for a person.
+        level: A level of `logging`.
+        is_loud: Whether a stderr that is no terminal gets the text too.
+        facts: More for the log.
+    """
+    text = f"{line}\n{found}" if found.count else line
+    shown = None if is_loud else text
+    reporter.event(event, level=level, line=shown, left=found.facts(), count=found.count, **facts)
+    if is_loud:
+        reporter.write(f"{text}\n")
+
+
+def _stacks(found: Findings) -> Collection[Sequence[str]]:
+    return {finding.stack for finding in found.shown}
+
+
+def _others(loop: asyncio.AbstractEventLoop | None, *, whole: bool) -> Iterator[TaskInfo]:
+    if loop is not None and whole:
+        yield from (TaskInfo(task=task) for task in asyncio.all_tasks(loop))
+
+
+def _known(processes: ChildProcesses) -> Findings:
+    alive, count = processes.known(stacks.MOST)
+    shown = [Finding(kind="process", name=str(process)) for process in alive]
+    return Findings(shown, count)
+
+
+def _tried(part: Callable[[], Findings]) -> Findings:
+    failure = ""
+    for _ in range(_TRIES):
+        try:
+            return part()
+        except Exception as error:  # noqa: BLE001 - a report must not fail what it reports on
+            failure = type(error).__name__
+    reporter.event("a report failed", level=logging.ERROR, error=failure)
+    return Findings((Finding(kind="report", name=f"of this part failed: {failure}"),), 1)

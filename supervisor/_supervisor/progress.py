@@ -1,0 +1,48 @@
+"""What a climb says to the person at the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from supervisor._core.events import Rung, StopRequest
+from supervisor._core.ladder import Step
+from supervisor._core.settings import Ladder
+
+_DOING: Final = {
+    Rung.DRAIN: ("finishing the turn of {who}", "cancel it"),
+    Rung.CANCEL: ("cancelling {who}", "abandon it"),
+    Rung.ABANDON: ("abandoning {who}", "end the process"),
+}
+
+
+def sentence(
+    step: Step,
+    request: StopRequest,
+    agents: Sequence[str],
+    ladder: Ladder,
+    *,
+    has_ctrl_c: bool,
+) -> str | None:
+    """What happens now, and what the next Ctrl-C will do; None where nothing is at work.
+
+    Args:
+        step: The climb.
+        request: What has asked for the stop.
+        agents: The names of those who are interrupted.
+        ladder: The seconds of the rungs.
+        has_ctrl_c: Whether Ctrl-C is a signal of ours.
+    """
+    if not agents:
+        return None
+    doing, further = _DOING[step.rung]
+    names = [repr(name) for name in agents[:3]]
+    who = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    name = request.signal.name if request.signal is not None else request.reason
+    # On a line of its own: the terminal has just shown "^C", behind whatever the program wrote.
+    seconds = ladder.seconds(step.rung)
+    limit = f"up to {seconds:g} s" if seconds < math.inf else "no time limit"
+    said = f"\n{name}: {doing.format(who=who)} ({limit})."
+    is_last = step.rung is Rung.ABANDON and seconds == math.inf  # such a ladder has no EXIT
+    return f"{said} Ctrl-C to {further}." if has_ctrl_c and not is_last else said

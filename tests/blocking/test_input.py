@@ -1,0 +1,333 @@
+"""`read_input` on pipes, terminals, sockets, plain files: nothing that was typed is ever lost."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import io
+import os
+import pty
+import socket
+import struct
+import sys
+import termios
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from autogen_core import CancellationToken
+
+from supervisor import read_input
+from supervisor._process.stdin import _held, _read
+from tests.unit.autogen.checks import at_step
+
+Cancel = Callable[["asyncio.Task[str]", CancellationToken], object]
+
+CANCELS: dict[str, Cancel] = {
+    "task": lambda task, token: task.cancel(),
+    "token": lambda task, token: token.cancel(),
+}
+by_task_and_token = pytest.mark.parametrize("how", list(CANCELS))
+
+
+class Keyboard:
+    """The far end of a stdin."""
+
+    def __init__(self, near: int, far: int) -> None:
+        self.near, self._far = near, far
+
+    def type(self, text: str | bytes) -> None:
+        """Write."""
+        os.write(self._far, text.encode() if isinstance(text, str) else text)
+
+    def hang_up(self) -> None:
+        """Close the far end."""
+        os.close(self._far)
+        self._far = -1
+
+    async def until_read(self) -> None:
+        """Wait until nothing that was typed is unread."""
+        while self._unread():  # noqa: ASYNC110 - the kernel sets no event
+            await asyncio.sleep(0)
+
+    def _unread(self) -> int:
+        count: int = struct.unpack("i", fcntl.ioctl(self.near, termios.FIONREAD, bytes(4)))[0]
+        return count
+
+    def flags(self) -> int:
+        """The flags of the near end's open file."""
+        return fcntl.fcntl(self.near, fcntl.F_GETFL)
+
+    def close(self) -> None:
+        """Close what is open."""
+        if self._far >= 0:
+            self.hang_up()
+
+
+def _ends(kind: str) -> tuple[int, int]:
+    if kind == "pty":
+        far, near = pty.openpty()
+        return near, far
+    if kind == "socket":
+        one, other = socket.socketpair()
+        return one.detach(), other.detach()
+    return os.pipe()
+
+
+@pytest.fixture(params=["pipe", "pty", "socket"])
+def keyboard(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Keyboard]:
+    """Stands at the other end of stdin, of each kind."""
+    yield from _keyboard(str(request.param), monkeypatch)
+
+
+@pytest.fixture
+def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Keyboard]:
+    """Stands at the other end of a pipe that is stdin."""
+    yield from _keyboard("pipe", monkeypatch)
+
+
+def _keyboard(kind: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Keyboard]:
+    near, far = _ends(kind)
+    made = Keyboard(near, far)
+    with open(near, encoding="utf-8") as stdin:  # noqa: PTH123 - it has a number, and no name
+        monkeypatch.setattr(sys, "stdin", stdin)
+        yield made
+        made.close()
+
+
+# What cannot be opened anew (a socket) is read with its own flags, once it is known to be ready.
+pytestmark = pytest.mark.blocks
+
+
+async def test_it_gives_a_line_at_a_time(keyboard: Keyboard) -> None:
+    """Lines that came together are given one by one."""
+    keyboard.type("first\nsecond\n")
+    assert await read_input() == "first"
+    assert await read_input() == "second"
+
+
+async def test_it_waits_for_the_line(keyboard: Keyboard) -> None:
+    """The loop goes on until the line is whole."""
+    task = asyncio.create_task(read_input())
+    at_step(5, lambda: keyboard.type("fir"))
+    at_step(9, lambda: keyboard.type("st\n"))
+    assert await task == "first"
+
+
+async def test_it_shows_its_prompt(pipe: Keyboard, capsys: pytest.CaptureFixture[str]) -> None:
+    """The prompt is on stdout before anything is typed."""
+    task = asyncio.create_task(read_input("Name: "))
+    await asyncio.sleep(0)
+    assert capsys.readouterr().out == "Name: "
+    pipe.type("Ann\n")
+    assert await task == "Ann"
+
+
+async def test_what_follows_the_line_stays_in_a_pipe(pipe: Keyboard) -> None:
+    """The next line is there for whoever reads next: `input()`, a child process."""
+    pipe.type("mine\nyours\n")
+    assert await read_input() == "mine"
+    assert os.read(pipe.near, 100) == b"yours\n"
+
+
+@by_task_and_token
+async def test_cancelled_in_mid_line(keyboard: Keyboard, how: str) -> None:
+    """What was typed so far begins the next call's line."""
+    task, token = _reading()
+    await asyncio.sleep(0)
+    keyboard.type("hel")
+    await keyboard.until_read()  # a terminal keeps it for itself until the line ends
+    CANCELS[how](task, token)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    keyboard.type("lo\n")
+    assert await read_input() == "hello"
+
+
+@by_task_and_token
+@pytest.mark.parametrize("step", range(8))
+async def test_cancelled_as_the_line_comes(keyboard: Keyboard, how: str, step: int) -> None:
+    """Wherever the cancellation hits: the line is given, or is there for the next call."""
+    task, token = _reading()
+    keyboard.type("first\nsecond\n")
+    at_step(step, lambda: CANCELS[how](task, token))
+    (given,) = await asyncio.gather(task, return_exceptions=True)
+    lines = [] if isinstance(given, asyncio.CancelledError) else [given]
+    while len(lines) < 2:
+        lines.append(await read_input())
+    assert lines == ["first", "second"]
+
+
+async def test_a_token_that_was_cancelled_before(pipe: Keyboard) -> None:
+    """No line is taken, though one is there."""
+    token = CancellationToken()
+    token.cancel()
+    pipe.type("line\n")
+    with pytest.raises(asyncio.CancelledError):
+        await read_input("", token)
+    assert await read_input() == "line"
+
+
+async def test_calls_at_once_take_turns(
+    keyboard: Keyboard, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """First come, first served; who was cancelled while waiting takes no turn."""
+    tasks = [asyncio.create_task(read_input(f"{number}? ")) for number in range(4)]
+    await asyncio.sleep(0)
+    assert capsys.readouterr().out == "0? "
+    tasks[1].cancel()
+    keyboard.type("a\nb\nc\n")
+    given = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [given[0], *given[2:]] == ["a", "b", "c"]
+    assert isinstance(given[1], asyncio.CancelledError)
+    assert capsys.readouterr().out == "2? 3? "
+
+
+@by_task_and_token
+async def test_it_leaves_everything_as_found(keyboard: Keyboard, how: str) -> None:
+    """The flags, the open files, and the loop's own reader of stdin are as before."""
+    loop = asyncio.get_running_loop()
+    is_ready = asyncio.Event()
+    loop.add_reader(keyboard.near, is_ready.set)
+    files, flags = _open_files(), keyboard.flags()
+    task, token = _reading()
+    await asyncio.sleep(0)
+    assert keyboard.flags() == flags
+    CANCELS[how](task, token)
+    await asyncio.wait([task])
+    assert (_open_files(), keyboard.flags()) == (files, flags)
+    keyboard.type("line\n")
+    await is_ready.wait()
+    loop.remove_reader(keyboard.near)
+
+
+def test_a_read_that_finds_nothing_does_not_wait(pipe: Keyboard) -> None:
+    """Between the look and the read, another one may have taken it."""
+    own = os.open(f"/dev/fd/{pipe.near}", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert _read(own, 1) is None
+    finally:
+        os.close(own)
+
+
+async def test_a_character_may_come_in_pieces(keyboard: Keyboard) -> None:
+    """Lines are decoded whole."""
+    task = asyncio.create_task(read_input())
+    await asyncio.sleep(0)
+    keyboard.type(b"gr\xc3")
+    at_step(4, lambda: keyboard.type(b"\xbc\xc3\x9fe\n"))
+    assert await task == "grüße"
+
+
+async def test_bytes_that_are_no_text(pipe: Keyboard) -> None:
+    """They raise, as `input()` does, and the next line is read all the same."""
+    pipe.type(b"\xff\nnext\n")
+    with pytest.raises(UnicodeDecodeError):
+        await read_input()
+    assert await read_input() == "next"
+
+
+async def test_a_long_line(pipe: Keyboard) -> None:
+    """A line is read over many steps of the loop, which goes on meanwhile."""
+    line = "x" * 20_000
+    task = asyncio.create_task(read_input())
+    await asyncio.sleep(0)
+    pipe.type(f"{line}\n")
+    steps = 0
+    while not task.done():
+        steps += 1
+        await asyncio.sleep(0)
+    assert await task == line
+    assert steps > 20
+
+
+async def test_the_end_of_a_pipe(pipe: Keyboard) -> None:
+    """A last line without an end is a line; then there is EOFError, again and again."""
+    pipe.type("last")
+    pipe.hang_up()
+    assert await read_input() == "last"
+    for _ in range(2):
+        with pytest.raises(EOFError, match="stdin has ended"):
+            await read_input()
+
+
+@pytest.mark.parametrize("key", [b"\x04", None], ids=["ctrl-d", "hang-up"])
+async def test_the_end_of_a_terminal(monkeypatch: pytest.MonkeyPatch, key: bytes | None) -> None:
+    """Ctrl-D, or a terminal that is gone, is the end of the file."""
+    for keyboard in _keyboard("pty", monkeypatch):
+        task = asyncio.create_task(read_input())
+        await asyncio.sleep(0)
+        keyboard.type(key) if key else keyboard.hang_up()
+        with pytest.raises(EOFError):
+            await task
+
+
+async def test_a_plain_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No loop watches one; it is read line by line, with its own offset, and its ends of lines."""
+    path = tmp_path / "answers"
+    path.write_bytes(b"one\r\ntwo\nthree")
+    with path.open(encoding="utf-8") as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert await read_input() == "one"
+        assert os.lseek(stdin.fileno(), 0, os.SEEK_CUR) == 5
+        assert [await read_input(), await read_input()] == ["two", "three"]
+        with pytest.raises(EOFError):
+            await read_input()
+
+
+async def test_no_stdin_to_speak_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """/dev/null has ended before it began."""
+    near = os.open(os.devnull, os.O_RDONLY)
+    with open(near, encoding="utf-8") as stdin:  # noqa: ASYNC230, PTH123 - as stdin is opened
+        monkeypatch.setattr(sys, "stdin", stdin)
+        with pytest.raises(EOFError):
+            await read_input()
+
+
+async def test_a_stdin_that_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread calls `input()`."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO("typed\n"))
+    assert await read_input() == "typed"
+    await asyncio.get_running_loop().shutdown_default_executor()
+
+
+async def test_a_notebook(monkeypatch: pytest.MonkeyPatch, pipe: Keyboard) -> None:
+    """Where `input` is a method of somebody's, that is asked."""
+
+    class Kernel:
+        def raw_input(self, prompt: str) -> str:
+            return f"{prompt}from the notebook"
+
+    monkeypatch.setattr("builtins.input", Kernel().raw_input)
+    assert await read_input("? ") == "? from the notebook"
+    await asyncio.get_running_loop().shutdown_default_executor()
+
+
+def test_one_stdin_for_two_loops(
+    pipe: Keyboard, loop_factory: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """What one loop has read of a line is there for the next loop."""
+
+    async def first() -> None:
+        task = asyncio.create_task(read_input())
+        await asyncio.sleep(0)
+        pipe.type("hel")
+        await pipe.until_read()
+        assert _held[sys.stdin] == b"hel"
+        # The loop ends, which cancels it.
+        assert not task.done()
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(first())
+    pipe.type("lo\n")
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        assert runner.run(read_input()) == "hello"
+
+
+def _reading() -> tuple[asyncio.Task[str], CancellationToken]:
+    token = CancellationToken()
+    return asyncio.create_task(read_input("", token)), token
+
+
+def _open_files() -> set[str]:
+    return {path.name for path in Path("/dev/fd").iterdir()}

@@ -1,0 +1,82 @@
+"""What must hold of a team after a stop, whatever it was stopped at."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from autogen_agentchat.base import ChatAgent, TaskResult, Team
+from autogen_agentchat.messages import BaseChatMessage
+from autogen_agentchat.teams import BaseGroupChat
+from autogen_core import SingleThreadedAgentRuntime
+
+from supervisor import Ladder, Supervisor
+from supervisor._autogen import log_filter
+from supervisor._autogen.quarantine import _busy, _given_up
+
+SHORT = Ladder(drain=0.1, cancel=0.1, abandon=0.1)
+"""For what refuses to end: the only tests that wait, and they wait this long."""
+
+
+def at_step(step: int, call: Callable[[], object]) -> None:
+    """Have a function called after so many iterations of the loop."""
+    loop = asyncio.get_running_loop()
+
+    def count(left: int) -> None:
+        if left == 0:
+            call()
+        else:
+            loop.call_soon(count, left - 1)
+
+    count(step)
+
+
+def assert_settled(team: BaseGroupChat) -> None:
+    """Nothing of the team, nor of those within it, is at work; every count is zero."""
+    for inner in _teams(team):
+        runtime = inner._runtime
+        assert isinstance(runtime, SingleThreadedAgentRuntime)
+        assert not inner._is_running, f"{inner.name} is marked as running"
+        queue: Any = runtime._message_queue
+        assert queue._unfinished_tasks == 0
+        assert queue.qsize() == 0
+        assert not runtime._background_tasks
+        assert runtime._run_context is None
+        assert inner._output_message_queue.empty()
+
+
+def assert_all_put_back() -> None:
+    """No run is known any more; the task factory and the log filter are as they were."""
+    assert not _busy
+    assert not _given_up
+    assert asyncio.get_running_loop().get_task_factory() is None
+    assert not log_filter._filters
+
+
+async def assert_goes_on(team: BaseGroupChat, answers: int) -> None:
+    """The team's next run has full length and nothing of the last one; its state can be handled.
+
+    Args:
+        team: The team, settled.
+        answers: How many answers its run consists of.
+    """
+    async with Supervisor(signals={}) as sup:
+        result = await sup.stream(team, "again")
+    assert contents(result)[0] == "again"
+    assert len(contents(result)) == 1 + answers
+    await team.load_state(await team.save_state())
+    await team.reset()
+    assert_settled(team)
+
+
+def contents(result: TaskResult) -> list[str]:
+    """What was said, the task first; without the events in between."""
+    return [m.to_text() for m in result.messages if isinstance(m, BaseChatMessage)]
+
+
+def _teams(team: ChatAgent | Team) -> Iterator[BaseGroupChat]:
+    if isinstance(team, BaseGroupChat):
+        yield team
+        for member in team._participants:
+            yield from _teams(member)

@@ -1,0 +1,78 @@
+"""What a stop costs, in counts: how often the tasks of a loop are walked, and the like."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+from collections.abc import Callable, Generator
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from supervisor import Supervisor
+from supervisor._autogen import log_filter
+from tests.agents import Deaf, team
+from tests.unit.autogen.checks import assert_all_put_back
+
+RUNS = 20
+ACTOR = "autogen_ext.tools.mcp._actor"
+
+
+@contextlib.contextmanager
+def _walks() -> Generator[list[object]]:
+    """Who has asked for all tasks of a loop meanwhile."""
+    walks: list[object] = []
+    all_tasks = asyncio.all_tasks
+
+    def walk(loop: asyncio.AbstractEventLoop | None = None) -> object:
+        walks.append(loop)
+        return all_tasks(loop)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio, "all_tasks", walk)
+        yield walks
+
+
+async def _stop_all(at_work: Callable[[], object] = lambda: None) -> None:
+    """Stop many runs at once, each of which waits for its agent."""
+    agents = [Deaf() for _ in range(RUNS)]
+    async with Supervisor(signals={}) as sup:
+        running = [asyncio.create_task(sup.stream(team(agent), "x")) for agent in agents]
+        for agent in agents:
+            await agent.is_working.wait()
+        at_work()
+        sup.stop("Enough")
+        results = await asyncio.gather(*running)
+    assert {result.stop_reason for result in results} == {"Enough"}
+    assert_all_put_back()
+
+
+async def test_no_task_is_looked_for_where_nobody_has_sessions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where AutoGen's MCP sessions were not imported, a stop does not walk the loop's tasks."""
+    monkeypatch.delitem(sys.modules, ACTOR, raising=False)
+    with _walks() as walks:
+        await _stop_all()
+    assert not walks
+
+
+async def test_many_runs_look_for_sessions_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where sessions may be, all runs that are stopped in one step share one walk."""
+    monkeypatch.setitem(sys.modules, ACTOR, ModuleType(ACTOR))
+    with _walks() as walks:
+        await _stop_all()
+    assert len(walks) == 1
+
+
+async def test_a_record_passes_one_filter() -> None:
+    """However many runs are at work, a log record of AutoGen's passes one filter of ours."""
+    logger = logging.getLogger("autogen_core")
+    found = list(logger.filters)
+    added: list[Any] = []
+    await _stop_all(lambda: added.extend(it for it in logger.filters if it not in found))
+    assert added == [log_filter._hush]
+    assert logger.filters == found

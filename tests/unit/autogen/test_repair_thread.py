@@ -1,0 +1,238 @@
+"""Contexts, conditions and managers of the user's that really wait, as a run is concluded."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import pytest
+from autogen_agentchat.base import TerminationCondition
+from autogen_agentchat.conditions import FunctionalTermination
+from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, StopMessage
+from autogen_agentchat.teams import RoundRobinGroupChat
+from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
+
+from supervisor import Ladder, Supervisor
+from supervisor._autogen.repair_thread import RepairThread, drive_sync
+from supervisor._reports.log import reporter
+from supervisor.testing import assert_settled, calls
+from tests.unit.autogen.checks import contents
+from tests.unit.autogen.history.test_memory import Tools, results
+from tests.unit.autogen.stops import Moment, go_on, speaker, stopped
+from tests.unit.testing.teams import Stored, round_robin
+
+Wait = Callable[[], Awaitable[object]]
+
+
+async def _briefly() -> None:
+    async with asyncio.timeout(5):  # which needs a task, as a database's client does
+        await asyncio.sleep(0.01)
+
+
+async def _for_ever() -> None:
+    await asyncio.sleep(math.inf)
+
+
+async def _until_drawn() -> None:
+    """Until no thread is at work on a conclusion that nobody waits for any more."""
+    for thread in threading.enumerate():
+        if thread.name == "supervisor-conclusion":
+            await asyncio.to_thread(thread.join, 5)
+
+
+class Watched(Stored):
+    """A context that waits, and remembers in which thread it was called."""
+
+    def __init__(self) -> None:
+        super().__init__(_briefly)
+        self.threads: set[threading.Thread] = set()
+
+    async def add_message(self, message: LLMMessage) -> None:
+        """As ever."""
+        self.threads.add(threading.current_thread())
+        await super().add_message(message)
+
+
+class Counting(TerminationCondition):
+    """A condition that ends the team with the third answer, and waits whenever it is asked."""
+
+    def __init__(self, wait: Wait = _briefly) -> None:
+        self.wait = wait
+        self.heard = 0
+
+    @property
+    def terminated(self) -> bool:
+        """Whether it was the third."""
+        return self.heard >= 3
+
+    async def __call__(
+        self, messages: Sequence[BaseAgentEvent | BaseChatMessage]
+    ) -> StopMessage | None:
+        """Waits, and counts."""
+        await self.wait()
+        self.heard += sum(message.source != "user" for message in messages)
+        return StopMessage(content="the third", source="count") if self.terminated else None
+
+    async def reset(self) -> None:
+        """Waits, and begins anew."""
+        await self.wait()
+        self.heard = 0
+
+
+async def test_open_calls_in_a_context_that_waits_are_closed() -> None:
+    """Once, in the loop's thread, before the stopped run has its result."""
+    tools, context = Tools(), Watched()
+    ann = tools.agent(calls("slow"), "found", model_context=context, max_tool_iterations=2)
+    team = round_robin(ann, speaker("bob"))
+    await stopped(team, tools.moment)
+    messages = await context.get_messages()
+    (interrupted,) = results(messages)
+    assert "Interrupted" in interrupted.content
+    assert isinstance(messages[-1], FunctionExecutionResultMessage)
+    assert context.threads == {threading.main_thread()}
+    assert contents(await go_on(team)) == ["found", "bob 0"]
+
+
+async def test_a_condition_that_waits_is_reset() -> None:
+    """As AutoGen resets it: the next run ends by what is said in it alone."""
+    moment, condition = Moment(), Counting()
+    team = RoundRobinGroupChat(
+        [speaker("ann"), speaker("bob", moment)], termination_condition=condition
+    )
+    await stopped(team, moment)
+    assert condition.heard == 0
+    assert contents(await go_on(team)) == ["bob 0", "ann 1", "bob 1"]
+
+
+async def test_a_function_of_the_users_may_be_the_condition() -> None:
+    """AutoGen's class around it does not hide that it waits."""
+    moment, asked = Moment(), list[int]()
+
+    async def ends(messages: Sequence[BaseAgentEvent | BaseChatMessage]) -> bool:
+        await _briefly()
+        asked.append(len(messages))
+        return False
+
+    team = RoundRobinGroupChat(
+        [speaker("ann", moment)], termination_condition=FunctionalTermination(ends), max_turns=2
+    )
+    await stopped(team, moment)
+    assert_settled(team)
+    assert contents(await go_on(team)) == ["ann 0", "ann 1"]
+
+
+async def test_the_loop_goes_on_meanwhile() -> None:
+    """Others work while a conclusion waits, and the run is not over before it is drawn."""
+    tools, may_go_on = Tools(), asyncio.Event()
+    context = Watched()
+    ann = tools.agent(calls("slow"), "found", model_context=context)
+    async with Supervisor(signals={}) as sup:
+        run = sup.stream(round_robin(ann, turns=1), "go")
+        reader = asyncio.ensure_future(run)
+        await tools.moment.is_there.wait()
+        context.wait = may_go_on.wait
+        run.stop("Enough")
+        await asyncio.sleep(0.05)
+        assert not reader.done()
+        may_go_on.set()
+        assert (await reader).stop_reason == "Enough"
+        assert len(results(await context.get_messages())) == 1
+
+
+@pytest.mark.parametrize("is_stubborn", [False, True], ids=["cancellable", "stubborn"])
+async def test_one_that_waits_for_ever_is_given_up(
+    caplog: pytest.LogCaptureFixture, *, is_stubborn: bool
+) -> None:
+    """At ABANDON it is cancelled, and at the ladder's end not waited for; both are logged."""
+    tools, may_end = Tools(), asyncio.Event()
+
+    async def insist() -> None:
+        while not may_end.is_set():
+            try:
+                await may_end.wait()
+            except asyncio.CancelledError:
+                continue
+
+    context = Watched()
+    ann = tools.agent(calls("slow"), "found", model_context=context)
+    ladder = Ladder(drain=0.1, cancel=0.1, abandon=0.2)
+    with caplog.at_level(logging.WARNING, "supervisor"):
+        async with Supervisor(signals={}, ladder=ladder) as sup:
+            reader = asyncio.ensure_future(sup.stream(round_robin(ann, turns=1), "go"))
+            await tools.moment.is_there.wait()
+            context.wait = insist if is_stubborn else _for_ever
+            sup.stop("Enough")
+            assert (await reader).stop_reason == "Enough"
+        may_end.set()
+        await _until_drawn()
+        await asyncio.to_thread(reporter.flush, 5)
+    assert "open tool calls" in caplog.text or "not made consistent" in caplog.text
+
+
+async def test_where_no_thread_can_be_had_the_run_ends_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What has to wait cannot be done then, which is logged."""
+
+    def no_more(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    tools, context = Tools(), Watched()
+    ann = tools.agent(calls("slow"), "found", model_context=context)
+    async with Supervisor(signals={}) as sup:
+        reporter.event("whose thread is there from here on")
+        run = sup.stream(round_robin(ann, turns=1), "go")
+        reader = asyncio.ensure_future(run)
+        await tools.moment.is_there.wait()
+        with caplog.at_level(logging.WARNING, "supervisor"):
+            monkeypatch.setattr(threading.Thread, "start", no_more)
+            run.stop("Enough")
+            async with asyncio.timeout(5):
+                assert (await reader).stop_reason == "Enough"
+            monkeypatch.undo()
+            await asyncio.to_thread(reporter.flush, 5)
+    assert "not made consistent" in caplog.text or "open tool calls" in caplog.text
+
+
+async def test_a_run_that_fails_is_concluded_so_as_well() -> None:
+    """Without a stop, the error comes out once what has to be written is written."""
+    context = Watched()
+
+    def fail(_messages: Sequence[LLMMessage]) -> Any:
+        raise LookupError("the model's own")
+
+    tools = Tools()
+    ann = tools.agent(calls("quick"), fail, model_context=context, reflect_on_tool_use=True)
+    async with Supervisor(signals={}) as sup:
+        with pytest.raises(RuntimeError, match="the model's own"):
+            await sup.stream(round_robin(ann, turns=1), "go")
+    assert [result.content for result in results(await context.get_messages())] == ["quick done"]
+
+
+async def test_in_the_loops_thread_nothing_waits() -> None:
+    """A coroutine that does is closed, and the error says so."""
+    with pytest.raises(RuntimeError, match="waits"):
+        drive_sync(asyncio.sleep(0.01))
+
+
+async def test_what_a_conclusion_waits_for_can_be_cancelled() -> None:
+    """What waits is ended, what comes after is not begun, and the code goes on to its end."""
+    ended, failed = asyncio.Event(), list[str]()
+
+    def work() -> None:
+        for _ in range(2):
+            try:
+                drive_sync(_for_ever())
+            except Exception as error:  # noqa: BLE001 - any
+                failed.append(str(error))
+
+    waiting = RepairThread(asyncio.get_running_loop(), work, ended.set)
+    await asyncio.sleep(0.01)
+    waiting.cancel()
+    async with asyncio.timeout(5):
+        await ended.wait()
+    assert failed == ["cancelled"] * 2

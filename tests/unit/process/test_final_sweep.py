@@ -1,0 +1,125 @@
+"""What a process becomes in its last moment: it kills who is left, and ends as it was told to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import psutil
+import pytest
+
+from supervisor._process import process_table
+from supervisor._process.descendants import Descendants
+from supervisor._process.final_sweep import kin_as_words, kin_from_words
+
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(sys.platform != "linux", reason="needs /proc"),
+]
+
+_ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("status", [0, 7, -signal.SIGINT, -signal.SIGTERM])
+def test_it_ends_as_the_process_was_to_end(status: int) -> None:
+    """By that status, or by that signal; and its children are killed."""
+    done, pids = _become(
+        f"""
+        made = subprocess.Popen(["sh", "-c", "trap '' TERM; sleep 300 & wait"])
+        while len(psutil.Process().children(recursive=True)) < 2: pass
+        print(*[child.pid for child in psutil.Process().children(recursive=True)], flush=True)
+        final_sweep.become({status}, Descendants(os.getpid()), ())
+        """
+    )
+    assert done == status
+    assert not _alive(pids)
+
+
+def test_no_thread_starts_another_one_behind_it() -> None:
+    """Its threads end as it becomes another program."""
+    done, pids = _become(
+        """
+        def start_on():
+            while True: print(subprocess.Popen(["sleep", "300"]).pid, flush=True)
+        threading.Thread(target=start_on, daemon=True).start()
+        while len(psutil.Process().children()) < 20: pass
+        final_sweep.become(3, Descendants(os.getpid()), ())
+        """
+    )
+    assert done == 3
+    assert len(pids) >= 20
+    assert not _alive(pids)
+
+
+def test_it_spares_who_is_spared() -> None:
+    """What was there before, and multiprocessing's helpers."""
+    done, pids = _become(
+        """
+        made = [subprocess.Popen(["sleep", "300"], stdout=subprocess.DEVNULL) for _ in range(3)]
+        print(*[child.pid for child in made], flush=True)
+        before = table.row_of(made[0].pid).ident
+        final_sweep.become(3, Descendants(os.getpid(), spared=[before]), [made[1].pid])
+        """
+    )
+    try:
+        assert done == 3
+        assert _alive(pids) == pids[:2]
+    finally:
+        for pid in _alive(pids):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_a_signal_meanwhile_does_not_end_it() -> None:
+    """All are blocked, but for the one to die by, in the end."""
+    done, _ = _become(
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        os.kill(os.getpid(), signal.SIGTERM)
+        final_sweep.become(3, Descendants(os.getpid()), ())
+        """
+    )
+    assert done == 3
+
+
+def test_what_is_known_survives_the_way() -> None:
+    """In the words of a command line."""
+    row = process_table.row_of(os.getpid())
+    assert row is not None
+    kin = Descendants(1, spared=[(5, 7.0)], known=[row], began=3.0, takes_daemons=True)
+    kin.was_alone, kin.led = True, {6: 8.0}
+    found = kin_from_words(1, kin_as_words(kin))
+    assert list(found.known) == [row.ident]
+    assert found.spared == {(5, 7.0)}
+    assert found.led == {6: 8.0}
+    assert found.began == 3.0
+    assert found.takes_daemons
+
+
+def _become(script: str) -> tuple[int, list[int]]:
+    """Run a script that becomes the last look; returns its status, and the pids that it told."""
+    head = """
+import os, signal, subprocess, threading
+import psutil
+from supervisor._process import final_sweep, process_table as table
+from supervisor._process.descendants import Descendants
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", head + textwrap.dedent(script)],
+        cwd=_ROOT,
+        env={**os.environ, "PYTHONPATH": str(_ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        timeout=30,
+        check=False,
+    )
+    return done.returncode, [int(word) for word in done.stdout.split()]
+
+
+def _alive(pids: list[int]) -> list[int]:
+    found = [pid for pid in pids if psutil.pid_exists(pid)]
+    return [pid for pid in found if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]

@@ -1,0 +1,127 @@
+"""Who watches over the process: systemd's datagrams, and the file for a probe."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from supervisor import SettingsError, Supervisor
+from supervisor._process.readiness import READY, STOPPING, ReadyFile, tell_manager
+
+
+@pytest.fixture
+def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> socket.socket:
+    """A service manager's socket."""
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    made.bind(str(tmp_path / "notify"))
+    made.settimeout(5)
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    return made
+
+
+def test_a_manager_is_told(manager: socket.socket) -> None:
+    """One datagram goes to the socket that the environment names."""
+    with manager:
+        assert tell_manager(READY)
+        assert manager.recv(100) == b"READY=1"
+
+
+def test_an_abstract_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that begins with @ is of Linux's abstract kind."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as made:
+        made.bind("\0supervisor-test-notify")
+        made.settimeout(5)
+        monkeypatch.setenv("NOTIFY_SOCKET", "@supervisor-test-notify")
+        assert tell_manager(STOPPING)
+        assert made.recv(100) == b"STOPPING=1"
+
+
+def test_a_forked_child_leaves_the_ready_file(tmp_path: Path) -> None:
+    """It unwinds the parent's block, and the parent is as ready as before."""
+    file = ReadyFile(tmp_path / "ready")
+    file.put()
+    child = os.fork()
+    if child == 0:
+        file.remove()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert file.path.exists()
+
+
+@pytest.mark.parametrize("address", ["", "nowhere", "/no/such/socket"])
+def test_no_manager(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is none, or it is gone, nothing happens."""
+    monkeypatch.setenv("NOTIFY_SOCKET", address)
+    assert not tell_manager(READY)
+
+
+def test_a_ready_file_is_removed_twice(tmp_path: Path) -> None:
+    """The second removal does nothing."""
+    file = ReadyFile(tmp_path / "ready")
+    file.put()
+    assert file.path.exists()
+    file.remove()
+    file.remove()
+    assert not file.path.exists()
+
+
+async def test_ready_until_the_first_stop_request(tmp_path: Path, manager: socket.socket) -> None:
+    """The file is there, and systemd was told, from the open block to the first request."""
+    path = tmp_path / "ready"
+    with manager:
+        async with Supervisor(signals={}, ready_file=path) as sup:
+            assert manager.recv(100) == b"READY=1"
+            assert path.exists()
+            sup.stop("enough")
+            assert not path.exists()
+            assert manager.recv(100) == b"STOPPING=1"
+
+
+async def test_gone_behind_the_block(tmp_path: Path) -> None:
+    """Without a stop it is removed as the block is left."""
+    async with Supervisor(signals={}, ready_file=tmp_path / "ready"):
+        pass
+    assert not (tmp_path / "ready").exists()
+
+
+async def test_a_ready_file_that_cannot_be(tmp_path: Path) -> None:
+    """A folder that is not there is a clear error, and nothing stays installed."""
+    with pytest.raises(SettingsError, match="ready_file"):
+        async with Supervisor(signals={}, ready_file=tmp_path / "no" / "ready"):
+            pass
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+async def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    """Where there is no room for the ready file, the error says so, and what to do."""
+    path = tmp_path / "ready"
+    path.symlink_to("/dev/full")
+    with pytest.raises(SettingsError, match=r"make room .*No space left on device"):
+        async with Supervisor(signals={}, ready_file=path):
+            pass
+    assert not path.is_symlink()
+
+
+async def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    """A pipe, a device or a folder at the ready file's place is refused, and stays."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(SettingsError, match="ready_file"):
+        async with Supervisor(signals={}, ready_file=path):
+            pass
+    assert path.is_fifo()
+
+
+async def test_a_dump_tells_what_is_at_work() -> None:
+    """`dump` gives each task with its stack, at any time; the body too."""
+    async with Supervisor(signals={}) as sup:
+        task = sup.spawn(asyncio.sleep(0), name="short")
+        report = sup.dump()
+        await task
+    assert ", the body of the block\n" in report
+    assert "test_a_dump_tells_what_is_at_work (" in report
+    assert "Supervisor open" in report

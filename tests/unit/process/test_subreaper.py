@@ -1,0 +1,120 @@
+"""Adoption: orphans are ours, daemons too, and are waited for; children of the user's are not."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(sys.platform != "linux", reason="only Linux has subreapers"),
+]
+
+_ROOT = Path(__file__).parents[2]
+
+
+def test_an_orphan_that_has_ended_is_waited_for() -> None:
+    """It was seen under another parent; no zombie stays."""
+    assert _program("""
+        shell = subprocess.Popen(["sh", "-c", "sleep 300 & echo $!; read never"], **PIPES)
+        pid = int(shell.stdout.readline())
+        adoption.look()
+        shell.kill(), shell.wait()
+        until(lambda: psutil.Process(pid).ppid() == os.getpid())
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: psutil.Process(pid).status() == "zombie")
+        adoption.look()
+        tell(psutil.pid_exists(pid))
+    """) == [False]
+
+
+def test_a_child_of_the_users_keeps_its_status() -> None:
+    """Whoever has started it waits for it."""
+    assert _program("""
+        child = subprocess.Popen(["sh", "-c", "exit 7"])
+        until(lambda: psutil.Process(child.pid).status() == "zombie")
+        adoption.look(), adoption.look()
+        tell(child.wait())
+    """) == [7]
+
+
+def test_a_daemon_is_found() -> None:
+    """One that had left its parent, group and session before anybody looked."""
+    assert _program("""
+        script = "import os, time; os.fork() and os._exit(0); os.setsid();"
+        script += "os.fork() and os._exit(0); print(os.getpid(), flush=True);"
+        script += "os.close(1); time.sleep(300)"
+        pid = int(subprocess.check_output([sys.executable, "-c", script]))
+        tell([row.pid for row in processes.look()] == [pid])
+        os.kill(pid, signal.SIGKILL)
+    """) == [True]
+
+
+def test_what_an_earlier_child_starts_is_left_when_it_is_adopted() -> None:
+    """It was seen below one that was there before."""
+    assert _program(
+        """
+        print("go", file=before.stdin, flush=True)
+        pid = int(before.stdout.readline())
+        adoption.look()
+        before.kill(), before.wait()
+        until(lambda: psutil.Process(pid).ppid() == os.getpid())
+        tell(processes.look())
+        os.kill(pid, signal.SIGKILL)
+        """,
+        first="""
+script = "read x; sleep 300 & echo $!; read y"
+before = subprocess.Popen(["sh", "-c", script], **PIPES)
+""",
+    ) == [[]]
+
+
+def test_it_is_taken_back() -> None:
+    """Unless somebody had asked for it before."""
+    assert _program("""
+        from supervisor._process import init as parent
+        tell(parent.adopts_orphans())
+        adoption.end()
+        tell(parent.adopts_orphans())
+        parent.adopt_orphans()
+        again = Adoption(processes)
+        again.begin(), again.end()
+        tell(parent.adopts_orphans())
+    """) == [True, False, True]
+
+
+def _program(script: str, first: str = "") -> list[object]:
+    """Run a script with an adoption that has begun; returns what it tells."""
+    head = f"""
+import json, os, signal, subprocess, sys, time
+import psutil
+from supervisor._process.subreaper import Adoption
+from supervisor._process.children import Processes
+PIPES = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+def tell(fact): print(json.dumps(fact), flush=True)
+def until(fact):
+    end = time.monotonic() + 10
+    while not fact(): assert time.monotonic() < end
+{first}
+processes = Processes(takes_daemons=True)
+adoption = Adoption(processes)
+adoption.begin()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", head + textwrap.dedent(script)],
+        cwd=_ROOT,
+        env={**os.environ, "PYTHONPATH": str(_ROOT)},
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]

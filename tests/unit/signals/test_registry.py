@@ -1,0 +1,66 @@
+"""What a process has one of: the watchdog that all its supervisors share."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from supervisor._reports.log import reporter
+from supervisor._signals.registry import registry
+
+
+class Listener:
+    """A supervisor with an error of its own, the first time that it is told anything."""
+
+    orders = None
+
+    def __init__(self) -> None:
+        self.told = list[str]()
+        self.is_told_again = threading.Event()
+
+    @property
+    def handled(self) -> frozenset[int]:
+        """One signal."""
+        return frozenset({signal.SIGUSR1})
+
+    def on_signal(self, number: int, at: float) -> None:
+        """Fails."""
+        self.told.append("signal")
+        raise LookupError("our own")
+
+    def on_time(self, now: float) -> float | None:
+        """Fails once behind a signal."""
+        if "signal" in self.told:
+            self.told.append("time")
+        if self.told.count("time") == 1:
+            raise LookupError("our own")
+        if self.told.count("time") > 1:
+            self.is_told_again.set()
+        return None
+
+    def ring(self, number: int, look: Callable[[], None]) -> None:
+        """Has no loop."""
+
+    def hold_back(self) -> None:
+        """Has nothing at work."""
+
+
+def test_an_error_of_ours_does_not_end_the_watchdog(caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged, others are told as ever, and the one that has failed is asked again."""
+    failing, other = Listener(), Listener()
+    with caplog.at_level(logging.ERROR, "supervisor"):
+        for member in (failing, other):
+            registry.add(member)
+        try:
+            signal.raise_signal(signal.SIGUSR1)
+            assert failing.is_told_again.wait(5)
+            assert other.is_told_again.wait(5)
+        finally:
+            for member in (other, failing):
+                registry.leave(member)
+        reporter.flush(5)
+    assert len(caplog.records) == 4

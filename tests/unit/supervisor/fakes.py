@@ -1,0 +1,183 @@
+"""Fakes for the conductor: teams of one task, a clock that leaps, and a process that goes by it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import selectors
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from typing import Any
+
+from autogen_agentchat.agents import BaseChatAgent
+from autogen_agentchat.base import Response, TaskResult
+from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, TextMessage
+from autogen_core import CancellationToken
+
+from supervisor._signals.registry import Listener
+
+LONG = 3600.0
+"""Seconds that no test waits."""
+
+
+class Talker(BaseChatAgent):
+    """What can be run, and says one thing, and ends when it is let go."""
+
+    def __init__(self, name: str = "talker") -> None:
+        super().__init__(name, "says one thing")
+        self.is_working = asyncio.Event()
+        self.may_end = asyncio.Event()
+        self.has_ended = False
+
+    @property
+    def produced_message_types(self) -> Sequence[type[BaseChatMessage]]:
+        """Text."""
+        return (TextMessage,)
+
+    async def on_messages(
+        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
+    ) -> Response:
+        """Is not asked as an agent."""
+        raise NotImplementedError
+
+    async def on_reset(self, cancellation_token: CancellationToken) -> None:
+        """Has nothing to reset."""
+
+    async def run_stream(
+        self,
+        *,
+        task: str | BaseChatMessage | Sequence[BaseChatMessage] | None = None,
+        cancellation_token: CancellationToken | None = None,
+        output_task_messages: bool = True,
+    ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | TaskResult, None]:
+        """Says "one", works, and gives the result."""
+        said = TextMessage(content="one", source=self.name)
+        try:
+            yield said
+            self.is_working.set()
+            await self.work()
+            yield TaskResult(messages=[said], stop_reason="let go")
+        finally:
+            self.has_ended = True
+
+    async def work(self) -> None:
+        """Waits until it may end."""
+        await self.may_end.wait()
+
+
+class Failing(Talker):
+    """A team that fails when it is let go."""
+
+    async def work(self) -> None:
+        """Waits, and raises."""
+        await super().work()
+        raise LookupError("the team has failed")
+
+
+class Stubborn(Talker):
+    """A team that swallows every cancellation until it is let go."""
+
+    async def work(self) -> None:
+        """Waits, whoever cancels it."""
+        await insist(self.may_end)
+
+
+async def insist(event: asyncio.Event) -> None:
+    """Waits for an event, and swallows every cancellation meanwhile."""
+    while not event.is_set():
+        with contextlib.suppress(asyncio.CancelledError):
+            await event.wait()
+
+
+async def over(team: Talker) -> None:
+    """Waits until a team that was given up has ended after all, and its run knows."""
+    while not team.has_ended:  # noqa: ASYNC110 - one that refuses sets no event
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
+class _LeapingSelector(selectors.DefaultSelector):
+    """Where nothing is ready, it lets the time go by instead of waiting."""
+
+    leapt = 0.0
+
+    def select(self, timeout: float | None = None) -> Any:
+        """Never waits for a timer; without one, it waits for an fd."""
+        ready = super().select(None if timeout is None else 0)
+        if not ready and timeout is not None:
+            self.leapt += timeout
+        return ready
+
+
+class LeapingLoop(asyncio.SelectorEventLoop):
+    """An event loop whose time stands still while there is work, and leaps to the next timer."""
+
+    def __init__(self) -> None:
+        self._leaping = _LeapingSelector()
+        super().__init__(self._leaping)
+        self._clock_resolution = 1e-9
+
+    def time(self) -> float:
+        """Virtual seconds, from 0."""
+        return self._leaping.leapt
+
+
+def in_virtual_time(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Runs a test on a leaping loop."""
+    with asyncio.Runner(loop_factory=LeapingLoop) as runner:
+        runner.run(main())
+
+
+class VirtualProcess:
+    """The process as a supervisor sees it, with the loop's clock and signals by hand."""
+
+    def __init__(self) -> None:
+        self.members: list[Listener] = []
+        self.guests: tuple[Listener, ...] = ()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, member: Listener) -> bool:
+        """Takes a supervisor in."""
+        self.members.append(member)
+        return True
+
+    def leave(self, member: Listener) -> None:
+        """Forgets it."""
+        self.members.remove(member)
+        self.kick()
+
+    def hold(self) -> None:
+        """Has nothing that others could take."""
+
+    def tell_guard(self) -> None:
+        """Has none."""
+
+    def now(self) -> float:
+        """The loop's time, which leaps."""
+        return asyncio.get_running_loop().time()
+
+    def monotonic(self, at: float) -> float:
+        """The same: no debugger has the time stand still."""
+        return at
+
+    def seconds_until(self, at: float | None) -> float | None:
+        """Until the loop's time is this; None for never."""
+        return None if at is None else max(0.0, at - self.now())
+
+    def look(self) -> None:
+        """Looks for no debugger."""
+
+    def kick(self) -> None:
+        """Asks the supervisors when they want to be told the time."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        wanted = [member.on_time(self.now()) for member in self.members]
+        times = [at for at in wanted if at is not None]
+        if times:
+            self._timer = asyncio.get_running_loop().call_at(min(times), self.kick)
+
+    def signal(self, number: int) -> None:
+        """Delivers a signal now."""
+        for member in list(self.members):
+            member.on_signal(number, self.now())
+        self.kick()

@@ -1,0 +1,97 @@
+"""The sweeps: every class of team, stopped at every step in every way, goes on as if nothing were.
+
+Small scenarios are swept whole, the large ones by a sample; `make soak` sweeps all of them whole,
+and takes a thousand pairs of stops. `STEPS_SEED=…` draws the sample that failed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+
+import pytest
+
+from supervisor.testing import Scenario, Way, count_steps, sweep
+from supervisor.testing.sweeps import WAYS
+from tests.unit.testing.teams import scenarios
+
+SCENARIOS = scenarios()
+FAST = {name: dataclasses.replace(found, fast_path=True) for name, found in SCENARIOS.items()}
+# The fast path changes which steps there are: where a stop may come is another place.
+paths = pytest.mark.parametrize("found", [SCENARIOS, FAST], ids=["autogen's path", "fast path"])
+Scenarios = dict[str, Scenario]
+SMALL = ("agent", "one with tools", "pair")
+LARGE = [name for name in SCENARIOS if name not in SMALL]
+
+
+async def swept(scenario: Scenario, **options: object) -> None:
+    """A sweep without asyncio's debug mode, which takes a stack of each task."""
+    asyncio.get_running_loop().set_debug(False)
+    done = await sweep(scenario, **options)  # type: ignore[arg-type]
+    assert done.stops > 0
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+@pytest.mark.parametrize("name", SMALL)
+@paths
+async def test_small_ones_at_every_step(found: Scenarios, name: str, way: Way) -> None:
+    """Wherever the stop comes, all holds."""
+    await swept(found[name], ways=[way])
+
+
+@pytest.mark.parametrize("name", LARGE)
+@paths
+async def test_large_ones_at_some_steps(found: Scenarios, name: str) -> None:
+    """A sample of all steps and ways."""
+    await swept(found[name], sample=12)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+@paths
+async def test_stopped_twice(found: Scenarios, name: str) -> None:
+    """A second, stronger stop while the first is being made."""
+    await swept(found[name], ways=[], pairs=4)
+
+
+@pytest.mark.parametrize("name", ["magentic", "pair"])
+async def test_left_when_it_has_ended(name: str) -> None:
+    """A loop that is to be left after the last event sees the run's end; the next one begins."""
+    steps = await count_steps(SCENARIOS[name])
+    await swept(SCENARIOS[name], ways=[Way.BREAK], steps=range(steps - 2, steps + 1))
+
+
+async def test_the_fast_path_has_fewer_steps() -> None:
+    """A sweep takes the fast path only where it is told to."""
+    slow, fast = await count_steps(SCENARIOS["pair"]), await count_steps(FAST["pair"])
+    assert fast < slow
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_steps_are_the_same_on_both_loops(name: str) -> None:
+    """A step of one loop is the same step of the other."""
+    from tests.conftest import _loop_factories
+
+    counts = set[int]()
+    for factory in _loop_factories().values():
+        with asyncio.Runner(loop_factory=factory) as runner:
+            counts.add(runner.run(count_steps(SCENARIOS[name])))
+    assert len(counts) == 1
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+@pytest.mark.parametrize("name", LARGE)
+@paths
+async def test_large_ones_at_every_step(found: Scenarios, name: str, way: Way) -> None:
+    """Wherever the stop comes, all holds."""
+    await swept(found[name], ways=[way])
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", SCENARIOS)
+@paths
+async def test_many_pairs(found: Scenarios, name: str) -> None:
+    """A thousand pairs of stops."""
+    await swept(found[name], ways=[], pairs=1000)
