@@ -32,7 +32,7 @@ pytestmark = [
 Shell = subprocess.Popen[str]
 Start = Callable[..., Shell]
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SECONDS = 0.6  # to end; half of them before the kill
 SLACK = 1.0  # what a busy machine may add
 

@@ -15,7 +15,7 @@ import pytest
 from supervisor._process.exit import exit_status
 from tests.process.namespaces import UNSHARE, can_unshare
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 PREAMBLE = """
 import atexit, logging, os, signal, sys, threading, time, warnings

@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="only Linux has subreapers"),
 ]
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 
 
 def test_an_orphan_that_has_ended_is_waited_for() -> None:
@@ -83,7 +83,7 @@ def test_it_is_taken_back() -> None:
         adoption.end()
         tell(parent.adopts_orphans())
         parent.adopt_orphans()
-        again = Adoption(processes)
+        again = Subreaper(processes)
         again.begin(), again.end()
         tell(parent.adopts_orphans())
     """) == [True, False, True]
@@ -94,16 +94,16 @@ def _program(script: str, first: str = "") -> list[object]:
     head = f"""
 import json, os, signal, subprocess, sys, time
 import psutil
-from supervisor._process.subreaper import Adoption
-from supervisor._process.children import Processes
+from supervisor._process.subreaper import Subreaper
+from supervisor._process.children import ChildProcesses
 PIPES = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 def tell(fact): print(json.dumps(fact), flush=True)
 def until(fact):
     end = time.monotonic() + 10
     while not fact(): assert time.monotonic() < end
 {first}
-processes = Processes(takes_daemons=True)
-adoption = Adoption(processes)
+processes = ChildProcesses(takes_daemons=True)
+adoption = Subreaper(processes)
 adoption.begin()
 """
     done = subprocess.run(

@@ -22,7 +22,7 @@ import pytest
 
 from supervisor._process.threads import Executor
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 # What the children share. A call "sits" once its thread is in a system call on fd 0 or 1 (GNU
 # readline selects on one fd): the fact that the tests wait for, seen from outside the interpreter.

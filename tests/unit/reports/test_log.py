@@ -18,7 +18,7 @@ import structlog
 
 from supervisor._reports.log import Reporter, reporter
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 PREAMBLE = """
 import atexit, logging, os, sys, threading, time

@@ -29,7 +29,7 @@ from supervisor._signals.guard import (
     Unread,
 )
 
-_ROOT = Path(guard.__file__).parents[1]
+_ROOT = Path(guard.__file__).parents[2]
 ENTRIES = {signal.SIGTERM: Rung.DRAIN, signal.SIGINT: Rung.CANCEL}
 # Eighths add up without rounding. The guard and the ladder add in different orders: a signal in the
 # moment in which a rung ends would come before that for one of them, and after it for the other.

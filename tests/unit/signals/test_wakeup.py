@@ -24,7 +24,7 @@ from supervisor._signals.wakeup import WakeupFd
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 USR1, USR2 = signal.SIGUSR1, signal.SIGUSR2
 
 
@@ -341,9 +341,9 @@ def test_a_signal_given_to_another_thread_arrives() -> None:
     result = outcome(
         """
         import select, signal, threading, time
-        from supervisor._signals.wakeup import Bridge
+        from supervisor._signals.wakeup import WakeupFd
 
-        bridge = Bridge()
+        bridge = WakeupFd()
         bridge.keep({signal.SIGTERM})
         may_end = threading.Event()
         thread = threading.Thread(target=may_end.wait)
@@ -367,10 +367,10 @@ def test_a_handler_set_by_c_code_is_put_back() -> None:
     result = outcome(
         """
         import faulthandler, signal, sys
-        from supervisor._signals.wakeup import Bridge
+        from supervisor._signals.wakeup import WakeupFd
 
         faulthandler.register(signal.SIGUSR1, file=sys.stdout, all_threads=False)
-        bridge = Bridge()
+        bridge = WakeupFd()
         bridge.keep({signal.SIGUSR1})
         signal.raise_signal(signal.SIGUSR1)
         print([number for number, _ in bridge.read()], flush=True)
@@ -412,9 +412,9 @@ def test_a_signal_that_had_arrived_as_it_forked_is_the_parents() -> None:
     result = outcome(
         """
         import os, signal
-        from supervisor._signals.wakeup import Bridge
+        from supervisor._signals.wakeup import WakeupFd
 
-        bridge = Bridge()
+        bridge = WakeupFd()
         bridge.keep({signal.SIGUSR1})
         signal.raise_signal(signal.SIGUSR1)
         child = os.fork()
@@ -434,9 +434,9 @@ def test_ten_thousand_signals_are_no_harm() -> None:
     result = outcome(
         """
         import os, signal
-        from supervisor._signals.wakeup import Bridge
+        from supervisor._signals.wakeup import WakeupFd
 
-        bridge = Bridge()
+        bridge = WakeupFd()
         bridge.keep({signal.SIGUSR1})
         for _ in range(10_000):
             os.kill(os.getpid(), signal.SIGUSR1)
