@@ -17,9 +17,9 @@ import logging
 import math
 import warnings
 import weakref
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Generator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from autogen_agentchat.agents import BaseChatAgent
 from autogen_agentchat.base import ChatAgent, TaskResult, Team
@@ -33,13 +33,14 @@ from supervisor._autogen.history import resume
 from supervisor._autogen.repair import Repair
 from supervisor._autogen.repair_thread import RepairThread
 from supervisor._autogen.run_context import RunContext
-from supervisor._autogen.teardown import Teardown, seconds_alone
+from supervisor._autogen.teardown import Teardown
 from supervisor._autogen.walk import reach
 from supervisor._core.errors import Quarantined, SupervisorError, UsageError
 from supervisor._core.events import Rung, StopRequest
 from supervisor._core.readers import Readers, Reading
 from supervisor._core.settings import Ladder, parse_seconds
 from supervisor._core.shield import shielded
+from supervisor._core.stoppable import Owner, OwnStop
 from supervisor._core.tasks import SCOPE, AnyTask, Kind, tracker
 from supervisor._reports.log import reporter
 from supervisor._reports.stacks import TaskInfo
@@ -58,50 +59,6 @@ class Phase(enum.Enum):
     DONE = "done"
 
 
-class Host(Protocol):
-    """What a run needs of its supervisor."""
-
-    @property
-    def ladder(self) -> Ladder:
-        """The seconds of a stop that only this run makes."""
-        ...
-
-    @property
-    def fast_path(self) -> bool:
-        """Whether runs take the fast path."""
-        ...
-
-    @property
-    def stop_request(self) -> StopRequest | None:
-        """The first request to stop, from the moment at which it came."""
-        ...
-
-    @property
-    def yields_no_more(self) -> bool:
-        """Whether CANCEL was entered: from then on only results are given."""
-        ...
-
-    def admit(self, run: Run) -> None:
-        """Take the run in as it starts, or raise why it must not."""
-        ...
-
-    def dismiss(self, run: Run) -> None:
-        """Forget a run that is done; what is expected of it has been said."""
-        ...
-
-    def expect(self, run: Run) -> None:
-        """A run is done, and a reader has still to get its result."""
-        ...
-
-    def served(self, run: Run) -> None:
-        """Nobody has still to get it."""
-        ...
-
-    def notice(self) -> None:
-        """Look again at what there is to wait for."""
-        ...
-
-
 class Run(Coroutine[Any, Any, TaskResult]):
     """A run, as `Supervisor.stream` gives it: to be awaited, or iterated.
 
@@ -114,13 +71,14 @@ class Run(Coroutine[Any, Any, TaskResult]):
 
     def __init__(
         self,
-        host: Host,
+        host: Owner,
         team: Runnable,
         task: Task | None,
         *,
         cancellation_token: AnyToken | None,
         output_task_messages: bool,
         timeout: float | None,
+        fast_path: bool,
     ) -> None:
         self._phase = Phase.DONE  # what is refused here is never awaited, and not to be warned of
         _check(team, timeout)
@@ -136,12 +94,13 @@ class Run(Coroutine[Any, Any, TaskResult]):
         self._request: StopRequest | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         agent = team if isinstance(team, ChatAgent) else None
-        self._fast_path = FastPath(team, self._take) if host.fast_path else None
+        self._fast_path = FastPath(team, self._take) if fast_path else None
         self._stage = RunContext(agent, self._between_turns, self._fail, self._fast_path)
         self._settling: Teardown | None = None
         self._conclusion: Repair | None = None
         self._waiting: RepairThread | None = None  # while the conclusion waits
-        self._timers: list[asyncio.TimerHandle] = []
+        self._time_limit: asyncio.TimerHandle | None = None
+        self._own_stop: OwnStop | None = None
         self._is_draining = False
         self._is_quarantined = False
         self._was_cancelled_by_caller = False
@@ -304,7 +263,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
         self._settling.strike()
         self._channel.wake()
 
-    def strike(self) -> None:
+    def cancel_again(self) -> None:
         """Cancel once more what was cancelled and still runs."""
         if self._settling is not None and self._is_settling:
             self._settling.strike()
@@ -344,7 +303,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
         self._error = Quarantined(self.name, self.active_agents(), doing, seconds)
         reporter.event(f"{self._error}", level=logging.WARNING, team=self.name)
         self._channel.wake()
-        self._host.notice()
+        self._host.wake()
 
     @property
     def result(self) -> TaskResult | None:
@@ -394,18 +353,15 @@ class Run(Coroutine[Any, Any, TaskResult]):
         if self._phase is not Phase.ACTIVE:
             return
         self.cancel(request)
-        self._climb_alone(request)
+        self._begin_own_stop(request)
 
-    def _climb_alone(self, request: StopRequest) -> None:
-        ladder = self._host.ladder
-        seconds = seconds_alone(ladder)
-        self._later(ladder.cancel / 2, self.strike)
-        self._later(ladder.cancel, lambda: self.abandon(request))
-        self._later(seconds, lambda: self.give_up(seconds))
+    def _begin_own_stop(self, request: StopRequest) -> None:
+        own = self._own_stop = OwnStop(self, self._host, self._running_loop)
+        own.begin(request)
 
-    def _later(self, seconds: float, call: Callable[[], None]) -> None:
-        if self._loop is not None and seconds < math.inf and not self.is_over:
-            self._timers.append(self._loop.call_later(seconds, call))
+    @property
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        return cast(asyncio.AbstractEventLoop, self._loop)
 
     # -- at work --------------------------------------------------------------------------------
 
@@ -420,7 +376,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
             quarantine.refuse_given_up(self._team)
             resume.refuse_handed_off(self._team, self.name, self._options["task"])
             upstream.refuse_replaced()
-            self._host.admit(self)
+            self._host.attach(self)
         except BaseException as error:
             self._phase, self._error = Phase.DONE, error
             raise
@@ -432,8 +388,9 @@ class Run(Coroutine[Any, Any, TaskResult]):
         self._phase = Phase.ACTIVE
         self._start_driver(loop)
         self._heed_caller()
-        if self._timeout is not None:
-            self._later(self._timeout, lambda: self._stop(f"Stopped after {self._timeout:g} s"))
+        if self._timeout is not None and self._timeout < math.inf:
+            reason = f"Stopped after {self._timeout:g} s"
+            self._time_limit = loop.call_later(self._timeout, self._stop, reason)
 
     def _start_driver(self, loop: asyncio.AbstractEventLoop) -> None:
         before = quarantine.follow(self._team, self)
@@ -598,7 +555,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
     def _end_failed(self) -> None:
         request = StopRequest(reason="The run has failed", rung=Rung.CANCEL)
         self._settle(request)
-        self._climb_alone(request)
+        self._begin_own_stop(request)
 
     def _finish(self) -> None:
         """Draw the conclusion; nothing of the run is at work any more."""
@@ -623,8 +580,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
         if self._phase is Phase.DONE:
             return  # it was not waited for any more
         self._phase = Phase.DONE
-        for timer in self._timers:
-            timer.cancel()
+        self._end_timers()
         if was_stopped or self._is_quarantined:
             self._error = None
         self._result = self._conclude()
@@ -633,7 +589,13 @@ class Run(Coroutine[Any, Any, TaskResult]):
         self._channel.wake()
         if self._readers.are_due:
             self._host.expect(self)
-        self._host.dismiss(self)
+        self._host.detach(self)
+
+    def _end_timers(self) -> None:
+        if self._time_limit is not None:
+            self._time_limit.cancel()
+        if self._own_stop is not None:
+            self._own_stop.end()
 
     def _conclude(self) -> TaskResult:
         """What the run has come to; its team is consistent, or was given up."""

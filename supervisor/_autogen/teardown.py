@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 from collections.abc import Callable
 from typing import Final
 
@@ -32,7 +31,6 @@ from supervisor._autogen.code_execution import executor_in
 from supervisor._autogen.kernels import Kernel
 from supervisor._autogen.run_context import RunContext
 from supervisor._autogen.upstream import Engine
-from supervisor._core.settings import Ladder
 from supervisor._core.tasks import AnyTask, Kind, ShieldedTask, cancel, retrieve
 from supervisor._process.children import ChildProcesses
 from supervisor._reports.stacks import frames_of
@@ -42,11 +40,6 @@ HAMMER_SECONDS: Final = 0.1
 
 _STEPS: Final = 5  # of the loop, that a strike waits for at most
 _SECOND_BLOW: Final = 6  # half a second after the first: a helper has its order to keep
-
-
-def seconds_alone(ladder: Ladder) -> float:
-    """How long a stop takes that only one run makes, until what refuses is given up."""
-    return ladder.cancel + (ladder.abandon if ladder.abandon < math.inf else Ladder().abandon)
 
 
 class Teardown:

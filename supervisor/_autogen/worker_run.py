@@ -15,18 +15,17 @@ import asyncio
 import contextlib
 import enum
 import logging
-import math
 from collections import Counter
-from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from collections.abc import Coroutine
+from typing import Any
 
 from supervisor._autogen import repair, shared_runtimes
 from supervisor._autogen.run_context import RunContext
-from supervisor._autogen.teardown import Teardown, seconds_alone
+from supervisor._autogen.teardown import Teardown
 from supervisor._autogen.upstream.workers import EVENT_ERROR, Servable, served
 from supervisor._core.events import Rung, StopRequest
-from supervisor._core.settings import Ladder
 from supervisor._core.shield import shielded
+from supervisor._core.stoppable import Owner, OwnStop
 from supervisor._core.tasks import SCOPE, AnyTask, Kind
 from supervisor._reports.log import reporter
 from supervisor._reports.stacks import TaskInfo
@@ -43,27 +42,6 @@ class Phase(enum.Enum):
     DONE = "done"
 
 
-class Host(Protocol):
-    """What a serving needs of its supervisor."""
-
-    @property
-    def ladder(self) -> Ladder:
-        """The seconds of a stop that only this one makes."""
-        ...
-
-    def admit(self, run: Serving) -> None:
-        """Take it in as it starts, or raise why it must not."""
-        ...
-
-    def dismiss(self, run: Serving) -> None:
-        """Forget it when it is done."""
-        ...
-
-    def notice(self) -> None:
-        """Look again at what there is to wait for."""
-        ...
-
-
 class Serving:
     """One runtime, served under a supervisor.
 
@@ -75,7 +53,7 @@ class Serving:
         TypeError: The runtime is none that can be served.
     """
 
-    def __init__(self, host: Host, runtime: Servable) -> None:
+    def __init__(self, host: Owner, runtime: Servable) -> None:
         self._served = served(runtime, shared_runtimes.is_of_a_run)
         self.name = type(runtime).__name__
         self._host = host
@@ -90,7 +68,7 @@ class Serving:
         self._stopper: AnyTask | None = None
         self._is_given_up = False
         self._refused: Counter[str] = Counter()
-        self._timers: list[asyncio.TimerHandle] = []
+        self._own_stop: OwnStop | None = None
         self._over = asyncio.Event()
         self._readers: set[AnyTask] = set()
 
@@ -108,6 +86,21 @@ class Serving:
     def is_read_by_others(self, task: AnyTask | None) -> bool:
         """Whether a living task other than this one waits for it."""
         return any(not reader.done() for reader in self._readers if reader is not task)
+
+    @property
+    def unread(self) -> int:
+        """Nothing of it is read."""
+        return 0
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether it is one of its handlers that asks."""
+        return SCOPE.get() is self._scope
+
+    @property
+    def quarantined(self) -> None:
+        """A runtime is never in quarantine."""
+        return
 
     @property
     def is_over(self) -> bool:
@@ -138,7 +131,7 @@ class Serving:
             self._request = self._request or request
             self._settle()
 
-    def strike(self) -> None:
+    def cancel_again(self) -> None:
         """Cancel once more what was cancelled and still runs."""
         if self._settling is not None and not self._is_settled:
             self._settling.strike()
@@ -170,23 +163,14 @@ class Serving:
         event = "handlers refused to end"
         reporter.event(event, level=logging.ERROR, left=left, seconds=seconds)
         self._over.set()
-        self._host.notice()
+        self._host.wake()
 
     def stop(self, reason: str) -> None:
         """Stop this one, and no other, with a ladder of its own."""
         if self._phase not in (Phase.SERVING, Phase.DRAINING):
             return
-        request = StopRequest(reason=reason, rung=Rung.CANCEL)
-        self.cancel(request)
-        ladder = self._host.ladder
-        self._later(ladder.cancel / 2, self.strike)
-        self._later(ladder.cancel, lambda: self.abandon(request))
-        seconds = seconds_alone(ladder)
-        self._later(seconds, lambda: self.give_up(seconds))
-
-    def _later(self, seconds: float, call: Callable[[], None]) -> None:
-        if seconds < math.inf and not self.is_over:
-            self._timers.append(self._loop.call_later(seconds, call))
+        self._own_stop = OwnStop(self, self._host, self._loop)
+        self._own_stop.begin(StopRequest(reason=reason, rung=Rung.CANCEL))
 
     # -- at work --------------------------------------------------------------------------------
 
@@ -198,11 +182,11 @@ class Serving:
         """
         try:
             await self._served.start()
-            self._host.admit(self)
+            self._host.attach(self)
             self._begin()
         except BaseException:
             self._phase = Phase.DONE
-            self._host.dismiss(self)
+            self._host.detach(self)
             await self._stop_unserved()
             raise
         try:
@@ -321,9 +305,9 @@ class Serving:
             count = self._refused.total()
             event = "messages not taken: stopping"
             reporter.event(event, level=logging.WARNING, count=count, to=list(self._refused))
-        for timer in self._timers:
-            timer.cancel()
+        if self._own_stop is not None:
+            self._own_stop.end()
         self._stage.close(self._loop)
         _logger.removeFilter(self._is_to_be_logged)
         self._over.set()
-        self._host.dismiss(self)
+        self._host.detach(self)

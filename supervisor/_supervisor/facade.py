@@ -39,6 +39,7 @@ from supervisor._core.settings import (
     parse_switch,
 )
 from supervisor._core.shield import shielded
+from supervisor._core.stoppable import Stoppable
 from supervisor._core.tasks import SCOPE, SPAWNED, AnyTask, cancel, refuse_eager
 from supervisor._process import threads
 from supervisor._process.children import Killed
@@ -68,7 +69,6 @@ if TYPE_CHECKING:
     from supervisor._autogen.run import AnyToken, Run, Runnable, Task
     from supervisor._autogen.token import SupervisedToken
     from supervisor._autogen.upstream.workers import Servable
-    from supervisor._autogen.worker_run import Serving
 
 T = TypeVar("T")
 
@@ -170,9 +170,9 @@ class Supervisor:
         self._guests = Guests(lambda: self._escalation.climb.deadline, self._notice_soon)
         self._hosts: set[Guests] = set()  # those that it was told by, on other loops
         self._host_task: weakref.ref[AnyTask] | None = None
-        self._runs: dict[Run | Serving, None] = {}
+        self._runs: dict[Stoppable, None] = {}
         self._at_work = 0  # so many runs, those of nested ones counted
-        self._results = PendingResults(self.notice)
+        self._results = PendingResults(self.wake)
         self._spawned: set[asyncio.Task[Any]] = set()
         self._failed: list[asyncio.Task[Any]] = []
         self._token: SupervisedToken | None = None
@@ -198,11 +198,6 @@ class Supervisor:
         return self._ladder
 
     @property
-    def fast_path(self) -> bool:
-        """Whether streamed events take the fast path."""
-        return self._fast_path
-
-    @property
     def rung(self) -> Rung:
         """How far the stop has gone."""
         return self._escalation.climb.rung
@@ -215,8 +210,8 @@ class Supervisor:
     @property
     def quarantined(self) -> tuple[Runnable, ...]:
         """The teams that refused to stop, and may not be used until they have ended after all."""
-        found = (getattr(run, "quarantined", None) for run in list(self._runs))
-        return tuple(team for team in found if team is not None)
+        found = (run.quarantined for run in list(self._runs))
+        return tuple(cast("Runnable", thing) for thing in found if thing is not None)
 
     @property
     def exit_status(self) -> int:
@@ -285,6 +280,7 @@ class Supervisor:
             cancellation_token=None if cancellation_token is self._token else cancellation_token,
             output_task_messages=output_task_messages,
             timeout=timeout,
+            fast_path=self._fast_path,
         )
 
     async def serve(self, runtime: Servable) -> StopRequest:
@@ -495,7 +491,7 @@ class Supervisor:
         _current.set(self._around)
         if self._parent is not None:
             self._parent._children.discard(self)
-            self._parent.notice()
+            self._parent.wake()
         for guests in list(self._hosts):  # one may tell it meanwhile, in another thread
             guests.leave(self)
 
@@ -514,7 +510,7 @@ class Supervisor:
             ExceptionGroup: A spawned task failed, and nobody looked at it.
             UsageError: An agent or a tool of one of its runs leaves it, for whose end it waits.
         """
-        if any(getattr(run, "is_inside", False) for run in self._runs):
+        if any(run.is_inside for run in self._runs):
             raise UsageError(
                 f"{self!r} is left by an agent or a tool of one of its own runs, for whose end it "
                 "waits; call stop() there, and let the code that has entered the block leave it"
@@ -567,7 +563,7 @@ class Supervisor:
                         outside = error
                         self.stop("The block was cancelled while it was being left")
                     body.take_back()
-                self.notice()
+                self.wake()
         if outside is not None:
             raise outside
 
@@ -731,7 +727,7 @@ class Supervisor:
         """In any thread."""
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # closed: nobody waits
-                self._loop.call_soon_threadsafe(self.notice)
+                self._loop.call_soon_threadsafe(self.wake)
 
     def _ask_by(self, number: int) -> None:
         name = signal.Signals(number)
@@ -776,7 +772,11 @@ class Supervisor:
             return True
         return self._around is not None and self._around.yields_no_more
 
-    def admit(self, run: Run | Serving) -> None:
+    def now(self) -> float:
+        """Return the time by the clock of the ladders."""
+        return registry.now()
+
+    def attach(self, run: Stoppable) -> None:
         """Take in a run that starts, or raise why it must not."""
         self._check_open("a run")
         self._check_running()
@@ -785,24 +785,24 @@ class Supervisor:
         self._runs[run] = None
         self._count(1)
 
-    def dismiss(self, run: Run | Serving) -> None:
+    def detach(self, run: Stoppable) -> None:
         """Forget a run that is done."""
         if run in self._runs:
             del self._runs[run]
             self._count(-1)
-        self.notice()
+        self.wake()
 
-    def expect(self, run: Run) -> None:
+    def expect(self, run: Stoppable) -> None:
         """A run is done, and a reader has still to get its result."""
         self._results.expect(run)
 
-    def served(self, run: Run) -> None:
+    def served(self, run: Stoppable) -> None:
         """Nobody has still to get the result of this run."""
         self._results.served(run)
         if self._is_announced:
             self._body_has_work()
 
-    def notice(self) -> None:
+    def wake(self) -> None:
         """Look again at what there is to wait for."""
         if self._changed is not None:
             self._changed.set()
@@ -812,7 +812,7 @@ class Supervisor:
         if self._pause.until is not None and not self._at_work:
             self._pause.end()
         if self._parent is not None:
-            self._parent.notice()
+            self._parent.wake()
 
     def _count(self, runs: int) -> None:
         self._at_work += runs
@@ -878,7 +878,7 @@ class Supervisor:
         self._spawned.discard(task)
         if self._state is not _State.CLOSED and getattr(task, "_log_traceback", False):
             self._failed.append(task)
-        self.notice()
+        self.wake()
 
     def _body_knows(self) -> None:
         if self._body is not None and self._body.is_current():
@@ -926,7 +926,7 @@ class Supervisor:
             for child in list(self._children):
                 child._follow(self._escalation.request, step.rung)
             self._enter(step.rung, self._escalation.request)
-        self.notice()
+        self.wake()
 
     def _follow(self, request: StopRequest, rung: Rung) -> None:
         """Be no less far than the supervisor around this one."""
@@ -996,7 +996,7 @@ class Supervisor:
 
     def _strike(self) -> None:
         for run in list(self._runs):
-            run.strike()
+            run.cancel_again()
 
     def _abandon(self, request: StopRequest) -> None:
         self._report_left("still at work as the stop is abandoned")

@@ -1,0 +1,207 @@
+"""The seam between a supervisor and what it stops.
+
+A supervisor knows its runs, its workers and any other thing only as a `Stoppable`; each of these
+knows its supervisor only as an `Owner`. What belongs to one framework stands behind that.
+
+One thing can also be stopped alone: by a time limit, by `run.stop()`, by a reader that goes away.
+Such an `OwnStop` climbs the same ladder as the stop of a whole supervisor. Not chosen: a timer for
+each rung. That would be a second copy of the ladder's rules, and the two would drift apart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import replace
+from typing import Protocol
+
+from supervisor._core.events import Rung, StopRequest
+from supervisor._core.ladder import LadderState, Move, Step
+from supervisor._core.settings import Ladder
+from supervisor._core.tasks import AnyTask
+from supervisor._reports.stacks import TaskInfo
+
+
+class Stoppable(Protocol):
+    """What a supervisor can stop, rung by rung.
+
+    Each method may be called in any phase, and more than once; where it means nothing it does
+    nothing. All are called in the loop, except `tasks_at_work` and `active_agents`.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name of what is at work."""
+        ...
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing to wait for any more: it is done, or was given up."""
+        ...
+
+    @property
+    def readers(self) -> list[AnyTask]:
+        """The tasks that wait for it, or have waited for it."""
+        ...
+
+    @property
+    def unread(self) -> int:
+        """How many of its events nobody has read yet."""
+        ...
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether the code that asks is one of its own tasks."""
+        ...
+
+    @property
+    def quarantined(self) -> object | None:
+        """What refused to end and may not be used again; None where nothing did."""
+        ...
+
+    def is_read_by_others(self, task: AnyTask | None) -> bool:
+        """Whether a living task other than this one waits for it."""
+        ...
+
+    def active_agents(self) -> list[str]:
+        """Who is interrupted by a stop, for a person to read."""
+        ...
+
+    def tasks_at_work(self, asked: float | None) -> list[TaskInfo]:
+        """Its tasks that are at work, for a report.
+
+        Args:
+            asked: For how many seconds they have been told to end.
+        """
+        ...
+
+    def stop(self, reason: str) -> None:
+        """Stop this thing alone, with a ladder of its own."""
+        ...
+
+    def drain(self, request: StopRequest) -> None:
+        """Enter DRAIN: finish what has begun, and begin nothing more."""
+        ...
+
+    def cancel(self, request: StopRequest) -> None:
+        """Enter CANCEL: cancel what is at work."""
+        ...
+
+    def cancel_again(self) -> None:
+        """Cancel once more what was cancelled and still runs; half of CANCEL is over."""
+        ...
+
+    def abandon(self, request: StopRequest) -> None:
+        """Enter ABANDON: cancel what still runs again and again."""
+        ...
+
+    def give_up(self, seconds: float) -> None:
+        """Wait no longer for what refuses to end.
+
+        Args:
+            seconds: For how long it was asked to end.
+        """
+        ...
+
+
+class Owner(Protocol):
+    """What a stoppable thing needs of its supervisor."""
+
+    @property
+    def ladder(self) -> Ladder:
+        """The seconds of each rung."""
+        ...
+
+    @property
+    def stop_request(self) -> StopRequest | None:
+        """The first request to stop, from the moment at which it came."""
+        ...
+
+    @property
+    def yields_no_more(self) -> bool:
+        """Whether CANCEL was entered: from then on only results are given."""
+        ...
+
+    def now(self) -> float:
+        """Return the time by the clock of the ladders."""
+        ...
+
+    def attach(self, run: Stoppable) -> None:
+        """Take in a thing that starts, or raise why it must not."""
+        ...
+
+    def detach(self, run: Stoppable) -> None:
+        """Forget a thing that is done; what is expected of it has been said."""
+        ...
+
+    def expect(self, run: Stoppable) -> None:
+        """Note that a thing is done, and that a reader has still to get its result."""
+        ...
+
+    def served(self, run: Stoppable) -> None:
+        """Note that no reader has still to get its result."""
+        ...
+
+    def wake(self) -> None:
+        """Look again at what there is to wait for."""
+        ...
+
+
+def apply(step: Step, thing: Stoppable, request: StopRequest, ladder: Ladder) -> None:
+    """Have one thing take one step of the ladder."""
+    if step.rung is Rung.EXIT or step.move is Move.SPENT:
+        thing.give_up(ladder.cancel + ladder.abandon)
+    elif step.move is Move.AGAIN:
+        thing.cancel_again()
+    elif step.rung is Rung.DRAIN:
+        thing.drain(request)
+    elif step.rung is Rung.CANCEL:
+        thing.cancel(request)
+    else:
+        thing.abandon(request)
+
+
+class OwnStop:
+    """The stop of one thing alone, with one timer on its loop.
+
+    An infinite last rung would keep a stop of one thing for ever, where nobody ends the process
+    either: it has the default's seconds here.
+
+    Args:
+        thing: What is stopped.
+        owner: Its supervisor: the seconds of each rung, and the clock.
+        loop: The loop of both.
+    """
+
+    def __init__(self, thing: Stoppable, owner: Owner, loop: asyncio.AbstractEventLoop) -> None:
+        self._thing = thing
+        self._ladder = owner.ladder
+        if self._ladder.abandon == math.inf:
+            self._ladder = replace(self._ladder, abandon=Ladder().abandon)
+        self._state = LadderState(self._ladder)
+        self._now = owner.now
+        self._loop = loop
+        self._request: StopRequest | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, request: StopRequest) -> None:
+        """Enter CANCEL, and go on from there as time passes."""
+        self._request = request
+        self._take(self._state.request(Rung.CANCEL, self._now()))
+
+    def end(self) -> None:
+        """Take no further step."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _take(self, steps: list[Step]) -> None:
+        for step in steps:
+            if self._request is not None:
+                apply(step, self._thing, self._request, self._ladder)
+        at = self._state.next_at
+        if at is not None and not self._thing.is_over:
+            delay = max(0.0, at - self._now())
+            self._timer = self._loop.call_later(delay, self._on_time)
+
+    def _on_time(self) -> None:
+        self._take(self._state.tick(self._now()))
