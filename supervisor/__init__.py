@@ -31,6 +31,7 @@ if os.path.exists(os.path.join(os.path.dirname(__file__), "supervisord.py")):  #
 if TYPE_CHECKING:
     from supervisor._autogen.run import Run
     from supervisor._core.errors import (
+        HandedOff,
         Quarantined,
         SettingsError,
         Stopped,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "HandedOff",
     "Ladder",
     "Quarantined",
     "Run",
@@ -62,6 +64,7 @@ __all__ = [
 ]
 
 _LAZY = {
+    "HandedOff": "supervisor._core.errors",
     "Ladder": "supervisor._core.settings",
     "Quarantined": "supervisor._core.errors",
     "Run": "supervisor._autogen.run",

@@ -140,3 +140,8 @@ class Stopped(asyncio.CancelledError):
             f"the run was not started, for a stop had been requested{why}; "
             "leave the block, and start it under a new Supervisor"
         )
+
+
+# A traceback names the module from which users import these.
+for _error in (SupervisorError, SettingsError, UsageError, HandedOff, Quarantined, Stopped):
+    _error.__module__ = "supervisor.errors"

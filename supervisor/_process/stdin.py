@@ -50,7 +50,7 @@ _held: WeakKeyDictionary[TextIO, bytearray] = WeakKeyDictionary()
 _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, _Turns] = WeakKeyDictionary()
 
 
-class Token(Protocol):
+class TokenLike(Protocol):
     """What is needed of AutoGen's `CancellationToken`."""
 
     def link_future(self, future: asyncio.Future[Any], /) -> asyncio.Future[Any]:
@@ -59,7 +59,7 @@ class Token(Protocol):
 
 
 @runtime_checkable
-class _RunToken(Token, Protocol):
+class _RunToken(TokenLike, Protocol):
     """The token of a supervised run."""
 
     def fail(self, error: BaseException, /) -> bool:
@@ -67,7 +67,7 @@ class _RunToken(Token, Protocol):
         ...
 
 
-async def read_input(prompt: str = "", cancellation_token: Token | None = None) -> str:
+async def read_input(prompt: str = "", cancellation_token: TokenLike | None = None) -> str:
     """Ask for a line on stdin, as `input()` does, without a thread; it can be cancelled.
 
     Made for `UserProxyAgent(input_func=read_input)`. Calls at the same time are served one after
@@ -98,7 +98,7 @@ async def read_input(prompt: str = "", cancellation_token: Token | None = None) 
         raise
 
 
-async def _ask(prompt: str, cancellation_token: Token | None) -> str:
+async def _ask(prompt: str, cancellation_token: TokenLike | None) -> str:
     stdin = sys.stdin
     if not _is_readable_in_loop(stdin):
         call = asyncio.ensure_future(asyncio.to_thread(input, prompt))
@@ -122,14 +122,14 @@ def _is_readable_in_loop(stdin: TextIO) -> bool:
     return True
 
 
-def _linked(future: asyncio.Future[T], token: Token | None) -> asyncio.Future[T]:
+def _linked(future: asyncio.Future[T], token: TokenLike | None) -> asyncio.Future[T]:
     if token is not None:
         token.link_future(future)
     return future
 
 
 @contextlib.asynccontextmanager
-async def _turn(token: Token | None) -> AsyncGenerator[None]:
+async def _turn(token: TokenLike | None) -> AsyncGenerator[None]:
     """Wait for those who asked before."""
     loop = asyncio.get_running_loop()
     turns = _turns.setdefault(loop, deque())
@@ -171,7 +171,7 @@ def _opened_anew(fd: int) -> Generator[int]:
         os.close(own)
 
 
-async def _until_line(fd: int, held: bytearray, token: Token | None) -> None:
+async def _until_line(fd: int, held: bytearray, token: TokenLike | None) -> None:
     """Wait until a line is held, or the file has ended."""
     loop = asyncio.get_running_loop()
     found: asyncio.Future[None] = loop.create_future()

@@ -30,7 +30,7 @@ EVENT_ERROR: Final = "Error handling event"
 Handle = Callable[[Any], Coroutine[Any, Any, None]]
 
 
-class Host(Protocol):
+class RuntimeHost(Protocol):
     """What `GrpcWorkerAgentRuntimeHost` has; it is no `AgentRuntime`."""
 
     def start(self) -> None:
@@ -42,7 +42,7 @@ class Host(Protocol):
         ...
 
 
-Servable = AgentRuntime | Host
+Servable = AgentRuntime | RuntimeHost
 
 
 class Watch(Protocol):

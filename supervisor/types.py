@@ -1,0 +1,64 @@
+"""The types in public signatures, for annotations of your own.
+
+```python
+from supervisor.types import Event, Runnable
+
+
+async def show(team: Runnable) -> None: ...
+```
+
+They are loaded one by one, when they are asked for: some of them load AutoGen.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # as `typing` has it
+if TYPE_CHECKING:
+    from typing import Any
+
+    from supervisor._autogen.channel import Event
+    from supervisor._autogen.run import AnyToken, Phase, Runnable, Task
+    from supervisor._autogen.token import SupervisedToken
+    from supervisor._autogen.upstream.workers import RuntimeHost, Servable
+    from supervisor._core.settings import Children
+    from supervisor._process.stdin import TokenLike
+
+__all__ = [
+    "AnyToken",
+    "Children",
+    "Event",
+    "Phase",
+    "Runnable",
+    "RuntimeHost",
+    "Servable",
+    "SupervisedToken",
+    "Task",
+    "TokenLike",
+]
+
+_LAZY = {
+    "AnyToken": "supervisor._autogen.run",
+    "Children": "supervisor._core.settings",
+    "Event": "supervisor._autogen.channel",
+    "Phase": "supervisor._autogen.run",
+    "Runnable": "supervisor._autogen.run",
+    "RuntimeHost": "supervisor._autogen.upstream.workers",
+    "Servable": "supervisor._autogen.upstream.workers",
+    "SupervisedToken": "supervisor._autogen.token",
+    "Task": "supervisor._autogen.run",
+    "TokenLike": "supervisor._process.stdin",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    found = getattr(import_module(_LAZY[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
