@@ -1,8 +1,8 @@
-"""Keeps AutoGen's log records about handlers that we cancelled off the user's terminal.
+"""Keep AutoGen's log records about handlers that we cancelled off the user's terminal.
 
-For each of them the runtime logs an error with a traceback: for a stop that went well. The filter
-runs where the record is made, so it sees whose handler that was: records of other runs, and of
-other errors, pass.
+For each of these handlers the runtime logs an error with a traceback, although the stop went well.
+The filter runs where the record is made, so it sees which run the handler belongs to. Records of
+other runs pass, and so do records of other errors.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from supervisor._signals.interrupt import Interrupted
 _logger = logging.getLogger("autogen_core")
 
 
-class _Hush(logging.Filter):
+class _CancelledHandlers(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        """Drop what a cancelled handler of a stopped run has to say."""
+        """Drop the record of a handler that a stop has cancelled or interrupted."""
         scope = SCOPE.get()
         if scope is None:
             return True
@@ -28,20 +28,20 @@ class _Hush(logging.Filter):
         return not (is_ours and str(record.msg).startswith(HANDLER_ERROR))
 
 
-_hush: Final = _Hush()
-_filters: Final[list[_Hush]] = []  # the same one, once for each run at work
+_filter: Final = _CancelledHandlers()
+_uses: Final[list[_CancelledHandlers]] = []  # the one filter, once for each active run
 
 
-def hold() -> None:
-    """Put the filter on, if this is the first run that needs it: each record passes it once."""
-    _filters.append(_hush)
-    _logger.addFilter(_hush)
+def install() -> None:
+    """Install the filter, unless another run has; each record passes it once."""
+    _uses.append(_filter)
+    _logger.addFilter(_filter)
 
 
-def release() -> None:
-    """Take it off again, if no run needs it any more."""
-    _filters.pop()
-    if not _filters:
-        _logger.removeFilter(_hush)
-    if _filters:  # a run of another thread's loop has come meanwhile
-        _logger.addFilter(_hush)
+def remove() -> None:
+    """Remove the filter, unless another run still needs it."""
+    _uses.pop()
+    if not _uses:
+        _logger.removeFilter(_filter)
+    if _uses:  # a run on another thread's loop has started meanwhile
+        _logger.addFilter(_filter)

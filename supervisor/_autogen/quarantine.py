@@ -1,7 +1,8 @@
-"""Which teams are at work, and which had to be given up.
+"""The teams of this process that are running, and those in quarantine.
 
-Of each team of the process, whichever supervisor it runs under: a run that follows waits for the
-one before it, and a team that something refuses to leave is not run again until it has.
+A team counts once in a process, whichever supervisor it runs under. A new run of a team waits for
+the run before it. A team is in quarantine while a task of it refuses to end, and is not run again
+before that task has ended.
 """
 
 from __future__ import annotations
@@ -11,17 +12,16 @@ from typing import Protocol
 
 from autogen_agentchat.base import Team
 
-from supervisor._autogen.walk import reach
 from supervisor._core.tasks import AnyTask
 from supervisor._reports import stacks
 
 
 class Running(Protocol):
-    """A run, as those see it that follow."""
+    """A run, as the next run of its team sees it."""
 
     @property
     def error(self) -> BaseException | None:
-        """What it has failed with, so far."""
+        """The error that it has failed with, so far."""
         ...
 
     async def until_settled(self) -> None:
@@ -32,52 +32,60 @@ class Running(Protocol):
 # By the id() of a team, or an agent, which the run keeps alive.
 _busy: dict[int, Running] = {}
 _given_up: dict[int, Running] = {}
-_had: dict[Running, list[int]] = {}  # the keys that each run has taken in these
+_keys: dict[Running, list[int]] = {}  # the keys under which each run stands in the two above
 
 
 def follow(team: object, run: Running) -> Running | None:
-    """Take a team for a run.
+    """Claim a team for a run.
 
     Returns:
-        The run that has it still.
+        The run that still has it.
     """
     before, _busy[id(team)] = _busy.get(id(team)), run
-    _had.setdefault(run, []).append(id(team))
+    _keys.setdefault(run, []).append(id(team))
     return before
 
 
-def give_up(team: object, run: Running) -> None:
-    """Refuse a team, and the teams within it, to others."""
-    for thing in (team, *reach(team)):
-        if thing is team or isinstance(thing, Team):
+def give_up(things: Iterable[object], run: Running) -> None:
+    """Put a team, and the teams within it, in quarantine.
+
+    Args:
+        things: The team or the agent that was run, and the components that it holds.
+        run: The run.
+    """
+    for place, thing in enumerate(things):
+        if place == 0 or isinstance(thing, Team):
             _given_up[id(thing)] = run
-            _had.setdefault(run, []).append(id(thing))
+            _keys.setdefault(run, []).append(id(thing))
 
 
-def refuse_given_up(team: object) -> None:
-    """Raise where a team, or anything within it, was given up.
+def refuse_given_up(things: Iterable[object]) -> None:
+    """Raise where a team, or a component that it holds, is in quarantine.
+
+    Args:
+        things: The team, and the components that it holds.
 
     Raises:
-        Quarantined: It was.
+        Quarantined: One of them is.
     """
     if not _given_up:
         return
-    for thing in (team, *reach(team)):
+    for thing in things:
         before = _given_up.get(id(thing))
         if before is not None and before.error is not None:
             raise before.error
 
 
 def free(run: Running) -> None:
-    """Let go of what a run has had."""
-    for key in _had.pop(run, ()):
+    """Release all teams that a run has claimed or put in quarantine."""
+    for key in _keys.pop(run, ()):
         for runs in (_busy, _given_up):
             if runs.get(key) is run:
                 del runs[key]
 
 
 def doing(tasks: Iterable[AnyTask]) -> str:
-    """What these tasks are at: of each the innermost line that is the user's."""
+    """Describe what tasks are doing: for each, the innermost line of the user's code."""
     tasks = list(tasks)
     found = [stack for task in tasks if (stack := stacks.stack(task))]
     return ", ".join(dict.fromkeys(stack[-1] for stack in found) or [t.get_name() for t in tasks])

@@ -34,7 +34,7 @@ from supervisor._autogen.repair import Repair
 from supervisor._autogen.repair_thread import RepairThread
 from supervisor._autogen.run_context import RunContext
 from supervisor._autogen.teardown import Teardown
-from supervisor._autogen.walk import reach
+from supervisor._autogen.walk import walk
 from supervisor._core.errors import Quarantined, SupervisorError, UsageError
 from supervisor._core.events import Rung, StopRequest
 from supervisor._core.readers import Readers, Reading
@@ -297,7 +297,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
             self._settling.leave_helpers()
             return
         self._is_quarantined = True
-        quarantine.give_up(self._team, self)
+        quarantine.give_up(walk(self._team), self)
         doing = quarantine.doing(self._settling.left())
         self._settling.give_up()
         self._error = Quarantined(self.name, self.active_agents(), doing, seconds)
@@ -373,7 +373,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
             self._result = TaskResult(messages=[], stop_reason=self._request.reason)
             return
         try:
-            quarantine.refuse_given_up(self._team)
+            quarantine.refuse_given_up(walk(self._team))
             resume.refuse_handed_off(self._team, self.name, self._options["task"])
             upstream.refuse_replaced()
             self._host.attach(self)
@@ -567,7 +567,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
         if self._natural is not None and not was_stopped:
             end()
             return
-        things = list(reach(self._team))  # as they are now: an agent may have made some meanwhile
+        things = list(walk(self._team))  # as they are now: an agent may have made some meanwhile
         repair.repair(self._stage, things)
         drawn = self._conclusion = Repair(self._stage, self._channel, self._options["task"])
         if drawn.may_wait(things):
@@ -703,7 +703,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
         """
         while self._phase is Phase.STOPPING and not self.is_over:
             await self._notice()
-        quarantine.refuse_given_up(self._team)
+        quarantine.refuse_given_up(walk(self._team))
 
     def conclude(self) -> TaskResult:
         """The result, or the error that the run ended with; only once it is over."""

@@ -14,7 +14,7 @@ from supervisor._autogen.fast_path import FastPath
 from supervisor._autogen.history.journal import Journal
 from supervisor._autogen.token import SupervisedToken
 from supervisor._autogen.upstream import Engine
-from supervisor._autogen.walk import reach
+from supervisor._autogen.walk import walk
 from supervisor._core.tasks import AnyTask, Kind, Scope, tracker
 from supervisor._process.children import ChildProcesses
 from supervisor._reports.log import reporter
@@ -68,10 +68,10 @@ class RunContext:
             UsageError: The loop has an eager task factory.
         """
         tracker(loop).hold(shared_runtimes.owner)
-        log_filter.hold()
+        log_filter.install()
         self.token.bind(loop)
         shared_runtimes.register(self.scope, self.token)
-        for thing in reach(team):
+        for thing in walk(team):
             runtime = upstream.given_runtime(thing)
             if runtime is not None:
                 self.shared.know(runtime)
@@ -82,7 +82,7 @@ class RunContext:
     def close(self, loop: asyncio.AbstractEventLoop) -> None:
         """End `open`."""
         tracker(loop).release()
-        log_filter.release()
+        log_filter.remove()
         shared_runtimes.forget(self.scope, self.token)
         while self._releases:
             self._releases.pop()()

@@ -1,8 +1,10 @@
-"""Finds the teams, agents, memories and executors that a team or an agent holds, at any depth.
+"""Find the teams, agents, memories and executors that a team or an agent holds, at any depth.
 
-By type, through the attributes of AutoGen's components: participants, a wrapped agent, an inner
-team, the agent behind a tool. No attribute is named, so components of the user's are walked as
-well. What is hidden in an object that is no component of AutoGen's is not found.
+They are found by type, through the attributes of AutoGen's components: participants, a wrapped
+agent, an inner team, the agent behind a tool. No attribute is named, so the user's own components
+are walked as well.
+
+Where it falls short: what is hidden in an object that is no component of AutoGen's is not found.
 """
 
 from __future__ import annotations
@@ -21,19 +23,20 @@ _WALKED: Final = (Team, ChatAgent, Workbench, BaseTool)
 _COLLECTIONS: Final = (list, tuple, set, dict)
 
 
-def reach(thing: object) -> Iterator[object]:
-    """The teams, agents, model contexts, workbenches and executors within one, each once.
+def walk(root: object) -> Iterator[object]:
+    """Yield an object, then the components that it holds, each once.
 
-    Itself first.
+    A component is a team, an agent, a model context, a workbench or an executor. Agents come and
+    go while a run is active, so this is a moment's answer.
     """
     seen: set[int] = set()
-    waiting: list[Any] = [thing]
+    waiting: list[Any] = [root]
     while waiting:
         found = waiting.pop(0)
         if id(found) in seen:
             continue
         seen.add(id(found))
-        if _is_yielded(found.__class__):
+        if found is root or _is_yielded(found.__class__):
             yield found
         if _may_hold(found):
             waiting.extend(_held(found))

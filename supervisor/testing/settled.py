@@ -11,7 +11,7 @@ from autogen_core.models import AssistantMessage, LLMMessage, UserMessage
 
 from supervisor._autogen.upstream import messages_of
 from supervisor._autogen.upstream.snapshot import inspect, thread
-from supervisor._autogen.walk import reach
+from supervisor._autogen.walk import walk
 from supervisor.testing.transcript import TranscriptError, check_transcript
 
 
@@ -36,7 +36,7 @@ def assert_settled(thing: object) -> None:
         ```
     """
     left: list[str] = []
-    for found in reach(thing):
+    for found in walk(thing):
         if isinstance(found, BaseGroupChat):
             left += [f"{found.name}: {what}" for what in inspect(found).left()]
         elif isinstance(found, ChatCompletionContext):
@@ -65,7 +65,7 @@ def has_taken(thing: object, message: BaseChatMessage) -> bool:
 
 
 def _remembered(thing: object) -> list[LLMMessage]:
-    contexts = [found for found in reach(thing) if isinstance(found, ChatCompletionContext)]
+    contexts = [found for found in walk(thing) if isinstance(found, ChatCompletionContext)]
     return [message for context in contexts for message in messages_of(context) or []]
 
 

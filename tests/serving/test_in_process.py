@@ -48,7 +48,7 @@ def _assert_put_back(runtime: SingleThreadedAgentRuntime) -> None:
     assert not runtime._background_tasks
     assert runtime.unprocessed_messages_count == 0
     assert asyncio.get_running_loop().get_task_factory() is None
-    assert not log_filter._filters
+    assert not log_filter._uses
 
 
 @pytest.mark.parametrize("is_started", [True, False])

@@ -41,7 +41,7 @@ def _assert_put_back(worker: GrpcWorkerAgentRuntime) -> None:
     assert not worker._running
     assert not worker._background_tasks
     assert asyncio.get_running_loop().get_task_factory() is None
-    assert not log_filter._filters
+    assert not log_filter._uses
 
 
 async def test_it_answers_until_the_stop() -> None:

@@ -30,7 +30,7 @@ from supervisor._autogen.upstream import (
     GroupChatTeamResponse,
     GroupChatTermination,
 )
-from supervisor._autogen.walk import reach
+from supervisor._autogen.walk import walk
 from supervisor._core.tasks import AnyTask
 
 Root = Callable[[AnyTask | None], AnyTask | None]
@@ -162,7 +162,7 @@ class Journal:
         if self.root is None and self.turn is None:
             return None
         for _, turn in self._open_turns():
-            for thing in reach(turn.agent):
+            for thing in walk(turn.agent):
                 if upstream.is_team(thing, key):
                     return turn
         return None

@@ -46,7 +46,7 @@ from supervisor._autogen.history.tool_calls import Call
 from supervisor._autogen.repair_thread import drive_sync
 from supervisor._autogen.results import Remains
 from supervisor._autogen.upstream import ChatItem, Group, ManagerState
-from supervisor._autogen.walk import reach
+from supervisor._autogen.walk import walk
 from supervisor._reports.log import reporter
 
 
@@ -74,7 +74,7 @@ class Turn:
         """What is left of it, where it is kept open."""
         self.code: Code | None = None
         """Code that was begun in the course of it, and has not ended; told at the stop."""
-        things = [] if isinstance(self.agent, Team) else list(reach(self.agent))
+        things = [] if isinstance(self.agent, Team) else list(walk(self.agent))
         self._stand_ins = [] if isinstance(self.agent, Team) else _stand_ins_of(self.agent)
         self._assistants = [thing for thing in things if isinstance(thing, AssistantAgent)]
         self.marks = MemorySavepoint(things)

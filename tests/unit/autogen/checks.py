@@ -51,7 +51,7 @@ def assert_all_put_back() -> None:
     assert not _busy
     assert not _given_up
     assert asyncio.get_running_loop().get_task_factory() is None
-    assert not log_filter._filters
+    assert not log_filter._uses
 
 
 async def assert_goes_on(team: BaseGroupChat, answers: int) -> None:
