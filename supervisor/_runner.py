@@ -83,7 +83,7 @@ def run(
     settings.setdefault("guard", True)
     settings.setdefault("children", "own")
     sup = Supervisor(**settings)
-    sup.offspring.is_ended_later = True
+    sup.cleanup.ends_with_program = True
     if os.getpid() == 1:
         _split(sup)
     try:

@@ -194,9 +194,9 @@ class RunContext:
         terminate = made.terminate
 
         def note_and_terminate() -> None:
-            processes = ChildProcesses([made.pid])
-            processes.look()
-            self._expired = [*(found for found in self._expired if found.look()), processes]
+            children = ChildProcesses([made.pid])
+            children.scan()
+            self._expired = [*(found for found in self._expired if found.scan()), children]
             terminate()
 
         made.terminate = note_and_terminate  # type: ignore[method-assign]

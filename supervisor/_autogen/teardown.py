@@ -58,7 +58,7 @@ class Teardown:
         self._scope = stage.scope
         self._on_settled = on_settled
         self._seconds = seconds
-        self._processes: list[ChildProcesses] = []
+        self._children: list[ChildProcesses] = []
         self._kernels: list[Kernel] = []
         self._struck: set[AnyTask] = set()
         self._hammer: asyncio.TimerHandle | None = None
@@ -92,10 +92,10 @@ class Teardown:
 
         It would wait for whoever holds the pipes, and leave them behind as orphans.
         """
-        if self._processes:
+        if self._children:
             return
-        for processes in self._stage.expired():
-            self._begin_to_end(processes, self._seconds)
+        for children in self._stage.expired():
+            self._begin_to_end(children, self._seconds)
         self._end_processes(self._stage.executions(), self._seconds)
 
     def _interrupt_kernels(self) -> None:
@@ -113,14 +113,14 @@ class Teardown:
 
     def _end_processes(self, pids: list[int], seconds: float) -> None:
         if pids:
-            processes = ChildProcesses(pids)
-            processes.look()  # now, for who is found is not lost when its parent ends
-            self._begin_to_end(processes, seconds)
+            children = ChildProcesses(pids)
+            children.scan()  # now, for who is found is not lost when its parent ends
+            self._begin_to_end(children, seconds)
 
-    def _begin_to_end(self, processes: ChildProcesses, seconds: float) -> None:
+    def _begin_to_end(self, children: ChildProcesses, seconds: float) -> None:
         loop = asyncio.get_running_loop()
-        self._processes.append(processes)
-        processes.begin(seconds, lambda _: self._look_soon(loop))
+        self._children.append(children)
+        children.end_in_background(seconds, lambda _: self._look_soon(loop))
 
     def _look_soon(self, loop: asyncio.AbstractEventLoop) -> None:
         with contextlib.suppress(RuntimeError):  # closed: nobody waits
@@ -164,7 +164,7 @@ class Teardown:
     def leave_helpers(self) -> None:
         """Wait no longer for helpers that refuse to end."""
         self._struck.difference_update(self._scope.alive(Kind.HELPER))
-        self._processes.clear()
+        self._children.clear()
         self._kernels.clear()
         self._look()
 
@@ -191,7 +191,7 @@ class Teardown:
         # Also where the message loop has ended already: its last handler may end after it.
         for engine in reversed(list(self._stage.engines.values())):
             engine.settle_count()
-        endings: list[ChildProcesses | Kernel] = [*self._processes, *self._kernels]
+        endings: list[ChildProcesses | Kernel] = [*self._children, *self._kernels]
         if not self._struck and not any(ending.is_ending for ending in endings):
             self._is_over = True
             self._stop_hammer()

@@ -1,8 +1,8 @@
 """The processes that this one has started since a moment, and theirs: to be ended with it.
 
 What a run started (a code executor's interpreter, a tool server, `subprocess` in a tool) outlives a
-process that ends, as an orphan. `kin` says who they are; here they are looked for, told to end, and
-killed.
+process that ends, as an orphan. `descendants` says which processes those are. This module finds
+them, asks them to end, and kills them.
 
 Nothing is waited for with `waitpid`, as psutil's own `wait` does: that would take the exit status
 from asyncio, or from the `Popen` that waits for it. A pidfd tells the end and leaves the status.
@@ -49,7 +49,7 @@ _PAUSE_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Killed:
+class ProcessInfo:
     """A process that did not end when it was told to."""
 
     pid: int
@@ -84,12 +84,12 @@ class ChildProcesses:
         self._pid = os.getpid()
         self._is_program = is_program
         self._reaped = _reaped()
-        self._kin = self._made(roots, takes_daemons=takes_daemons)
-        self.has_found = False
+        self._descendants = self._made(roots, takes_daemons=takes_daemons)
+        self.has_found_any = False
         """Whether a look has ever found any."""
-        self._seeing = threading.RLock()  # a signal handler may come back to it
-        self._begun = threading.Lock()
-        self._told: frozenset[Ident] = frozenset()
+        self._scan_lock = threading.RLock()  # a signal handler may come back to it
+        self._ending_lock = threading.Lock()
+        self._terminated: frozenset[Ident] = frozenset()
         self._thread: threading.Thread | None = None
         self._is_ending = False
 
@@ -104,69 +104,69 @@ class ChildProcesses:
 
     @property
     def is_ending(self) -> bool:
-        """Whether `begin` was called and is not over."""
+        """Whether `end_in_background` was called and is not over."""
         return self._is_ending
 
     @property
-    def kin(self) -> Descendants:
+    def descendants(self) -> Descendants:
         """What is known of them."""
-        return self._kin
+        return self._descendants
 
-    def may_be(self) -> bool:
+    def may_exist(self) -> bool:
         """Whether there can be any; costs two system calls. There are none in a forked child."""
         if self._pid != os.getpid():
             return False
-        if self._kin.known:
+        if self._descendants.known:
             return True
-        if self._kin.root is None:
+        if self._descendants.root is None:
             return False
         if has_children():
             return True
         return self._is_program and (_reaped() != self._reaped or _reaps_itself())
 
-    def look(self) -> list[Row]:
+    def scan(self) -> list[Row]:
         """Find those there are; one that was found stays known when its parent ends.
 
         Returns:
             Those alive, no zombies. Where the table cannot be read (too many open files), of those
             that were found before: a stop goes its way all the same.
         """
-        return self._look()[1]
+        return self._scan()[1]
 
-    def _look(self) -> tuple[Table, list[Row]]:
-        if not self.may_be():
+    def _scan(self) -> tuple[Table, list[Row]]:
+        if not self.may_exist():
             return Table(0.0), []
         try:
             rows = process_table.read()
-            return rows, self.see(rows)
+            return rows, self.scan_table(rows)
         except Exception:  # noqa: BLE001 - of psutil's too, and of its import
-            return Table(0.0), list(self._kin.known.values())
+            return Table(0.0), list(self._descendants.known.values())
 
-    def see(self, rows: Table) -> list[Row]:
-        """Do what `look` does with a table that was read."""
-        with self._seeing:
-            found = self._kin.look(rows, self.helpers())
-        self.has_found = self.has_found or bool(found)
+    def scan_table(self, rows: Table) -> list[Row]:
+        """Do what `scan` does with a table that was read."""
+        with self._scan_lock:
+            found = self._descendants.update(rows, self.helpers())
+        self.has_found_any = self.has_found_any or bool(found)
         return found
 
     def helpers(self) -> frozenset[int]:
         """The pids of multiprocessing's helpers."""
         return frozenset(_helpers())
 
-    def daemons(self) -> list[Killed]:
+    def daemons(self) -> list[ProcessInfo]:
         """Tell of those that have made daemons of themselves, and are left alone."""
-        if not self._is_program or self._kin.takes_daemons or not self.may_be():
+        if not self._is_program or self._descendants.takes_daemons or not self.may_exist():
             return []
         try:
             rows = process_table.read()
-            found = self._kin.strays(rows, self.helpers())
+            found = self._descendants.strays(rows, self.helpers())
             return [_describe(row) for row in found if _has_our_environment(row)]
         except Exception:  # noqa: BLE001 - as above
             return []
 
-    def known(self, most: int) -> tuple[list[Killed], int]:
+    def describe(self, most: int) -> tuple[list[ProcessInfo], int]:
         """Tell of some of those that were found so far and are alive, and how many they are."""
-        alive = [row for row in list(self._kin.known.values()) if _is_alive(row)]
+        alive = [row for row in list(self._descendants.known.values()) if _is_alive(row)]
         return [_describe(row) for row in itertools.islice(alive, most)], len(alive)
 
     def terminate(self) -> list[Row]:
@@ -175,15 +175,15 @@ class ChildProcesses:
         Returns:
             Those there are, whether told now or before.
         """
-        rows, found = self._look()
-        new = [row for row in found if row.ident not in self._told]
-        self._told |= {row.ident for row in new}  # some take a second one for haste
+        rows, found = self._scan()
+        new = [row for row in found if row.ident not in self._terminated]
+        self._terminated |= {row.ident for row in new}  # some take a second one for haste
         self._send(signal.SIGTERM, new, rows)
         if sys.platform != "win32":
             self._send(signal.SIGCONT, new, rows)
         return found
 
-    def kill(self) -> list[Killed]:
+    def kill(self) -> list[ProcessInfo]:
         """Kill those that are left, and those that have come meanwhile; does not wait.
 
         Returns:
@@ -191,11 +191,11 @@ class ChildProcesses:
         """
         return list(self._kill().values())
 
-    def _kill(self) -> dict[Row, Killed]:
+    def _kill(self) -> dict[Row, ProcessInfo]:
         number = signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL
-        victims: dict[Row, Killed] = {}
+        victims: dict[Row, ProcessInfo] = {}
         for _ in range(2):  # some may be started while we look
-            rows, found = self._look()
+            rows, found = self._scan()
             known = {row.ident for row in victims}
             new = [row for row in found if row.ident not in known]
             # Command lines first: a killed process has none.
@@ -203,7 +203,7 @@ class ChildProcesses:
             self._send(number, new, rows)
         return victims
 
-    def end(self, seconds: float) -> list[Killed]:
+    def end(self, seconds: float) -> list[ProcessInfo]:
         """Tell all to end, and kill after half of the seconds who has not; blocks.
 
         Args:
@@ -223,22 +223,24 @@ class ChildProcesses:
         _wait(list(killed), began + 2 * patience)
         return list(killed.values())
 
-    def finish(self, seconds: float) -> list[Killed]:
-        """Do what `end` does, where `begin` may be at it, or have been, and more may have come."""
-        self._begun.acquire(blocking=False)  # none is to begin from here on
+    def finish_ending(self, seconds: float) -> list[ProcessInfo]:
+        """Do what `end` does, after what `end_in_background` may have begun."""
+        self._ending_lock.acquire(blocking=False)  # none is to begin from here on
         began = time.monotonic()
         if self._thread is not None:
             self._thread.join(min(seconds, 2 * _PATIENCE_SECONDS))
         return self.end(max(0.0, seconds - (time.monotonic() - began)))
 
-    def begin(self, seconds: float, on_over: Callable[[Sequence[Killed]], object]) -> None:
+    def end_in_background(
+        self, seconds: float, on_over: Callable[[Sequence[ProcessInfo]], object]
+    ) -> None:
         """Do what `end` does in a thread of its own; only the first call does anything.
 
         Args:
             seconds: As for `end`.
             on_over: Called in that thread with those who had to be killed.
         """
-        if not self.may_be() or not self._begun.acquire(blocking=False):
+        if not self.may_exist() or not self._ending_lock.acquire(blocking=False):
             return
         self._is_ending = True
         thread = threading.Thread(
@@ -250,8 +252,8 @@ class ChildProcesses:
         except RuntimeError:  # no more threads: who is left is killed at EXIT
             self._is_ending = False
 
-    def _end(self, seconds: float, on_over: Callable[[Sequence[Killed]], object]) -> None:
-        killed: Sequence[Killed] = ()
+    def _end(self, seconds: float, on_over: Callable[[Sequence[ProcessInfo]], object]) -> None:
+        killed: Sequence[ProcessInfo] = ()
         try:
             killed = self.end(seconds)
         finally:
@@ -274,9 +276,9 @@ class ChildProcesses:
                     process_table.send(row, number)
 
     def _may_send_to(self, group: int, rows: Table) -> bool:
-        if group not in self._kin.led or group in (os.getpgrp(), os.getpid()):
+        if group not in self._descendants.led or group in (os.getpgrp(), os.getpid()):
             return False
-        spared = self._kin.spared
+        spared = self._descendants.spared
         return not any(row.group == group and row.ident in spared for row in rows.values())
 
 
@@ -323,7 +325,7 @@ def _is_alive(row: Row) -> bool:
         return True
 
 
-def _describe(row: Row) -> Killed:
+def _describe(row: Row) -> ProcessInfo:
     try:
         words = process_table.command_of(row.pid)
     except OSError:  # too many open files
@@ -331,7 +333,7 @@ def _describe(row: Row) -> Killed:
     command = shlex.join(words)
     if len(command) > _MOST:
         command = command[: _MOST - 1] + "…"
-    return Killed(row.pid, os.path.basename(words[0]) if words else "?", command)  # noqa: PTH119
+    return ProcessInfo(row.pid, os.path.basename(words[0]) if words else "?", command)  # noqa: PTH119
 
 
 # -- waiting ------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from typing import Final
 
 from supervisor._core.settings import Children
 from supervisor._process import final_sweep
-from supervisor._process.children import ChildProcesses, Killed
+from supervisor._process.children import ChildProcesses, ProcessInfo
 from supervisor._process.process_table import has_children
 from supervisor._process.subreaper import Subreaper
 from supervisor._reports.log import reporter
@@ -37,68 +37,68 @@ class ChildCleanup:
     Args:
         children: Which of them a stop by a signal ends.
         on_killed: Told of those that did not end when they were told to; in any thread.
-        on_over: Called when those that `begin` ends have ended; in any thread.
+        on_over: Called when those that `end_in_background` ends have ended; in any thread.
     """
 
     def __init__(
         self,
         children: Children,
-        on_killed: Callable[[Sequence[Killed]], object],
+        on_killed: Callable[[Sequence[ProcessInfo]], object],
         on_over: Callable[[], object],
     ) -> None:
         self._children = children
         self._on_killed = on_killed
         self._on_over = on_over
         self._adoption: Subreaper | None = None
-        self.processes: ChildProcesses | None = None
+        self.children: ChildProcesses | None = None
         """None before `open`, and where the process is not the supervisor's to end."""
-        self.is_ended_later = False
+        self.ends_with_program = False
         """Whether the end of the program ends them, and not that of the block."""
 
     def open(self) -> None:
         """Count those that are started from here on."""
         takes_daemons = self._children == "end"
-        self.processes = ChildProcesses(is_program=self.is_swept, takes_daemons=takes_daemons)
+        self.children = ChildProcesses(is_program=self.sweeps_all, takes_daemons=takes_daemons)
         if takes_daemons:
-            self._adoption = Subreaper(self.processes)
+            self._adoption = Subreaper(self.children)
             self._adoption.begin()
 
     def close(self) -> None:
         """The block is left."""
-        if not self.is_ended_later:
-            self.end_adoption()
+        if not self.ends_with_program:
+            self.stop_adopting()
 
-    def end_adoption(self) -> None:
+    def stop_adopting(self) -> None:
         """Adopt no more orphans."""
         if self._adoption is not None:
             self._adoption.end()
             self._adoption = None
 
     @property
-    def is_swept(self) -> bool:
+    def sweeps_all(self) -> bool:
         """Whether a stop by a signal ends them all, also where it comes to its end in order."""
         return self._children != "leave"
 
     @property
     def is_ending(self) -> bool:
         """Whether they are being ended now."""
-        return self.processes is not None and self.processes.is_ending
+        return self.children is not None and self.children.is_ending
 
-    def note(self) -> None:
+    def scan(self) -> None:
         """Remember who there is; whose parent ends from here on is found all the same."""
-        if self.processes is not None:
-            self.processes.look()
+        if self.children is not None:
+            self.children.scan()
 
-    def begin(self, seconds: float) -> None:
+    def end_in_background(self, seconds: float) -> None:
         """End them in a thread of its own; only the first call does anything.
 
         Args:
             seconds: How long it may take.
         """
-        if self.processes is not None:
-            self.processes.begin(seconds, self._ended)
+        if self.children is not None:
+            self.children.end_in_background(seconds, self._ended)
 
-    def _ended(self, killed: Sequence[Killed]) -> None:
+    def _ended(self, killed: Sequence[ProcessInfo]) -> None:
         if killed:
             self._on_killed(killed)
         self._on_over()
@@ -109,17 +109,17 @@ class ChildCleanup:
         Args:
             deadline: By when, by `time.monotonic()`; None: the ladder has no end.
         """
-        if self.processes is None or not self.is_swept or not self.processes.may_be():
+        if self.children is None or not self.sweeps_all or not self.children.may_exist():
             return
         left = math.inf if deadline is None else max(0.0, deadline - time.monotonic())
         logging.getLogger("asyncio").addFilter(_is_news)
         try:
-            killed = self.processes.finish(left)
+            killed = self.children.finish_ending(left)
         except KeyboardInterrupt:  # the handler that was found: one more Ctrl-C asks for haste
-            killed = self.processes.kill()
+            killed = self.children.kill()
         if killed:
             self._on_killed(killed)
-        daemons = self.processes.daemons()
+        daemons = self.children.daemons()
         if daemons:
             names = [str(daemon) for daemon in daemons]
             line = f"supervisor: daemons left running: {', '.join(names)}"
@@ -127,13 +127,13 @@ class ChildCleanup:
         if killed or daemons:
             reporter.flush(_REPORT_SECONDS)
 
-    def sweep_last(self, deadline: float | None) -> None:
+    def sweep_once_more(self, deadline: float | None) -> None:
         """Sweep where only threads could start more of them; what they would start is not.
 
         Args:
             deadline: As for `sweep`.
         """
-        if self.processes is not None and self.is_swept and self.processes.may_be():
+        if self.children is not None and self.sweeps_all and self.children.may_exist():
             _hold_starts()
             self.sweep(deadline)
 
@@ -142,28 +142,28 @@ class ChildCleanup:
 
         What a host goes on to start behind `run` is left alone.
         """
-        if self.processes is None or not self.is_swept or not self.processes.may_be():
-            self.end_adoption()
+        if self.children is None or not self.sweeps_all or not self.children.may_exist():
+            self.stop_adopting()
             return
-        self.processes.look()
-        self.processes.kin.settle()
+        self.children.scan()
+        self.children.descendants.settle()
 
-        def sweep_last() -> None:
-            atexit.unregister(sweep_last)
+        def sweep_once_more() -> None:
+            atexit.unregister(sweep_once_more)
             try:
                 _run_earlier_handlers(is_last=_count_handlers() == count)
             finally:
-                self.sweep_last(deadline)
-                self.end_adoption()
+                self.sweep_once_more(deadline)
+                self.stop_adopting()
 
-        atexit.register(sweep_last)
+        atexit.register(sweep_once_more)
         count = _count_handlers()
 
-    def kill(self) -> list[Killed]:
+    def kill(self) -> list[ProcessInfo]:
         """Kill all, and wait for none: the process is being ended by force."""
-        return self.processes.kill() if self.processes is not None else []
+        return self.children.kill() if self.children is not None else []
 
-    def look_last(self, status: int, *, becomes: bool) -> None:
+    def final_sweep(self, status: int, *, can_exec: bool) -> None:
         """Kill who is there in the process's last moment, and end it with this status.
 
         A thread may start another one until the process is gone; so where there were any, it
@@ -172,15 +172,15 @@ class ChildCleanup:
 
         Args:
             status: The exit status, or minus the signal to die by.
-            becomes: Whether a fresh interpreter can be had here.
+            can_exec: Whether a fresh interpreter can be had here.
         """
-        processes = self.processes
-        if processes is None or not (processes.has_found or has_children()):
+        children = self.children
+        if children is None or not (children.has_found_any or has_children()):
             return
-        if becomes:
+        if can_exec:
             with contextlib.suppress(OSError):
-                final_sweep.become(status, processes.kin, processes.helpers())
-        processes.kill()
+                final_sweep.become(status, children.descendants, children.helpers())
+        children.kill()
 
 
 def _hold_starts() -> None:

@@ -71,7 +71,7 @@ class Descendants:
         self.began = began
         self.takes_daemons = takes_daemons
 
-    def look(self, table: Table, helpers: Collection[int] = ()) -> list[Row]:
+    def update(self, table: Table, helpers: Collection[int] = ()) -> list[Row]:
         """Find those there are.
 
         Args:
@@ -93,7 +93,7 @@ class Descendants:
             self._add(self._below(roots, children, helpers))
             self._lead(table)
             self._add(row for row in table.values() if self._is_member(row, table, helpers))
-        self._forget(table)
+        self._drop_ended(table)
         return [row for row in self.present(table) if not row.is_ended]
 
     def strays(self, table: Table, helpers: Collection[int] = ()) -> list[Row]:
@@ -129,7 +129,7 @@ class Descendants:
         if new:
             self.known = {**self.known, **new}
 
-    def _forget(self, table: Table) -> None:
+    def _drop_ended(self, table: Table) -> None:
         """Forget who has ended; a group or session is known until it is empty."""
         self.known = {it: row for it, row in self.known.items() if not _has_ended(it, table)}
         self.spared = frozenset(it for it in self.spared if not _has_ended(it, table))

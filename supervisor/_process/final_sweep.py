@@ -39,12 +39,12 @@ def can_become() -> bool:
     return sys.platform != "win32" and bool(sys.executable) and os.path.isdir(_ROOT)  # noqa: PTH112
 
 
-def become(status: int, kin: Descendants, helpers: Collection[int]) -> None:
+def become(status: int, descendants: Descendants, helpers: Collection[int]) -> None:
     """Become the process that looks for the last time; returns only where that is not possible.
 
     Args:
         status: The exit status to end with, or minus the signal to die by.
-        kin: Who is known by now.
+        descendants: Who is known by now.
         helpers: The pids of multiprocessing's helpers, which end by themselves.
 
     Raises:
@@ -52,7 +52,7 @@ def become(status: int, kin: Descendants, helpers: Collection[int]) -> None:
     """
     if not can_become() or sys.platform == "win32":
         return
-    words = [str(status), _written(helpers_of(helpers)), *kin_as_words(kin)]
+    words = [str(status), _written(helpers_of(helpers)), *descendants_to_args(descendants)]
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # it must not be ended by one
     os.execv(sys.executable, [sys.executable, "-I", "-S", "-c", _START, _ROOT, *words])  # noqa: S606
 
@@ -63,28 +63,36 @@ def helpers_of(pids: Iterable[int]) -> list[Ident]:
     return [row.ident for row in rows if row is not None]
 
 
-def kin_as_words(kin: Descendants) -> list[str]:
+def descendants_to_args(descendants: Descendants) -> list[str]:
     """What is known, for a command line."""
-    began = "" if kin.began is None or not kin.was_alone else repr(kin.began)
-    takes = "daemons" if kin.takes_daemons else ""
-    return [_written(kin.known), _written(kin.led.items()), _written(kin.spared), began, takes]
+    began = (
+        "" if descendants.began is None or not descendants.was_alone else repr(descendants.began)
+    )
+    takes = "daemons" if descendants.takes_daemons else ""
+    return [
+        _written(descendants.known),
+        _written(descendants.led.items()),
+        _written(descendants.spared),
+        began,
+        takes,
+    ]
 
 
-def kin_from_words(root: int | None, words: Sequence[str]) -> Descendants:
-    """The same as `kin_as_words` had it, as far as there still is anybody."""
+def descendants_from_args(root: int | None, words: Sequence[str]) -> Descendants:
+    """The same as `descendants_to_args` had it, as far as there still is anybody."""
     known, led, spared, began, takes = words
     idents = set(_read(known))
     rows = (process_table.row_of(pid) for pid, _ in idents)
     found = [row for row in rows if row is not None and row.ident in idents]
-    kin = Descendants(
+    descendants = Descendants(
         root,
         spared=_read(spared),
         known=found,
         began=float(began) if began else None,
         takes_daemons=bool(takes),
     )
-    kin.led = dict(_read(led))
-    return kin
+    descendants.led = dict(_read(led))
+    return descendants
 
 
 def _written(idents: Iterable[Ident]) -> str:
@@ -103,9 +111,9 @@ def main() -> NoReturn:
     """Kill who is left, and end."""
     status, helpers, *words = sys.argv[2:]
     try:
-        kin = kin_from_words(os.getpid(), words)
+        descendants = descendants_from_args(os.getpid(), words)
         spared = set(_read(helpers))
-        found = kill_tree.stop_all(kin, lambda row: row.ident in spared)
+        found = kill_tree.stop_all(descendants, lambda row: row.ident in spared)
         kill_tree.kill(found)
         kill_tree.wait(found)
     finally:

@@ -1,4 +1,4 @@
-"""Stops and kills all of a kin at once, with what a fresh interpreter without imports has.
+"""Stops and kills all of a descendants at once, with what a fresh interpreter without imports has.
 
 For what must look quickly and leave nobody: the guard, and the last look of a process.
 """
@@ -24,11 +24,11 @@ _ROUNDS: Final = 20  # a fork bomb of others must not delay the end
 _WAIT_SECONDS: Final = 0.5  # for those that were killed to be gone
 
 
-def stop_all(kin: Descendants, is_spared: Callable[[Row], bool]) -> list[Row]:
+def stop_all(descendants: Descendants, is_spared: Callable[[Row], bool]) -> list[Row]:
     """Stop them, until there are no new ones: one that is stopped starts no other one.
 
     Args:
-        kin: Who is known.
+        descendants: Who is known.
         is_spared: Says of one whether it is left alone.
 
     Returns:
@@ -37,7 +37,7 @@ def stop_all(kin: Descendants, is_spared: Callable[[Row], bool]) -> list[Row]:
     seen: dict[Ident, bool] = {}
     stopped: list[Row] = []
     for _ in range(_ROUNDS):
-        new = [row for row in kin.look(process_table.read()) if row.ident not in seen]
+        new = [row for row in descendants.update(process_table.read()) if row.ident not in seen]
         if not new:
             break
         for row in new:

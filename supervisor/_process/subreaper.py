@@ -27,13 +27,13 @@ class Subreaper:
     """Looks after the orphans, from `begin` to `end`.
 
     Args:
-        processes: Who is known; each look of ours adds to it.
+        children: Who is known; each look of ours adds to it.
     """
 
-    def __init__(self, processes: ChildProcesses) -> None:
-        self._processes = processes
+    def __init__(self, children: ChildProcesses) -> None:
+        self._children = children
         self._elsewhere: set[tuple[int, float]] = set()
-        self._over = threading.Event()
+        self._ended = threading.Event()
         self._is_ours = False
 
     def begin(self) -> None:
@@ -48,24 +48,24 @@ class Subreaper:
 
     def end(self) -> None:
         """Be none any more; whoever was adopted stays."""
-        self._over.set()
+        self._ended.set()
         if self._is_ours:
             init.adopt_orphans(on=False)
 
     def _look_after(self) -> None:
-        while not self._over.wait(_SECONDS):
+        while not self._ended.wait(_SECONDS):
             with contextlib.suppress(OSError):  # too many open files: the next time
-                self.look()
+                self.reap()
 
-    def look(self) -> None:
+    def reap(self) -> None:
         """See who is whose, and wait for orphans that have ended."""
         if not process_table.has_children() or sys.platform == "win32":
             return
         rows = process_table.read()
-        self._processes.see(rows)
+        self._children.scan_table(rows)
         us = os.getpid()
         self._elsewhere = {row.ident for row in rows.values() if row.ident in self._elsewhere} | {
-            row.ident for row in self._processes.kin.present(rows) if row.parent != us
+            row.ident for row in self._children.descendants.present(rows) if row.parent != us
         }
         for row in rows.values():
             if row.parent == us and row.is_ended and row.ident in self._elsewhere:

@@ -27,9 +27,9 @@ a debugger looks at.
 
 What it does at the deadline: it has the process's C code write the stacks to stderr, which needs
 no interpreter (under `run`, which registers that); says there why; kills the process, and whoever
-belongs to it, as `kin` has it: noted at each step of the stop, for parents end meanwhile. Spared
-are those that were there before the guard, and multiprocessing's resource tracker. A descendant is
-stopped first, so that it starts no other one, and is told by a pidfd, so that nobody else is hit.
+belongs to it, as `descendants` has it: noted at each step of the stop, for parents end meanwhile.
+Spared are those that were there before the guard, and multiprocessing's resource tracker. A
+descendant is stopped first, so that it starts no other one, and is told by a pidfd, so that nobody else is hit.
 
 Not chosen: to fork it. A fork keeps every page that we change from then on, so it grows as we do,
 and with threads there is none to be had. A fresh interpreter has a few megabytes and 10 ms.
@@ -358,12 +358,12 @@ class Estimate:
 class _Watch:
     """The guard at work."""
 
-    def __init__(self, pid: int, kin: Descendants, *, has_stderr: bool) -> None:
+    def __init__(self, pid: int, descendants: Descendants, *, has_stderr: bool) -> None:
         self._pid = pid
         self._has_stderr = has_stderr
         self._pidfd = _pidfd(pid)
-        self._kin = kin
-        self._began = kin.began
+        self._descendants = descendants
+        self._began = descendants.began
         self._process = socket.socket(fileno=_ORDERS)
         self._bell = socket.socket(fileno=_BELL)
         self._estimate = Estimate()
@@ -414,10 +414,10 @@ class _Watch:
 
     def _note(self, orders: GuardState) -> None:
         """Remember at each step of a stop who there is; their parents may end."""
-        self._kin.began = self._began if orders.is_program else None
+        self._descendants.began = self._began if orders.is_program else None
         if orders.rung > 0:
             try:
-                self._kin.look(process_table.read())
+                self._descendants.update(process_table.read())
             except OSError:  # there are too many files open in all
                 return
 
@@ -443,7 +443,7 @@ class _Watch:
         if _catches(self._pid, STACKS):
             self._send(STACKS)
             time.sleep(_STACKS_SECONDS)
-        victims = kill_tree.stop_all(self._kin, _is_spared)
+        victims = kill_tree.stop_all(self._descendants, _is_spared)
         kill_tree.kill(victims)  # before it: who waits for its end is to find none of them
         also = f" and {len(victims)} that it had started" if victims else ""
         # Last: in a file that it does not append to, what it writes next would be over this.
@@ -452,7 +452,7 @@ class _Watch:
             _say_on_its_stderr(self._pid, why)
         self._send(signal.SIGKILL)
         # What it has started meanwhile is in its group or session, where it leads one.
-        kill_tree.kill(kill_tree.stop_all(self._kin, _is_spared))
+        kill_tree.kill(kill_tree.stop_all(self._descendants, _is_spared))
 
     def _why(self) -> str:
         unread = self._estimate.unread.signals
@@ -523,10 +523,10 @@ def _is_spared(row: Row) -> bool:
     return row.pid == os.getpid() or kill_tree.is_tracker(row)
 
 
-def _kin_of(pid: int) -> Descendants:
+def _descendants_of(pid: int) -> Descendants:
     """A process, as it is now: who descends from it already is to be spared."""
     now = process_table.now()
-    found = Descendants(pid).look(process_table.read())
+    found = Descendants(pid).update(process_table.read())
     spared = [
         row.ident for row in found if row.pid != os.getpid() and not kill_tree.is_tracker(row)
     ]
@@ -536,10 +536,12 @@ def _kin_of(pid: int) -> Descendants:
 def main() -> None:
     """Guard the process that the last word of the command line names."""
     pid = int(sys.argv[-1])
-    kin = _kin_of(pid)  # while the process waits for us: what it starts from here on is not spared
+    descendants = _descendants_of(
+        pid
+    )  # while the process waits for us: what it starts from here on is not spared
     if os.fork() != 0:
         os._exit(0)  # the one in between: whoever waits for it has no child left
     os.setsid()
     os.chdir("/")
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-    _Watch(pid, kin, has_stderr="stderr" in sys.argv).until_over()
+    _Watch(pid, descendants, has_stderr="stderr" in sys.argv).until_over()

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from supervisor._process import threads
-from supervisor._process.children import ChildProcesses, Killed
+from supervisor._process.children import ChildProcesses, ProcessInfo
 from supervisor._reports import stacks
 from supervisor._reports.log import reporter
 from supervisor._reports.stacks import Finding, Findings, TaskInfo
@@ -25,7 +25,7 @@ _TRIES: Final = 3  # what is looked at may change meanwhile, in another thread
 def gather(
     infos: Callable[[], Iterable[TaskInfo]],
     loop: asyncio.AbstractEventLoop | None,
-    processes: ChildProcesses | None = None,
+    children: ChildProcesses | None = None,
     *,
     whole: bool = False,
 ) -> Findings:
@@ -34,13 +34,13 @@ def gather(
     Args:
         infos: Gives the tasks that are known of.
         loop: Whose tasks and threads to look at.
-        processes: Those that were started.
+        children: Those that were started.
         whole: Whether to look at the loop's other tasks, and all threads, as well.
     """
     found = _tried(lambda: stacks.tasks(itertools.chain(infos(), _others(loop, whole=whole))))
     told = _stacks(found)
-    if processes is not None:
-        found += _tried(lambda: _known(processes))
+    if children is not None:
+        found += _tried(lambda: _known(children))
     others = stacks.all_threads() if whole else ()
     return found + _tried(lambda: stacks.threads(threads.calls(loop), others, told))
 
@@ -63,7 +63,7 @@ def blocker(
     return found + _tried(lambda: stacks.threads({}, others, _stacks(found)))
 
 
-def killed(victims: Iterable[Killed]) -> Findings:
+def killed(victims: Iterable[ProcessInfo]) -> Findings:
     """Tell of processes that did not end when they were told to."""
     found = [Finding(kind="process", name=str(victim), what="killed") for victim in victims]
     return Findings(found[: stacks.MOST], len(found))
@@ -98,8 +98,8 @@ def _others(loop: asyncio.AbstractEventLoop | None, *, whole: bool) -> Iterator[
         yield from (TaskInfo(task=task) for task in asyncio.all_tasks(loop))
 
 
-def _known(processes: ChildProcesses) -> Findings:
-    alive, count = processes.known(stacks.MOST)
+def _known(children: ChildProcesses) -> Findings:
+    alive, count = children.describe(stacks.MOST)
     shown = [Finding(kind="process", name=str(process)) for process in alive]
     return Findings(shown, count)
 

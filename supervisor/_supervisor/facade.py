@@ -42,7 +42,7 @@ from supervisor._core.shield import shielded
 from supervisor._core.stoppable import Stoppable
 from supervisor._core.tasks import SCOPE, SPAWNED, AnyTask, cancel, refuse_eager
 from supervisor._process import threads
-from supervisor._process.children import Killed
+from supervisor._process.children import ProcessInfo
 from supervisor._process.cleanup import ChildCleanup
 from supervisor._process.exit import (
     REPORT_SECONDS,
@@ -181,7 +181,7 @@ class Supervisor:
         self._callbacks: list[Callable[[StopRequest], object]] = []
         self._changed: asyncio.Event | None = None
         self._pause = GcPause()
-        self.offspring = ChildCleanup(
+        self.cleanup = ChildCleanup(
             parse_children(children), self._tell_of_killed, self._notice_soon
         )
         self._unwind = contextlib.ExitStack()
@@ -372,7 +372,7 @@ class Supervisor:
         Returns:
             The report, for a person; nothing is written anywhere.
         """
-        found = at_work.gather(self._suspects, self._loop, self.offspring.processes, whole=True)
+        found = at_work.gather(self._suspects, self._loop, self.cleanup.children, whole=True)
         return "\n".join([repr(self), *map(repr, list(self._runs)), str(found)])
 
     async def wait_stop(self) -> StopRequest:
@@ -446,8 +446,8 @@ class Supervisor:
             _say_guest()
         threads.adopt(loop)
         if self._may_exit():
-            self.offspring.open()
-            unwind.callback(self.offspring.close)
+            self.cleanup.open()
+            unwind.callback(self.cleanup.close)
         if self._token is not None:
             self._token.bind(loop)
         self._tell_ready(unwind)
@@ -522,7 +522,7 @@ class Supervisor:
             self.stop(_describe(error))
         try:
             await self._until_idle(body)
-            if self._must_sweep() and not self.offspring.is_ended_later:
+            if self._must_sweep() and not self.cleanup.ends_with_program:
                 self._begin_to_end_offspring()
                 await self._until_idle(body)
         finally:
@@ -623,16 +623,16 @@ class Supervisor:
             budgets,
             self._signals,
             self._escalation.climb.counted,
-            is_program=self.offspring.is_swept,
+            is_program=self.cleanup.sweeps_all,
         )
 
     def end_with_interpreter(self) -> None:
         """Have the ladder, if there was a stop, hold for the interpreter's end too."""
         self._hold_deadline()
         if self._must_sweep():
-            self.offspring.sweep_at_exit(self._deadline())
+            self.cleanup.sweep_at_exit(self._deadline())
         else:
-            self.offspring.end_adoption()
+            self.cleanup.stop_adopting()
 
     def _deadline(self) -> float | None:
         """When the process is to be gone, by `time.monotonic()`; None for never."""
@@ -661,17 +661,17 @@ class Supervisor:
 
     def end_by_signal(self, number: int) -> NoReturn:
         """End the process by this signal, and what it has started."""
-        if not self.offspring.is_swept:
+        if not self.cleanup.sweeps_all:
             end_by_signal(number)
-        sweep = functools.partial(self.offspring.sweep_last, self._deadline())
-        end_by_signal(number, self.offspring.note, sweep, self._look_last)
+        sweep = functools.partial(self.cleanup.sweep_once_more, self._deadline())
+        end_by_signal(number, self.cleanup.scan, sweep, self._look_last)
 
     def _abandon_offspring(self) -> None:
         """The interpreter is at its end, and waits maybe for who waits for one of them."""
-        self.offspring.sweep(self._deadline())
+        self.cleanup.sweep(self._deadline())
 
     def _look_last(self, status: int) -> None:
-        self.offspring.look_last(status, becomes=registry.has_guard)
+        self.cleanup.final_sweep(status, can_exec=registry.has_guard)
 
     def clock(self) -> Callable[[int, float], float | None]:
         """A ladder of this one's making, for another process that hears the same signals.
@@ -708,16 +708,16 @@ class Supervisor:
     def _begin_to_end_offspring(self) -> None:
         deadline = self._escalation.climb.deadline
         left = math.inf if deadline is None else max(0.0, deadline - registry.now())
-        self.offspring.begin(left)
+        self.cleanup.end_in_background(left)
 
     def _must_sweep(self) -> bool:
         """Whether no process that was started here is to be left."""
-        return self.offspring.is_swept and self._is_stopped_by_signal()
+        return self.cleanup.sweeps_all and self._is_stopped_by_signal()
 
     def _is_stopped_by_signal(self) -> bool:
         return self._escalation.request is not None and self._escalation.request.signal is not None
 
-    def _tell_of_killed(self, killed: Sequence[Killed]) -> None:
+    def _tell_of_killed(self, killed: Sequence[ProcessInfo]) -> None:
         """In any thread."""
         event, found = "killed child processes", at_work.killed(killed)
         line = f"supervisor: {event} that did not end when they were told to:"
@@ -820,7 +820,7 @@ class Supervisor:
             self._parent._count(runs)
 
     def _is_working(self) -> bool:
-        if self.offspring.is_ending:
+        if self.cleanup.is_ending:
             return True
         runs = any(not run.is_over for run in self._runs)
         if runs or self._spawned or any(c._is_working() for c in self._children):
@@ -901,8 +901,8 @@ class Supervisor:
     def before(self, step: Step) -> None:
         """Remember what processes there are."""
         # A tool that is cancelled ends its child; the child's own would be found no more.
-        if self.offspring.is_swept or (step.rung is Rung.CANCEL and self._exits):
-            self.offspring.note()
+        if self.cleanup.sweeps_all or (step.rung is Rung.CANCEL and self._exits):
+            self.cleanup.scan()
 
     def _may_exit(self) -> bool:
         # A guest in another thread, or inside another supervisor's block, ends nothing.
@@ -1038,7 +1038,7 @@ class Supervisor:
             yield from (TaskInfo(task=reader) for reader in run.readers)
 
     def _report_left(self, event: str, level: int = logging.WARNING) -> None:
-        found = at_work.gather(self._suspects, self._loop, self.offspring.processes)
+        found = at_work.gather(self._suspects, self._loop, self.cleanup.children)
         if any(finding.kind != "thread" for finding in found.shown):
             line = f"supervisor: {event}, {self._age():.1f} s after it was asked for:"
             self._tell(event, found, line, level, is_loud=self._exits and self._may_exit())
@@ -1087,7 +1087,7 @@ class Supervisor:
     def _last_words(self, line: str) -> None:
         """In a thread of its own, which is not waited for long."""
         reporter.write(f"{line}\n")
-        victims = at_work.killed(self.offspring.kill())
+        victims = at_work.killed(self.cleanup.kill())
         found = victims + at_work.gather(self._suspects, self._loop, whole=True)
         line = "supervisor: still at work at the end:"
         self._tell("forced end", found, line, logging.ERROR, is_loud=True, status=FORCED)

@@ -165,10 +165,10 @@ def tell(what):
 atexit.register(tell, "over")
 import asyncio, threading
 from supervisor import Ladder, Supervisor, run
-from supervisor._signals.registry import process
-add, leave = process.add, process.leave
-process.add = lambda member: (add(member), tell("added"))[0]
-process.leave = lambda member: (tell("leaving"), leave(member))[1]
+from supervisor._signals.registry import registry
+add, leave = registry.add, registry.leave
+registry.add = lambda member: (add(member), tell("added"))[0]
+registry.leave = lambda member: (tell("leaving"), leave(member))[1]
 ladder = Ladder(drain=0.8, cancel=0.5, abandon=0.5)
 async def main(sup):
     threading.Thread(target=time.sleep, args=(0.1,)).start()

@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from supervisor._process import process_table
-from supervisor._process.children import ChildProcesses, Killed
+from supervisor._process.children import ChildProcesses, ProcessInfo
 from supervisor._process.process_table import Row, has_children
 from tests.process.namespaces import UNSHARE
 from tests.process.test_exec import NEEDS_NAMESPACE
@@ -77,10 +77,10 @@ def start() -> Iterator[Start]:
 
 def test_a_child_that_obeys_is_told_and_not_killed(start: Start) -> None:
     """It dies by SIGTERM, at once, and who started it gets its status."""
-    processes = ChildProcesses()
+    children = ChildProcesses()
     child = start(OBEYS)
     began = time.monotonic()
-    assert processes.end(30) == []
+    assert children.end(30) == []
     assert time.monotonic() - began < SLACK
     assert _is_zombie(child.pid)
     assert child.wait() == -signal.SIGTERM
@@ -88,69 +88,69 @@ def test_a_child_that_obeys_is_told_and_not_killed(start: Start) -> None:
 
 def test_a_child_that_refuses_is_killed_and_named(start: Start) -> None:
     """After half of the seconds; by pid, name and command line."""
-    processes = ChildProcesses()
+    children = ChildProcesses()
     child = start(REFUSES)
     began = time.monotonic()
-    assert processes.end(SECONDS) == [Killed(child.pid, "sleep", "sleep 301")]
+    assert children.end(SECONDS) == [ProcessInfo(child.pid, "sleep", "sleep 301")]
     assert SECONDS / 2 <= time.monotonic() - began < SECONDS + SLACK
     assert child.wait() == -signal.SIGKILL
 
 
 def test_a_stopped_child_goes_on_to_its_end(start: Start) -> None:
     """SIGTERM waits for SIGCONT, which is sent behind it."""
-    processes = ChildProcesses()
+    children = ChildProcesses()
     child = start(OBEYS)
     os.kill(child.pid, signal.SIGSTOP)
     os.waitid(os.P_PID, child.pid, os.WSTOPPED)
-    assert processes.end(30) == []
+    assert children.end(30) == []
     assert child.wait() == -signal.SIGTERM
 
 
 def test_a_tree_of_fifty_of_which_half_refuse_is_ended_in_time(start: Start) -> None:
     """In a session of its own and in ours; zombies are counted, and are their parents' to reap."""
-    processes = ChildProcesses()
+    children = ChildProcesses()
     each = f"({REFUSES}) & ({OBEYS}) &"
     half = f"{each * 12} trap '' TERM; echo ready; read never"
     shells = [start(half, lines=25, own_session=own) for own in (True, False)]
-    assert len(processes.look()) == 50
+    assert len(children.scan()) == 50
     began = time.monotonic()
-    killed = processes.end(SECONDS)
+    killed = children.end(SECONDS)
     assert time.monotonic() - began < SECONDS + SLACK
     assert len(killed) == 26
-    assert processes.look() == []
+    assert children.scan() == []
     assert [_is_zombie(shell.pid) for shell in shells] == [True, True]
     assert [shell.wait() for shell in shells] == [-signal.SIGKILL] * 2
 
 
 def test_one_that_appears_meanwhile_is_killed_too(start: Start) -> None:
     """A child answers SIGTERM by starting another process, and goes on."""
-    processes = ChildProcesses()
+    children = ChildProcesses()
     child = start("trap 'sleep 302 & echo more' TERM; echo ready; while :; do sleep 0.05; done")
-    killed = processes.end(SECONDS)
+    killed = children.end(SECONDS)
     assert {found.command for found in killed} >= {"sleep 302"}
     assert child.wait() == -signal.SIGKILL
-    assert processes.look() == []
+    assert children.scan() == []
 
 
 def test_a_grandchild_that_holds_the_pipes_lets_go(start: Start) -> None:
     """Whoever reads a child's output gets its end, though the child had ended before."""
-    processes = ChildProcesses()
+    children = ChildProcesses()
     child = start(f"({REFUSES}) & read never", lines=1)
-    processes.look()
+    children.scan()
     child.kill()
     child.wait()
-    assert [found.name for found in processes.end(SECONDS)] == ["sleep"]
+    assert [found.name for found in children.end(SECONDS)] == ["sleep"]
     assert child.stdout is not None
     assert child.stdout.read() == ""
 
 
 def test_kill_does_not_wait(start: Start) -> None:
     """For the end of the process, where no time is left."""
-    processes = ChildProcesses()
+    children = ChildProcesses()
     child = start(REFUSES)
-    assert [found.pid for found in processes.kill()] == [child.pid]
+    assert [found.pid for found in children.kill()] == [child.pid]
     assert child.wait() == -signal.SIGKILL
-    assert processes.kill() == []
+    assert children.kill() == []
 
 
 def test_it_works_without_pidfds(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,10 +160,10 @@ def test_it_works_without_pidfds(start: Start, monkeypatch: pytest.MonkeyPatch) 
         raise OSError(errno.ENOSYS, "no pidfds")
 
     monkeypatch.setattr(os, "pidfd_open", refuse)
-    processes = ChildProcesses()
-    children = [start(OBEYS), start(REFUSES)]
-    assert [found.pid for found in processes.end(SECONDS)] == [children[1].pid]
-    assert [child.wait() for child in children] == [-signal.SIGTERM, -signal.SIGKILL]
+    children = ChildProcesses()
+    started = [start(OBEYS), start(REFUSES)]
+    assert [found.pid for found in children.end(SECONDS)] == [started[1].pid]
+    assert [child.wait() for child in started] == [-signal.SIGTERM, -signal.SIGKILL]
 
 
 # -- who is found -------------------------------------------------------------------------------
@@ -172,12 +172,12 @@ def test_it_works_without_pidfds(start: Start, monkeypatch: pytest.MonkeyPatch) 
 def test_what_was_there_before_is_left_alone_with_all_that_it_starts(start: Start) -> None:
     """A pool, or a database, of the host's."""
     before = start("echo ready; while read word; do sleep 303 < /dev/null & echo ready $!; done")
-    processes = ChildProcesses()
+    children = ChildProcesses()
     assert before.stdin is not None
     assert before.stdout is not None
     print("more", file=before.stdin, flush=True)
     started = psutil.Process(int(before.stdout.readline().split()[1]))
-    assert processes.end(SECONDS) == []
+    assert children.end(SECONDS) == []
     assert before.poll() is None
     assert started.is_running()
 
@@ -186,52 +186,52 @@ def test_only_these_children_and_theirs(start: Start) -> None:
     """For a guest, to whom the others do not belong."""
     script = f"({REFUSES}) & read never"
     chosen, other = start(script), start(script)
-    processes = ChildProcesses({chosen.pid})
-    assert len(processes.look()) == 2
+    children = ChildProcesses({chosen.pid})
+    assert len(children.scan()) == 2
     chosen.kill()
     chosen.wait()
-    assert [found.name for found in processes.end(SECONDS)] == ["sleep"]
+    assert [found.name for found in children.end(SECONDS)] == ["sleep"]
     assert other.poll() is None
 
 
 def test_a_group_is_ended_though_its_leader_has_ended(start: Start) -> None:
     """What a shell of its own session has left behind is nobody's child, but of its group."""
-    processes = ChildProcesses()
+    children = ChildProcesses()
     leader = start(f"({OBEYS}) & echo ready", lines=2, own_session=True)
     os.waitid(os.P_PID, leader.pid, os.WEXITED | os.WNOWAIT)
-    (left,) = processes.look()
+    (left,) = children.scan()
     assert left.parent != os.getpid()
     leader.wait()
-    assert [row.ident for row in processes.terminate()] == [left.ident]
-    assert processes.end(SECONDS) == []
-    assert processes.look() == []
+    assert [row.ident for row in children.terminate()] == [left.ident]
+    assert children.end(SECONDS) == []
+    assert children.scan() == []
 
 
 def test_each_is_told_once(start: Start) -> None:
     """A program that takes a second SIGTERM for haste must not get two."""
-    processes = ChildProcesses()
+    children = ChildProcesses()
     script = "trap 'echo ready' TERM; echo ready; while :; do sleep 0.01; done"
-    children = [start(script), start(script, own_session=True)]
-    processes.terminate()
-    for child in children:
+    started = [start(script), start(script, own_session=True)]
+    children.terminate()
+    for child in started:
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
-    processes.kill()
-    assert [child.stdout.read() for child in children if child.stdout] == ["", ""]
+    children.kill()
+    assert [child.stdout.read() for child in started if child.stdout] == ["", ""]
 
 
 def test_a_pid_that_is_anothers_by_now_gets_no_signal(start: Start) -> None:
     """The process that was known by it has ended; the kernel has given it away again."""
-    processes = ChildProcesses()
+    children = ChildProcesses()
     gone = start(OBEYS)
-    processes.look()
+    children.scan()
     gone.kill()
     gone.wait()
     time.sleep(0.02)  # a start time counts in hundredths of a second
     other = _with_pid(gone.pid)
     try:
-        processes.kin.spared |= {_row(other.pid).ident}
-        assert processes.end(SECONDS) == []
+        children.descendants.spared |= {_row(other.pid).ident}
+        assert children.end(SECONDS) == []
         assert other.poll() is None
     finally:
         other.kill()
@@ -242,15 +242,15 @@ def test_a_table_that_cannot_be_read_is_no_error() -> None:
     """With too many files open nobody new is found; the ladder, which asks, is not broken off."""
     assert _program("""
         import resource
-        processes = ChildProcesses()
-        children = [subprocess.Popen(["sleep", "300"])]
-        found = [process.pid for process in processes.look()] == [children[0].pid]
-        children.append(subprocess.Popen(["sleep", "300"]))
+        children = ChildProcesses()
+        started = [subprocess.Popen(["sleep", "300"])]
+        found = [process.pid for process in children.scan()] == [started[0].pid]
+        started.append(subprocess.Popen(["sleep", "300"]))
         resource.setrlimit(resource.RLIMIT_NOFILE, (3, 64))
-        again = [process.pid for process in processes.look()] == [children[0].pid]
-        named = [killed.pid for killed in processes.kill()] == [children[0].pid]
+        again = [process.pid for process in children.scan()] == [started[0].pid]
+        named = [killed.pid for killed in children.kill()] == [started[0].pid]
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-        for child in children: child.kill()
+        for child in started: child.kill()
         tell([found, again, named])
     """) == [[True, True, True]]
 
@@ -263,11 +263,11 @@ def test_the_proc_of_another_namespace_is_not_believed() -> None:
     from supervisor._process.descendants import Descendants
     from supervisor._process.children import ChildProcesses
     from supervisor._process.process_table import read
-    processes = ChildProcesses()
+    children = ChildProcesses()
     child = subprocess.Popen(["sleep", "300"])
-    found = [process.pid for process in processes.look()]
+    found = [process.pid for process in children.scan()]
     child.kill(), child.wait()
-    print(json.dumps([found, Descendants(2).look(read())]))
+    print(json.dumps([found, Descendants(2).update(read())]))
     """
     theirs = 'sh -c "sleep 300 & sleep 300 & wait" & sleep 0.5'  # pid 2, outside
     inner = 'unshare --pid --fork sh -c \'"$0" -P -c "$1" & wait $!\' "$0" "$1"'  # inside
@@ -296,12 +296,12 @@ def test_orphans_are_found_where_the_kernel_waits_for_children() -> None:
     script = "sleep 300 > /dev/null & echo $!"
     assert _program(f"""
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-        processes = ChildProcesses(is_program=True)
+        children = ChildProcesses(is_program=True)
         shell = subprocess.Popen(["sh", "-c", {script!r}], stdout=subprocess.PIPE)
         pid = int(shell.stdout.read())
         shell.wait()
-        assert [row.pid for row in processes.look()] == [pid]
-        tell([one.pid for one in processes.kill()] == [pid])
+        assert [row.pid for row in children.scan()] == [pid]
+        tell([one.pid for one in children.kill()] == [pid])
     """) == [True]
 
 
@@ -309,11 +309,11 @@ def test_orphans_are_found_where_the_kernel_waits_for_children() -> None:
 def test_psutil_is_not_loaded() -> None:
     """It would take longer than to read the table, in a program that is being stopped."""
     assert _program("""
-        processes = ChildProcesses()
-        assert processes.end(1) == [] and processes.look() == [] and processes.kill() == []
+        children = ChildProcesses()
+        assert children.end(1) == [] and children.scan() == [] and children.kill() == []
         child = subprocess.Popen(["sleep", "300"])
-        assert [row.pid for row in processes.look()] == [child.pid]
-        assert processes.end(1) == []
+        assert [row.pid for row in children.scan()] == [child.pid]
+        assert children.end(1) == []
         tell("psutil" in sys.modules)
         child.wait()
     """) == [False]
@@ -322,12 +322,12 @@ def test_psutil_is_not_loaded() -> None:
 def test_a_forked_child_ends_none_of_its_parents() -> None:
     """It inherits what was known, and the `atexit` handlers."""
     assert _program("""
-        processes = ChildProcesses(is_program=True)
+        children = ChildProcesses(is_program=True)
         child = subprocess.Popen(["sleep", "300"])
-        processes.look()
+        children.scan()
         pid = os.fork()
         if pid == 0:
-            os._exit(len(processes.look()) + len(processes.kill()) + len(processes.end(1)))
+            os._exit(len(children.scan()) + len(children.kill()) + len(children.end(1)))
         tell(os.waitpid(pid, 0)[1])
         tell(child.poll())
         child.kill(), child.wait()
@@ -338,13 +338,13 @@ def test_the_table_is_not_read_where_there_never_was_a_child() -> None:
     """A program without any does not pay for it."""
     assert _program("""
         from supervisor._process import process_table as table
-        processes = ChildProcesses(is_program=True)
+        children = ChildProcesses(is_program=True)
         asked = []
         table.read = lambda: asked.append("the table") or {}
-        assert processes.end(1) == [] and processes.look() == [] and processes.kill() == []
+        assert children.end(1) == [] and children.scan() == [] and children.kill() == []
         tell(asked)
         subprocess.run(["true"])
-        processes.look()
+        children.scan()
         tell(asked)
     """) == [[], ["the table"]]
 
@@ -357,14 +357,14 @@ def test_multiprocessings_helpers_are_left_and_its_children_ended(method: str) -
         from multiprocessing.shared_memory import SharedMemory
 
         if __name__ == "__main__":
-            processes = ChildProcesses()
+            children = ChildProcesses()
             context = multiprocessing.get_context({method!r})
             ready = context.Event()
             child = context.Process(target=tests.unit.process.test_children.refuse, args=(ready,))
             child.start()
             memory = SharedMemory(create=True, size=8)
             ready.wait()
-            killed = processes.end({SECONDS})
+            killed = children.end({SECONDS})
             tell([found.pid for found in killed] == [child.pid])
             child.join()
             tell(child.exitcode)
@@ -390,7 +390,7 @@ def test_a_daemon_is_found_only_by_a_subreaper(is_subreaper: bool) -> None:
         import ctypes
         if {is_subreaper}:
             ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
-        processes = ChildProcesses()
+        children = ChildProcesses()
         script = "setsid sh -c 'echo $$; exec sleep 304' & read never"
         pipe = subprocess.PIPE
         shell = subprocess.Popen(["sh", "-c", script], stdout=pipe, stdin=pipe)
@@ -399,7 +399,7 @@ def test_a_daemon_is_found_only_by_a_subreaper(is_subreaper: bool) -> None:
         daemon = psutil.Process(pid)
         while daemon.ppid() == shell.pid:
             time.sleep(0.01)
-        tell(pid in [row.pid for row in processes.look()])
+        tell(pid in [row.pid for row in children.scan()])
         daemon.kill()
     """)
     assert told == [is_subreaper]
@@ -410,37 +410,37 @@ def test_a_daemon_is_found_only_by_a_subreaper(is_subreaper: bool) -> None:
 
 def test_begin_ends_them_in_a_thread_of_its_own_and_once(start: Start) -> None:
     """The loop and the watchdog may both ask."""
-    processes = ChildProcesses()
-    children = [start(OBEYS), start(REFUSES)]
+    children = ChildProcesses()
+    started = [start(OBEYS), start(REFUSES)]
     over = threading.Event()
-    heard: list[Sequence[Killed]] = []
+    heard: list[Sequence[ProcessInfo]] = []
 
-    def hear(killed: Sequence[Killed]) -> None:
+    def hear(killed: Sequence[ProcessInfo]) -> None:
         heard.append(killed)
         over.set()
 
-    is_ending = [processes.is_ending]
+    is_ending = [children.is_ending]
     for _ in range(3):
-        processes.begin(SECONDS, hear)
-        is_ending.append(processes.is_ending)
+        children.end_in_background(SECONDS, hear)
+        is_ending.append(children.is_ending)
     assert is_ending == [False, True, True, True]
     assert over.wait(SECONDS + SLACK)
-    assert [found.pid for killed in heard for found in killed] == [children[1].pid]
-    assert [child.wait() for child in children] == [-signal.SIGTERM, -signal.SIGKILL]
+    assert [found.pid for killed in heard for found in killed] == [started[1].pid]
+    assert [child.wait() for child in started] == [-signal.SIGTERM, -signal.SIGKILL]
 
 
 def test_a_killed_process_says_who_it_was() -> None:
     """The command line where there is one, cut short."""
-    assert str(Killed(7, "sleep", "sleep 300")) == "7 sleep 300"
-    assert str(Killed(7, "sleep", "")) == "7 sleep"
+    assert str(ProcessInfo(7, "sleep", "sleep 300")) == "7 sleep 300"
+    assert str(ProcessInfo(7, "sleep", "")) == "7 sleep"
 
 
 def test_a_long_command_line_is_cut(start: Start) -> None:
     """A report is to be read."""
-    processes = ChildProcesses()
+    children = ChildProcesses()
     shell = start(f"trap '' TERM; echo ready; exec sleep 300 {'0 ' * 500}")
     _until_it_is(shell.pid, "sleep")
-    (killed,) = processes.kill()
+    (killed,) = children.kill()
     assert len(killed.command) == 100
     assert killed.command.startswith("sleep 300 0 0")
     assert killed.command.endswith("…")

@@ -14,7 +14,7 @@ import pytest
 
 from supervisor._process import process_table
 from supervisor._process.descendants import Descendants
-from supervisor._process.final_sweep import kin_as_words, kin_from_words
+from supervisor._process.final_sweep import descendants_from_args, descendants_to_args
 
 pytestmark = [
     pytest.mark.process,
@@ -89,9 +89,9 @@ def test_what_is_known_survives_the_way() -> None:
     """In the words of a command line."""
     row = process_table.row_of(os.getpid())
     assert row is not None
-    kin = Descendants(1, spared=[(5, 7.0)], known=[row], began=3.0, takes_daemons=True)
-    kin.was_alone, kin.led = True, {6: 8.0}
-    found = kin_from_words(1, kin_as_words(kin))
+    descendants = Descendants(1, spared=[(5, 7.0)], known=[row], began=3.0, takes_daemons=True)
+    descendants.was_alone, descendants.led = True, {6: 8.0}
+    found = descendants_from_args(1, descendants_to_args(descendants))
     assert list(found.known) == [row.ident]
     assert found.spared == {(5, 7.0)}
     assert found.led == {6: 8.0}

@@ -24,12 +24,12 @@ def test_an_orphan_that_has_ended_is_waited_for() -> None:
     assert _program("""
         shell = subprocess.Popen(["sh", "-c", "sleep 300 & echo $!; read never"], **PIPES)
         pid = int(shell.stdout.readline())
-        adoption.look()
+        subreaper.reap()
         shell.kill(), shell.wait()
         until(lambda: psutil.Process(pid).ppid() == os.getpid())
         os.kill(pid, signal.SIGKILL)
         until(lambda: psutil.Process(pid).status() == "zombie")
-        adoption.look()
+        subreaper.reap()
         tell(psutil.pid_exists(pid))
     """) == [False]
 
@@ -39,7 +39,7 @@ def test_a_child_of_the_users_keeps_its_status() -> None:
     assert _program("""
         child = subprocess.Popen(["sh", "-c", "exit 7"])
         until(lambda: psutil.Process(child.pid).status() == "zombie")
-        adoption.look(), adoption.look()
+        subreaper.reap(), subreaper.reap()
         tell(child.wait())
     """) == [7]
 
@@ -51,7 +51,7 @@ def test_a_daemon_is_found() -> None:
         script += "os.fork() and os._exit(0); print(os.getpid(), flush=True);"
         script += "os.close(1); time.sleep(300)"
         pid = int(subprocess.check_output([sys.executable, "-c", script]))
-        tell([row.pid for row in processes.look()] == [pid])
+        tell([row.pid for row in children.scan()] == [pid])
         os.kill(pid, signal.SIGKILL)
     """) == [True]
 
@@ -62,10 +62,10 @@ def test_what_an_earlier_child_starts_is_left_when_it_is_adopted() -> None:
         """
         print("go", file=before.stdin, flush=True)
         pid = int(before.stdout.readline())
-        adoption.look()
+        subreaper.reap()
         before.kill(), before.wait()
         until(lambda: psutil.Process(pid).ppid() == os.getpid())
-        tell(processes.look())
+        tell(children.scan())
         os.kill(pid, signal.SIGKILL)
         """,
         first="""
@@ -80,17 +80,17 @@ def test_it_is_taken_back() -> None:
     assert _program("""
         from supervisor._process import init as parent
         tell(parent.adopts_orphans())
-        adoption.end()
+        subreaper.end()
         tell(parent.adopts_orphans())
         parent.adopt_orphans()
-        again = Subreaper(processes)
+        again = Subreaper(children)
         again.begin(), again.end()
         tell(parent.adopts_orphans())
     """) == [True, False, True]
 
 
 def _program(script: str, first: str = "") -> list[object]:
-    """Run a script with an adoption that has begun; returns what it tells."""
+    """Run a script with an subreaper that has begun; returns what it tells."""
     head = f"""
 import json, os, signal, subprocess, sys, time
 import psutil
@@ -102,9 +102,9 @@ def until(fact):
     end = time.monotonic() + 10
     while not fact(): assert time.monotonic() < end
 {first}
-processes = ChildProcesses(takes_daemons=True)
-adoption = Subreaper(processes)
-adoption.begin()
+children = ChildProcesses(takes_daemons=True)
+subreaper = Subreaper(children)
+subreaper.begin()
 """
     done = subprocess.run(
         [sys.executable, "-c", head + textwrap.dedent(script)],
