@@ -6,18 +6,21 @@ an agent that loses a message, or does something twice, fails it.
 
 from __future__ import annotations
 
-from supervisor.testing.model import ScriptedModel, answers_so_far, calls
-from supervisor.testing.scenario import Scenario, Way
-from supervisor.testing.settled import assert_settled
-from supervisor.testing.steps import Steps
-from supervisor.testing.sweeps import Swept, count_steps, stop_twice, sweep
-from supervisor.testing.tools import ToolLog
-from supervisor.testing.transcript import TranscriptError, check_transcript
+from supervisor.testing._model import Replies, Said, ScriptedModel, answers_so_far, calls
+from supervisor.testing._scenario import Scenario, Stop, Way
+from supervisor.testing._settled import assert_settled
+from supervisor.testing._steps import Steps
+from supervisor.testing._sweeps import Swept, count_steps, stop_twice, sweep
+from supervisor.testing._tools import ToolLog
+from supervisor.testing._transcript import TranscriptError, check_transcript
 
 __all__ = [
+    "Replies",
+    "Said",
     "Scenario",
     "ScriptedModel",
     "Steps",
+    "Stop",
     "Swept",
     "ToolLog",
     "TranscriptError",

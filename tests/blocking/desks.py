@@ -24,7 +24,7 @@ from autogen_ext.tools.mcp import (  # pyright: ignore[reportMissingTypeStubs]
 )
 
 from supervisor.testing import ScriptedModel, calls
-from supervisor.testing.complaints import Complaints
+from supervisor.testing._complaints import Complaints
 from tests.blocking.told import Told, listening
 
 ROOT: Final = Path(__file__).parents[2]

@@ -19,7 +19,7 @@ from autogen_ext.code_executors.local import LocalCommandLineCodeExecutor
 
 from supervisor._autogen.code_execution import INTERRUPTED
 from supervisor.testing import ScriptedModel
-from supervisor.testing.complaints import Complaints
+from supervisor.testing._complaints import Complaints
 from tests.blocking.stops import run_again, stop, words
 from tests.blocking.told import Told, listening
 

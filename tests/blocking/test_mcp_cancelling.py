@@ -31,7 +31,7 @@ from mcp.shared.message import SessionMessage
 from supervisor import Supervisor
 from supervisor._autogen import mcp_requests
 from supervisor.testing import ScriptedModel, Steps, assert_settled, calls
-from supervisor.testing.complaints import Complaints
+from supervisor.testing._complaints import Complaints
 from tests.blocking.desks import Desk, Transport, desk_in
 from tests.blocking.stops import REASON, run_again, stop, words
 

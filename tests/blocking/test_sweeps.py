@@ -29,8 +29,7 @@ from autogen_core.models import (
 from autogen_core.tools import BaseStreamTool, StaticStreamWorkbench
 from pydantic import BaseModel
 
-from supervisor.testing import Scenario, ScriptedModel, ToolLog, calls, sweep
-from supervisor.testing.model import Said
+from supervisor.testing import Said, Scenario, ScriptedModel, ToolLog, calls, sweep
 
 # A few of the stops; or all of them, each step in each way.
 some_and_all = pytest.mark.parametrize(

@@ -13,8 +13,7 @@ from autogen_core import CancellationToken
 from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
 from autogen_core.tools import FunctionTool
 
-from supervisor.testing import ScriptedModel, calls
-from supervisor.testing.model import Said
+from supervisor.testing import Said, ScriptedModel, calls
 from tests.blocking.stops import run_again, stop, words
 
 by_stop_and_cancel = pytest.mark.parametrize("way", ["sup.stop", "task.cancel"])

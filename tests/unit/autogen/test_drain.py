@@ -32,7 +32,7 @@ from supervisor import Ladder, Rung, Supervisor
 from supervisor._signals.registry import Registry
 from supervisor._signals.wakeup import WakeupFd
 from supervisor.testing import ScriptedModel, answers_so_far, assert_settled, calls
-from supervisor.testing.settled import said
+from supervisor.testing._settled import said
 from tests.agents import Agent, Failing
 from tests.unit.autogen.checks import assert_all_put_back, contents
 from tests.unit.autogen.stops import (

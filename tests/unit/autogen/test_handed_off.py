@@ -15,9 +15,8 @@ from autogen_core.models import LLMMessage
 
 from supervisor import Supervisor, UsageError
 from supervisor._core.errors import HandedOff
-from supervisor.testing import ScriptedModel, answers_so_far, calls
-from supervisor.testing.agreement import Agreement
-from supervisor.testing.model import Said
+from supervisor.testing import Said, ScriptedModel, answers_so_far, calls
+from supervisor.testing._agreement import Agreement
 
 
 def swarm() -> Swarm:

@@ -16,7 +16,7 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 from supervisor import Quarantined, Run, Supervisor
 from supervisor._autogen.run import Phase
 from supervisor.testing import assert_settled
-from supervisor.testing.settled import said
+from supervisor.testing._settled import said
 from tests.agents import Agent, Stubborn
 from tests.unit.autogen.checks import SHORT, assert_all_put_back, contents
 from tests.unit.autogen.stops import REASON, Moment, go_on, speaker

@@ -26,7 +26,7 @@ from supervisor import Quarantined, Run, Rung, Stopped, Supervisor
 from supervisor._autogen.results import Remains, agreed, answered
 from supervisor._autogen.run import Phase
 from supervisor.testing import ScriptedModel, Steps
-from supervisor.testing.agreement import Agreement
+from supervisor.testing._agreement import Agreement
 from tests.agents import Agent, Deaf, Failing, Gate, Stubborn, calls, scripted, team
 from tests.unit.autogen.checks import SHORT, contents
 from tests.unit.testing import teams

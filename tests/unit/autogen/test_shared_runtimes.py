@@ -26,7 +26,7 @@ from supervisor import Rung, Supervisor
 from supervisor._autogen import shared_runtimes
 from supervisor._autogen.upstream.snapshot import thread
 from supervisor.testing import ScriptedModel, Steps, answers_so_far, assert_settled, calls
-from supervisor.testing.settled import said
+from supervisor.testing._settled import said
 from tests.agents import Deaf, Failing
 from tests.unit.autogen.checks import assert_all_put_back, contents
 from tests.unit.autogen.stops import REASON, Moment, go_on, speaker, stop_at, stopped

@@ -40,8 +40,7 @@ from autogen_core import AgentRuntime, CancellationToken, SingleThreadedAgentRun
 from autogen_core.model_context import UnboundedChatCompletionContext
 from autogen_core.models import FunctionExecutionResultMessage, LLMMessage, UserMessage
 
-from supervisor.testing import Scenario, ScriptedModel, ToolLog, answers_so_far, calls
-from supervisor.testing.model import Said
+from supervisor.testing import Said, Scenario, ScriptedModel, ToolLog, answers_so_far, calls
 
 
 def agent(

@@ -10,7 +10,7 @@ from autogen_agentchat.base import TaskResult
 from autogen_agentchat.messages import ToolCallExecutionEvent
 
 from supervisor.testing import ToolLog
-from supervisor.testing.agreement import Agreement
+from supervisor.testing._agreement import Agreement
 from tests.unit.testing.teams import pair, round_robin, seeker
 
 Change = Callable[[list[Any]], list[Any]]

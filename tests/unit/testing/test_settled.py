@@ -15,8 +15,8 @@ from autogen_core import SingleThreadedAgentRuntime
 from autogen_core.models import AssistantMessage, UserMessage
 
 from supervisor.testing import assert_settled, calls
-from supervisor.testing.settled import has_taken, said
-from supervisor.testing.tools import ToolLog
+from supervisor.testing._settled import has_taken, said
+from supervisor.testing._tools import ToolLog
 from tests.unit.testing.teams import _LoggedTeam, agent, asking, nested, pair, society
 
 

@@ -12,7 +12,7 @@ from autogen_agentchat.agents import AssistantAgent
 from supervisor import Supervisor, UsageError
 from supervisor._core.tasks import tracker
 from supervisor.testing import ScriptedModel, Steps
-from supervisor.testing.steps import _Counted
+from supervisor.testing._steps import _Counted
 from tests.unit.testing.teams import agent, pair
 
 

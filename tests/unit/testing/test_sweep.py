@@ -16,10 +16,10 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 from autogen_core import CancellationToken
 
 from supervisor.testing import Scenario, ToolLog, Way, count_steps, stop_twice, sweep
-from supervisor.testing.complaints import Complaints
+from supervisor.testing._complaints import Complaints
 from tests.unit.testing.teams import Keeper, agent, pair, round_robin
 
-CHECKS = "supervisor.testing.checks"
+CHECKS = "supervisor.testing._checks"
 
 
 @pytest.fixture(autouse=True)
@@ -216,7 +216,7 @@ async def test_a_sample_is_drawn_by_its_seed(monkeypatch: pytest.MonkeyPatch) ->
         made.append(stops)
         return 0
 
-    monkeypatch.setattr("supervisor.testing.sweeps._stop", note)
+    monkeypatch.setattr("supervisor.testing._sweeps._stop", note)
     monkeypatch.setenv("STEPS_SEED", "11")
     first = await sweep(scenario(nothing), sample=5, pairs=3)
     second = await sweep(scenario(nothing), sample=5, pairs=3, seed=11)

@@ -12,7 +12,7 @@ import dataclasses
 import pytest
 
 from supervisor.testing import Scenario, Way, count_steps, sweep
-from supervisor.testing.sweeps import WAYS
+from supervisor.testing._sweeps import WAYS
 from tests.unit.testing.teams import scenarios
 
 SCENARIOS = scenarios()

@@ -26,7 +26,7 @@ from autogen_core.models import (
 
 from supervisor._autogen.history.memory import MemorySavepoint, close_calls, holds_results
 from supervisor.testing import ScriptedModel, ToolLog, answers_so_far, calls, check_transcript
-from supervisor.testing.settled import said
+from supervisor.testing._settled import said
 from tests.unit.autogen.checks import contents
 from tests.unit.autogen.stops import Moment, at_each_step, go_on, requests, speaker, stopped
 from tests.unit.testing.teams import Keeper, round_robin, seeker, swarm

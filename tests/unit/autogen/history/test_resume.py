@@ -28,7 +28,7 @@ from supervisor import Rung
 from supervisor._autogen.history.resume import ResumingTeam, behind
 from supervisor._autogen.upstream.snapshot import thread
 from supervisor.testing import ScriptedModel, answers_so_far, assert_settled, calls
-from supervisor.testing.settled import said
+from supervisor.testing._settled import said
 from tests.agents import Agent
 from tests.unit.autogen.checks import contents
 from tests.unit.autogen.stops import (

@@ -27,7 +27,7 @@ from autogen_core.models import UserMessage
 from supervisor import Rung, Supervisor
 from supervisor._reports.log import reporter
 from supervisor.testing import assert_settled
-from supervisor.testing.settled import has_taken, said
+from supervisor.testing._settled import has_taken, said
 from tests.agents import Agent, Failing
 from tests.unit.autogen.checks import contents
 from tests.unit.autogen.stops import (

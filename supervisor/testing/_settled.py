@@ -12,7 +12,7 @@ from autogen_core.models import AssistantMessage, LLMMessage, UserMessage
 from supervisor._autogen.upstream import messages_of
 from supervisor._autogen.upstream.snapshot import inspect, thread
 from supervisor._autogen.walk import walk
-from supervisor.testing.transcript import TranscriptError, check_transcript
+from supervisor.testing._transcript import TranscriptError, check_transcript
 
 
 def assert_settled(thing: object) -> None:

@@ -11,20 +11,16 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final
 
-from autogen_agentchat.base import ChatAgent, TaskResult, Team
+from autogen_agentchat.base import TaskResult
 from autogen_agentchat.messages import TextMessage
 from autogen_core import CancellationToken
 
-from supervisor._autogen.run import Run
-from supervisor._core.events import Rung
-from supervisor._core.settings import Ladder
-from supervisor._supervisor.facade import Supervisor
-from supervisor.testing.agreement import Agreement
-from supervisor.testing.settled import said
-from supervisor.testing.steps import Steps
-from supervisor.testing.tools import ToolLog
-
-Runnable = Team | ChatAgent
+from supervisor import Ladder, Run, Rung, Supervisor
+from supervisor.testing._agreement import Agreement
+from supervisor.testing._settled import said
+from supervisor.testing._steps import Steps
+from supervisor.testing._tools import ToolLog
+from supervisor.types import Runnable
 
 REASON: Final = "Stopped by the sweep"
 """Why the supervisor was told to stop."""

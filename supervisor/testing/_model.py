@@ -28,7 +28,7 @@ from autogen_core.models import (
 from autogen_core.tools import Tool, ToolSchema
 from pydantic import BaseModel
 
-from supervisor.testing.transcript import check_transcript
+from supervisor.testing._transcript import check_transcript
 
 T = TypeVar("T")
 

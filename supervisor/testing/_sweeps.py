@@ -15,10 +15,10 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from supervisor.testing.checks import Whole, check_following, check_stopped
-from supervisor.testing.complaints import Complaints
-from supervisor.testing.scenario import Attempt, Scenario, Stop, Way
-from supervisor.testing.settled import assert_settled, said
+from supervisor.testing._checks import Whole, check_following, check_stopped
+from supervisor.testing._complaints import Complaints
+from supervisor.testing._scenario import Attempt, Scenario, Stop, Way
+from supervisor.testing._settled import assert_settled, said
 
 WAYS: Final = (Way.CANCEL, Way.DRAIN, Way.TASK, Way.TOKEN, Way.BREAK)
 """The ways that a sweep takes unless told otherwise."""

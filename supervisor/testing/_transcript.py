@@ -35,6 +35,9 @@ class TranscriptError(AssertionError):
         return type(self), (self.rule, self.place)
 
 
+TranscriptError.__module__ = "supervisor.testing"  # a traceback names what users import
+
+
 def check_transcript(
     messages: Sequence[LLMMessage], *, user_first: bool = True, unique: bool = False
 ) -> None:

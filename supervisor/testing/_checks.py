@@ -11,10 +11,11 @@ from autogen_agentchat.base import TaskResult, Team
 from autogen_agentchat.messages import TextMessage
 from autogen_core import CancellationToken
 
-from supervisor._supervisor.facade import Supervisor
-from supervisor.testing.agreement import Agreement
-from supervisor.testing.scenario import SECONDS, Attempt, Runnable, Scenario, Stop, Way
-from supervisor.testing.settled import assert_settled, has_taken, said
+from supervisor import Supervisor
+from supervisor.testing._agreement import Agreement
+from supervisor.testing._scenario import SECONDS, Attempt, Scenario, Stop, Way
+from supervisor.testing._settled import assert_settled, has_taken, said
+from supervisor.types import Runnable
 
 Line = tuple[str, str]
 
