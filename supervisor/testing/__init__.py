@@ -1,4 +1,4 @@
-"""For the tests of those who write agents: a strict model, stops at chosen steps, and checks.
+"""For the tests of those who write agents: a strict model, a scripted agent, stops, and checks.
 
 `sweep` stops a team at each step of its run, in each way, and checks what the supervisor promises;
 an agent that loses a message, or does something twice, fails it.
@@ -6,6 +6,7 @@ an agent that loses a message, or does something twice, fails it.
 
 from __future__ import annotations
 
+from supervisor.testing._agent import Answer, ScriptedAgent, Turn
 from supervisor.testing._model import Replies, Said, ScriptedModel, answers_so_far, calls
 from supervisor.testing._scenario import Scenario, Stop, Way
 from supervisor.testing._settled import assert_settled
@@ -15,15 +16,18 @@ from supervisor.testing._tools import ToolLog
 from supervisor.testing._transcript import TranscriptError, check_transcript
 
 __all__ = [
+    "Answer",
     "Replies",
     "Said",
     "Scenario",
+    "ScriptedAgent",
     "ScriptedModel",
     "Steps",
     "Stop",
     "Swept",
     "ToolLog",
     "TranscriptError",
+    "Turn",
     "Way",
     "answers_so_far",
     "assert_settled",

@@ -69,10 +69,31 @@ def answers_so_far(messages: Sequence[LLMMessage]) -> int:
     return sum(isinstance(message, AssistantMessage) for message in messages)
 
 
+def digest(*texts: str) -> str:
+    """Return eight letters that differ where the texts do."""
+    return hashlib.blake2b("\n".join(texts).encode(), digest_size=4).hexdigest()
+
+
 def fingerprint(messages: Sequence[LLMMessage]) -> str:
-    """Eight letters that differ where transcripts do."""
-    text = "\n".join(message.model_dump_json() for message in messages)
-    return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+    """Return eight letters that differ where transcripts do."""
+    return digest(*(message.model_dump_json() for message in messages))
+
+
+def answer_of(script: Sequence[T], number: int) -> T:
+    """Return the answer at this place in a script.
+
+    Raises:
+        IndexError: The script has ended.
+        TypeError: The script is a text.
+    """
+    if isinstance(script, str):
+        raise TypeError(f"a script is a list of answers; write [{script!r}]")
+    if number >= len(script):
+        raise IndexError(
+            f"the script has {len(script)} answers, and one more is asked for; "
+            "add it, or give a function of the transcript"
+        )
+    return script[number]
 
 
 class ScriptedModel(ChatCompletionClient):
@@ -87,6 +108,7 @@ class ScriptedModel(ChatCompletionClient):
             may stand among the answers too. None answers with a fingerprint of the transcript: two
             runs say the same exactly if their agents were given the same.
         pause: How many steps of the loop an answer takes, and each further word.
+        seconds: How long an answer takes besides, and each further word.
         on_cancel: What it does when cancelled. "heed" is as a good client does; "raise" turns
             the cancellation into a `RuntimeError`; "swallow" answers all the same.
         user_first: As for `check_transcript`.
@@ -104,12 +126,14 @@ class ScriptedModel(ChatCompletionClient):
         script: Sequence[Said | Replies] | Replies | None = None,
         *,
         pause: int = 1,
+        seconds: float = 0.0,
         on_cancel: Literal["heed", "raise", "swallow"] = "heed",
         user_first: bool = True,
         unique: bool = False,
     ) -> None:
         self._script = script
         self._pause = pause
+        self._seconds = seconds
         self._on_cancel = on_cancel
         self._rules = {"user_first": user_first, "unique": unique}
         self.requests: list[list[LLMMessage]] = []
@@ -176,9 +200,9 @@ class ScriptedModel(ChatCompletionClient):
             raise
 
     async def _rest(self) -> None:
-        for _ in range(self._pause):
+        for seconds in [0.0] * self._pause + [self._seconds] * (self._seconds > 0):
             try:
-                await asyncio.sleep(0)
+                await asyncio.sleep(seconds)
             except asyncio.CancelledError:
                 if self._on_cancel != "swallow":
                     raise
@@ -198,13 +222,7 @@ class ScriptedModel(ChatCompletionClient):
             return f"answer {answers_so_far(messages)} to {fingerprint(messages)}"
         if callable(self._script):
             return self._script
-        number = answers_so_far(messages)
-        if number >= len(self._script):
-            raise IndexError(
-                f"the script has {len(self._script)} answers, and one more is asked for; "
-                "add it, or give a function of the transcript"
-            )
-        return self._script[number]
+        return answer_of(self._script, answers_so_far(messages))
 
     async def close(self) -> None:
         """Do nothing: nothing is open."""
