@@ -1,48 +1,26 @@
-"""Agents, model clients and teams for tests: each misbehaves in one way, and needs no network."""
+"""Agents, models and teams for tests: each misbehaves in one way, and needs no network."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from typing import Any
 
-from autogen_agentchat.agents import AssistantAgent, BaseChatAgent
-from autogen_agentchat.base import ChatAgent, Response, Team
+from autogen_agentchat.agents import AssistantAgent
+from autogen_agentchat.base import ChatAgent, Team
 from autogen_agentchat.conditions import MaxMessageTermination
-from autogen_agentchat.messages import (
-    BaseAgentEvent,
-    BaseChatMessage,
-    ModelClientStreamingChunkEvent,
-    TextMessage,
-)
+from autogen_agentchat.messages import BaseChatMessage, TextMessage
 from autogen_agentchat.teams import RoundRobinGroupChat
-from autogen_core import CancellationToken, FunctionCall
-from autogen_core.models import (
-    ChatCompletionClient,
-    CreateResult,
-    LLMMessage,
-    ModelFamily,
-    ModelInfo,
-    RequestUsage,
-)
-from autogen_core.tools import Tool, ToolSchema
-from autogen_ext.models.replay import ReplayChatCompletionClient
-from pydantic import BaseModel
+from autogen_core import CancellationToken
+from autogen_core.models import LLMMessage
+
+from supervisor.testing import Said, ScriptedAgent, ScriptedModel
 
 FOREVER = 3600.0
 
-_MODEL_INFO = ModelInfo(
-    vision=False,
-    function_calling=True,
-    json_output=False,
-    family=ModelFamily.UNKNOWN,
-    structured_output=False,
-)
-_USAGE = RequestUsage(prompt_tokens=0, completion_tokens=0)
 
-
-class Agent(BaseChatAgent):
+class Agent(ScriptedAgent):
     """Answers "done"; the others say what they do before they answer.
 
     Args:
@@ -51,46 +29,25 @@ class Agent(BaseChatAgent):
     """
 
     def __init__(self, name: str = "agent", chunks: int = 0) -> None:
-        super().__init__(name, type(self).__name__)
+        super().__init__(name, self._turn)
         self.chunks = chunks
-        self.is_working = asyncio.Event()
-        """Set once a turn of it is under way (again and again)."""
         self.turns = 0
 
-    @property
-    def produced_message_types(self) -> Sequence[type[BaseChatMessage]]:
-        """Text only."""
-        return (TextMessage,)
-
-    async def on_messages(
-        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
-    ) -> Response:
-        """Take a turn, without its stream."""
-        async for item in self.on_messages_stream(messages, cancellation_token):
-            if isinstance(item, Response):
-                return item
-        raise AssertionError("no response")
-
-    async def on_messages_stream(
-        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
-    ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
-        """Take a turn: the chunks, `work`, then an answer."""
-        self.is_working.set()
+    async def _turn(
+        self, _heard: Sequence[BaseChatMessage], token: CancellationToken
+    ) -> AsyncGenerator[str | BaseChatMessage, None]:
         for number in range(self.chunks):
-            yield ModelClientStreamingChunkEvent(content=str(number), source=self.name)
-            await self.rest(cancellation_token)
-        await self.work(cancellation_token)
+            yield str(number)
+            await self.rest(token)
+        await self.work(token)
         self.turns += 1
-        yield Response(chat_message=TextMessage(content="done", source=self.name))
+        yield TextMessage(content="done", source=self.name)
 
     async def rest(self, token: CancellationToken) -> None:
         """Pause after a chunk; not even a step of the loop here."""
 
     async def work(self, token: CancellationToken) -> None:
         """Do what a turn consists of; nothing here."""
-
-    async def on_reset(self, cancellation_token: CancellationToken) -> None:
-        """Forget nothing: it has nothing."""
 
 
 class Streaming(Agent):
@@ -220,78 +177,17 @@ class Failing(Agent):
         raise self.error
 
 
-class BreaksOnCancel(ChatCompletionClient):
-    """A model client whose request never ends, and turns a cancellation into an ordinary error."""
+class BreaksOnCancel(ScriptedModel):
+    """A model whose request never ends, and turns a cancellation into an ordinary error."""
 
     def __init__(self) -> None:
+        super().__init__(self._wait, on_cancel="raise")
         self.is_asked = asyncio.Event()
 
-    async def create(
-        self,
-        messages: Sequence[LLMMessage],
-        *,
-        tools: Sequence[Tool | ToolSchema] = (),
-        tool_choice: Tool | Literal["auto", "required", "none"] = "auto",
-        json_output: bool | type[BaseModel] | None = None,
-        extra_create_args: Mapping[str, Any] = {},
-        cancellation_token: CancellationToken | None = None,
-    ) -> CreateResult:
-        """Wait for ever."""
+    async def _wait(self, _messages: Sequence[LLMMessage]) -> str:
         self.is_asked.set()
-        request = asyncio.ensure_future(asyncio.sleep(FOREVER))
-        if cancellation_token is not None:
-            cancellation_token.link_future(request)
-        try:
-            await request
-        except asyncio.CancelledError:
-            raise RuntimeError("the connection was torn down") from None
+        await asyncio.sleep(FOREVER)
         raise AssertionError("for ever is over")
-
-    async def create_stream(
-        self,
-        messages: Sequence[LLMMessage],
-        *,
-        tools: Sequence[Tool | ToolSchema] = (),
-        tool_choice: Tool | Literal["auto", "required", "none"] = "auto",
-        json_output: bool | type[BaseModel] | None = None,
-        extra_create_args: Mapping[str, Any] = {},
-        cancellation_token: CancellationToken | None = None,
-    ) -> AsyncGenerator[str | CreateResult, None]:
-        """Wait for ever."""
-        yield await self.create(messages, cancellation_token=cancellation_token)
-
-    async def close(self) -> None:
-        """Nothing is open."""
-
-    def actual_usage(self) -> RequestUsage:
-        """Nothing is used."""
-        return _USAGE
-
-    def total_usage(self) -> RequestUsage:
-        """Nothing is used."""
-        return _USAGE
-
-    def count_tokens(
-        self, messages: Sequence[LLMMessage], *, tools: Sequence[Tool | ToolSchema] = ()
-    ) -> int:
-        """None."""
-        return 0
-
-    def remaining_tokens(
-        self, messages: Sequence[LLMMessage], *, tools: Sequence[Tool | ToolSchema] = ()
-    ) -> int:
-        """Enough."""
-        return 1000
-
-    @property
-    def capabilities(self) -> ModelInfo:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """As `model_info`."""
-        return _MODEL_INFO
-
-    @property
-    def model_info(self) -> ModelInfo:
-        """Of a model that calls functions."""
-        return _MODEL_INFO
 
 
 class Gate:
@@ -315,25 +211,9 @@ class Gate:
         return "let through"
 
 
-class Scripted(ReplayChatCompletionClient):
-    """Answers with these, one after the other; does not warn of tool calls, as its base does."""
-
-    def _tokenize(self, messages: str | LLMMessage | Sequence[LLMMessage]) -> tuple[list[str], int]:
-        return super()._tokenize(messages) if isinstance(messages, str) else ([], 0)
-
-
-def calls(*names: str) -> CreateResult:
-    """What a model answers that wants these tools called, all at once, without arguments."""
-    wanted = [
-        FunctionCall(id=f"call-{number}", name=name, arguments="{}")
-        for number, name in enumerate(names)
-    ]
-    return CreateResult(finish_reason="function_calls", content=wanted, usage=_USAGE, cached=False)
-
-
 def scripted(
     name: str,
-    answers: Sequence[str | CreateResult],
+    answers: Sequence[Said],
     *tools: Callable[..., Any] | Callable[..., Awaitable[Any]],
     streams: bool = False,
 ) -> AssistantAgent:
@@ -345,8 +225,8 @@ def scripted(
         tools: Functions that it may call.
         streams: Whether the model's texts come in chunks.
     """
-    client = Scripted(list(answers), model_info=_MODEL_INFO)
-    return AssistantAgent(name, client, tools=list(tools), model_client_stream=streams)
+    model = ScriptedModel(answers)
+    return AssistantAgent(name, model, tools=list(tools), model_client_stream=streams)
 
 
 def team(*members: ChatAgent | Team, turns: int = 4, name: str = "team") -> RoundRobinGroupChat:

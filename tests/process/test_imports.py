@@ -16,7 +16,8 @@ PROGRAM = """
 import asyncio, os, signal, sys
 from autogen_agentchat.messages import ToolCallRequestEvent
 from supervisor import Supervisor, run
-from tests.agents import Deaf, calls, scripted, team
+from supervisor.testing import calls
+from tests.agents import Deaf, scripted, team
 
 asked = asyncio.Event()
 

@@ -17,6 +17,7 @@ from autogen_ext.runtimes.grpc import GrpcWorkerAgentRuntime
 
 from supervisor import Ladder, Rung, Stopped, Supervisor, UsageError
 from supervisor._autogen import log_filter
+from supervisor.testing import calls
 from tests import agents
 from tests.serving.answerer import Gate, Text, echo, until
 from tests.serving.parts import cluster, disconnect, free_address, register
@@ -184,7 +185,7 @@ async def test_cancel_ends_what_a_handler_has_started() -> None:
     tool = agents.Gate()
 
     async def answers(text: str) -> str:
-        assistant = agents.scripted("assistant", [agents.calls("wait"), "done"], tool.wait)
+        assistant = agents.scripted("assistant", [calls("wait"), "done"], tool.wait)
         result = await assistant.run(task=text)
         return str(result.stop_reason)
 

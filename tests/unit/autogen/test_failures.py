@@ -17,7 +17,8 @@ from autogen_core.tools import StaticWorkbench, ToolSchema
 from supervisor import Supervisor
 from supervisor._autogen.run import Run
 from supervisor._reports.log import reporter
-from tests.agents import Agent, Deaf, Failing, Stubborn, calls, nested, scripted, team
+from supervisor.testing import calls
+from tests.agents import Agent, Deaf, Failing, Stubborn, nested, scripted, team
 from tests.unit.autogen.checks import SHORT, assert_all_put_back, assert_settled, contents
 from tests.unit.testing.teams import started
 

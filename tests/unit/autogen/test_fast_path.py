@@ -45,7 +45,8 @@ from opentelemetry.trace import (
 
 from supervisor import SettingsError, Supervisor
 from supervisor._autogen.upstream import Shortcut, shortcut, telemetry
-from tests.agents import Agent, Failing, Stubborn, calls, nested, scripted, team
+from supervisor.testing import calls
+from tests.agents import Agent, Failing, Stubborn, nested, scripted, team
 from tests.agents import Streaming as Steady
 from tests.unit.testing.teams import scenarios
 

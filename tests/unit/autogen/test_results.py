@@ -25,9 +25,9 @@ from autogen_core.models import FunctionExecutionResult
 from supervisor import Quarantined, Run, Rung, Stopped, Supervisor
 from supervisor._autogen.results import Remains, agreed, answered
 from supervisor._autogen.run import Phase
-from supervisor.testing import ScriptedModel, Steps
+from supervisor.testing import ScriptedModel, Steps, calls
 from supervisor.testing._agreement import Agreement
-from tests.agents import Agent, Deaf, Failing, Gate, Stubborn, calls, scripted, team
+from tests.agents import Agent, Deaf, Failing, Gate, Stubborn, scripted, team
 from tests.unit.autogen.checks import SHORT, contents
 from tests.unit.testing import teams
 
@@ -324,10 +324,10 @@ async def test_an_open_call_is_answered_in_the_result() -> None:
     """With the text that the agent's context has; and what had a result shows that."""
     gate = Gate()
 
-    async def drive_sync() -> str:
+    async def at_once() -> str:
         return "found"
 
-    caller = scripted("caller", [calls("at_once", "wait")], drive_sync, gate.wait)
+    caller = scripted("caller", [calls("at_once", "wait")], at_once, gate.wait)
     async with Supervisor(signals={}) as sup:
         run = sup.stream(team(caller), "go")
         task = asyncio.create_task(run)

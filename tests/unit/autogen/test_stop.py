@@ -11,10 +11,10 @@ from autogen_agentchat.base import TaskResult
 from autogen_agentchat.conditions import MaxMessageTermination
 from autogen_agentchat.teams import RoundRobinGroupChat, SelectorGroupChat
 from autogen_core import CancellationToken
-from autogen_core.models import CreateResult
 
 from supervisor import Quarantined, Run, Rung, Supervisor
 from supervisor._autogen.run import Phase
+from supervisor.testing import Said, calls
 from tests.agents import (
     FOREVER,
     Agent,
@@ -25,7 +25,6 @@ from tests.agents import (
     Streaming,
     Stubborn,
     Tidy,
-    calls,
     nested,
     scripted,
     team,
@@ -97,7 +96,7 @@ async def test_a_tool_call(way: str) -> None:
 async def test_parallel_tool_calls(way: str) -> None:
     """All tools of one turn are cancelled."""
     gate = Gate()
-    answers: list[str | CreateResult] = [calls("wait", "wait", "wait"), calls("wait"), "x"]
+    answers: list[Said] = [calls("wait", "wait", "wait"), calls("wait"), "x"]
     group = team(scripted("caller", answers, gate.wait), turns=1)
     await _stopped(group, gate.is_entered, way)
     assert gate.cancelled == gate.entered

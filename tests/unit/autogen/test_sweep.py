@@ -9,10 +9,10 @@ from collections.abc import Callable
 import pytest
 from autogen_agentchat.base import TaskResult
 from autogen_agentchat.teams import RoundRobinGroupChat
-from autogen_core.models import CreateResult
 
 from supervisor import Run, Rung, Supervisor
-from tests.agents import Agent, Streaming, calls, nested, scripted, team
+from supervisor.testing import Said, calls
+from tests.agents import Agent, Streaming, nested, scripted, team
 from tests.unit.autogen.checks import assert_all_put_back, assert_goes_on, assert_settled, at_step
 
 ANSWERS = 2
@@ -26,7 +26,7 @@ async def _tool() -> str:
 
 
 def _tools() -> RoundRobinGroupChat:
-    answers: list[str | CreateResult] = [calls("_tool", "_tool"), "a b c"] * 8
+    answers: list[Said] = [calls("_tool", "_tool"), "a b c"] * 8
     return team(scripted("caller", answers, _tool, streams=True), Streaming(), turns=ANSWERS)
 
 

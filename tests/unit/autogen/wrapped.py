@@ -110,7 +110,8 @@ def wrap(kind: str, module: str, cls: str, name: str) -> None:
 async def trial() -> str:
     """Stop a run in a tool, and go on."""
     from supervisor import Supervisor
-    from tests.agents import Agent, Gate, calls, scripted, team
+    from supervisor.testing import calls
+    from tests.agents import Agent, Gate, scripted, team
 
     gate = Gate()
     ann = scripted("ann", [calls("wait"), *["thanks"] * 3], gate.wait)

@@ -90,9 +90,9 @@ from supervisor._autogen.upstream import HANDLER_ERROR, Engine, Group, free
 from supervisor._autogen.upstream.teams import _NOT_STATE
 from supervisor._core.tasks import Kind
 from supervisor._reports.stacks import frames_of
-from supervisor.testing import ScriptedModel
+from supervisor.testing import ScriptedModel, calls
 from supervisor.testing import calls as wanted
-from tests.agents import Agent, BreaksOnCancel, Failing, Gate, Stubborn, calls, scripted, team
+from tests.agents import Agent, BreaksOnCancel, Failing, Gate, Stubborn, scripted, team
 from tests.unit.testing.teams import graph, magentic, pair, selector, swarm
 
 
@@ -555,7 +555,7 @@ async def test_a_tool_calls_task_returns_call_and_result() -> None:
     gate = Gate()
     gate.let_go.set()
     ann = scripted("ann", [calls("wait")], gate.wait)
-    wanted: Any = calls("wait").content
+    wanted = calls("wait")
     call, result = await AssistantAgent._execute_tool_call(
         tool_call=wanted[0],
         workbench=ann._workbench,
