@@ -2,6 +2,7 @@
 #
 #   make demo      a team that talks for ten seconds; press Ctrl-C
 #   make test      style, types, floors and tests
+#   make verify-types  the types of the public names, in the wheel
 #   make soak      the long grid of process tests, and a thousand signals
 #   make chaos     whatever a program is at, how it ends: ours beside peers
 #   make upstream  AutoGen's own tests, under a supervisor
@@ -24,7 +25,7 @@ UPSTREAM := $(VENV)-upstream
 UPSTREAM_PIP := $(UPSTREAM)/bin/python -m pip install -qq --disable-pip-version-check \
 	-c constraints.txt -c constraints-upstream.txt
 
-.PHONY: setup demo test check style types floors pytest format soak chaos upstream matrix bench coverage clean
+.PHONY: setup demo test check style types verify-types floors pytest format soak chaos upstream matrix bench coverage clean
 
 setup: $(VENV)/.stamp
 
@@ -52,6 +53,14 @@ types: setup
 	$(BIN)/mypy
 	@# Node comes from a wheel: nothing is downloaded when pyright runs.
 	PYRIGHT_PYTHON_GLOBAL_NODE=0 $(BIN)/pyright
+
+# What a user's type checker finds in the wheel: the type of each public name is known. From outside
+# of the checkout, whose sources would be found first.
+verify-types: setup
+	@rm -rf build/typed
+	@$(PIP) --no-deps --no-index --no-build-isolation --target build/typed .
+	@cd build/typed && PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=. PYRIGHT_PYTHON_GLOBAL_NODE=0 \
+		pyright --ignoreexternal --verifytypes supervisor
 
 floors: setup
 	$(BIN)/lint-imports

@@ -79,7 +79,7 @@ class HandedOff(UsageError, ValueError):
     def __init__(self, team: str, target: str, members: Iterable[str]) -> None:
         self.team = team
         self.target = target
-        self.members = tuple(members)
+        self.members: tuple[str, ...] = tuple(members)
         super().__init__(team, target, self.members)
 
     def __str__(self) -> str:
@@ -106,7 +106,7 @@ class Quarantined(SupervisorError):
 
     def __init__(self, team: str, agents: Iterable[str], doing: str, seconds: float) -> None:
         self.team = team
-        self.agents = tuple(agents)
+        self.agents: tuple[str, ...] = tuple(agents)
         self.doing = doing
         self.seconds = seconds
         super().__init__(team, self.agents, doing, seconds)

@@ -36,7 +36,7 @@ class Steps:
     """
 
     def __init__(self) -> None:
-        self.taken = 0
+        self.taken: int = 0
         """How many were begun."""
         self._plans: list[tuple[int, Callable[[], object]]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
