@@ -60,16 +60,16 @@ def main() -> None:
 def measure_guard() -> None:
     """How long starting one blocks, and its memory."""
     seconds: list[float] = []
-    bell, _ringer = socket.socketpair()
+    wakeup, _writer = socket.socketpair()
     for _ in range(ROUNDS):
         began = time.perf_counter()
-        started = guard.Guard(bell.fileno())
+        started = guard.Guard(wakeup.fileno())
         seconds.append(time.perf_counter() - began)
         started.stop()
-    started = guard.Guard(bell.fileno())
+    started = guard.Guard(wakeup.fileno())
     time.sleep(0.2)
     processes = psutil.process_iter(["cmdline"])
-    words = {guard.__file__, str(os.getpid())}
+    words = {guard.SCRIPT, str(os.getpid())}
     (found,) = [each for each in processes if words <= set(each.info["cmdline"] or [])]
     memory = found.memory_full_info()
     started.stop()

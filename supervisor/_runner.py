@@ -14,11 +14,11 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal, TypeVar
 
 from supervisor._core.errors import SettingsError, UsageError
-from supervisor._reports.log import reporter
-from supervisor._signals.guard import STACKS, has_stderr
+from supervisor._reports.log import has_stderr, reporter
+from supervisor._signals.guard_state import STACKS_SIGNAL
+from supervisor._signals.handlers import is_main_thread
 from supervisor._signals.masks import unblocked
 from supervisor._signals.registry import registry
-from supervisor._signals.wakeup import is_main_thread
 from supervisor._supervisor.facade import Supervisor
 
 T = TypeVar("T")
@@ -166,7 +166,7 @@ def _reports_on_demand(sup: Supervisor) -> Generator[Collection[int]]:
         # Made in the thread that writes: here it would interrupt who may hold a lock.
         reporter.write(lambda: f"{sup.dump()}\n")
 
-    chained = {signal.SIGQUIT: True, STACKS: False} if has_stderr() else {}
+    chained = {signal.SIGQUIT: True, STACKS_SIGNAL: False} if has_stderr() else {}
     dumping = [n for n in chained if n > 0 and signal.getsignal(n) is signal.SIG_DFL]
     has_usr1 = signal.SIGUSR1 not in sup.handled
     has_usr1 = has_usr1 and signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL

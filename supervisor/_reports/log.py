@@ -79,7 +79,7 @@ class Reporter:
     @property
     def has_reader(self) -> bool:
         """Whether a person sees what is said: stderr is a terminal."""
-        return _is_terminal()
+        return has_stderr() and os.isatty(2)
 
     def say(self, line: str) -> None:
         """Write a sentence for a person, where stderr is a terminal."""
@@ -186,13 +186,13 @@ def _render(_logger: object, _method: str, facts: MutableMapping[str, Any]) -> M
     }
 
 
-def _is_terminal() -> bool:
-    # Where the process was started without a stderr, fd 2 is some file of the user's.
-    return sys.__stderr__ is not None and os.isatty(2)
+def has_stderr() -> bool:
+    """Return whether fd 2 is a stderr: in a process started without one it is a user's file."""
+    return sys.__stderr__ is not None
 
 
 def _write_to_stderr(text: str) -> None:
-    if sys.__stderr__ is None:
+    if not has_stderr():
         return
     data = text.encode(errors="backslashreplace")
     while data:

@@ -1,7 +1,7 @@
 """What a process has one of: the bridge, the watchdog, and the list of its supervisors.
 
 Python has one set of signal handlers and one wakeup fd, whoever sets them. Supervisors that are
-nested, or run side by side, in one thread or several, therefore share one bridge: the first
+nested, or run side by side, in one thread or several, therefore share one wakeup fd: the first
 installs it, the last takes it back, and a signal reaches all of them, the outermost first.
 """
 
@@ -20,9 +20,11 @@ from typing import Final, Protocol
 from supervisor._reports.log import reporter
 from supervisor._signals import debuggers
 from supervisor._signals.clock import Clock
-from supervisor._signals.guard import Guard, GuardState, can_guard
+from supervisor._signals.guard import Guard, can_guard
+from supervisor._signals.guard_state import GuardState
+from supervisor._signals.handlers import is_main_thread
 from supervisor._signals.interrupt import interrupt
-from supervisor._signals.wakeup import WakeupFd, is_main_thread
+from supervisor._signals.wakeup import WakeupFd
 from supervisor._signals.watchdog import Watchdog
 
 _AGAIN_SECONDS: Final = 0.1
@@ -80,7 +82,7 @@ class Registry:
         self._owners: tuple[Listener, ...] = ()  # those of the main thread
         self.guests: tuple[Listener, ...] = ()
         """Those of other threads."""
-        self._bridge: WakeupFd | None = None
+        self._wakeup_fd: WakeupFd | None = None
         self._watchdog: Watchdog | None = None
         self._guard: Guard | None = None
         self._masks: dict[int, Collection[int]] = {}  # of the threads that are forking
@@ -113,10 +115,10 @@ class Registry:
         return True
 
     def _take_in(self, member: Listener) -> None:
-        if self._bridge is None:
-            self._bridge = WakeupFd(self._ring, debuggers.handler)
+        if self._wakeup_fd is None:
+            self._wakeup_fd = WakeupFd(self._ring, debuggers.handler)
         if self._watchdog is None:  # first: where no file or thread can be had nothing was done
-            watchdog = Watchdog(self._bridge, self._on_signal, self._on_time)
+            watchdog = Watchdog(self._wakeup_fd, self._on_signal, self._on_time)
             watchdog.start()
             self._switch_seconds = sys.getswitchinterval()
             self._watchdog = watchdog
@@ -125,8 +127,8 @@ class Registry:
             self._owners = (*self._owners, member)
         else:
             self.guests = (*self.guests, member)
-        self._install(self._bridge, self._owners)
-        self._have_guard(self._bridge)
+        self._install(self._wakeup_fd, self._owners)
+        self._have_guard(self._wakeup_fd)
 
     def leave(self, member: Listener) -> None:
         """Forget a supervisor; with the last one everything is put back.
@@ -149,40 +151,40 @@ class Registry:
         """What can be done again, where it was interrupted."""
         with self._lock:
             owners = _without(self._owners, member)
-            if self._bridge is not None and not _handles_no_less(owners, member):
-                self._install(self._bridge, owners)  # while it still hears
+            if self._wakeup_fd is not None and not _handles_no_less(owners, member):
+                self._install(self._wakeup_fd, owners)  # while it still hears
             self._owners = owners
             self.guests = _without(self.guests, member)
             self._members = _without(self._members, member)
-            if self._bridge is not None and self._guard is not None:
-                self._have_guard(self._bridge)
+            if self._wakeup_fd is not None and self._guard is not None:
+                self._have_guard(self._wakeup_fd)
             if not self._members and self._watchdog is not None:
                 self._watchdog.stop()
                 self._watchdog = None
 
-    def _install(self, bridge: WakeupFd, owners: tuple[Listener, ...]) -> None:
+    def _install(self, wakeup_fd: WakeupFd, owners: tuple[Listener, ...]) -> None:
         """Handle what the supervisors of the main thread want, in which alone that is possible.
 
         Not what the others want: theirs could not be put back when they leave.
         """
-        unread = bridge.keep({number for member in owners for number in member.handled})
+        unread = wakeup_fd.handle({number for member in owners for number in member.handled})
         for number, at in unread:
             self._on_signal(number, at)
         if unread:
-            bridge.kick()
+            wakeup_fd.wake()
 
-    def _have_guard(self, bridge: WakeupFd) -> None:
+    def _have_guard(self, wakeup_fd: WakeupFd) -> None:
         """Start the guard, or stop it, as the supervisors of the main thread want."""
         is_wanted = any(member.orders is not None for member in self._owners)
         if is_wanted and self._guard is None and can_guard():
             try:
-                self._guard = Guard(bridge.fileno())
-                bridge.witness = self._guard.sightings
+                self._guard = Guard(wakeup_fd.fileno())
+                wakeup_fd.arrival_reports = self._guard.arrival_reports
             except OSError as error:  # no process or no file to be had: all else still works
                 reporter.event("no guard", level=logging.WARNING, exc_info=error)
         elif not is_wanted and self._guard is not None:
             guard, self._guard = self._guard, None
-            bridge.witness = None
+            wakeup_fd.arrival_reports = None
             guard.stop()
         self.tell_guard()
 
@@ -199,10 +201,10 @@ class Registry:
         orders = next((o for member in self._owners if (o := member.orders) is not None), None)
         if orders is not None:
             if self._clock.is_standing:
-                orders = orders.without_end()
+                orders = orders.without_deadline()
             elif self._clock.lost:
-                orders = orders.later(self._clock.lost)
-            guard.tell(orders)
+                orders = orders.delayed(self._clock.lost)
+            guard.update(orders)
 
     def now(self) -> float:
         """The time by which every ladder of the process climbs; see `clock`."""
@@ -235,38 +237,38 @@ class Registry:
         return is_long and debuggers.is_traced()
 
     def hold(self) -> None:
-        """Take back what others have taken from the bridge; in the main thread only."""
-        if self._bridge is not None:
-            self._bridge.hold()
+        """Take back what others have taken from the wakeup fd; in the main thread only."""
+        if self._wakeup_fd is not None:
+            self._wakeup_fd.reclaim()
             self.look()
 
     def kick(self) -> None:
         """Have the watchdog ask for the time again."""
-        if self._bridge is not None:
-            self._bridge.kick()
+        if self._wakeup_fd is not None:
+            self._wakeup_fd.wake()
 
     def interrupt(self) -> bool:
         """Interrupt user code that blocks the main thread; in the watchdog's."""
-        return self._bridge is not None and self._bridge.interrupt(interrupt)
+        return self._wakeup_fd is not None and self._wakeup_fd.interrupt(interrupt)
 
     def _ring(self, number: int) -> None:
         for member in self._owners:
             member.ring(number, lambda: self._look(number))
 
     def _look(self, rung: int) -> None:
-        """Read the bridge in the main thread: its loop is awake, and the watchdog may not be.
+        """Read the wakeup fd in the main thread: its loop is awake, and the watchdog may not be.
 
         Or it has read the number that has rung, and waits for the interpreter to tell of it: two
         or three switch intervals, in which the loop would begin another turn.
         """
-        if self._bridge is not None and is_main_thread():
-            for number, at in self._bridge.read():
+        if self._wakeup_fd is not None and is_main_thread():
+            for number, at in self._wakeup_fd.read():
                 self._on_signal(number, at)
             for member in self._owners:
                 if rung in member.handled:
                     member.hold_back()
             # Only now: woken before, it would find nothing to wait for, and sleep for good.
-            self._bridge.kick()
+            self._wakeup_fd.wake()
 
     def _on_signal(self, number: int, at: float) -> None:
         """Tell of a signal that has arrived, at this `time.monotonic()`."""
@@ -318,8 +320,8 @@ class Registry:
         A child that gets one earlier would write it to the fd that it shares with us, and the
         parent would stop.
         """
-        if self._bridge is not None and sys.platform != "win32":
-            held = signal.pthread_sigmask(signal.SIG_BLOCK, self._bridge.signals)
+        if self._wakeup_fd is not None and sys.platform != "win32":
+            held = signal.pthread_sigmask(signal.SIG_BLOCK, self._wakeup_fd.signals)
             self._masks[threading.get_ident()] = held
 
     def after_fork(self) -> None:
@@ -343,11 +345,11 @@ class Registry:
             sys.setswitchinterval(self._switch_seconds)
         if self._guard is not None:
             self._guard.stop()
-        bridge, self._bridge, self._watchdog, self._guard = self._bridge, None, None, None
+        wakeup_fd, self._wakeup_fd, self._watchdog, self._guard = self._wakeup_fd, None, None, None
         self._members = self._owners = self.guests = ()
         self._clock, self._stopping_since = Clock(self._is_debugged), None
-        if bridge is not None:
-            bridge.forget()
+        if wakeup_fd is not None:
+            wakeup_fd.forget()
         for undo in self._undone:
             undo()
 

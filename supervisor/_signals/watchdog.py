@@ -33,7 +33,7 @@ class Source(Protocol):
         """The signals that have arrived: each one's number, and when."""
         ...
 
-    def kick(self) -> None:
+    def wake(self) -> None:
         """Make the fd readable."""
         ...
 
@@ -94,7 +94,7 @@ class Watchdog:
                 for number, at in self._source.read():
                     self._on_signal(number, at)
                 wanted = self._on_time(time.monotonic())
-        self._source.kick()  # whoever follows looks again at what was read last
+        self._source.wake()  # whoever follows looks again at what was read last
 
     def _must_end(self, ready: list[tuple[selectors.SelectorKey, int]]) -> bool:
         return any(key.fileobj is self._end for key, _ in ready)

@@ -55,9 +55,9 @@ from supervisor._process.readiness import READY, STOPPING, ReadyFile, tell_manag
 from supervisor._reports.log import reporter
 from supervisor._reports.stacks import Findings, TaskInfo
 from supervisor._signals import masks
-from supervisor._signals.guard import RESERVE, GuardState
+from supervisor._signals.guard_state import RESERVE_SECONDS, GuardState
+from supervisor._signals.handlers import is_main_thread
 from supervisor._signals.registry import registry
-from supervisor._signals.wakeup import is_main_thread
 from supervisor._supervisor import at_work
 from supervisor._supervisor.escalation import Escalation
 from supervisor._supervisor.gc_pause import GcPause
@@ -688,7 +688,7 @@ class Supervisor:
                 return None
             climb.tick(now)
             climb.signal(number, entry, now)
-            return math.inf if climb.deadline is None else climb.deadline + RESERVE
+            return math.inf if climb.deadline is None else climb.deadline + RESERVE_SECONDS
 
         return deadline
 

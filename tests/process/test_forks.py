@@ -13,7 +13,7 @@ from tests.process.harness import Child, Server
 from tests.process.offspring import METHODS
 from tests.process.pairs import Case, all_pairs, grid
 from tests.seeds import seed
-from tests.unit.signals.test_guard import _guards
+from tests.unit.signals.guards import guards_of
 
 pytestmark = [pytest.mark.process]
 
@@ -83,6 +83,6 @@ def _children(server: Server, host: str, where: str, loop: str) -> dict[str, Any
 
 def _check_that_no_guard_is_left(it: Child, child: int) -> None:
     """The child lives, and holds nothing by which its parent's guard would live on."""
-    _, left = psutil.wait_procs([*_guards(it.pid), *_guards(child)], timeout=_PATIENCE)
+    _, left = psutil.wait_procs([*guards_of(it.pid), *guards_of(child)], timeout=_PATIENCE)
     assert not left, f"{left}\n{it.story()}"
     assert psutil.pid_exists(child), it.story()

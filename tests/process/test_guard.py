@@ -16,9 +16,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from supervisor._signals.guard import RESERVE
+from supervisor._signals.guard_state import RESERVE_SECONDS
 from tests.process.harness import MARGIN
-from tests.unit.signals.test_guard import _guards
+from tests.unit.signals.guards import guards_of
 
 pytestmark = [pytest.mark.process]
 
@@ -71,7 +71,7 @@ class Program:
 
     def guard(self) -> psutil.Process:
         """Its guard."""
-        (found,) = _guards(self.pid)
+        (found,) = guards_of(self.pid)
         return found
 
     def signal(self, number: int) -> float:
@@ -109,7 +109,7 @@ def program(script: str, **more: str) -> Generator[Program]:
 
 
 def _no_guard_is_left(pid: int) -> None:
-    _, alive = psutil.wait_procs(_guards(pid), timeout=_PATIENCE)
+    _, alive = psutil.wait_procs(guards_of(pid), timeout=_PATIENCE)
     assert not alive, "a guard outlives its process"
 
 
@@ -135,7 +135,7 @@ def test_a_held_interpreter_is_gone_by_the_deadline(
         it.until("ready")
         began = it.signal(number)
         assert it.wait() in (-signal.SIGKILL, 137)
-        assert seconds <= time.monotonic() - began < seconds + RESERVE + MARGIN
+        assert seconds <= time.monotonic() - began < seconds + RESERVE_SECONDS + MARGIN
         if what == "hold":
             stacks, _, why = it.stderr.rpartition(b"\nsupervisor: ")
             assert b"in hold\n" in stacks
@@ -156,7 +156,7 @@ def test_each_further_signal_climbs_there_too() -> None:
             time.sleep(0.7)  # 0.3 would be a duplicate; the guard may look late
         began = it.signal(signal.SIGTERM)
         assert it.wait() == -signal.SIGKILL
-        assert time.monotonic() - began < 0.5 + RESERVE + MARGIN
+        assert time.monotonic() - began < 0.5 + RESERVE_SECONDS + MARGIN
 
 
 @pytest.mark.parametrize("how", ["sup.stop('enough')", "os.kill(os.getpid(), signal.SIGTERM)"])
@@ -173,7 +173,7 @@ def test_a_stop_that_is_under_way_is_known(how: str) -> None:
         it.until("ready")
         began = time.monotonic()
         assert it.wait() == -signal.SIGKILL
-        assert time.monotonic() - began < _LADDER + RESERVE + MARGIN
+        assert time.monotonic() - began < _LADDER + RESERVE_SECONDS + MARGIN
 
 
 @on_each_loop
@@ -192,7 +192,7 @@ def test_a_plain_block_can_have_one(loop: str) -> None:
         it.until("ready")
         began = it.signal(signal.SIGTERM)
         assert it.wait() == -signal.SIGKILL
-        assert time.monotonic() - began < _LADDER + RESERVE + MARGIN
+        assert time.monotonic() - began < _LADDER + RESERVE_SECONDS + MARGIN
 
 
 def test_no_end_is_no_kill() -> None:
@@ -292,7 +292,7 @@ def test_a_full_pipe_does_not_delay_the_kill() -> None:
         it.until("ready")
         began = it.signal(signal.SIGTERM)
         assert it.wait() == -signal.SIGKILL
-        assert time.monotonic() - began < _LADDER + RESERVE + MARGIN
+        assert time.monotonic() - began < _LADDER + RESERVE_SECONDS + MARGIN
 
 
 def test_without_a_stderr_nothing_is_written_into_the_file_that_has_its_number(
@@ -360,7 +360,7 @@ def test_a_traced_process_is_left_to_its_debugger() -> None:
             assert tracer.stdout is not None
             assert tracer.stdout.readline() == b"traced 0\n"
             with pytest.raises(subprocess.TimeoutExpired):
-                it._process.wait(_LADDER + RESERVE + 1.2)
+                it._process.wait(_LADDER + RESERVE_SECONDS + 1.2)
             tracer.kill()
         assert it.wait() == -signal.SIGKILL
 
@@ -466,7 +466,7 @@ def test_a_forked_child_does_not_keep_it() -> None:
         (child,) = psutil.Process(it.pid).children()
         try:
             _no_guard_is_left(it.pid)
-            assert not _guards(child.pid)
+            assert not guards_of(child.pid)
         finally:
             child.kill()
 

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from supervisor._signals.guard import RESERVE
+from supervisor._signals.guard_state import RESERVE_SECONDS
 from tests.process.test_guard import Program, on_each_loop, program
 from tests.seeds import seed as seed_of
 
@@ -103,5 +103,5 @@ def test_five_hundred_in_a_row_are_in_time(seed: int) -> None:
             it.until("ready")
             sent = it.signal(number)
             assert it.wait() in (-signal.SIGKILL, 137)
-            late = time.monotonic() - sent - _SECONDS[number] - RESERVE
+            late = time.monotonic() - sent - _SECONDS[number] - RESERVE_SECONDS
             assert late < _MARGIN, f"SOAK_SEED={seed}: {loop}, {number.name}, {seconds:.2f} s"

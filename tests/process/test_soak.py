@@ -22,7 +22,7 @@ from tests.process.families import OBEYS, REFUSES
 from tests.process.harness import MARGIN, Child, Server
 from tests.process.scenarios import LADDER
 from tests.seeds import seed
-from tests.unit.signals.test_guard import _guards
+from tests.unit.signals.guards import guards_of
 
 pytestmark = [pytest.mark.process]
 
@@ -138,7 +138,7 @@ def _clean(plan: Plan, reasons: set[str]) -> set[int]:
 def _check_that_nobody_is_left(server: Server, pids: list[int]) -> None:
     """Neither in the programs' sessions, zombies counted, nor guards, nor the server's zombies."""
     deadline = time.monotonic() + 5
-    while left := [*_in_sessions(set(pids)), *(guard for pid in pids for guard in _guards(pid))]:
+    while left := [*_in_sessions(set(pids)), *(guard for pid in pids for guard in guards_of(pid))]:
         assert time.monotonic() < deadline, f"{left} of {pids}"
         time.sleep(0.1)  # who inherits them may be slow to reap them
     assert not psutil.Process(server.pid).children()

@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 
 from supervisor import Rung
-from supervisor._signals.guard import RESERVE
+from supervisor._signals.guard_state import RESERVE_SECONDS
 from tests.process.harness import MARGIN, Server
 from tests.process.namespaces import UNSHARE
 from tests.process.scenarios import LADDER
@@ -330,7 +330,9 @@ def test_stopped_time_counts(server: Server) -> None:
         child.signal(_TERM)
         child.until("asked")
         child.signal(signal.SIGSTOP)
-        assert not child.has_ended(within=LADDER.budget(Rung.DRAIN) + RESERVE), child.story()
+        assert not child.has_ended(within=LADDER.budget(Rung.DRAIN) + RESERVE_SECONDS), (
+            child.story()
+        )
         began = child.signal(signal.SIGCONT)
         # While the report is written the program may come to its own end.
         assert child.wait() in (_FORCED, -_TERM), child.story()
@@ -347,7 +349,7 @@ def test_the_guard_kills_a_process_that_is_suspended_past_its_deadline(server: S
         child.signal(signal.SIGSTOP)
         assert child.wait() == -signal.SIGKILL, child.story()
         seconds = time.monotonic() - began
-        assert 0 <= seconds - LADDER.budget(Rung.DRAIN) - RESERVE < MARGIN, child.story()
+        assert 0 <= seconds - LADDER.budget(Rung.DRAIN) - RESERVE_SECONDS < MARGIN, child.story()
 
 
 @pytest.mark.parametrize("guard", [False, True])
@@ -359,7 +361,7 @@ def test_time_that_was_stopped_before_the_request_does_not_count(
         child.until("busy")
         child.signal(signal.SIGSTOP)
         child.signal(_TERM)
-        seconds = LADDER.budget(Rung.DRAIN) + 2 * RESERVE
+        seconds = LADDER.budget(Rung.DRAIN) + 2 * RESERVE_SECONDS
         assert not child.has_ended(within=seconds), child.story()
         child.signal(signal.SIGCONT)
         assert child.wait() == -_TERM, child.story()

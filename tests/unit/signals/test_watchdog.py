@@ -22,27 +22,27 @@ class Pipe:
         os.set_blocking(self._reader, False)  # it is also read when the time has come
 
     def fileno(self) -> int:
-        """The end that is read."""
+        """Return the end that is read."""
         return self._reader
 
     def read(self) -> list[tuple[int, float]]:
-        """The numbers that were sent, with the time; 0 is a kick."""
+        """Return the numbers that were sent, with the time; 0 is a wake-up."""
         try:
             sent = os.read(self._reader, 1024)
             return [(number, time.monotonic()) for number in sent if number]
         except BlockingIOError:
             return []
 
-    def kick(self) -> None:
-        """Sends nothing."""
+    def wake(self) -> None:
+        """Send nothing."""
         self.send(0)
 
     def send(self, *numbers: int) -> None:
-        """Sends numbers at once."""
+        """Send numbers at once."""
         os.write(self._writer, bytes(numbers))
 
     def close(self) -> None:
-        """Closes both ends."""
+        """Close both ends."""
         os.close(self._reader)
         os.close(self._writer)
 
@@ -103,12 +103,12 @@ def test_it_tells_each_signal_with_its_time(pipe: Pipe) -> None:
 
 
 def test_it_asks_when_it_is_wanted_next_after_every_wake(pipe: Pipe) -> None:
-    """A kick makes it ask again; a moment that it was given wakes it by itself."""
+    """A wake-up makes it ask for the time again; the moment it is given wakes it by itself."""
     ears = Ears()
     with watching(pipe, ears):
         wanted = time.monotonic() + 0.05
         ears.wanted.append(wanted)
-        pipe.kick()
+        pipe.wake()
         ears.times.get(timeout=5)
         assert ears.times.get(timeout=5) >= wanted
     assert ears.signals.empty()
@@ -119,7 +119,7 @@ def test_a_moment_beyond_all_limits_is_waited_for(pipe: Pipe) -> None:
     ears = Ears()
     ears.wanted.append(time.monotonic() + 1e30)
     with watching(pipe, ears):
-        pipe.kick()
+        pipe.wake()
         ears.times.get(timeout=5)
         pipe.send(15)
         assert ears.signals.get(timeout=5)[0] == 15

@@ -1,0 +1,110 @@
+"""What the guard works out from unread signals and from what the process sends."""
+
+from __future__ import annotations
+
+import math
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from supervisor import Rung
+from supervisor._signals.guard_main import GIL_HELD_SECONDS, KillTime, UnreadBytes
+from supervisor._signals.guard_state import RESERVE_SECONDS, GuardState
+from supervisor._signals.wakeup_bytes import SELF_SENT
+
+_ROOT = Path(__file__).parents[3]
+ENTRIES = {signal.SIGTERM: Rung.DRAIN, signal.SIGINT: Rung.CANCEL}
+BUDGETS = [3.0, 3.0, 2.0, 1.0, 0.0]  # of rungs of a second each
+
+
+def _state(rung: int, deadline: float, **counted: float) -> GuardState:
+    by_number = {int(signal.Signals[name]): at for name, at in counted.items()}
+    return GuardState(rung, deadline, BUDGETS, ENTRIES, by_number)
+
+
+def _held_since(at: float) -> KillTime:
+    """Return the kill time of a process whose GIL is held since a SIGTERM came."""
+    kill_time = KillTime()
+    kill_time.update(_state(0, math.inf))
+    kill_time.unread.update(bytes([signal.SIGTERM]), at)
+    return kill_time
+
+
+def test_a_held_process_has_the_ladders_seconds_from_the_arrival() -> None:
+    """Once the GIL counts as held, the deadline counts from the arrival of the signal."""
+    kill_time = _held_since(100.0)
+    assert kill_time.at(100.0 + GIL_HELD_SECONDS / 2) == math.inf
+    assert 103.0 < kill_time.at(100.0 + 2 * GIL_HELD_SECONDS) <= 103.0 + RESERVE_SECONDS
+
+
+def test_a_process_that_reads_late_keeps_the_deadline_of_the_arrival() -> None:
+    """A process that reads late and sends a later deadline is still killed by the earlier one."""
+    kill_time = _held_since(100.0)
+    kill_time.at(101.0)
+    kill_time.unread.update(b"", 101.5)
+    kill_time.update(_state(1, 104.5, SIGTERM=101.5))
+    assert kill_time.at(101.5) == 103.0 + RESERVE_SECONDS
+
+
+def test_a_process_that_reads_and_sends_nothing_keeps_it_too() -> None:
+    """A process that reads and then loses the GIL again is killed by the same deadline."""
+    kill_time = _held_since(100.0)
+    kill_time.at(101.0)
+    kill_time.unread.update(b"", 101.5)
+    assert kill_time.at(101.5) == 103.0 + RESERVE_SECONDS
+
+
+@pytest.mark.parametrize("rung", [Rung.RUNNING, Rung.EXIT])
+def test_a_stop_that_is_over_voids_that_deadline(rung: Rung) -> None:
+    """Where no stop is under way, or the process is ending itself, only its own deadline holds."""
+    kill_time = _held_since(100.0)
+    kill_time.at(101.0)
+    kill_time.unread.update(b"", 101.5)
+    kill_time.update(_state(rung, 110.0))
+    assert kill_time.at(101.5) == 110.0 + RESERVE_SECONDS
+
+
+def test_a_duplicate_of_a_counted_signal_is_not_counted() -> None:
+    """A signal that follows a counted one too soon does not bring the deadline forward."""
+    kill_time = KillTime()
+    kill_time.update(_state(1, 103.0, SIGTERM=100.0))
+    kill_time.unread.update(bytes([signal.SIGTERM]), 100.25)
+    assert kill_time.at(101.0) > 103.0
+
+
+def test_a_signal_that_the_process_sends_to_itself_is_not_counted() -> None:
+    """A marked signal is not counted; the next one of the same number is."""
+    unread = UnreadBytes()
+    unread.update(bytes([SELF_SENT, signal.SIGINT, 0, signal.SIGINT]), 1.0)
+    assert unread.signals == [(signal.SIGINT, 1.0)]
+
+
+def test_each_byte_has_the_time_at_which_it_was_first_seen() -> None:
+    """Bytes keep the time at which they were first seen until some are read."""
+    unread = UnreadBytes()
+    assert unread.update(b"a", 1.0)
+    assert unread.update(b"ab", 2.0)
+    assert not unread.update(b"ab", 3.0)
+    assert unread.arrivals == [1.0, 2.0]
+    assert unread.update(b"b", 4.0)
+    assert unread.arrivals == [4.0]
+
+
+@pytest.mark.parametrize("module", ["_signals.guard_main", "_process.final_sweep"])
+def test_a_small_process_imports_next_to_nothing(module: str) -> None:
+    """A process started with -I -S loads small modules of ours and next to nothing else."""
+    code = f"import sys; sys.path.insert(0, {str(_ROOT)!r}); import supervisor.{module}; "
+    code += "print(*{name.partition('.')[0] for name in sys.modules} - sys.stdlib_module_names)"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert set(done.stdout.split()) == {"__main__", "supervisor"}
+    heavy = "asyncio", "logging", "subprocess", "threading", "typing"
+    code = code.partition("print")[0] + f"print([n for n in {heavy!r} if n in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
