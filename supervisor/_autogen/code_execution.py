@@ -23,7 +23,7 @@ from autogen_core.models import UserMessage
 from supervisor._autogen import upstream
 from supervisor._autogen.repair_thread import drive_sync
 from supervisor._core.tasks import AnyTask
-from supervisor._reports.stacks import frames_of
+from supervisor._reports.frames import frames_of
 
 INTERRUPTED: Final = (
     "Interrupted: the run was stopped before this code had ended; it may have taken effect."

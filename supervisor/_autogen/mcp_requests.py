@@ -20,7 +20,7 @@ from typing import Any, Final
 from supervisor._autogen import upstream
 from supervisor._autogen.upstream import McpRequest
 from supervisor._core.tasks import SCOPE, AnyTask
-from supervisor._reports.stacks import frames_of
+from supervisor._reports.frames import frames_of
 
 PATIENCE: Final = 0.1
 """How many seconds a server has to answer before it is told that nobody waits."""

@@ -42,8 +42,8 @@ from supervisor._core.settings import Ladder, parse_seconds
 from supervisor._core.shield import shielded
 from supervisor._core.stoppable import Owner, OwnStop
 from supervisor._core.tasks import SCOPE, AnyTask, Kind, tracker
+from supervisor._reports.findings import TaskInfo
 from supervisor._reports.log import reporter
-from supervisor._reports.stacks import TaskInfo
 
 AnyToken = CancellationToken
 Runnable = Team | ChatAgent

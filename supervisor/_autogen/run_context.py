@@ -17,8 +17,8 @@ from supervisor._autogen.upstream import Engine
 from supervisor._autogen.walk import walk
 from supervisor._core.tasks import AnyTask, Kind, Scope, tracker
 from supervisor._process.children import ChildProcesses
+from supervisor._reports.findings import TaskInfo
 from supervisor._reports.log import reporter
-from supervisor._reports.stacks import TaskInfo
 
 
 class RunContext:

@@ -33,7 +33,7 @@ from supervisor._autogen.run_context import RunContext
 from supervisor._autogen.upstream import Engine
 from supervisor._core.tasks import AnyTask, Kind, ShieldedTask, cancel, retrieve
 from supervisor._process.children import ChildProcesses
-from supervisor._reports.stacks import frames_of
+from supervisor._reports.frames import frames_of
 
 HAMMER_SECONDS: Final = 0.1
 """How long a task has between two cancellations once it is abandoned."""

@@ -27,8 +27,8 @@ from supervisor._core.events import Rung, StopRequest
 from supervisor._core.shield import shielded
 from supervisor._core.stoppable import Owner, OwnStop
 from supervisor._core.tasks import SCOPE, AnyTask, Kind
+from supervisor._reports.findings import TaskInfo
 from supervisor._reports.log import reporter
-from supervisor._reports.stacks import TaskInfo
 
 _logger = logging.getLogger("autogen_core")
 

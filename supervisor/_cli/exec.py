@@ -71,13 +71,13 @@ def execute(command: Sequence[str], grace: float) -> NoReturn:
     from supervisor._process.init import Init, exit_as
 
     asking = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-    parent = Init(lambda number, now: now + grace if number in asking else None)
+    init = Init(lambda number, now: now + grace if number in asking else None)
     try:
-        parent.spawn(command)
+        init.spawn(command)
     except (OSError, ValueError) as error:
         _say(f"cannot run {command[0]!r}: {_why(error)}")
         sys.exit(_NOT_FOUND if isinstance(error, FileNotFoundError) else _CANNOT_RUN)
-    exit_as(parent.until_over())
+    exit_as(init.wait())
 
 
 def _parse(arguments: list[str]) -> tuple[float, list[str]]:

@@ -30,7 +30,7 @@ class Rung(enum.IntEnum):
     """Runs are cancelled, settled and repaired."""
 
     ABANDON = 3
-    """What still runs is given up: quarantine, autopsy; the body is cancelled."""
+    """What still runs is given up: quarantine, stack report; the body is cancelled."""
 
     EXIT = 4
     """The process ends from outside the loop."""

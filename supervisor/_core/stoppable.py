@@ -19,7 +19,7 @@ from supervisor._core.events import Rung, StopRequest
 from supervisor._core.ladder import LadderState, Move, Step
 from supervisor._core.settings import Ladder
 from supervisor._core.tasks import AnyTask
-from supervisor._reports.stacks import TaskInfo
+from supervisor._reports.findings import TaskInfo
 
 
 class Stoppable(Protocol):

@@ -23,7 +23,8 @@ from typing import Final
 
 from supervisor._core.settings import Children
 from supervisor._process import final_sweep
-from supervisor._process.children import ChildProcesses, ProcessInfo
+from supervisor._process.children import ChildProcesses
+from supervisor._process.process_info import ProcessInfo
 from supervisor._process.process_table import has_children
 from supervisor._process.subreaper import Subreaper
 from supervisor._reports.log import reporter

@@ -1,27 +1,27 @@
-"""Who of a process table belongs to a process: what it has started, and what that has started.
+"""The descendants of a process in a process table: what it has started, and what they have.
 
-It is told by descent. Where one of them leads a process group or a session of its own, also by
-that: its members are found even after the one that started them has ended. And who was found once
-stays known, so a look while parents live finds more than one behind their end.
+They are found by descent. If a descendant leads a process group or a session, its members are found
+by that too, even after the one that started them has ended. One that was found stays known. So an
+update while its parent lives finds more than an update afterwards.
 
-Where the process itself leads its session, whoever is in that session descends from it, for a
-session is joined by birth alone. Where it leads its group (a job of a shell), a member whose parent
-is no member has lost a parent that was one. Both hold only where it had started nothing before.
+If the process itself leads its session, all in that session descend from it, for a session is
+joined by birth alone. If it leads its group (a job of a shell), a member whose parent is no member
+has lost a parent that was one. Both hold only if the process had started nothing before.
 
 Left alone are
 
 - the process itself, and PID 1;
 - what was there before, and all that this starts: a pool or a database of the host's;
-- multiprocessing's helpers: its resource tracker cleans up behind those that were killed. Whom its
+- multiprocessing's helpers: its resource tracker cleans up after those that were killed. What its
   fork server starts counts as started by the process;
-- what has made a daemon of itself: it has left its parent and its session since it was seen.
+- a daemon: it has left its parent and its session since it was first seen.
 
-Here is no I/O: the table comes in with each look.
+There is no I/O here: each update is given the table.
 
-Where it falls short: who has left group and session, and whose parent had ended before a look, is
-not found. The kernel hands it to PID 1, or to a subreaper: where the process is one it is a child
-again. Where it leads neither a session nor a group (a script of a shell's runs it), neither is a
-member of that group whose parent had ended before a look.
+Where it falls short: a process that has left its group and session, and whose parent ended before
+an update, is not found. The kernel hands it to PID 1, or to a subreaper: if the process is one, it
+is a child again. If the process leads neither a session nor a group (a script of a shell's runs
+it), a member of its group whose parent ended before an update is not found either.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
 
 
 class Descendants:
-    """What is known of a process's descendants, from one look to the next.
+    """What is known of a process's descendants, from one update to the next.
 
-    What is known is replaced as a whole, so it can be read while somebody looks.
+    What is known is replaced as a whole, so it can be read during an update.
 
     Args:
-        root: The pid of the process; None where only `known` and what they start are looked for.
-        spared: Who was there before.
-        known: Who belongs to it, as known by now.
-        began: From when on those of its own group and session belong to it, by `table.now()`;
-            None: never.
+        root: The pid of the process; None where only `known` and what they start count.
+        spared: Those that were there before.
+        known: The descendants that are known already.
+        began: From when on those of its own group and session belong to it, by
+            `process_table.now()`; None: never.
         takes_daemons: Whether a daemon belongs to it as well.
     """
 
@@ -66,13 +66,13 @@ class Descendants:
         self.known: dict[Ident, Row] = {row.ident: row for row in known}
         """As each was when it was first seen."""
         self.led: dict[int, float] = {}
-        """The groups and sessions that one of them leads: who does, and when that was started."""
+        """The groups and sessions that one of them leads: its pid, and when it was started."""
         self.daemons: dict[Ident, Row] = {}
         self.began = began
         self.takes_daemons = takes_daemons
 
     def update(self, table: Table, helpers: Collection[int] = ()) -> list[Row]:
-        """Find those there are.
+        """Find the descendants that there are.
 
         Args:
             table: The process table now.
@@ -83,7 +83,7 @@ class Descendants:
         """
         children = by_parent(table.values())
         self._spare_more(table, children)
-        self._let_go_of_daemons(table)
+        self._release_daemons(table)
         before = -1
         while before != len(self.known):  # a member of a group may lead another one
             before = len(self.known)
@@ -97,10 +97,10 @@ class Descendants:
         return [row for row in self.present(table) if not row.is_ended]
 
     def strays(self, table: Table, helpers: Collection[int] = ()) -> list[Row]:
-        """Those that have made daemons of themselves, and those that may have, unseen.
+        """Return those that have made daemons of themselves, and those that may have, unseen.
 
-        The latter have begun since, have lost their parent, and have a session of their own: who
-        has started them does not show.
+        The latter have begun since, have lost their parent, and have a session of their own. The
+        table does not show what has started them.
         """
         seen = [row for row in table.values() if row.ident in self.daemons]
         root = table.get(self.root) if self.root is not None else None
@@ -116,11 +116,11 @@ class Descendants:
         ]
 
     def settle(self) -> None:
-        """Look for no others from here on than those known, and what these start."""
+        """Count no others from here on than those known, and what they start."""
         self._is_open = False
 
     def present(self, table: Table) -> list[Row]:
-        """Those known that are there, zombies too."""
+        """Return those known that are there, zombies too."""
         rows = (table.get(pid) for pid, _ in self.known)
         return [row for row in rows if row is not None and row.ident in self.known]
 
@@ -130,7 +130,7 @@ class Descendants:
             self.known = {**self.known, **new}
 
     def _drop_ended(self, table: Table) -> None:
-        """Forget who has ended; a group or session is known until it is empty."""
+        """Forget those that have ended; a group or session is known until it is empty."""
         self.known = {it: row for it, row in self.known.items() if not _has_ended(it, table)}
         self.spared = frozenset(it for it in self.spared if not _has_ended(it, table))
 
@@ -168,10 +168,10 @@ class Descendants:
         if row.ident in self.known or row.ident in self.daemons:
             return False
         is_led = row.group in self.led or row.session in self.led
-        return is_led or self._is_of_its_own(row, table)
+        return is_led or self._is_in_own_group(row, table)
 
-    def _is_of_its_own(self, row: Row, table: Table) -> bool:
-        """Whether it is in the group or session of the process, and can only descend from it."""
+    def _is_in_own_group(self, row: Row, table: Table) -> bool:
+        """Return whether its group or session shows that it descends from the process."""
         if not self._is_open or self.began is None or row.start < self.began:
             return False
         if not self.was_alone:
@@ -186,7 +186,7 @@ class Descendants:
         there = [pid for pid, start in self.spared if pid in table and table[pid].start == start]
         self.spared |= {row.ident for row in self._below(there, children, ())}
 
-    def _let_go_of_daemons(self, table: Table) -> None:
+    def _release_daemons(self, table: Table) -> None:
         if self.takes_daemons:
             return
         inside = {row.pid for row in self.present(table)} | {self.root}
@@ -204,7 +204,7 @@ class Descendants:
 
 
 def _ancestors(row: Row, table: Table) -> Iterator[int]:
-    """Who can inherit the orphans of a process: the pids of its parent, and so on."""
+    """Yield the pids of those that can inherit a process's orphans: its parent, and so on."""
     while (parent := table.get(row.parent)) is not None:
         yield parent.pid
         row = parent

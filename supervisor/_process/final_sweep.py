@@ -1,14 +1,14 @@
-"""The last look for processes: by what the process becomes when its last moment has come.
+"""The final sweep: in its last moment the process becomes a program that kills all descendants.
 
 Any thread can start a process until ours is gone: a pool that replaces its dead workers, a tool
-that runs one command after the other. A look from inside comes too early, one from outside too
-late, for then they are orphans that nobody can tell from others. So the process replaces itself
-(`exec`): that ends every other thread, and keeps the pid and the children. What it becomes kills
-whoever descends from it, and ends as it was told to end.
+that runs one command after the other. A scan from inside comes too early. One from outside comes
+too late, for by then they are orphans that nobody can distinguish from others. So the process
+replaces itself (`exec`): that ends every other thread, and keeps the pid and the children. What it
+becomes kills all that descend from it, and ends with the status that it was given.
 
 It is a fresh interpreter with next to no imports, as the guard is, and only where there were
 children. Where Python cannot be started so (an embedded one; no guard was started either) the
-process looks once more by itself.
+process scans once more by itself.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ _START: Final = (
 
 
 def can_become() -> bool:
-    """Whether this process can become a fresh interpreter."""
+    """Return whether this process can become a fresh interpreter."""
     return sys.platform != "win32" and bool(sys.executable) and os.path.isdir(_ROOT)  # noqa: PTH112
 
 
 def become(status: int, descendants: Descendants, helpers: Collection[int]) -> None:
-    """Become the process that looks for the last time; returns only where that is not possible.
+    """Become the final sweep; return only where that is not possible.
 
     Args:
         status: The exit status to end with, or minus the signal to die by.
-        descendants: Who is known by now.
+        descendants: What is known of them by now.
         helpers: The pids of multiprocessing's helpers, which end by themselves.
 
     Raises:
@@ -52,55 +52,51 @@ def become(status: int, descendants: Descendants, helpers: Collection[int]) -> N
     """
     if not can_become() or sys.platform == "win32":
         return
-    words = [str(status), _written(helpers_of(helpers)), *descendants_to_args(descendants)]
+    words = [str(status), _to_word(_idents_of(helpers)), *descendants_to_args(descendants)]
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # it must not be ended by one
     os.execv(sys.executable, [sys.executable, "-I", "-S", "-c", _START, _ROOT, *words])  # noqa: S606
 
 
-def helpers_of(pids: Iterable[int]) -> list[Ident]:
-    """The helpers that are there."""
+def _idents_of(pids: Iterable[int]) -> list[Ident]:
     rows = (process_table.row_of(pid) for pid in pids)
     return [row.ident for row in rows if row is not None]
 
 
 def descendants_to_args(descendants: Descendants) -> list[str]:
-    """What is known, for a command line."""
-    began = (
-        "" if descendants.began is None or not descendants.was_alone else repr(descendants.began)
-    )
-    takes = "daemons" if descendants.takes_daemons else ""
+    """Return what is known as words of a command line."""
+    counts_group = descendants.began is not None and descendants.was_alone
     return [
-        _written(descendants.known),
-        _written(descendants.led.items()),
-        _written(descendants.spared),
-        began,
-        takes,
+        _to_word(descendants.known),
+        _to_word(descendants.led.items()),
+        _to_word(descendants.spared),
+        repr(descendants.began) if counts_group else "",
+        "daemons" if descendants.takes_daemons else "",
     ]
 
 
 def descendants_from_args(root: int | None, words: Sequence[str]) -> Descendants:
-    """The same as `descendants_to_args` had it, as far as there still is anybody."""
+    """Return what `descendants_to_args` was given, without those that have ended since."""
     known, led, spared, began, takes = words
-    idents = set(_read(known))
+    idents = set(_from_word(known))
     rows = (process_table.row_of(pid) for pid, _ in idents)
     found = [row for row in rows if row is not None and row.ident in idents]
     descendants = Descendants(
         root,
-        spared=_read(spared),
+        spared=_from_word(spared),
         known=found,
         began=float(began) if began else None,
         takes_daemons=bool(takes),
     )
-    descendants.led = dict(_read(led))
+    descendants.led = dict(_from_word(led))
     return descendants
 
 
-def _written(idents: Iterable[Ident]) -> str:
+def _to_word(idents: Iterable[Ident]) -> str:
     return " ".join(f"{pid}:{start!r}" for pid, start in idents)
 
 
-def _read(words: str) -> list[Ident]:
-    pairs = (word.split(":") for word in words.split())
+def _from_word(word: str) -> list[Ident]:
+    pairs = (ident.split(":") for ident in word.split())
     return [(int(pid), float(start)) for pid, start in pairs]
 
 
@@ -108,19 +104,19 @@ def _read(words: str) -> list[Ident]:
 
 
 def main() -> NoReturn:
-    """Kill who is left, and end."""
+    """Kill those that are left, and end."""
     status, helpers, *words = sys.argv[2:]
     try:
         descendants = descendants_from_args(os.getpid(), words)
-        spared = set(_read(helpers))
+        spared = set(_from_word(helpers))
         found = kill_tree.stop_all(descendants, lambda row: row.ident in spared)
         kill_tree.kill(found)
         kill_tree.wait(found)
     finally:
-        _end(int(status))
+        _exit(int(status))
 
 
-def _end(status: int) -> NoReturn:
+def _exit(status: int) -> NoReturn:
     if status < 0:
         signal.signal(-status, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {-status})

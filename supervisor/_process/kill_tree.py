@@ -1,16 +1,14 @@
-"""Stops and kills all of a descendants at once, with what a fresh interpreter without imports has.
+"""Stops and kills all descendants at once, with what a fresh interpreter has without imports.
 
-For what must look quickly and leave nobody: the guard, and the last look of a process.
+For the two processes that must be quick and leave none behind: the guard, and the final sweep.
 """
 
 from __future__ import annotations
 
-import os
-import select
 import signal
 import time
 
-from supervisor._process import process_table
+from supervisor._process import process_table, waiting
 from supervisor._process.descendants import Descendants
 
 TYPE_CHECKING = False
@@ -25,14 +23,14 @@ _WAIT_SECONDS: Final = 0.5  # for those that were killed to be gone
 
 
 def stop_all(descendants: Descendants, is_spared: Callable[[Row], bool]) -> list[Row]:
-    """Stop them, until there are no new ones: one that is stopped starts no other one.
+    """Stop them with SIGSTOP until there are no new ones: one that is stopped starts no others.
 
     Args:
-        descendants: Who is known.
-        is_spared: Says of one whether it is left alone.
+        descendants: What is known of them.
+        is_spared: Returns whether one is left alone.
 
     Returns:
-        Who was stopped.
+        Those that were stopped.
     """
     seen: dict[Ident, bool] = {}
     stopped: list[Row] = []
@@ -49,33 +47,18 @@ def stop_all(descendants: Descendants, is_spared: Callable[[Row], bool]) -> list
 
 
 def kill(rows: Sequence[Row]) -> None:
-    """Kill them; does not wait."""
+    """Kill them; do not wait."""
     for row in rows:
         process_table.send(row, signal.SIGKILL)
 
 
 def wait(rows: Sequence[Row]) -> None:
     """Wait a moment for those that were killed to be gone."""
-    deadline = time.monotonic() + _WAIT_SECONDS
-    for row in rows:
-        _wait(row, deadline)
-
-
-def _wait(row: Row, deadline: float) -> None:
-    try:
-        fd = process_table.opened(row)
-    except OSError:  # no pidfds here
-        return
-    if fd is None:
-        return
-    poller = select.poll()
-    poller.register(fd, select.POLLIN)
-    poller.poll(max(0.0, deadline - time.monotonic()) * 1000)
-    os.close(fd)
+    waiting.until_ended(rows, time.monotonic() + _WAIT_SECONDS)
 
 
 def is_tracker(row: Row) -> bool:
-    """Whether it is multiprocessing's resource tracker, which cleans up behind those that die."""
+    """Return whether it is multiprocessing's resource tracker, which cleans up after the dead."""
     return any(
         "multiprocessing.resource_tracker" in word for word in process_table.command_of(row.pid)
     )

@@ -1,12 +1,12 @@
 """The process table at one moment, and a signal for exactly one process of it.
 
-On Linux it is read from /proc, one small file for each process. psutil reads the table
-elsewhere; here it would have to be imported, by a process that is being stopped, and by the two
-small ones that look after it (`guard`, `last_look`). For these this module imports next to nothing.
+On Linux it is read from /proc, one small file for each process. Elsewhere psutil reads it. On Linux
+psutil would have to be imported by a process that is being stopped, and by the two small ones
+beside it (`guard_main`, `final_sweep`). For these, this module imports next to nothing.
 
-A process is never told by its pid alone, which may be another's by now, but by pid and start time.
-In a PID namespace that has the /proc of another one (`unshare --pid` by itself) the table is empty:
-the pids there are of strangers.
+A process is identified by its pid and its start time: the pid alone may be another's by now. In a
+PID namespace that has the /proc of another one (`unshare --pid` by itself) the table is empty, as
+the pids there belong to strangers.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Row:
         group: Its process group; 0 where there are none.
         session: Its session; 0 where there are none.
         start: When it was started, by `now`.
-        is_ended: Whether it has ended, and is only not waited for: a zombie.
+        is_ended: Whether it is a zombie: it has ended, and nobody has waited for it yet.
     """
 
     __slots__ = ("group", "is_ended", "parent", "pid", "session", "start")
@@ -52,7 +52,7 @@ class Row:
 
     @property
     def ident(self) -> Ident:
-        """What tells it from every other process, also from a later one with its pid."""
+        """What distinguishes it from every other process, also from a later one with its pid."""
         return self.pid, self.start
 
 
@@ -60,7 +60,7 @@ class Table(dict[int, Row]):
     """The processes by their pids.
 
     Args:
-        at: When it was read, by `now`: who had started before and is not in it has ended.
+        at: When it was read, by `now`: a process that had started before and is missing has ended.
         rows: The processes.
     """
 
@@ -70,7 +70,7 @@ class Table(dict[int, Row]):
 
 
 def now() -> float:
-    """The time in which `Row.start` counts; no process that is started from here on is earlier."""
+    """Return the time in which `Row.start` counts; no later process has an earlier start."""
     if sys.platform != "linux":
         return time.time()
     return int(time.clock_gettime(time.CLOCK_BOOTTIME) * _TICKS)
@@ -92,14 +92,14 @@ def read() -> Table:
 
 
 def row_of(pid: int) -> Row | None:
-    """One process; None where there is none."""
+    """Return one process; None where there is none."""
     if sys.platform != "linux":
         return _read_by_psutil().get(pid)
     return _row(str(pid)) if is_own() else None
 
 
 def is_own() -> bool:
-    """Whether /proc tells of our pids, and not of those of a PID namespace around this one."""
+    """Return whether /proc shows our pids, and not those of a PID namespace around this one."""
     if sys.platform != "linux":
         return True
     try:
@@ -109,7 +109,7 @@ def is_own() -> bool:
 
 
 def has_children() -> bool:
-    """Whether this process has any child, zombies counted; costs one system call."""
+    """Return whether this process has any child, zombies counted; costs one system call."""
     if sys.platform == "win32":
         return True
     try:
@@ -120,7 +120,7 @@ def has_children() -> bool:
 
 
 def command_of(pid: int) -> list[str]:
-    """The command line of a process; its name where it has none, nothing where it has ended."""
+    """Return a command line; the process's name if it has none, nothing if it has ended."""
     if sys.platform != "linux":
         return _command_by_psutil(pid)
     words = _content(f"/proc/{pid}/cmdline").decode(errors="replace").rstrip("\0")
@@ -131,7 +131,7 @@ def command_of(pid: int) -> list[str]:
 
 
 def environment_of(pid: int) -> frozenset[bytes]:
-    """What a process was started with, but for what each shell sets anew; Linux only."""
+    """Return the variables a process was started with, without those a shell sets; Linux only."""
     if sys.platform != "linux":
         return frozenset()
     words = _content(f"/proc/{pid}/environ").split(b"\0")
@@ -141,8 +141,8 @@ def environment_of(pid: int) -> frozenset[bytes]:
 _VOLATILE: Final = frozenset([b"SHLVL", b"PWD", b"OLDPWD", b"_"])
 
 
-def opened(row: Row) -> int | None:
-    """A pidfd for a process, and for no other one; None where it has ended.
+def open_pidfd(row: Row) -> int | None:
+    """Open a pidfd for a process, and for no other one; None where it has ended.
 
     Raises:
         OSError: There are none (not Linux, or an old one); too many open files.
@@ -153,7 +153,7 @@ def opened(row: Row) -> int | None:
         fd = os.pidfd_open(row.pid)
     except ProcessLookupError:
         return None
-    found = _row(str(row.pid))  # looked at after: the pidfd is of this one, not of a later one
+    found = _row(str(row.pid))  # read after: so the pidfd is of this one, not of a later one
     if found is not None and found.ident == row.ident:
         return fd
     os.close(fd)
@@ -163,7 +163,7 @@ def opened(row: Row) -> int | None:
 def send(row: Row, number: int) -> None:
     """Signal a process, if it is still there."""
     try:
-        fd = opened(row)
+        fd = open_pidfd(row)
     except OSError:
         _send_by_pid(row, number)
         return
@@ -185,7 +185,7 @@ def _send_by_pid(row: Row, number: int) -> None:
 
 
 def is_there(row: Row) -> bool:
-    """Whether a process has not ended; a zombie has.
+    """Return whether a process has not ended; a zombie has.
 
     Raises:
         OSError: Too many open files.
@@ -207,7 +207,7 @@ _ENDED: Final = (b"Z", b"X", b"x")
 
 
 def _content(path: str) -> bytes:
-    """What a file of /proc says; nothing where the process has ended, or is not to be seen.
+    """Return a file of /proc; nothing where the process has ended, or is hidden from us.
 
     Raises:
         OSError: Too many open files.
@@ -264,7 +264,7 @@ def _command_by_psutil(pid: int) -> list[str]:
 
 
 def by_parent(rows: Iterable[Row]) -> dict[int, list[Row]]:
-    """The children of each."""
+    """Return the children of each process, by its pid."""
     found: dict[int, list[Row]] = {}
     for row in rows:
         found.setdefault(row.parent, []).append(row)

@@ -19,7 +19,7 @@ READY: Final = "READY=1"
 STOPPING: Final = "STOPPING=1"
 
 
-def tell_manager(state: str) -> bool:
+def notify_manager(state: str) -> bool:
     """Tell the service manager; does not wait, and does not raise.
 
     Args:

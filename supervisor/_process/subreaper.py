@@ -16,7 +16,7 @@ import sys
 import threading
 from typing import Final
 
-from supervisor._process import init, process_table
+from supervisor._process import adoption, process_table
 from supervisor._process.children import ChildProcesses
 from supervisor._reports.log import reporter
 
@@ -38,8 +38,8 @@ class Subreaper:
 
     def begin(self) -> None:
         """Become the subreaper, and start the thread."""
-        self._is_ours = not init.adopts_orphans()
-        if not init.adopt_orphans():
+        self._is_ours = not adoption.adopts_orphans()
+        if not adoption.adopt_orphans():
             why = "this system gives a process no orphans (it is no Linux, or an old one)"
             line = f"supervisor: daemons are left running: {why}"
             reporter.event("no subreaper", level=logging.WARNING, line=line)
@@ -50,7 +50,7 @@ class Subreaper:
         """Be none any more; whoever was adopted stays."""
         self._ended.set()
         if self._is_ours:
-            init.adopt_orphans(on=False)
+            adoption.adopt_orphans(on=False)
 
     def _look_after(self) -> None:
         while not self._ended.wait(_SECONDS):

@@ -14,10 +14,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from supervisor._process import threads
-from supervisor._process.children import ChildProcesses, ProcessInfo
+from supervisor._process.children import ChildProcesses
+from supervisor._process.process_info import ProcessInfo
 from supervisor._reports import stacks
+from supervisor._reports.findings import MOST, Finding, Findings, TaskInfo
 from supervisor._reports.log import reporter
-from supervisor._reports.stacks import Finding, Findings, TaskInfo
 
 _TRIES: Final = 3  # what is looked at may change meanwhile, in another thread
 
@@ -66,7 +67,7 @@ def blocker(
 def killed(victims: Iterable[ProcessInfo]) -> Findings:
     """Tell of processes that did not end when they were told to."""
     found = [Finding(kind="process", name=str(victim), what="killed") for victim in victims]
-    return Findings(found[: stacks.MOST], len(found))
+    return Findings(found[:MOST], len(found))
 
 
 def tell(
@@ -99,7 +100,7 @@ def _others(loop: asyncio.AbstractEventLoop | None, *, whole: bool) -> Iterator[
 
 
 def _known(children: ChildProcesses) -> Findings:
-    alive, count = children.describe(stacks.MOST)
+    alive, count = children.describe(MOST)
     shown = [Finding(kind="process", name=str(process)) for process in alive]
     return Findings(shown, count)
 

@@ -42,7 +42,6 @@ from supervisor._core.shield import shielded
 from supervisor._core.stoppable import Stoppable
 from supervisor._core.tasks import SCOPE, SPAWNED, AnyTask, cancel, refuse_eager
 from supervisor._process import threads
-from supervisor._process.children import ProcessInfo
 from supervisor._process.cleanup import ChildCleanup
 from supervisor._process.exit import (
     REPORT_SECONDS,
@@ -51,9 +50,10 @@ from supervisor._process.exit import (
     exit_now,
     exit_status,
 )
-from supervisor._process.readiness import READY, STOPPING, ReadyFile, tell_manager
+from supervisor._process.process_info import ProcessInfo
+from supervisor._process.readiness import READY, STOPPING, ReadyFile, notify_manager
+from supervisor._reports.findings import Findings, TaskInfo
 from supervisor._reports.log import reporter
-from supervisor._reports.stacks import Findings, TaskInfo
 from supervisor._signals import masks
 from supervisor._signals.guard_state import RESERVE_SECONDS, GuardState
 from supervisor._signals.handlers import is_main_thread
@@ -444,7 +444,7 @@ class Supervisor:
             _say_blocked(masks.blocked(self._signals))
         elif self._signals:
             _say_guest()
-        threads.adopt(loop)
+        threads.install(loop)
         if self._may_exit():
             self.cleanup.open()
             unwind.callback(self.cleanup.close)
@@ -462,14 +462,14 @@ class Supervisor:
                     "ready_file", _rule_for(error), str(self._ready_file.path)
                 ) from error
         if self._parent is None and is_main_thread():
-            tell_manager(READY)
+            notify_manager(READY)
 
     def _tell_stopping(self) -> None:
         """Before anything else: whoever sends work looks here. In any thread."""
         if self._ready_file is not None:
             self._ready_file.remove()
         if self._parent is None and self._thread == threading.main_thread().ident:
-            tell_manager(STOPPING)
+            notify_manager(STOPPING)
 
     def _find_place(self, loop: asyncio.AbstractEventLoop) -> None:
         """Say to the supervisor in whose block this one is entered, if any, that it is there."""

@@ -17,7 +17,7 @@ from typing import Protocol, cast
 
 from supervisor._core.events import Rung, StopRequest
 from supervisor._core.tasks import AnyTask
-from supervisor._reports.stacks import TaskInfo
+from supervisor._reports.findings import TaskInfo
 from supervisor._signals.registry import Listener, registry
 
 

@@ -1,82 +1,36 @@
-"""The processes that were started since a moment: who is found, who is told, who is killed."""
+"""The child processes since a moment: which are found, which are ended, which are spared."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import json
 import os
 import signal
 import subprocess
 import sys
-import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 import pytest
 
 from supervisor._process import process_table
-from supervisor._process.children import ChildProcesses, ProcessInfo
-from supervisor._process.process_table import Row, has_children
-from tests.process.namespaces import UNSHARE
-from tests.process.test_exec import NEEDS_NAMESPACE
+from supervisor._process.children import ChildProcesses
+from supervisor._process.process_info import ProcessInfo
+from supervisor._process.process_table import Row
+from tests.unit.process.shells import OBEYS, REFUSES, SECONDS, SLACK, Start
 
 pytestmark = [
     pytest.mark.process,
     pytest.mark.skipif(sys.platform == "win32", reason="signals and groups of POSIX"),
 ]
 
-Shell = subprocess.Popen[str]
-Start = Callable[..., Shell]
-
 ROOT = Path(__file__).parents[3]
-SECONDS = 0.6  # to end; half of them before the kill
-SLACK = 1.0  # what a busy machine may add
-
-OBEYS = "echo ready; exec sleep 300"
-REFUSES = "trap '' TERM; echo ready; exec sleep 301"
 
 
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Starts shells, each once it has said that it is ready; none outlives the test."""
-    found = set(psutil.Process().children(recursive=True))
-    shells: list[Shell] = []
-
-    def run(script: str, *, lines: int = 1, own_session: bool = False) -> Shell:
-        shell = subprocess.Popen(
-            ["sh", "-c", script],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=own_session,
-        )
-        shells.append(shell)
-        assert shell.stdout is not None
-        for _ in range(lines):
-            assert shell.stdout.readline().startswith("ready")
-        return shell
-
-    yield run
-    for process in set(psutil.Process().children(recursive=True)) - found:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    for shell in shells:
-        shell.wait()
-        assert shell.stdin is not None
-        assert shell.stdout is not None
-        shell.stdin.close()
-        shell.stdout.close()
-
-
-# -- the end ------------------------------------------------------------------------------------
-
-
-def test_a_child_that_obeys_is_told_and_not_killed(start: Start) -> None:
-    """It dies by SIGTERM, at once, and who started it gets its status."""
+def test_a_child_that_obeys_is_terminated_and_not_killed(start: Start) -> None:
+    """A child that obeys dies by SIGTERM at once, and whoever started it gets its status."""
     children = ChildProcesses()
     child = start(OBEYS)
     began = time.monotonic()
@@ -86,8 +40,8 @@ def test_a_child_that_obeys_is_told_and_not_killed(start: Start) -> None:
     assert child.wait() == -signal.SIGTERM
 
 
-def test_a_child_that_refuses_is_killed_and_named(start: Start) -> None:
-    """After half of the seconds; by pid, name and command line."""
+def test_a_child_that_refuses_is_killed_and_described(start: Start) -> None:
+    """A child that refuses is killed after half of the seconds, and described."""
     children = ChildProcesses()
     child = start(REFUSES)
     began = time.monotonic()
@@ -96,8 +50,8 @@ def test_a_child_that_refuses_is_killed_and_named(start: Start) -> None:
     assert child.wait() == -signal.SIGKILL
 
 
-def test_a_stopped_child_goes_on_to_its_end(start: Start) -> None:
-    """SIGTERM waits for SIGCONT, which is sent behind it."""
+def test_a_stopped_child_is_continued_to_its_end(start: Start) -> None:
+    """A stopped child is sent SIGCONT after SIGTERM."""
     children = ChildProcesses()
     child = start(OBEYS)
     os.kill(child.pid, signal.SIGSTOP)
@@ -107,7 +61,7 @@ def test_a_stopped_child_goes_on_to_its_end(start: Start) -> None:
 
 
 def test_a_tree_of_fifty_of_which_half_refuse_is_ended_in_time(start: Start) -> None:
-    """In a session of its own and in ours; zombies are counted, and are their parents' to reap."""
+    """A tree of fifty, in our session and in its own, is ended in time; no zombie is reaped."""
     children = ChildProcesses()
     each = f"({REFUSES}) & ({OBEYS}) &"
     half = f"{each * 12} trap '' TERM; echo ready; read never"
@@ -123,7 +77,7 @@ def test_a_tree_of_fifty_of_which_half_refuse_is_ended_in_time(start: Start) -> 
 
 
 def test_one_that_appears_meanwhile_is_killed_too(start: Start) -> None:
-    """A child answers SIGTERM by starting another process, and goes on."""
+    """A process that a child starts in answer to SIGTERM is killed too."""
     children = ChildProcesses()
     child = start("trap 'sleep 302 & echo more' TERM; echo ready; while :; do sleep 0.05; done")
     killed = children.end(SECONDS)
@@ -132,7 +86,7 @@ def test_one_that_appears_meanwhile_is_killed_too(start: Start) -> None:
     assert children.scan() == []
 
 
-def test_a_grandchild_that_holds_the_pipes_lets_go(start: Start) -> None:
+def test_a_grandchild_that_holds_the_pipes_is_ended(start: Start) -> None:
     """Whoever reads a child's output gets its end, though the child had ended before."""
     children = ChildProcesses()
     child = start(f"({REFUSES}) & read never", lines=1)
@@ -145,7 +99,7 @@ def test_a_grandchild_that_holds_the_pipes_lets_go(start: Start) -> None:
 
 
 def test_kill_does_not_wait(start: Start) -> None:
-    """For the end of the process, where no time is left."""
+    """`kill` kills at once, and returns those that it has killed."""
     children = ChildProcesses()
     child = start(REFUSES)
     assert [found.pid for found in children.kill()] == [child.pid]
@@ -153,24 +107,8 @@ def test_kill_does_not_wait(start: Start) -> None:
     assert children.kill() == []
 
 
-def test_it_works_without_pidfds(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On an old kernel, and where the process may open no more files."""
-
-    def refuse(pid: int, flags: int = 0) -> int:
-        raise OSError(errno.ENOSYS, "no pidfds")
-
-    monkeypatch.setattr(os, "pidfd_open", refuse)
-    children = ChildProcesses()
-    started = [start(OBEYS), start(REFUSES)]
-    assert [found.pid for found in children.end(SECONDS)] == [started[1].pid]
-    assert [child.wait() for child in started] == [-signal.SIGTERM, -signal.SIGKILL]
-
-
-# -- who is found -------------------------------------------------------------------------------
-
-
-def test_what_was_there_before_is_left_alone_with_all_that_it_starts(start: Start) -> None:
-    """A pool, or a database, of the host's."""
+def test_what_was_there_before_is_left_alone(start: Start) -> None:
+    """A child that was there before is left alone, with all that it starts."""
     before = start("echo ready; while read word; do sleep 303 < /dev/null & echo ready $!; done")
     children = ChildProcesses()
     assert before.stdin is not None
@@ -182,8 +120,8 @@ def test_what_was_there_before_is_left_alone_with_all_that_it_starts(start: Star
     assert started.is_running()
 
 
-def test_only_these_children_and_theirs(start: Start) -> None:
-    """For a guest, to whom the others do not belong."""
+def test_chosen_children_and_theirs_are_found(start: Start) -> None:
+    """With chosen children, only these and theirs are ended."""
     script = f"({REFUSES}) & read never"
     chosen, other = start(script), start(script)
     children = ChildProcesses({chosen.pid})
@@ -195,7 +133,7 @@ def test_only_these_children_and_theirs(start: Start) -> None:
 
 
 def test_a_group_is_ended_though_its_leader_has_ended(start: Start) -> None:
-    """What a shell of its own session has left behind is nobody's child, but of its group."""
+    """What a shell has left in its own session is nobody's child, and is found by its group."""
     children = ChildProcesses()
     leader = start(f"({OBEYS}) & echo ready", lines=2, own_session=True)
     os.waitid(os.P_PID, leader.pid, os.WEXITED | os.WNOWAIT)
@@ -207,8 +145,8 @@ def test_a_group_is_ended_though_its_leader_has_ended(start: Start) -> None:
     assert children.scan() == []
 
 
-def test_each_is_told_once(start: Start) -> None:
-    """A program that takes a second SIGTERM for haste must not get two."""
+def test_each_is_terminated_once(start: Start) -> None:
+    """Each process gets one SIGTERM, as some take a second one for haste."""
     children = ChildProcesses()
     script = "trap 'echo ready' TERM; echo ready; while :; do sleep 0.01; done"
     started = [start(script), start(script, own_session=True)]
@@ -221,7 +159,7 @@ def test_each_is_told_once(start: Start) -> None:
 
 
 def test_a_pid_that_is_anothers_by_now_gets_no_signal(start: Start) -> None:
-    """The process that was known by it has ended; the kernel has given it away again."""
+    """A process that has the pid of one that has ended gets no signal."""
     children = ChildProcesses()
     gone = start(OBEYS)
     children.scan()
@@ -239,7 +177,7 @@ def test_a_pid_that_is_anothers_by_now_gets_no_signal(start: Start) -> None:
 
 
 def test_a_table_that_cannot_be_read_is_no_error() -> None:
-    """With too many files open nobody new is found; the ladder, which asks, is not broken off."""
+    """With too many files open nobody new is found, and nothing is raised."""
     assert _program("""
         import resource
         children = ChildProcesses()
@@ -255,44 +193,8 @@ def test_a_table_that_cannot_be_read_is_no_error() -> None:
     """) == [[True, True, True]]
 
 
-@NEEDS_NAMESPACE
-def test_the_proc_of_another_namespace_is_not_believed() -> None:
-    """`unshare --pid` leaves the /proc of outside: whom that names are strangers inside."""
-    script = """
-    import json, subprocess
-    from supervisor._process.descendants import Descendants
-    from supervisor._process.children import ChildProcesses
-    from supervisor._process.process_table import read
-    children = ChildProcesses()
-    child = subprocess.Popen(["sleep", "300"])
-    found = [process.pid for process in children.scan()]
-    child.kill(), child.wait()
-    print(json.dumps([found, Descendants(2).update(read())]))
-    """
-    theirs = 'sh -c "sleep 300 & sleep 300 & wait" & sleep 0.5'  # pid 2, outside
-    inner = 'unshare --pid --fork sh -c \'"$0" -P -c "$1" & wait $!\' "$0" "$1"'  # inside
-    outer = [*UNSHARE, "--kill-child", "sh", "-c", f"{theirs}; {inner}"]
-    done = subprocess.run(
-        [*outer, sys.executable, textwrap.dedent(script)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert done.stdout == "[[], []]\n", done.stderr
-
-
-def test_children_are_noticed_without_psutil_and_without_being_reaped(start: Start) -> None:
-    """A zombie is one, too."""
-    child = start("echo ready")
-    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    assert has_children()
-    assert child.wait() == 0
-
-
 def test_orphans_are_found_where_the_kernel_waits_for_children() -> None:
-    """Where SIGCHLD is ignored nothing tells that there was a child."""
+    """Where SIGCHLD is ignored, an orphan is found although no child is left to be seen."""
     script = "sleep 300 > /dev/null & echo $!"
     assert _program(f"""
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -307,7 +209,7 @@ def test_orphans_are_found_where_the_kernel_waits_for_children() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /proc")
 def test_psutil_is_not_loaded() -> None:
-    """It would take longer than to read the table, in a program that is being stopped."""
+    """On Linux psutil is not imported."""
     assert _program("""
         children = ChildProcesses()
         assert children.end(1) == [] and children.scan() == [] and children.kill() == []
@@ -320,7 +222,7 @@ def test_psutil_is_not_loaded() -> None:
 
 
 def test_a_forked_child_ends_none_of_its_parents() -> None:
-    """It inherits what was known, and the `atexit` handlers."""
+    """A forked child finds and ends none of the processes that its parent knows."""
     assert _program("""
         children = ChildProcesses(is_program=True)
         child = subprocess.Popen(["sleep", "300"])
@@ -335,7 +237,7 @@ def test_a_forked_child_ends_none_of_its_parents() -> None:
 
 
 def test_the_table_is_not_read_where_there_never_was_a_child() -> None:
-    """A program without any does not pay for it."""
+    """The process table is read only once there has been a child."""
     assert _program("""
         from supervisor._process import process_table as table
         children = ChildProcesses(is_program=True)
@@ -351,7 +253,7 @@ def test_the_table_is_not_read_where_there_never_was_a_child() -> None:
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver", "fork"])
 def test_multiprocessings_helpers_are_left_and_its_children_ended(method: str) -> None:
-    """The resource tracker cleans up, whoever is killed; the fork server's children are ours."""
+    """Multiprocessing's children are ended; its resource tracker is left to clean up."""
     told = _program(f"""
         import multiprocessing
         from multiprocessing.shared_memory import SharedMemory
@@ -385,7 +287,7 @@ def refuse(ready: threading.Event) -> None:
 
 @pytest.mark.parametrize("is_subreaper", [True, False])
 def test_a_daemon_is_found_only_by_a_subreaper(is_subreaper: bool) -> None:
-    """One that has left its parent, its group and its session, before anybody looked."""
+    """A daemon that left parent, group and session before a scan is found by a subreaper alone."""
     told = _program(f"""
         import ctypes
         if {is_subreaper}:
@@ -405,11 +307,8 @@ def test_a_daemon_is_found_only_by_a_subreaper(is_subreaper: bool) -> None:
     assert told == [is_subreaper]
 
 
-# -- in a thread --------------------------------------------------------------------------------
-
-
-def test_begin_ends_them_in_a_thread_of_its_own_and_once(start: Start) -> None:
-    """The loop and the watchdog may both ask."""
+def test_ending_in_the_background_happens_once(start: Start) -> None:
+    """`end_in_background` ends them in a thread, and only the first call does anything."""
     children = ChildProcesses()
     started = [start(OBEYS), start(REFUSES)]
     over = threading.Event()
@@ -427,29 +326,6 @@ def test_begin_ends_them_in_a_thread_of_its_own_and_once(start: Start) -> None:
     assert over.wait(SECONDS + SLACK)
     assert [found.pid for killed in heard for found in killed] == [started[1].pid]
     assert [child.wait() for child in started] == [-signal.SIGTERM, -signal.SIGKILL]
-
-
-def test_a_killed_process_says_who_it_was() -> None:
-    """The command line where there is one, cut short."""
-    assert str(ProcessInfo(7, "sleep", "sleep 300")) == "7 sleep 300"
-    assert str(ProcessInfo(7, "sleep", "")) == "7 sleep"
-
-
-def test_a_long_command_line_is_cut(start: Start) -> None:
-    """A report is to be read."""
-    children = ChildProcesses()
-    shell = start(f"trap '' TERM; echo ready; exec sleep 300 {'0 ' * 500}")
-    _until_it_is(shell.pid, "sleep")
-    (killed,) = children.kill()
-    assert len(killed.command) == 100
-    assert killed.command.startswith("sleep 300 0 0")
-    assert killed.command.endswith("…")
-
-
-def _until_it_is(pid: int, name: str) -> None:
-    """Wait until a process has become another program: `exec` comes after the word "ready"."""
-    while psutil.Process(pid).name() != name:
-        time.sleep(0.001)
 
 
 def _row(pid: int) -> Row:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from supervisor import SettingsError, Supervisor
-from supervisor._process.readiness import READY, STOPPING, ReadyFile, tell_manager
+from supervisor._process.readiness import READY, STOPPING, ReadyFile, notify_manager
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> socket.socket:
 def test_a_manager_is_told(manager: socket.socket) -> None:
     """One datagram goes to the socket that the environment names."""
     with manager:
-        assert tell_manager(READY)
+        assert notify_manager(READY)
         assert manager.recv(100) == b"READY=1"
 
 
@@ -36,7 +36,7 @@ def test_an_abstract_socket(monkeypatch: pytest.MonkeyPatch) -> None:
         made.bind("\0supervisor-test-notify")
         made.settimeout(5)
         monkeypatch.setenv("NOTIFY_SOCKET", "@supervisor-test-notify")
-        assert tell_manager(STOPPING)
+        assert notify_manager(STOPPING)
         assert made.recv(100) == b"STOPPING=1"
 
 
@@ -56,7 +56,7 @@ def test_a_forked_child_leaves_the_ready_file(tmp_path: Path) -> None:
 def test_no_manager(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is none, or it is gone, nothing happens."""
     monkeypatch.setenv("NOTIFY_SOCKET", address)
-    assert not tell_manager(READY)
+    assert not notify_manager(READY)
 
 
 def test_a_ready_file_is_removed_twice(tmp_path: Path) -> None:

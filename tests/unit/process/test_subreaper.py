@@ -78,14 +78,14 @@ before = subprocess.Popen(["sh", "-c", script], **PIPES)
 def test_it_is_taken_back() -> None:
     """Unless somebody had asked for it before."""
     assert _program("""
-        from supervisor._process import init as parent
-        tell(parent.adopts_orphans())
+        from supervisor._process import adoption
+        tell(adoption.adopts_orphans())
         subreaper.end()
-        tell(parent.adopts_orphans())
-        parent.adopt_orphans()
+        tell(adoption.adopts_orphans())
+        adoption.adopt_orphans()
         again = Subreaper(children)
         again.begin(), again.end()
-        tell(parent.adopts_orphans())
+        tell(adoption.adopts_orphans())
     """) == [True, False, True]
 
 

@@ -17,9 +17,9 @@ import pytest
 
 from supervisor import Supervisor
 from supervisor._process import threads
-from supervisor._process.threads import Executor
+from supervisor._process.threads import DaemonThreadPool
 from supervisor._reports import stacks
-from supervisor._reports.stacks import MOST, Finding, TaskInfo
+from supervisor._reports.findings import MOST, Finding, TaskInfo
 from supervisor._supervisor.at_work import gather
 
 
@@ -211,7 +211,7 @@ def test_a_call_in_a_thread_has_a_function_and_an_age(is_bare: bool) -> None:
     """Also of a function without a frame of its own."""
     begun, may_end = threading.Event(), threading.Event()
     work = may_end.wait if is_bare else functools.partial(holds, begun, may_end)
-    with Executor() as pool:
+    with DaemonThreadPool() as pool:
         pool.submit(contextvars.copy_context().run, work)  # as `to_thread` does
         if is_bare:
             pool.submit(begun.set)
@@ -230,7 +230,7 @@ def test_threads_that_do_nothing_are_left_out() -> None:
     """An idle pool's and a loop's; one of the user's that waits is told."""
     begun, may_end = threading.Event(), threading.Event()
     thread = threading.Thread(target=holds, args=(begun, may_end), name="theirs")
-    with ThreadPoolExecutor() as stock, Executor() as ours:
+    with ThreadPoolExecutor() as stock, DaemonThreadPool() as ours:
         stock.submit(int).result()
         ours.submit(int).result()
         thread.start()

@@ -21,7 +21,7 @@ import pytest
 
 from supervisor import Ladder, Rung, SettingsError, Stopped, StopRequest, Supervisor, UsageError
 from supervisor._core.errors import Quarantined
-from supervisor._process.threads import Executor
+from supervisor._process.threads import DaemonThreadPool
 from supervisor._reports.log import reporter
 from tests.unit.supervisor.fakes import LONG, Failing, Stubborn, Talker, insist, over
 
@@ -1073,7 +1073,7 @@ async def test_the_default_executor_is_ours() -> None:
 @pytest.mark.asyncio(loop_factories=["asyncio"])
 async def test_an_executor_of_the_users_is_left_alone() -> None:
     """A default executor that was set before is not replaced."""
-    mine = Executor(thread_name_prefix="mine")
+    mine = DaemonThreadPool(thread_name_prefix="mine")
     asyncio.get_running_loop().set_default_executor(mine)
     names: list[str] = []
     async with Supervisor(signals={}):

@@ -89,7 +89,7 @@ from supervisor._autogen.repair_thread import drive_sync
 from supervisor._autogen.upstream import HANDLER_ERROR, Engine, Group, free
 from supervisor._autogen.upstream.teams import _NOT_STATE
 from supervisor._core.tasks import Kind
-from supervisor._reports.stacks import frames_of
+from supervisor._reports.frames import frames_of
 from supervisor.testing import ScriptedModel, calls
 from supervisor.testing import calls as wanted
 from tests.agents import Agent, BreaksOnCancel, Failing, Gate, Stubborn, scripted, team
