@@ -11,6 +11,7 @@ from autogen_core.model_context import ChatCompletionContext
 
 from supervisor._autogen import mcp_sessions, results, upstream
 from supervisor._autogen.channel import Channel, Item
+from supervisor._autogen.history.team_repair import TeamRepair, TurnRepair
 from supervisor._autogen.history.team_run import TeamRun
 from supervisor._autogen.results import Remains
 from supervisor._autogen.run_context import RunContext
@@ -75,15 +76,17 @@ class Repair:
 
     def _draw(self) -> None:
         root, turn = self._journal.root, self._journal.turn
-        for chat in self._journal.others:
-            chat.conclude()
+        for team_run in self._journal.others:
+            TeamRepair(team_run).apply()
         if root is not None:
             seen = {id(message) for message in self._channel.held()}
-            root.conclude(is_seen=any(id(message) in seen for message in root.task))
-            self._has_taken, self._remains = root.has_taken, root.remains
+            team = TeamRepair(root)
+            team.apply(is_seen=any(id(message) in seen for message in root.task))
+            self._has_taken, self._remains = team.has_taken, team.remains
         elif turn is not None:
-            self._has_taken = turn.conclude_run(_messages(self._task))
-            self._remains = turn.remains
+            agent = TurnRepair(turn)
+            self._has_taken = agent.apply(_messages(self._task))
+            self._remains = agent.remains
 
     @property
     def has_taken(self) -> bool:
@@ -122,8 +125,8 @@ def natural(shown: list[Item], root: TeamRun, *, shows_task: bool) -> list[Item]
 def conclude_handlers(stage: RunContext) -> None:
     """Make those teams consistent that the handlers of a worker's agents have run."""
     repair(stage, ())
-    for chat in filter(None, (stage.journal.root, *stage.journal.others)):
-        chat.conclude()
+    for team_run in filter(None, (stage.journal.root, *stage.journal.others)):
+        TeamRepair(team_run).apply()
 
 
 def _messages(task: object) -> list[BaseChatMessage]:

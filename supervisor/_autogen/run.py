@@ -437,7 +437,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
             async for event in stream:
                 if role(event) is _RESULT:
                     self._natural = cast(TaskResult, event)
-                elif self._phase is _ACTIVE and not resume.was_told(event):
+                elif self._phase is _ACTIVE and not resume.is_replayed(event):
                     self._channel.put(event)
                     if self._channel.is_full:
                         await self._channel.until_room()
@@ -605,7 +605,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
         items = self._channel.held()
         if drawn is not None:
             items = drawn.messages(shows_task=self._shows_task)
-        items = resume.without_told(items)
+        items = resume.without_replayed(items)
         if self._is_draining:
             self._show_rest(items)
         return TaskResult(messages=items, stop_reason=self._reason)
@@ -615,7 +615,7 @@ class Run(Coroutine[Any, Any, TaskResult]):
         root = self._stage.journal.root
         if root is not None and root.is_of(self._team):
             items = repair.natural(items, root, shows_task=self._shows_task)
-        items = resume.without_told(items)
+        items = resume.without_replayed(items)
         if reason is None and self._is_draining:
             reason = self._reason
         if items == result.messages and reason == result.stop_reason:

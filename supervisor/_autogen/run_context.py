@@ -107,7 +107,7 @@ class RunContext:
     def task_info(self, task: AnyTask, team: str, asked: float | None) -> TaskInfo:
         """Tell whose task it is, for a report."""
         agent, tool = self.journal.agent_at(self.scope.root(task)), None
-        call = self.journal.call_at(task)
+        call = self.journal.calls.at(task)
         if call is not None:  # which outlives its turn, where it refuses to end
             agent, tool = call.agent, call.call.name
         return TaskInfo(task=task, team=team, agent=agent, tool=tool, asked=asked)
@@ -154,7 +154,7 @@ class RunContext:
 
     def observe_child(self, call: AnyTask, coro: Any) -> None:
         """A tool call has started a task."""
-        self.journal.call_child(call, coro)
+        self.journal.calls.add_child(call, coro)
 
     def observe_delivery(self, handler: AnyTask, task: AnyTask) -> None:
         """A handler passes its message on to an agent."""

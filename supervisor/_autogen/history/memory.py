@@ -1,12 +1,14 @@
-"""What agents remember: marked before a turn, rewound or closed after an interrupted one.
+"""What agents remember: saved before a turn, rewound or closed after an interrupted one.
 
 An `AssistantAgent` puts what it is given into its model context before it asks the model, and the
-model's wish for tools before it calls them. Interrupted, it would be given the same again, and
-its model would find calls without results, which OpenAI's and Anthropic's refuse.
+model's request for tools before it calls them. After an interruption it would be given the same
+again, and its model would find calls without results, which OpenAI's and Anthropic's refuse.
 
-A mark is a copy of the lists of messages within an agent, at any depth. What was not chosen:
-`save_state()`, which writes each message out, for each turn. An agent of the user's that
-remembers in another way than in a model context or in lists of messages is not rewound.
+A savepoint is a copy of the lists of messages within an agent, at any depth. Not chosen:
+`save_state()`, which writes each message out, for each turn.
+
+Where it falls short: an agent of the user's that remembers in another way than in a model context
+or in lists of messages is not rewound.
 """
 
 from __future__ import annotations
@@ -49,7 +51,7 @@ class _List(NamedTuple):
 
 
 class MemorySavepoint:
-    """How much the things within an agent remember, at one moment.
+    """What the components of an agent remember at one moment.
 
     Args:
         things: Model contexts, agents, anything with lists of messages for attributes.
@@ -58,39 +60,39 @@ class MemorySavepoint:
     def __init__(self, things: Iterable[object]) -> None:
         self.contexts: list[ChatCompletionContext] = []
         """The model contexts among them."""
-        self._marked: list[tuple[ChatCompletionContext, list[LLMMessage]]] = []
+        self._saved: list[tuple[ChatCompletionContext, list[LLMMessage]]] = []
         self._lists: list[_List] = []
         for thing in things:
             if isinstance(thing, ChatCompletionContext):
-                self._mark_context(thing)
+                self._save_context(thing)
             else:
-                self._mark_lists(thing)
+                self._save_lists(thing)
 
-    def _mark_context(self, context: ChatCompletionContext) -> None:
+    def _save_context(self, context: ChatCompletionContext) -> None:
         self.contexts.append(context)
         messages = upstream.messages_of(context)
         if messages is not None:
-            self._marked.append((context, list(messages)))
+            self._saved.append((context, list(messages)))
 
     @property
     def is_whole(self) -> bool:
         """Whether all of it can be rewound. A user's context may keep messages in its own way."""
-        return len(self._marked) == len(self.contexts)
+        return len(self._saved) == len(self.contexts)
 
-    def _mark_lists(self, owner: object) -> None:
+    def _save_lists(self, owner: object) -> None:
         held: dict[str, Any] = getattr(owner, "__dict__", {})
         for name in [name for name, value in held.items() if _is_list_of_messages(value)]:
             self._lists.append(_List(owner, name, list(held[name])))
 
     def rewind_context(self, context: object) -> None:
-        """Have one model context remember what it did at that moment, and no more."""
-        for mine, messages in self._marked:
+        """Rewind one model context to that moment."""
+        for mine, messages in self._saved:
             if mine is context:
                 upstream.put_messages(mine, list(messages))
 
     def rewind(self) -> None:
-        """Have everything remember what it did at that moment, and no more."""
-        for context, messages in self._marked:
+        """Rewind everything to that moment."""
+        for context, messages in self._saved:
             upstream.put_messages(context, list(messages))
         for owner, attribute, items in self._lists:
             now: Any = getattr(owner, attribute, None)
@@ -98,20 +100,20 @@ class MemorySavepoint:
                 now[:] = items
 
     def added(self) -> list[list[LLMMessage]]:
-        """What each model context has got since."""
+        """Return the messages that each model context has got since."""
         return [
-            (upstream.messages_of(context) or [])[len(before) :] for context, before in self._marked
+            (upstream.messages_of(context) or [])[len(before) :] for context, before in self._saved
         ]
 
     def taken(self, agent: object, task: Sequence[BaseChatMessage]) -> list[LLMMessage] | None:
-        """The task, as an agent has taken it into its own model context since.
+        """Return the task as an agent has taken it into its own model context since.
 
         Returns:
             None where it has no context of its own, or has not taken all of the task.
         """
         context = getattr(agent, "model_context", None)
         given = [message.content for message in as_context_takes(task)]
-        for mine, before in self._marked:
+        for mine, before in self._saved:
             if mine is context:
                 taken = (upstream.messages_of(mine) or [])[len(before) :][: len(given)]
                 return taken if given and [m.content for m in taken] == given else None
@@ -124,7 +126,7 @@ def _is_list_of_messages(items: Any) -> bool:
 
 
 def as_context_takes(messages: Sequence[BaseChatMessage]) -> list[LLMMessage]:
-    """What AutoGen's agents put into their model context of what they are given."""
+    """Return what AutoGen's agents put into their model context of what they are given."""
     taken: list[LLMMessage] = []
     for message in messages:
         taken.extend(message.context if isinstance(message, HandoffMessage) else [])
@@ -133,7 +135,7 @@ def as_context_takes(messages: Sequence[BaseChatMessage]) -> list[LLMMessage]:
 
 
 def count_taken(context: Sequence[LLMMessage], given: Sequence[BaseChatMessage]) -> int:
-    """How many of the messages that an agent was given its context has got.
+    """Count the messages that an agent's context has got, of those that the agent was given.
 
     Args:
         context: What it holds; the agent was interrupted as it took them, or as it answered.
@@ -147,7 +149,7 @@ def count_taken(context: Sequence[LLMMessage], given: Sequence[BaseChatMessage])
         wanted: list[object] = [message.content for message in as_context_takes(given[:count])]
         if any(have[:end][-len(wanted) :] == wanted for end in ends):
             return count
-        del ends[1:]  # who answers has taken all
+        del ends[1:]  # an agent that answers has taken all
     return 0
 
 
@@ -161,15 +163,15 @@ Closed = tuple[FunctionCall, FunctionExecutionResult]
 def close_calls(
     context: ChatCompletionContext, calls: Sequence[Call], *, are_all: bool
 ) -> list[Closed]:
-    """Give each tool call in a model context that has no result one.
+    """Give a result to each tool call in a model context that has none.
 
-    That of the tool, where it has ended; else one that says "interrupted". A request of which no
-    call was started is taken back.
+    That is the tool's result, where the tool has ended; else one that says "interrupted". A request
+    of which no call was started is taken back.
 
     Args:
-        context: The context; nobody is at work on it.
+        context: The context; nothing works on it.
         calls: The calls that were carried out, or begun.
-        are_all: Whether there were no others: an agent of the user's may make its own.
+        are_all: Whether these are all calls: an agent of the user's may make its own.
 
     Returns:
         The calls of the last request, unless it was taken back, and their results.
@@ -223,5 +225,5 @@ def _result(wanted: FunctionCall, call: Call | None) -> FunctionExecutionResult:
 
 
 def holds_results(messages: Iterable[LLMMessage]) -> bool:
-    """Whether a tool's result is among these."""
+    """Return whether a tool's result is among these messages."""
     return any(isinstance(message, FunctionExecutionResultMessage) for message in messages)

@@ -1,40 +1,37 @@
 """Stand-ins that let a team go on where it was interrupted, under the supervisor or without.
 
-AutoGen has no word for "go on": a team within a team is always given a task (and refuses an empty
-one), and a model that selects the speaker is asked anew. Each stand-in does its work once, and
-takes itself out of the way.
+AutoGen has no word for "go on". A team within a team is always given a task, and refuses an empty
+one. A model that selects the speaker is asked anew. Each stand-in does its work once, and then
+removes itself.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from autogen_agentchat.base import TaskResult, Team
-from autogen_agentchat.messages import (
-    BaseAgentEvent,
-    BaseChatMessage,
-    HandoffMessage,
-)
+from autogen_agentchat.messages import BaseChatMessage, HandoffMessage
 from autogen_core import CancellationToken, ComponentModel, MessageContext
 
 from supervisor._autogen import upstream
-from supervisor._autogen.upstream import Group, GroupChatStart, ManagerState
+from supervisor._autogen.upstream import ChatItem, Group, GroupChatStart, ManagerState
 from supervisor._core.errors import HandedOff
 
-Item = BaseAgentEvent | BaseChatMessage
+Task = str | BaseChatMessage | Sequence[BaseChatMessage]
 
 
 class EarlierRun:
-    """The part of a team's run before an interruption, for one that goes on within a longer turn.
+    """The run of a team before an interruption, for the run that resumes it.
 
     Args:
         group: The team.
         task: What it was given.
         said: What its members have said.
-        deltas: The same, as its condition was asked with: the task, and what each turn has said.
-        turns: How many turns that were.
+        deltas: What its condition was asked with: the task, and what each turn has said.
+        turns: How many turns were taken.
         has_ended: Whether it had come to its end, and need not go on.
     """
 
@@ -42,9 +39,9 @@ class EarlierRun:
         self,
         group: Group,
         task: Sequence[BaseChatMessage],
-        said: Sequence[Item],
+        said: Sequence[ChatItem],
         *,
-        deltas: Sequence[Sequence[Item]],
+        deltas: Sequence[Sequence[ChatItem]],
         turns: int,
         has_ended: bool,
     ) -> None:
@@ -56,10 +53,10 @@ class EarlierRun:
         self.has_ended = has_ended
 
     def resume(self, *, is_anew: bool) -> None:
-        """Have the team count on, as if it had not been interrupted; or from zero."""
+        """Let the team count on, as if it had not been interrupted; or from zero."""
         _resumed.pop(self._group.manager, None)
         if not is_anew:
-            self._group.count_again(self.turns, self.deltas)
+            self._group.termination.recount(self.turns, self.deltas)
             _resumed[self._group.manager] = self
 
 
@@ -67,7 +64,7 @@ def refuse_handed_off(team: object, name: str, task: object) -> None:
     """Raise where a team waits for a `HandoffMessage`, and its task is none.
 
     Raises:
-        HandedOff: So it is.
+        HandedOff: It does.
     """
     given: list[object] = cast("list[object]", task) if isinstance(task, list) else [task]
     found = upstream.handed_off(team)
@@ -75,76 +72,79 @@ def refuse_handed_off(team: object, name: str, task: object) -> None:
         raise HandedOff(name, *found)
 
 
-_told: set[str] = set()  # the ids of what is told again, to who sums it up; users know it already
+# The ids of earlier events that are replayed to a summarising agent; hidden from the user's stream,
+# for the user has seen them.
+_replayed: set[str] = set()
 
 
-def was_told(event: object) -> bool:
-    """Whether an event was among those of an earlier run."""
-    return bool(_told) and getattr(event, "id", None) in _told
+def is_replayed(event: object) -> bool:
+    """Return whether an event is one of an earlier run that is replayed."""
+    return bool(_replayed) and getattr(event, "id", None) in _replayed
 
 
-def without_told(items: list[Item]) -> list[Item]:
-    """The items of a run that has ended, without those of an earlier run."""
-    if not _told:
+def without_replayed(items: list[ChatItem]) -> list[ChatItem]:
+    """Return the items of a run that has ended, without the replayed ones; forget those."""
+    if not _replayed:
         return items
-    own = [item for item in items if not was_told(item)]
-    _told.difference_update(item.id for item in items)
+    own = [item for item in items if not is_replayed(item)]
+    _replayed.difference_update(item.id for item in items)
     return own
 
 
 _resumed: WeakKeyDictionary[object, EarlierRun] = WeakKeyDictionary()
 
 
-def part_before(group: Group) -> EarlierRun | None:
-    """What the run of a team that begins now continues; asked once."""
+def earlier_run(group: Group) -> EarlierRun | None:
+    """Return the run that a team's beginning run resumes; asked once."""
     return _resumed.pop(group.manager, None)
 
 
 class ResumingTeam(Team):
     """Stands in for a team within a team, or within an agent, that was interrupted.
 
-    Its next run does without what the team was given before: it goes on without a task where
-    nothing is new. Everything else goes to the team itself.
+    Its next run leaves out what the team was given before: where nothing is new, the team goes on
+    without a task. Everything else goes to the team itself.
 
     Args:
         team: The team.
         put_back: Puts the team back in its place.
-        part: What it did before the interruption; None where that is over.
-        is_told: Whether that is told again, for one who sums up what was said.
+        earlier: What it did before the interruption; None where that is over.
+        is_told: Whether that is replayed, for an agent that sums up what was said.
     """
 
     def __init__(
         self,
         team: Team,
         put_back: Callable[[], None],
-        part: EarlierRun | None = None,
+        earlier: EarlierRun | None = None,
         *,
         is_told: bool = False,
     ) -> None:
         self.team = team
         self._put_back = put_back
-        self._part = part
-        self._taken = {message.id for message in part.task} if part and is_told else set[str]()
-        self._said = part.said if part is not None and is_told else []
+        self._earlier = earlier
+        replays = earlier if is_told else None
+        self._taken = {message.id for message in replays.task} if replays else set[str]()
+        self._said = replays.said if replays else []
 
     @property
     def name(self) -> str:
-        """The team's."""
+        """The team's name."""
         return self.team.name
 
     @property
     def description(self) -> str:
-        """The team's."""
+        """The team's description."""
         return self.team.description
 
     async def run(
         self,
         *,
-        task: str | BaseChatMessage | Sequence[BaseChatMessage] | None = None,
+        task: Task | None = None,
         cancellation_token: CancellationToken | None = None,
         output_task_messages: bool = True,
     ) -> TaskResult:
-        """Go on, and give the result."""
+        """Go on, and return the result."""
         result: TaskResult | None = None
         async for event in self.run_stream(
             task=task,
@@ -159,21 +159,21 @@ class ResumingTeam(Team):
     async def run_stream(
         self,
         *,
-        task: str | BaseChatMessage | Sequence[BaseChatMessage] | None = None,
+        task: Task | None = None,
         cancellation_token: CancellationToken | None = None,
         output_task_messages: bool = True,
-    ) -> AsyncGenerator[Item | TaskResult, None]:
-        """Go on."""
+    ) -> AsyncGenerator[ChatItem | TaskResult, None]:
+        """Go on, and yield what is said."""
         self._put_back()
-        _told.update(item.id for item in self._said)
+        _replayed.update(item.id for item in self._said)
         for item in self._said:
             yield item
         new = self._new(task)
-        if self._part is not None and not new and self._part.has_ended:
+        if self._earlier is not None and not new and self._earlier.has_ended:
             yield TaskResult(messages=self._said)
             return
-        if self._part is not None:
-            self._part.resume(is_anew=bool(new))
+        if self._earlier is not None:
+            self._earlier.resume(is_anew=bool(new))
         async for event in self.team.run_stream(
             task=new,
             cancellation_token=cancellation_token,
@@ -185,9 +185,7 @@ class ResumingTeam(Team):
             else:
                 yield event
 
-    def _new(
-        self, task: str | BaseChatMessage | Sequence[BaseChatMessage] | None
-    ) -> str | BaseChatMessage | list[BaseChatMessage] | None:
+    def _new(self, task: Task | None) -> str | BaseChatMessage | list[BaseChatMessage] | None:
         if task is None or isinstance(task, (str, BaseChatMessage)):
             return task
         return [message for message in task if self._is_new(message)] or None
@@ -224,21 +222,33 @@ class ResumingTeam(Team):
         return self.team.dump_component()
 
 
+def resume_member(
+    group: Group, name: str, team: Team, earlier: EarlierRun | None = None
+) -> ResumingTeam:
+    """Put a stand-in in the place of a member that is a team, which is asked with nothing new.
+
+    AutoGen would refuse that.
+    """
+    stand_in = ResumingTeam(team, functools.partial(group.put_agent, name, team), earlier)
+    group.put_agent(name, stand_in)
+    return stand_in
+
+
 def behind(agent: Any) -> Any:
-    """The agent or team itself, where a stand-in is in its place."""
+    """Return the agent or team itself, where a stand-in is in its place."""
     return agent.team if isinstance(agent, ResumingTeam) else agent
 
 
 class NextSpeakers:
-    """Stands in for a manager's `select_speaker`, for the first turn after an interruption.
+    """Overrides a manager's `select_speaker`, for the first turn after an interruption.
 
-    Who was interrupted speaks next, where no new task has come. A graph that is given a new task
+    The interrupted members speak next, where no new task has come. A graph that is given a new task
     begins at its start.
 
     Args:
         group: The team.
-        names: Who is asked without being selected; nobody where the manager will find them itself.
-        then: What the manager will select by after that.
+        names: The members that are asked; none where the manager finds them itself.
+        then: The state by which the manager selects after that.
     """
 
     def __init__(
@@ -253,45 +263,45 @@ class NextSpeakers:
         self.put()
 
     def put(self) -> None:
-        """Put it in place."""
+        """Put the override in place."""
         vars(self.manager)["select_speaker"] = self.select_speaker
 
     def remove(self) -> None:
-        """Take it out of the way."""
+        """Remove the override."""
         vars(self.manager).pop("select_speaker", None)
 
-    async def select_speaker(self, thread: Sequence[Item]) -> list[str] | str:
-        """Tell who was interrupted; ask the manager where there is a new task."""
+    async def select_speaker(self, thread: Sequence[ChatItem]) -> list[str] | str:
+        """Return the interrupted members; ask the manager where there is a new task."""
         self.remove()
         # By its id: the team may have been loaded from its own state meanwhile, or from another.
         heard = thread[self._heard - 1].id if 0 < self._heard <= len(thread) else None
         is_new_task = heard == self._last and len(thread) > self._heard
         if heard == self._last and not is_new_task and self.names:
-            if self._group.is_graph:
-                self._group.take_out(self.names)
-            self._group.put_fields(self.then)
+            if self._group.graph is not None:
+                self._group.graph.take_out(self.names)
+            self._group.put_state(self.then)
             return list(self.names)
-        if is_new_task and self._group.is_graph:
-            self._group.start_over()
+        if is_new_task and self._group.graph is not None:
+            self._group.graph.start_over()
         return await self.manager.select_speaker(thread)
 
 
 def next_speakers(group: Group) -> NextSpeakers | None:
-    """The stand-in that is in place for this team."""
+    """Return the override that is in place for a team."""
     found = getattr(vars(group.manager).get("select_speaker"), "__self__", None)
     return found if isinstance(found, NextSpeakers) else None
 
 
 class OneShotOverride:
-    """Stands in for MagenticOne's way to begin, which asks for a task each time.
+    """Overrides how MagenticOne begins a run, for one run: AutoGen's asks for a task each time.
 
-    Without a task its next run goes on: the orchestrator looks at what was said, and asks the
-    next member. With one it begins with the facts, as ever.
+    Without a task the next run goes on: the orchestrator looks at what was said, and asks the next
+    member. With a task it begins with the facts, as ever.
 
     Args:
         group: The team.
-        is_replanning: Whether it was making its plan anew, and its members were forgetting the
-            old one.
+        is_replanning: Whether the orchestrator was making its plan anew, and its members were
+            forgetting the old one.
     """
 
     def __init__(self, group: Group, *, is_replanning: bool) -> None:
@@ -300,12 +310,12 @@ class OneShotOverride:
         vars(group.manager)["on_message_impl"] = self.on_message_impl
 
     async def on_message_impl(self, message: Any, ctx: MessageContext) -> Any:
-        """Go on, where the run has no task; otherwise let the orchestrator see to it."""
+        """Go on, where the run has no task; otherwise pass the message on."""
         manager = self._group.manager
         if not isinstance(message, GroupChatStart):
             return await type(manager).on_message_impl(manager, message, ctx)
         vars(manager).pop("on_message_impl", None)
         if message.messages is None and self._group.thread:
             token = ctx.cancellation_token
-            return await self._group.go_on(token, is_replanning=self._is_replanning)
+            return await self._group.resume_orchestrator(token, is_replanning=self._is_replanning)
         return await manager.on_message_impl(message, ctx)

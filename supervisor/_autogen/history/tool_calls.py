@@ -1,7 +1,7 @@
-"""A tool call of an `AssistantAgent`: begun or not, ended or not, and with which result.
+"""The tool calls of `AssistantAgent`s: begun or not, ended or not, and with which result.
 
-A call that has begun may have taken effect, and is not made again; one that has not is taken back
-with its turn. The difference is one step of the loop: AutoGen starts a task for each call, and
+A call that has begun may have taken effect, and is not made again. One that has not begun is taken
+back with its turn. The difference is one step of the loop: AutoGen starts a task for each call, and
 most workbenches start another one for the tool within it.
 """
 
@@ -48,11 +48,11 @@ class Call:
         self._has_started: bool | None = None
 
     def add_child(self, coro: Any) -> None:
-        """Note a task that it has started, by its coroutine."""
+        """Note a task that the call has started, by its coroutine."""
         self._children.append(coro)
 
     def freeze(self) -> None:
-        """Say for good whether it has started: what is cancelled now does not start any more."""
+        """Fix whether it has started: a call that is cancelled now does not start any more."""
         if self._has_started is None:
             self._has_started = self.has_started
 
@@ -74,7 +74,7 @@ class Call:
 
     @property
     def result(self) -> FunctionExecutionResult | None:
-        """What the tool has answered; None where it did not."""
+        """What the tool has answered; None where it has not."""
         if not self._task.done() or self._task.cancelled() or self._task.exception() is not None:
             return None
         match self._task.result():
@@ -84,8 +84,48 @@ class Call:
                 return None
 
 
+class ToolCalls:
+    """The tool calls of a run, by their tasks."""
+
+    def __init__(self) -> None:
+        self._calls: dict[AnyTask, Call] = {}
+
+    def add(self, task: AnyTask, coro: Any, frame: Any, agent: str | None) -> Call:
+        """Note a call.
+
+        Args:
+            task: The task that carries it out.
+            coro: Its coroutine.
+            frame: The frame that creates the task.
+            agent: The name of the agent that makes it, where that is known.
+        """
+        by = asyncio.current_task()  # of each request another one
+        number = sum(call.made_by is by for call in self._calls.values())
+        made, is_handoff = upstream.tool_call(frame, number)
+        call = self._calls[task] = Call(task, coro, made, agent, is_handoff=is_handoff)
+        return call
+
+    def add_child(self, task: AnyTask, coro: Any) -> None:
+        """Note that a task, if it carries out a call, has started another task."""
+        if task in self._calls:
+            self._calls[task].add_child(coro)
+
+    def at(self, task: AnyTask) -> Call | None:
+        """Return the call that a task carries out."""
+        return self._calls.get(task)
+
+    def freeze(self) -> None:
+        """Fix for each call whether it has started."""
+        for call in self._calls.values():
+            call.freeze()
+
+    def drop_done(self) -> None:
+        """Forget the calls that have ended."""
+        self._calls = {task: call for task, call in self._calls.items() if not task.done()}
+
+
 def interrupted(wanted: FunctionCall, *, has_begun: bool) -> FunctionExecutionResult:
-    """The result of a call that got none."""
+    """Return the result for a call that got none."""
     what = "it may have taken effect" if has_begun else "it was not started"
     return FunctionExecutionResult(
         content=f"Interrupted: the run was stopped before this call had a result; {what}.",

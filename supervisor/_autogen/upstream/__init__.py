@@ -1,4 +1,4 @@
-"""Every private name of AutoGen that the supervisor touches; no other place knows one.
+"""Every private name of AutoGen that the supervisor uses; no other place knows one.
 
 `tests/unit/autogen/upstream` holds a contract test for each, so that a release of AutoGen that
 changes one breaks a test with the name in it, and not a program.
@@ -9,7 +9,7 @@ handlers' tasks, the queue and its count), `autogen_agentchat/teams/_group_chat/
 speakers, the turns), the managers of the team classes (who speaks next), `_events.py` (what they
 send each other), `_chat_agent_container.py` (what an agent is still to be given),
 `_sequential_routed_agent.py` (the FIFO lock); `agents/_assistant_agent.py` (its tool calls).
-Of the extras, which are imported where they are used: `mcp.py`, `workers.py` (gRPC).
+Of the extras, which are imported where they are used: `mcp.py`, `grpc_workers.py`.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ from supervisor._autogen.upstream.coroutines import (
     tool_call,
 )
 from supervisor._autogen.upstream.creators import refuse_replaced, starter
+from supervisor._autogen.upstream.group import Group
+from supervisor._autogen.upstream.manager_state import ManagerState
 from supervisor._autogen.upstream.mcp import (
     McpRequest,
     mcp_actor,
@@ -72,8 +74,6 @@ from supervisor._autogen.upstream.runtimes import (
 from supervisor._autogen.upstream.shortcut import Shortcut, Sink, is_read_bare
 from supervisor._autogen.upstream.teams import (
     ChatItem,
-    Group,
-    ManagerState,
     free,
     given_runtime,
     handed_off,

@@ -1,4 +1,4 @@
-"""Agents that have code run, and the executors that run it."""
+"""Agents that let code run, and the executors that run it."""
 
 # pyright: reportPrivateUsage=false
 # ruff: noqa: SLF001
@@ -29,7 +29,7 @@ class CodeAgent(NamedTuple):
 
 
 def code_agent(frame: FrameType) -> CodeAgent | None:
-    """The agent whose turn this is, as its generator knows it; None where it is no such frame."""
+    """Return the agent whose generator runs in a frame; None where no agent's does."""
     if frame.f_code is not CodeExecutorAgent.on_messages_stream.__code__:
         return None
     names = frame.f_locals
@@ -38,7 +38,7 @@ def code_agent(frame: FrameType) -> CodeAgent | None:
 
 
 def has_model(agent: CodeExecutorAgent) -> bool:
-    """Whether a model writes the code, and makes something of its output."""
+    """Return whether an agent has a model, which writes the code and reads its output."""
     return agent._model_client is not None
 
 
@@ -47,7 +47,7 @@ _JUPYTER: Final = "autogen_ext.code_executors.jupyter._jupyter_code_executor"
 
 
 def kernel_client(executor: Any) -> Any | None:
-    """What talks to the kernel of AutoGen's Jupyter executor, while it has one."""
+    """Return the client of a Jupyter executor's kernel, while it has one."""
     module: Any = sys.modules.get(_JUPYTER)
     if module is None or not isinstance(executor, module.JupyterCodeExecutor):
         return None
@@ -56,31 +56,34 @@ def kernel_client(executor: Any) -> Any | None:
 
 
 def has_kernels() -> bool:
-    """Whether anybody in the process can have such an executor."""
+    """Return whether there can be a Jupyter executor in the process."""
     return _JUPYTER in sys.modules
 
 
 def newest_cell(client: Any) -> Any | None:
-    """The cell that a kernel was given last, and is not done with."""
+    """Return the cell that a kernel was given last, and has not finished."""
     cells = client.nb.cells
     return cells[-1] if cells else None
 
 
 def is_begun(cell: Any) -> bool:
-    """Whether the kernel has told that it is at a cell."""
+    """Return whether the kernel has reported that it runs a cell."""
     return "iopub.execute_input" in cell.metadata.get("execution", {})
 
 
 def forget_cell(client: Any, cell: Any) -> None:
-    """Drop a cell that the executor has not taken off again, for it was cancelled."""
+    """Drop a cell that the executor has left behind, for it was cancelled."""
     client.nb.cells[:] = [other for other in client.nb.cells if other is not cell]
 
 
 def hold_kernel(client: Any) -> Callable[[], None]:
-    """Have nbclient leave a kernel alone when a signal comes, until what is returned is called.
+    """Prevent nbclient from killing a kernel when a signal comes.
 
-    It ends the kernel at the first SIGINT or SIGTERM, by a handler of its own on the loop: in the
+    It kills the kernel at the first SIGINT or SIGTERM, by a handler of its own on the loop: in the
     midst of a turn that may finish, and so that its executor cannot be stopped any more.
+
+    Returns:
+        A function that ends this.
     """
     name = "_async_cleanup_kernel"
     attributes: dict[str, Any] = client.__dict__
@@ -100,21 +103,21 @@ def hold_kernel(client: Any) -> Callable[[], None]:
 
 
 async def interrupt_kernel(client: Any) -> None:
-    """Interrupt what a kernel does, in the way that it wants."""
+    """Interrupt a kernel, in the way that its kind wants."""
     from jupyter_core.utils import ensure_async
 
     await ensure_async(client.km.interrupt_kernel())
 
 
 async def until_idle(client: Any) -> None:
-    """Wait until a kernel answers, which it does once its code has ended."""
+    """Wait until a kernel answers, as it does once its code has ended."""
     from jupyter_core.utils import ensure_async
 
     await ensure_async(client.kc.kernel_info(reply=True))
 
 
 async def end_kernel(executor: Any) -> None:
-    """Kill a kernel, and have its executor forget it, so that it can be started again."""
+    """Kill a kernel, and let its executor forget it, so that it can be started again."""
     from jupyter_core.utils import ensure_async
 
     await ensure_async(executor._client.km.shutdown_kernel(now=True))

@@ -1,4 +1,4 @@
-"""Model contexts, and who may make a conclusion wait."""
+"""Model contexts; and whether a component is AutoGen's own, so that a repair need not wait."""
 
 # pyright: reportPrivateUsage=false
 # ruff: noqa: SLF001
@@ -19,19 +19,19 @@ _PACKAGES: Final = ("autogen_agentchat", "autogen_core", "autogen_ext")
 
 
 def messages_of(context: ChatCompletionContext) -> list[LLMMessage] | None:
-    """The messages of a model context; None where a user's keeps them in a way of its own."""
+    """Return the messages of a model context; None where a user's keeps them in its own way."""
     if not _ADD_MESSAGE.is_inherited(type(context)):
         return None
     return context._messages
 
 
 def put_messages(context: ChatCompletionContext, messages: list[LLMMessage]) -> None:
-    """Have a model context hold these."""
+    """Replace the messages of a model context."""
     context._messages = messages
 
 
 def is_autogens(thing: object) -> bool:
-    """Whether all that a thing does is AutoGen's: of a condition, its parts too."""
+    """Return whether all that a component does is AutoGen's code; of a condition, its parts too."""
     if isinstance(thing, FunctionalTermination):
         return False
     if isinstance(thing, (AndTerminationCondition, OrTerminationCondition)):

@@ -1,4 +1,4 @@
-"""What the tasks of a run do, and what they work on: told as they are created."""
+"""What the tasks of a run do, and what they work on, as they are created."""
 
 # pyright: reportPrivateUsage=false
 
@@ -23,15 +23,15 @@ HANDLER_ERROR: Final = "Error processing publish message"
 # On the hot path: to look up a member of an Enum takes as long as to look up a dictionary entry.
 _WORK: Final = Kind.WORK
 _NOTHING: Final = (_WORK, None)
-# Created with each streamed chunk, and nothing to a run.
+# Created with each streamed chunk, and of no interest to a run.
 _OFTEN: Final = {"SingleThreadedAgentRuntime._process_publish.<locals>._on_message", "Queue.get"}
 
 
 def told(coro: Any) -> tuple[Kind, FrameType | None]:
-    """What the task that is being created for a coroutine does in a run; WORK for a user's.
+    """Classify the task that is being created for a coroutine; WORK for a user's.
 
     Returns:
-        The kind, and the frame of AutoGen's that creates it, if it is one; not to be kept.
+        The kind, and the frame of AutoGen's that creates it, if one does; do not keep it.
     """
     code: CodeType | None = getattr(coro, "cr_code", None)
     if code is not None and code.co_qualname in _OFTEN:
@@ -48,25 +48,25 @@ _GATHERING: Final = "AssistantAgent._process_model_result.<locals>._execute_tool
 
 
 def gathers_calls(task: asyncio.Task[Any]) -> bool:
-    """Whether a task waits for the tool calls of an `AssistantAgent`'s turn.
+    """Return whether a task waits for the tool calls of an `AssistantAgent`'s turn.
 
-    Where one of them raises, this task ends without the word that its agent waits for.
+    Where one of them raises, this task ends without the item that its agent waits for.
     """
     code: CodeType | None = getattr(task.get_coro(), "cr_code", None)
     return code is not None and code.co_qualname == _GATHERING
 
 
 def has_begun(coro: Any) -> bool:
-    """Whether a coroutine has been resumed at least once."""
+    """Return whether a coroutine has been resumed at least once."""
     return inspect.getcoroutinestate(coro) != inspect.CORO_CREATED
 
 
 def tool_call(frame: FrameType, number: int) -> tuple[Any, bool]:
-    """The `FunctionCall` that a CALL carries out, and whether it is a handoff.
+    """Return the `FunctionCall` that a CALL carries out, and whether it is a handoff.
 
     Args:
-        frame: Where it is created.
-        number: How many of the same request were created before it.
+        frame: Where the task is created.
+        number: How many tasks of the same request were created before it.
     """
     given = frame.f_locals
     call = given["function_calls"][number]
@@ -74,19 +74,19 @@ def tool_call(frame: FrameType, number: int) -> tuple[Any, bool]:
 
 
 def message_loop(frame: FrameType) -> RunContext:
-    """What an ENGINE belongs to, that is created in this frame."""
+    """Return the context of an ENGINE that is created in a frame."""
     context: RunContext = frame.f_locals["self"]
     return context
 
 
 def carried(frame: FrameType) -> tuple[SingleThreadedAgentRuntime, Any]:
-    """The runtime of a HANDLER, and the envelope that it is to deliver; created in this frame."""
+    """Return the runtime of a HANDLER that is created in a frame, and the envelope to deliver."""
     given = frame.f_locals
     return given["self"], given["message_envelope"]
 
 
 def selecting_manager(coro: Any, frame: FrameType | None) -> BaseGroupChatManager | None:
-    """The manager that is about to select the next speaker.
+    """Return the manager that is about to select the next speaker.
 
     Args:
         coro: The coroutine of the selection.
@@ -94,5 +94,5 @@ def selecting_manager(coro: Any, frame: FrameType | None) -> BaseGroupChatManage
     """
     names = coro.cr_frame.f_locals if frame is None else frame.f_locals
     asking = names.get("self")
-    manager = getattr(asking, "manager", asking)  # our stand-in for `select_speaker` has one
+    manager = getattr(asking, "manager", asking)  # our override of `select_speaker` has one
     return manager if isinstance(manager, BaseGroupChatManager) else None

@@ -1,14 +1,14 @@
-"""Which function of AutoGen's is creating a task just now: that tells what the task will do.
+"""Which function of AutoGen's creates a task: that shows what the task will do.
 
-The coroutine does not tell it. Where a tracing library has wrapped a method, the coroutine is the
-wrapper's; one wrapper's code may stand before many methods; and a wrapper may start the method in
-a task of its own, so that the same work would be seen twice. But the function that starts the task
-is AutoGen's own code, whoever has wrapped that one: its frame is on the stack while the task is
-made, and it holds what the task is to work on.
+The coroutine does not show it. Where a tracing library has wrapped a method, the coroutine is the
+wrapper's. The code of one wrapper may stand before many methods. And a wrapper may start the method
+in a task of its own, so that the same work would be seen twice. But the function that starts the
+task is AutoGen's own code, even where it is wrapped itself: its frame is on the stack while the
+task is created, and holds what the task works on.
 
 Between that frame and the task factory are only frames of plain functions: asyncio's, and those of
-whoever wraps them. The innermost asynchronous frame is the code that is running; where that is not
-one of AutoGen's functions below, or is not at the call named there, the task is somebody else's.
+its wrappers. The innermost asynchronous frame is the code that is running. Where that is not one of
+AutoGen's functions below, or is not at the call named there, other code creates the task.
 """
 
 # pyright: reportPrivateUsage=false
@@ -40,7 +40,7 @@ class _Creator(NamedTuple):
 
     module: str
     call: str
-    """The function of asyncio's by which it does."""
+    """The function of asyncio's that it calls."""
     kind: Kind
 
 
@@ -77,9 +77,12 @@ _ASYNCHRONOUS: Final = (
 
 
 def creation() -> tuple[Kind, FrameType] | None:
-    """What AutoGen is creating, and in which frame; None where somebody else is creating a task.
+    """Return the kind of the task that AutoGen is creating, and the frame that does.
 
-    To be asked from within the task factory.
+    Call it from within the task factory.
+
+    Returns:
+        None where other code creates the task.
     """
     frame: FrameType | None = sys._getframe(2)  # the factory's
     while frame is not None:
@@ -97,10 +100,10 @@ _STARTERS: Final = ("BaseGroupChat.run_stream", "BaseGroupChat.reset")
 
 
 def starter() -> BaseGroupChat | None:
-    """The team that is starting its own runtime just now; None where somebody else does.
+    """Return the team that is starting its own runtime just now; None where other code starts one.
 
-    Nothing else tells a team's own runtime from one that a tool or an agent starts while a run is
-    at work.
+    Nothing else distinguishes a team's own runtime from one that a tool or an agent starts during a
+    run.
     """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and not frame.f_code.co_flags & _ASYNCHRONOUS:
@@ -121,11 +124,11 @@ _METHODS: Final = (
     Method(BaseGroupChatManager, "_transition_to_next_speakers"),
     Method(AssistantAgent, "_process_model_result"),
 )
-"""Those that a run of a team needs to be AutoGen's own, behind whatever wrappers."""
+"""The methods that must be AutoGen's own, behind whatever wrappers, for a run to be followed."""
 
 
 def refuse_replaced() -> None:
-    """Raise where a run could not be followed, for AutoGen's own code is not called in it.
+    """Raise where AutoGen's own code is not called in a run, so that it could not be followed.
 
     Raises:
         UsageError: One of AutoGen's methods was replaced.
@@ -150,7 +153,7 @@ _known: Final[dict[tuple[str, int], bool]] = {}
 
 
 def _is_creating(frame: FrameType, creator: _Creator) -> bool:
-    """Whether the frame is at its call: what it calls elsewhere may create tasks of its own."""
+    """Return whether the frame is at that call: other calls of its may create other tasks."""
     if frame.f_globals.get("__name__") != creator.module:
         return False
     at = (frame.f_code.co_qualname, frame.f_lasti)
@@ -163,14 +166,14 @@ _Start = tuple[int | None, int | None]  # line and column
 
 
 def _start_at(frame: FrameType) -> _Start:
-    """Where the expression begins that a frame is at."""
+    """Return where the expression begins that a frame is at."""
     positions = frame.f_code.co_positions()
     line, _, column, _ = next(itertools.islice(positions, frame.f_lasti // 2, None))
     return line, column
 
 
 def _starts(code: CodeType, name: str) -> Iterator[_Start]:
-    """Where the calls of `asyncio.name` begin."""
+    """Yield where the calls of `asyncio.name` begin."""
     for instruction in dis.get_instructions(code):
         if instruction.argval == name and instruction.positions is not None:
             yield instruction.positions.lineno, instruction.positions.col_offset

@@ -1,4 +1,4 @@
-"""MCP sessions, of the extra `mcp`: their actors, their requests, and what both were asked."""
+"""MCP sessions, of the extra `mcp`: their actors, their commands, their requests."""
 
 # pyright: reportPrivateUsage=false
 # ruff: noqa: SLF001
@@ -20,7 +20,7 @@ _SESSIONS: Final = "mcp.shared.session"
 
 
 class McpRequest(NamedTuple):
-    """A request to a server, for whose answer somebody waits.
+    """A request to a server, for whose answer a task waits.
 
     Args:
         session: The session of the package `mcp` that has sent it.
@@ -34,15 +34,15 @@ class McpRequest(NamedTuple):
 
 
 def mcp_can_ask() -> bool:
-    """Whether anybody in the process can wait for a server's answer, with AutoGen or without."""
+    """Return whether a task can wait for a server's answer, with AutoGen or without."""
     return _SESSIONS in sys.modules
 
 
 def mcp_request(frames: Iterable[FrameType]) -> McpRequest | None:
-    """The request for whose answer a task waits; None where it waits for none.
+    """Return the request for whose answer a task waits; None where it waits for none.
 
     Args:
-        frames: Of the coroutines that the task waits in.
+        frames: The frames of the coroutines in which the task waits.
     """
     for frame in frames:
         is_request = frame.f_code.co_name == "send_request"
@@ -56,7 +56,7 @@ def mcp_request(frames: Iterable[FrameType]) -> McpRequest | None:
 
 
 async def mcp_tell_cancelled(session: Any, request_id: int, reason: str) -> None:
-    """Have a session tell its server, by the protocol, that nobody waits for an answer any more."""
+    """Notify a session's server, by the protocol, that nobody waits for an answer any more."""
     from anyio import BrokenResourceError, ClosedResourceError
     from mcp import types
 
@@ -67,12 +67,12 @@ async def mcp_tell_cancelled(session: Any, request_id: int, reason: str) -> None
 
 
 def mcp_is_loaded() -> bool:
-    """Whether anybody in the process can have a session of AutoGen's."""
+    """Return whether there can be a session of AutoGen's in the process."""
     return "autogen_ext.tools.mcp._actor" in sys.modules
 
 
 def mcp_actor(task: asyncio.Task[Any]) -> Mapping[str, Any] | None:
-    """The local names of the actor that a task is, before its end; None if it is none."""
+    """Return the local names of the actor that a task runs; None if it runs none, or has ended."""
     coro: Any = task.get_coro()
     while inspect.iscoroutine(coro) and coro.cr_frame is not None:
         if coro.cr_code.co_qualname == "McpSessionActor._run_actor":
@@ -83,13 +83,13 @@ def mcp_actor(task: asyncio.Task[Any]) -> Mapping[str, Any] | None:
 
 
 def mcp_commands(actor: Any) -> asyncio.Queue[dict[str, Any]]:
-    """What a session's actor has been asked, and has not come to."""
+    """Return the queue of the commands that a session's actor has not come to."""
     queue: asyncio.Queue[dict[str, Any]] = actor._command_queue
     return queue
 
 
 def mcp_wrap_streams(session: Any, cls: type[_Dict]) -> _Dict:
-    """Have a session of the package `mcp` keep the streams to its callers in a `dict` of ours."""
+    """Replace the `dict` of a session's streams to its callers by one of ours, and return it."""
     streams = session._response_streams
     if not isinstance(streams, cls):
         streams = session._response_streams = cls(streams)
@@ -97,14 +97,14 @@ def mcp_wrap_streams(session: Any, cls: type[_Dict]) -> _Dict:
 
 
 def mcp_forget_ended(workbench: Any) -> None:
-    """Have a workbench forget its actor, if that has ended: AutoGen keeps it for ever."""
+    """Let a workbench forget its actor, if that has ended: AutoGen keeps it for ever."""
     actor: Any = getattr(workbench, "_actor", None)
     if hasattr(actor, "_command_queue") and not actor._active:
         workbench._actor = None
 
 
 def mcp_server(task: asyncio.Task[Any]) -> int | None:
-    """The pid of the server whose answers this task reads; None if it is no such task."""
+    """Return the pid of the server whose answers a task reads; None if it reads none."""
     coro: Any = task.get_coro()
     while inspect.iscoroutine(coro) and coro.cr_frame is not None:
         if coro.cr_code.co_qualname == "stdio_client.<locals>.stdout_reader":

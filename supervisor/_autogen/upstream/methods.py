@@ -1,9 +1,10 @@
-"""AutoGen's own methods, whoever has put something in front of them.
+"""AutoGen's own methods, recognized also behind wrappers.
 
 Tracing libraries wrap AutoGen's methods: before this package is imported, after it, and while a
-team is at work. So no function is kept from the import on. A method is known by its code: by the
-module and the qualified name that AutoGen's source gives it. No wrapper has those. One that takes
-over the names of what it wraps (`functools.wraps`) does so as a function; its code keeps its own.
+team is at work. So no function is kept from the import on. A method is recognized by its code: by
+the module and the qualified name that AutoGen's source gives it. No wrapper has those. A wrapper
+that takes over the names of what it wraps (`functools.wraps`) does so as a function; its code keeps
+its own.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ _DECORATED: Final = {
     ("event.<locals>.decorator.<locals>.wrapper", "autogen_core._routed_agent"),
     ("contextmanager.<locals>.helper", "contextlib"),
 }
-"""What decorators in AutoGen's own source make of a method, by its code's name and its module."""
+"""The wrappers that decorators in AutoGen's own source make: the code's name, and its module."""
 
-_MOST: Final = 500  # objects that are looked at, to find AutoGen's function behind others
+_MOST: Final = 500  # objects that are inspected, to find AutoGen's function behind others
 
 
 class Method:
@@ -34,19 +35,19 @@ class Method:
         self._name = name
         self._module = cls.__module__
         self.qualname = f"{cls.__qualname__}.{name}"
-        self._plain: object = self  # as none that is found
+        self._plain: object = self  # equal to no function that is found
         self._followed: object = self
 
     def is_itself(self, found: object) -> bool:
-        """Whether this is AutoGen's own function, with nothing around it but its own decorator."""
+        """Return whether an object is AutoGen's own function, in nothing but its own decorator."""
         if found is not self._plain and self._is_own(found):
             self._plain = found
         return found is self._plain
 
     def is_plain(self, kind: type | None = None) -> bool:
-        """Whether a class has AutoGen's own function here: not wrapped, replaced or overridden.
+        """Return whether a class has AutoGen's function: not wrapped, replaced or overridden.
 
-        Cheap enough to be asked for each message.
+        This is cheap enough for each message.
 
         Args:
             kind: A subclass; None for the class that defines the method.
@@ -54,11 +55,11 @@ class Method:
         return self.is_itself(getattr(kind or self._cls, self._name, None))
 
     def is_plain_of(self, thing: object) -> bool:
-        """Whether an object has it: neither its class nor itself has another one."""
+        """Return whether an object has it: neither its class nor the object has another one."""
         return self._name not in vars(thing) and self.is_plain(type(thing))
 
     def is_inherited(self, kind: type) -> bool:
-        """Whether a subclass does here what AutoGen's class does, perhaps behind wrappers."""
+        """Return whether a subclass inherits it, perhaps behind wrappers."""
         found = getattr(kind, self._name, None)
         while found is not None and not self._is_own(found):
             found = _attribute(found, "__wrapped__")
@@ -66,7 +67,7 @@ class Method:
 
     @property
     def replaced(self) -> object | None:
-        """What was put in its place and does not lead to AutoGen's own function; else None."""
+        """What has replaced it and does not call AutoGen's own function; else None."""
         found = vars(self._cls).get(self._name)
         if found is not self._followed and any(map(self._is_own, _reached(found))):
             self._followed = found
@@ -82,7 +83,7 @@ class Method:
 
 
 def _reached(function: object) -> Iterator[object]:
-    """A function, what it holds in any way, and so on: one of them it calls."""
+    """Yield a function, what it holds in any way, and so on: it calls one of these."""
     waiting, seen = [function], set[int]()
     while waiting and len(seen) < _MOST:
         thing = waiting.pop(0)
@@ -93,7 +94,7 @@ def _reached(function: object) -> Iterator[object]:
 
 
 def _held(thing: object) -> Iterator[object]:
-    """What a wrapper keeps a function in."""
+    """Yield what a wrapper may keep its function in."""
     for name in ("__wrapped__", "__func__", "func"):  # of a proxy, a static method, a partial
         yield _attribute(thing, name)
     if isinstance(thing, FunctionType):
@@ -114,7 +115,7 @@ def _held_by_function(function: FunctionType) -> Iterator[object]:
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:
-    """A function's code, and that of the functions which it defines."""
+    """Yield a function's code, and that of the functions that it defines."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
@@ -124,6 +125,6 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 def _attribute(thing: object, name: str) -> object | None:
     try:
         found: object = getattr(thing, name, None)
-    except Exception:  # noqa: BLE001 - of whoever wrote the wrapper
+    except Exception:  # noqa: BLE001 - a wrapper's attribute may raise anything
         return None
     return found

@@ -1,4 +1,4 @@
-"""Attributes that an object of AutoGen's has for a while, in front of its class's."""
+"""Attributes of one object that override those of its class for a while."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Overrides:
-    """What was put in front of an object's own methods, to be taken back.
+    """The overridden attributes of one object, which can be restored.
 
     Args:
         thing: The object.
@@ -17,12 +17,12 @@ class Overrides:
         self._ours: dict[str, Any] = {}
 
     def put(self, name: str, value: Any) -> None:
-        """Give it an attribute; what somebody else has put there stays."""
+        """Override an attribute, unless other code has overridden it."""
         if name not in self._names:
             self._names[name] = self._ours[name] = value
 
     def take_back(self) -> None:
-        """Take off what was put, if it is still there."""
+        """Remove our overrides, where they are still in place."""
         for name, value in self._ours.items():
             if self._names.get(name) is value:
                 del self._names[name]

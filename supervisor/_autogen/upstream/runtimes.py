@@ -23,19 +23,19 @@ class Delivery(NamedTuple):
     runtime: SingleThreadedAgentRuntime
     message: Any
     key: str
-    """Of the agents concerned. A team's agents have the team's id."""
+    """The key of the agents concerned; that of a team's agents is the team's id."""
     address: str
-    """The topic's type, where it is published; the recipient's, where it is sent."""
+    """The type of the topic, where it is published; of the recipient, where it is sent."""
     is_sent: bool
     """Whether it is sent to one agent, which answers."""
     token: CancellationToken | None
-    """What cancels its handling."""
+    """The token that cancels its handling."""
     sender: str = ""
     """The type of the agent that publishes it."""
 
 
 def delivery(runtime: SingleThreadedAgentRuntime, envelope: Any) -> Delivery:
-    """What an envelope of a runtime's holds."""
+    """Return the message in an envelope of a runtime."""
     if isinstance(envelope, PublishMessageEnvelope):
         topic, token = envelope.topic_id, envelope.cancellation_token
         by = envelope.sender.type if envelope.sender is not None else ""
@@ -51,11 +51,12 @@ _HANDLERS: Final = ("_process_send", "_process_publish", "_process_response")
 
 
 def handled(coro: Any) -> Delivery | None:
-    """What the task of a handler delivers, by its coroutine.
+    """Return the message that the task of a handler delivers, by its coroutine.
 
-    None where that cannot be told: of a wrapper before its first step.
+    Returns:
+        None where that is unknown: for a wrapper before its first step.
     """
-    while inspect.iscoroutine(coro):  # what is in front of AutoGen's waits for it
+    while inspect.iscoroutine(coro):  # a wrapper of AutoGen's coroutine waits for it
         if coro.cr_code.co_name in _HANDLERS and coro.cr_frame is not None:
             given = coro.cr_frame.f_locals
             return delivery(given["self"], given["message_envelope"])
@@ -64,15 +65,15 @@ def handled(coro: Any) -> Delivery | None:
 
 
 def waiting(runtime: SingleThreadedAgentRuntime) -> list[Delivery]:
-    """The messages in a runtime's queue, the oldest first."""
+    """Return the messages in a runtime's queue, the oldest first."""
     return [delivery(runtime, envelope) for envelope in cast(Any, runtime._message_queue)._queue]
 
 
 class Engine:
-    """A team's own runtime at work for one run: its message loop, its queue, its handlers.
+    """A team's own runtime, which works for one run: its message loop, its queue, its handlers.
 
     Args:
-        context: What its message loop belongs to.
+        context: AutoGen's context of the message loop.
     """
 
     def __init__(self, context: RunContext) -> None:
@@ -87,11 +88,11 @@ class Engine:
         return id(self._runtime)
 
     def waiting(self) -> list[Delivery]:
-        """The messages in its queue, the oldest first."""
+        """Return the messages in its queue, the oldest first."""
         return waiting(self._runtime) if self._runtime._message_queue is self._queue else []
 
     def close_intake(self) -> None:
-        """Let no message begin any more: those in the queue are dropped, with exact counts.
+        """Let no further message begin: those in the queue are dropped, with exact counts.
 
         The message loop ends by itself. A handler that still sends gets `QueueShutDown`, as from
         the runtime's own `stop()`.
@@ -100,11 +101,14 @@ class Engine:
         self._queue.shutdown(immediate=True)
 
     def settle_count(self) -> bool:
-        """Account for handlers that ended without saying so; false while one is still at work.
+        """Count handlers off that ended without counting themselves off.
 
         A handler counts itself off in a `finally` that never runs when it was cancelled before its
         first step, and in code that an exception skips when its sender had given up. With the
         queue shut and no handler left, whatever is unfinished belongs to those.
+
+        Returns:
+            False while a handler is still active; then nothing is counted.
         """
         if self._runtime._background_tasks:
             return False
@@ -118,7 +122,7 @@ class Engine:
 
 
 class SharedRuntime:
-    """A runtime that the user gave, on which others are at work too.
+    """A runtime that the user gave, and that others use too.
 
     Args:
         runtime: The runtime.
@@ -129,7 +133,7 @@ class SharedRuntime:
         self._raises = not runtime._ignore_unhandled_handler_exceptions
 
     def forgive(self) -> None:
-        """Let no cancelled handler end the runtime, as it does where it was made to raise."""
+        """Let no cancelled handler end the runtime, as it would where the runtime raises errors."""
         self._runtime._ignore_unhandled_handler_exceptions = True
 
     def restore(self) -> None:
@@ -138,7 +142,7 @@ class SharedRuntime:
             self._runtime._ignore_unhandled_handler_exceptions = False
 
     def waits_for(self, is_ours: Callable[[Delivery], bool]) -> bool:
-        """Whether such a message is in the queue, and will be handled."""
+        """Return whether such a message is in the queue, and will be handled."""
         is_running = self._runtime._run_context is not None
         return is_running and any(is_ours(found) for found in waiting(self._runtime))
 
@@ -158,5 +162,5 @@ class SharedRuntime:
                 future.cancel()
 
     def count_off(self) -> None:
-        """Count a handler off that ended without saying so."""
+        """Count a handler off that ended without counting itself off."""
         self._runtime._message_queue.task_done()

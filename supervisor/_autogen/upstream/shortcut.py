@@ -1,16 +1,16 @@
 """A streamed chunk's shortcut: from the agent to the output, past the runtime.
 
 AutoGen publishes each chunk: it goes through the runtime's queue, and three tasks later the manager
-puts it into the team's output queue, which is all that becomes of it. While a team's own runtime is
-at work for a run, that is done at once, where nobody could tell the difference: nobody logs,
-traces, intercepts or subscribes, and nothing else is on its way that would have come first. The
+puts it into the team's output queue. Nothing else becomes of it. While a team's own runtime works
+for a run, the chunk is put there at once, where nothing can observe the difference: nothing logs,
+traces, intercepts or subscribes, and no other message is on its way that would have come first. The
 outermost team's chunks go on to the run itself, where `run_stream` waits for nothing else.
 
 One outcome differs: where an agent fails right behind a chunk, AutoGen drops what is still in the
 runtime's queue. A chunk that took the shortcut has been seen by then.
 
-Of branches that speak at once, the chunks go AutoGen's way from the first answer on: a member that
-is taking its turn hears that answer only afterwards, and until then it is on its way.
+Where branches speak at once, their chunks go AutoGen's way from the first answer on: a member that
+is taking its turn hears that answer only afterwards, and until then the answer is on its way.
 
 Not chosen: to take messages of other classes along. The journal reads those as they are handled.
 """
@@ -45,7 +45,7 @@ from supervisor._autogen.upstream.telemetry import records_nothing
 from supervisor._core.tasks import AnyTask
 
 Sink = Callable[[Any], bool]
-"""Takes an event that would be the next of the outermost team's; says whether it did."""
+"""Takes the outermost team's next event; returns whether it has taken it."""
 
 _LOG: Final = logging.getLogger("autogen_core")
 _EVENTS: Final = logging.getLogger(EVENT_LOGGER_NAME)
@@ -61,7 +61,7 @@ _HANDLE: Final = Method(BaseGroupChatManager, "handle_group_chat_message")
 
 
 def is_read_bare(stream: Any, team: object) -> bool:
-    """Whether a stream is AutoGen's `run_stream` of this team, with nothing around it."""
+    """Return whether a stream is AutoGen's `run_stream` of a team, without a wrapper."""
     frame = getattr(stream, "ag_frame", None)
     if frame is None or frame.f_code.co_qualname != BaseGroupChat.__qualname__ + ".run_stream":
         return False
@@ -74,35 +74,35 @@ class Shortcut:
 
     Args:
         team: The team that starts its runtime.
-        sink: Asked first, where nothing waits before the event; None for a team within a run.
+        sink: Offered the chunk first, where nothing waits before it; None for a nested team.
     """
 
     def __init__(self, team: BaseGroupChat, sink: Sink | None) -> None:
         self.runtime: Any = team._runtime
         self.team = team
         self.manager: Any = None
-        """Of the chunk that is looked at: who alone would hear of it."""
+        """The only recipient of the chunk in question."""
         self._topic = team._output_topic_type
         self._manager_type = team._group_chat_manager_topic_type
         self._output: Any = team._output_message_queue
         self._sink = sink
-        self._stand = Overrides(self.runtime)
+        self._overrides = Overrides(self.runtime)
         self._underway: list[AnyTask] = []
         self.is_open = False
 
     def open(self) -> None:
         """Take the chunks that are published from now on."""
         if type(self.runtime) is SingleThreadedAgentRuntime:
-            self._stand.put("publish_message", self._publish)
+            self._overrides.put("publish_message", self._publish)
             self.is_open = True
 
     def close(self) -> None:
-        """Leave the runtime as it was found; who has kept ours gets AutoGen's way."""
+        """Leave the runtime as it was found; a kept reference to our method goes AutoGen's way."""
         self.is_open = False
-        self._stand.take_back()
+        self._overrides.take_back()
 
     def note(self, task: AnyTask, envelope: Any) -> None:
-        """A message of the runtime's is about to be handled."""
+        """Note that a message of the runtime is about to be handled."""
         if self._may_come_before(envelope):
             self._underway = [other for other in self._underway if not other.done()]
             self._underway.append(task)
@@ -115,7 +115,7 @@ class Shortcut:
             self._output.put_nowait(message.message)
 
     def _takes(self, message: Any, topic: Any, sender: Any) -> bool:
-        """Whether this is a chunk for the output, and nobody could tell the difference."""
+        """Return whether a message is a chunk for the output that can take the shortcut."""
         if type(message) is not GroupChatMessage or topic.type != self._topic:
             return False
         if type(message.message) is not ModelClientStreamingChunkEvent:
@@ -139,30 +139,30 @@ class Shortcut:
         return self.runtime._instantiated_agents.get(known[0])
 
     def _is_next_read(self) -> bool:
-        """Whether `run_stream` has passed on all that came before, and waits for the next event."""
+        """Return whether `run_stream` has passed on all earlier events, and waits for the next."""
         waiting = self._output._getters
         return bool(waiting) and not waiting[0].done() and not self._output._queue
 
     # -- the conditions -------------------------------------------------------------------------
 
     def has_nothing_underway(self) -> bool:
-        """Whether the manager has heard all that was said before."""
+        """Return whether the manager has heard all that was said before."""
         if self._underway:
             self._underway = [task for task in self._underway if not task.done()]
         waiting = self.runtime._message_queue._queue
         return not self._underway and not (waiting and any(map(self._may_come_before, waiting)))
 
     def _may_come_before(self, envelope: Any) -> bool:
-        """Whether the manager hears of a message, and may say something of its own to the output.
+        """Return whether the manager hears a message, and may put something into the output itself.
 
-        It does not hear what it has said itself, nor an answer to who has sent something.
+        It does not hear what it has said itself, nor an answer to the sender of a message.
         """
         if type(envelope) is ResponseMessageEnvelope:
             return False
         return envelope.sender is None or envelope.sender.type != self._manager_type
 
     def is_as_written(self) -> bool:
-        """Whether all that is left out is AutoGen's own: not wrapped, and not replaced."""
+        """Return whether all that is left out is AutoGen's own: not wrapped, and not replaced."""
         return (
             _PUBLISH.is_plain()
             and _PROCESS_NEXT.is_plain_of(self.runtime)
@@ -172,11 +172,11 @@ class Shortcut:
         )
 
     def is_unlogged(self) -> bool:
-        """Whether the runtime's log records are dropped unseen."""
+        """Return whether the runtime's log records are dropped unseen."""
         return not _LOG.isEnabledFor(logging.INFO) and not _EVENTS.isEnabledFor(logging.INFO)
 
     def is_relayed(self) -> bool:
-        """Whether the manager does with a chunk what AutoGen's does."""
+        """Return whether the manager does with a chunk what AutoGen's does."""
         manager = self.manager
         if not isinstance(manager, BaseGroupChatManager):
             return False
@@ -189,7 +189,7 @@ class Shortcut:
         )
 
     def has_plain_output(self) -> bool:
-        """Whether the manager puts it where the team reads, and that is a plain queue."""
+        """Return whether the manager puts it where the team reads, into a plain queue."""
         output = self._output
         return (
             type(output) is asyncio.Queue
@@ -210,5 +210,5 @@ CONDITIONS: Final[Mapping[str, Callable[[Shortcut], bool]]] = {
     "the manager relays as AutoGen's does": Shortcut.is_relayed,
     "the team reads what it relays": Shortcut.has_plain_output,
 }
-"""What must hold for a chunk to take the shortcut: asked for each, in this order, up to the first
-that does not hold. The last two are about a manager, which is there by then."""
+"""What must hold for a chunk to take the shortcut: asked for each chunk, in this order, up to the
+first that does not hold. The last two are about a manager, which is known to exist by then."""

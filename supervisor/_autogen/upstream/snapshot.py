@@ -1,4 +1,4 @@
-"""What a team has in hand, for `assert_settled`."""
+"""What a team and its runtime still hold, for `assert_settled`."""
 
 # pyright: reportPrivateUsage=false
 # ruff: noqa: SLF001
@@ -16,7 +16,7 @@ from autogen_core import SingleThreadedAgentRuntime
 
 @dataclass(frozen=True, kw_only=True)
 class TeamSnapshot:
-    """What a team and its runtime have in hand."""
+    """What a team and its runtime hold at one moment."""
 
     is_running: bool
     is_half_made: bool
@@ -30,7 +30,7 @@ class TeamSnapshot:
     given_twice: list[str]
 
     def left(self) -> Iterator[str]:
-        """What should not be, in words."""
+        """Yield in words what a settled team does not hold."""
         counts = {
             "messages in the runtime's queue": self.queued,
             "messages not counted off": self.unfinished,
@@ -53,7 +53,7 @@ class TeamSnapshot:
 
 
 def inspect(team: BaseGroupChat) -> TeamSnapshot:
-    """Look at a team, and at its runtime as far as that is its own."""
+    """Take the snapshot of a team, and of its runtime as far as that is its own."""
     runtime = team._runtime if isinstance(team._runtime, SingleThreadedAgentRuntime) else None
     own = runtime if team._embedded_runtime else None
     queue: Any = runtime._message_queue if runtime is not None else None
@@ -74,7 +74,7 @@ def inspect(team: BaseGroupChat) -> TeamSnapshot:
 
 
 def thread(team: BaseGroupChat) -> list[BaseAgentEvent | BaseChatMessage]:
-    """What a team's manager holds; nothing before its first run."""
+    """Return the messages that a team's manager holds; none before its first run."""
     runtime = team._runtime if isinstance(team._runtime, SingleThreadedAgentRuntime) else None
     threads = [
         getattr(agent, "_message_thread", [])

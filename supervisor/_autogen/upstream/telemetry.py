@@ -1,10 +1,11 @@
-"""What AutoGen's runtime prepares for logs and traces that nobody reads is not prepared.
+"""Telemetry of AutoGen's runtime that nobody reads, which is not prepared.
 
 For each message the runtime makes three spans, writes the message out as JSON three times, and
-describes it in a span's attributes, before it asks whether a logger or a tracer is there. That is
-most of what a streamed event costs. While a team's own runtime is at work for a run, it asks first:
-each time, for a log or a tracer may be set up meanwhile. Messages, tasks and their order stay the
-same. One thing does not: a message that cannot be written out (its own serializer raises) fails no
+describes it in a span's attributes, before it asks whether there is a logger or a tracer. That is
+most of what a streamed event costs. While a team's own runtime works for a run, it asks first: each
+time, for a log or a tracer may be set up meanwhile. Messages, tasks and their order stay the same.
+
+One outcome differs: a message that cannot be written out (its own serializer raises) fails no
 delivery.
 """
 
@@ -42,7 +43,7 @@ _CREATE_ATTRIBUTES: Final = Method(SingleThreadedAgentRuntime, "_create_otel_att
 
 
 def records_nothing(tracer: Any) -> bool:
-    """Whether a tracer makes no spans, now; one that stands for a later one may."""
+    """Return whether a tracer makes no spans now; a proxy of a later tracer may, later."""
     kind = cast(Any, type(tracer))
     return kind is NoOpTracer or (kind is ProxyTracer and type(tracer._tracer) is NoOpTracer)
 
@@ -58,23 +59,23 @@ class Telemetry:
         self._runtime: Any = team._runtime
         self._class: Any = type(self._runtime)
         self._helper: Any = getattr(self._runtime, "_tracer_helper", None)
-        self._stands: list[Overrides] = []
+        self._overrides: list[Overrides] = []
 
     def open(self) -> None:
-        """Ask first, from now on."""
+        """Ask first from now on, before anything is prepared."""
         if self._class is SingleThreadedAgentRuntime and self._helper.__class__ is TraceHelper:
-            runtime, helper = self._stands = [Overrides(self._runtime), Overrides(self._helper)]
+            runtime, helper = self._overrides = [Overrides(self._runtime), Overrides(self._helper)]
             runtime.put("_try_serialize", self._try_serialize)
             runtime.put("_create_otel_attributes", self._create_attributes)
             helper.put("trace_block", self._trace_block)
 
     def close(self) -> None:
         """Leave the runtime as it was found."""
-        for stand in self._stands:
-            stand.take_back()
+        for overrides in self._overrides:
+            overrides.take_back()
 
     def is_untraced(self) -> bool:
-        """Whether the runtime's tracer makes no spans."""
+        """Return whether the runtime's tracer makes no spans."""
         return records_nothing(self._helper.tracer)
 
     def _is_unread(self, what: str) -> bool:
@@ -129,4 +130,4 @@ CONDITIONS: Final[Mapping[str, Conditions]] = {
         "_create_otel_attributes is AutoGen's own": lambda _: _CREATE_ATTRIBUTES.is_plain(),
     },
 }
-"""What must hold for each of them to be left out, asked each time."""
+"""What must hold for each of them to be left out; asked each time."""

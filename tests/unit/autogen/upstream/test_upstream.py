@@ -87,7 +87,7 @@ import supervisor
 from supervisor._autogen import upstream
 from supervisor._autogen.repair_thread import drive_sync
 from supervisor._autogen.upstream import HANDLER_ERROR, Engine, Group, free
-from supervisor._autogen.upstream.teams import _NOT_STATE
+from supervisor._autogen.upstream.manager_state import _NOT_STATE
 from supervisor._core.tasks import Kind
 from supervisor._reports.frames import frames_of
 from supervisor.testing import ScriptedModel, calls
@@ -705,7 +705,7 @@ async def test_message_thread_is_all_that_was_said() -> None:
 async def test_what_a_manager_selects_by(make: Callable[[], BaseGroupChat], field: str) -> None:
     """The manager selects by this field, it is data, and changes as speakers are selected."""
     group = await _group(make())
-    assert field in group.fields()
+    assert field in group.state()
     changed = _changes_of(group, field)
     assert changed, f"{type(group.manager).__name__} does not select by {field} any more"
 
@@ -722,10 +722,10 @@ async def test_fields_of_a_graph_are_what_they_were() -> None:
     assert isinstance(manager, GraphFlowManager)
     assert list(manager._ready) == ["a"]
     assert all(isinstance(counts, Counter) for counts in manager._remaining.values())
-    fields = group.fields()
+    fields = group.state()
     manager._ready.clear()
     manager._remaining["d"].clear()
-    group.put_fields(fields)
+    group.put_state(fields)
     assert list(manager._ready) == ["a"]
     assert manager._remaining["d"].total() == 2
 
@@ -735,11 +735,12 @@ async def test_a_selection_drains_the_ready() -> None:
     group = await _group(graph())
     manager: Any = group.manager
     assert drive_sync(manager.select_speaker([])) == ["a"]
-    assert group.is_complete()
-    group.put_first(["b", "c"])
-    group.take_out(["b"])
+    assert group.graph is not None
+    assert group.graph.is_complete()
+    group.graph.put_first(["b", "c"])
+    group.graph.take_out(["b"])
     assert list(manager._ready) == ["c"]
-    group.start_over()
+    group.graph.start_over()
     assert list(manager._ready) == ["a"]
     assert manager._triggered_activation_groups == {}
 
@@ -762,9 +763,10 @@ async def test_a_loaded_graph_recalls_what_made_its_nodes_ready() -> None:
         assert rule == "all"
         manager._remaining["d"][edges] = 0
     manager._triggered_activation_groups.clear()
-    group.recall_triggers()
+    assert group.graph is not None
+    group.graph.recall_triggers()
     assert manager._triggered_activation_groups["d"] == set(manager._activation["d"])
-    group.free_triggers()
+    group.graph.free_triggers()
     assert not manager._triggered_activation_groups["d"]
     assert all(left > 0 for left in manager._remaining["d"].values())
 

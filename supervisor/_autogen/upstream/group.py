@@ -1,0 +1,197 @@
+"""A team in its runtime: the manager, and the members with what they are to be given."""
+
+# pyright: reportPrivateUsage=false
+# ruff: noqa: SLF001
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Sequence
+from typing import Any, Final, cast
+
+from autogen_agentchat.base import TerminationCondition
+from autogen_agentchat.messages import BaseChatMessage
+from autogen_agentchat.teams._group_chat._base_group_chat_manager import BaseGroupChatManager
+from autogen_agentchat.teams._group_chat._chat_agent_container import ChatAgentContainer
+from autogen_agentchat.teams._group_chat._graph._digraph_group_chat import GraphFlowManager
+from autogen_agentchat.teams._group_chat._magentic_one._magentic_one_orchestrator import (
+    MagenticOneOrchestrator,
+)
+from autogen_agentchat.teams._group_chat._selector_group_chat import SelectorGroupChatManager
+from autogen_agentchat.teams._group_chat._sequential_routed_agent import FIFOLock
+from autogen_core import Agent, AgentId, CancellationToken, SingleThreadedAgentRuntime
+from autogen_core.model_context import ChatCompletionContext
+
+from supervisor._autogen.repair_thread import drive_sync
+from supervisor._autogen.upstream.graph import Graph
+from supervisor._autogen.upstream.manager_state import (
+    ManagerState,
+    manager_state,
+    put_manager_state,
+)
+from supervisor._autogen.upstream.methods import Method
+from supervisor._autogen.upstream.teams import ChatItem
+from supervisor._autogen.upstream.termination import Termination
+from supervisor._reports.log import reporter
+
+_TURNS_END: Final = Method(BaseGroupChatManager, "handle_agent_response")
+
+
+class Group:
+    """A team in its runtime: the manager, and a container for each member.
+
+    Args:
+        runtime: Where they are.
+        manager: The id of the manager.
+
+    Raises:
+        Exception: What making one of them raises.
+    """
+
+    def __init__(self, runtime: SingleThreadedAgentRuntime, manager: AgentId) -> None:
+        self.manager = cast(BaseGroupChatManager, _instance(runtime, manager))
+        topics = self.manager._participant_name_to_topic_type
+        self._names = {topic: name for name, topic in topics.items()}
+        self._members: dict[str, ChatAgentContainer] = {
+            name: cast(ChatAgentContainer, _instance(runtime, AgentId(topic, manager.key)))
+            for name, topic in topics.items()
+        }
+        self.graph = Graph(self.manager) if isinstance(self.manager, GraphFlowManager) else None
+        """The state of a graph that selects the speakers."""
+        self.termination = Termination(self.manager)
+
+    # -- the members ----------------------------------------------------------------------------
+
+    @property
+    def key(self) -> str:
+        """The key of its agents: the team's id."""
+        return self.manager.id.key
+
+    @property
+    def topic(self) -> str:
+        """The type of the topic on which all members hear each other."""
+        return self.manager._group_topic_type
+
+    @property
+    def names(self) -> Collection[str]:
+        """The names of the members."""
+        return self._members
+
+    def name_at(self, topic: str) -> str | None:
+        """Return the member that is asked to speak on this type of topic."""
+        return self._names.get(topic)
+
+    def agent(self, name: str) -> Any:
+        """Return the agent, or team, that a member is."""
+        return self._members[name]._agent
+
+    def put_agent(self, name: str, agent: Any) -> None:
+        """Put another agent, or team, in a member's place."""
+        self._members[name]._agent = agent
+
+    def buffer(self, name: str) -> list[BaseChatMessage]:
+        """Return what a member has heard and was not given yet."""
+        return list(self._members[name]._message_buffer)
+
+    def put_buffer(self, name: str, messages: list[BaseChatMessage]) -> None:
+        """Set what a member is given when it is asked next."""
+        self._members[name]._message_buffer = messages
+
+    # -- the manager ----------------------------------------------------------------------------
+
+    @property
+    def thread(self) -> list[ChatItem]:
+        """The manager's own list of what was said."""
+        return self.manager._message_thread
+
+    def memory(self) -> list[object]:
+        """Return the manager and its model contexts."""
+        held = vars(self.manager).values()
+        return [self.manager, *(v for v in held if isinstance(v, ChatCompletionContext))]
+
+    @property
+    def condition(self) -> TerminationCondition | None:
+        """The team's termination condition."""
+        return self.termination.condition
+
+    @property
+    def turns(self) -> int:
+        """How many turns the manager has counted in this run."""
+        return self.manager._current_turn
+
+    @property
+    def has_turns(self) -> bool:
+        """Whether the manager selects a speaker after each turn, as the base class does."""
+        return _TURNS_END.is_inherited(type(self.manager))
+
+    @property
+    def restarts(self) -> bool:
+        """Whether each run starts anew, as MagenticOne's does."""
+        return isinstance(self.manager, MagenticOneOrchestrator)
+
+    @property
+    def is_selector(self) -> bool:
+        """Whether a model, or a function, selects the speaker."""
+        return isinstance(self.manager, SelectorGroupChatManager)
+
+    def state(self) -> ManagerState:
+        """Return a copy of what the manager selects the next speaker by."""
+        return manager_state(self.manager)
+
+    def put_state(self, state: ManagerState) -> None:
+        """Let the manager select the next speaker by an earlier state."""
+        put_manager_state(self.manager, state)
+
+    def add(self, messages: Sequence[ChatItem]) -> None:
+        """Add messages to the manager's thread, as it does itself with an answer."""
+        had = len(self.thread)
+        try:
+            drive_sync(self.manager.update_message_thread(messages))
+        except Exception as error:  # noqa: BLE001 - a user's manager or context may raise anything
+            event = "messages not added to the model context of a team's manager"
+            reporter.event(event, level=logging.ERROR, exc_info=error)
+            self.thread[had:] = messages
+
+    def add_unfinished(self, messages: Sequence[ChatItem]) -> None:
+        """Add messages to the manager's thread that end nobody's turn."""
+        if self.graph is not None:
+            self.thread.extend(messages)
+        else:
+            self.add(messages)
+
+    def would_end(self, turns: int, deltas: Sequence[Sequence[ChatItem]]) -> bool:
+        """Return whether the team ends with a turn that its manager has not counted yet.
+
+        Args:
+            turns: The number of turns, with that one.
+            deltas: What its condition is asked with: the task, and what was said in each turn.
+        """
+        if self.graph is not None and self.graph.is_complete():
+            return True
+        if self.termination.would_end(turns, deltas):
+            return True
+        most = self.manager._max_turns
+        return self.has_turns and most is not None and turns >= most
+
+    def unlock(self) -> None:
+        """Remove what a cancelled handler leaves behind; only once no handler is active."""
+        for agent in (self.manager, *self._members.values()):
+            # A waiter that was cancelled is handed the lock, and holds it for ever.
+            agent._fifo_lock = FIFOLock()
+        # A cancelled speaker never answers, and each later run would wait for the answer.
+        self.manager._active_speakers.clear()
+        self.manager._current_turn = 0
+        if isinstance(self.manager, MagenticOneOrchestrator):
+            self.manager._n_rounds = self.manager._n_stalls = 0
+
+    async def resume_orchestrator(self, token: CancellationToken, *, is_replanning: bool) -> None:
+        """Let MagenticOne's orchestrator take its next step; in the handler of a run's start."""
+        assert isinstance(self.manager, MagenticOneOrchestrator)
+        if is_replanning:
+            await self.manager._reenter_outer_loop(token)
+        else:
+            await self.manager._orchestrate_step(token)
+
+
+def _instance(runtime: SingleThreadedAgentRuntime, id_: AgentId) -> Agent:
+    return drive_sync(runtime.try_get_underlying_agent_instance(id_))

@@ -1,0 +1,68 @@
+"""The state by which a team's manager selects the next speaker."""
+
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from autogen_agentchat.teams._group_chat._base_group_chat_manager import BaseGroupChatManager
+from autogen_agentchat.teams._group_chat._graph._digraph_group_chat import GraphFlowManager
+from autogen_agentchat.teams._group_chat._magentic_one._magentic_one_orchestrator import (
+    MagenticOneOrchestrator,
+)
+from autogen_agentchat.teams._group_chat._round_robin_group_chat import (
+    RoundRobinGroupChatManager,
+)
+from autogen_agentchat.teams._group_chat._selector_group_chat import SelectorGroupChatManager
+from autogen_agentchat.teams._group_chat._swarm_group_chat import SwarmGroupChatManager
+
+ManagerState = dict[str, Any]
+
+_NOT_STATE: Final = frozenset(
+    {"_active_speakers", "_current_turn", "_message_thread", "_sequential_message_types"}
+)
+_STATE: Final[dict[type, tuple[str, ...]]] = {
+    RoundRobinGroupChatManager: ("_next_speaker_index",),
+    SelectorGroupChatManager: ("_previous_speaker",),
+    SwarmGroupChatManager: ("_current_speaker",),
+    GraphFlowManager: ("_ready", "_remaining", "_enqueued_any", "_triggered_activation_groups"),
+    MagenticOneOrchestrator: (),  # each run starts with a new state
+}
+"""The attributes by which a manager of AutoGen's selects the next speaker."""
+
+_PLAIN: Final = (bool, int, float, str, bytes, tuple, frozenset, type(None))
+_COLLECTIONS: Final[dict[Any, Callable[[Any], Any]]] = {
+    Counter: lambda items: Counter(dict(items)),
+    deque: lambda items: deque(map(_copy, items)),
+    dict: lambda items: {key: _copy(value) for key, value in items.items()},
+    list: lambda items: list(map(_copy, items)),
+    set: set,
+}
+
+
+def manager_state(manager: BaseGroupChatManager) -> ManagerState:
+    """Return a copy of what a manager selects the next speaker by; of a user's, all its data."""
+    found = vars(manager)
+    names = _STATE.get(type(manager))
+    if names is None:
+        names = tuple(name for name in found if name not in _NOT_STATE)
+    return {name: _copy(found[name]) for name in names if _is_data(found[name])}
+
+
+def put_manager_state(manager: BaseGroupChatManager, state: ManagerState) -> None:
+    """Let a manager select the next speaker by an earlier state."""
+    for name, value in state.items():
+        setattr(manager, name, _copy(value))
+
+
+def _is_data(value: object) -> bool:
+    return isinstance(value, _PLAIN) or value.__class__ in _COLLECTIONS
+
+
+def _copy(value: Any) -> Any:
+    """Copy data, down to the last list of lists; the items in them are shared."""
+    copy = _COLLECTIONS.get(value.__class__)
+    return value if copy is None else copy(value)

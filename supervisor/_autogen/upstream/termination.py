@@ -1,0 +1,82 @@
+"""A team's termination condition, asked again about what was said before an interruption."""
+
+# pyright: reportPrivateUsage=false
+# ruff: noqa: SLF001
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+from autogen_agentchat.base import (
+    AndTerminationCondition,
+    OrTerminationCondition,
+    TerminationCondition,
+)
+from autogen_agentchat.teams._group_chat._base_group_chat_manager import BaseGroupChatManager
+
+from supervisor._autogen.repair_thread import drive_sync
+from supervisor._autogen.upstream.teams import ChatItem
+
+
+class Termination:
+    """The termination condition of a team, and the number of turns that go with it.
+
+    Args:
+        manager: The team's manager.
+    """
+
+    def __init__(self, manager: BaseGroupChatManager) -> None:
+        self._manager = manager
+
+    @property
+    def condition(self) -> TerminationCondition | None:
+        """The team's termination condition."""
+        return self._manager._termination_condition
+
+    def recount(self, turns: int, deltas: Sequence[Sequence[ChatItem]]) -> None:
+        """Let a resumed team count earlier turns, and its condition what was said in them.
+
+        A delta that would end the team is left out: it is part of a longer turn, and the condition
+        is asked with that one later.
+        """
+        self._manager._current_turn = turns
+        left = [delta for delta in deltas if delta]
+        while (ending := self._first_ending(left)) is not None:
+            del left[ending]
+
+    def _first_ending(self, deltas: Sequence[Sequence[ChatItem]]) -> int | None:
+        """Ask the condition with each delta; return the place of the one that ends the team."""
+        self._reset()
+        places = range(len(deltas))
+        return next((place for place in places if self._ends(deltas[place])), None)
+
+    def would_end(self, turns: int, deltas: Sequence[Sequence[ChatItem]]) -> bool:
+        """Return whether the condition ends the team with the last of the deltas.
+
+        Args:
+            turns: The number of turns, with the last one.
+            deltas: What the condition is asked with: the task, and what was said in each turn.
+        """
+        self.recount(turns, deltas[:-1])
+        return bool(deltas) and self._ends(deltas[-1])
+
+    def _ends(self, delta: Sequence[ChatItem]) -> bool:
+        return self.condition is not None and bool(delta) and _ask(self.condition, delta)
+
+    def _reset(self) -> None:
+        if self.condition is not None:
+            with contextlib.suppress(Exception):  # a user's: its failure is logged at the end
+                drive_sync(self.condition.reset())
+
+
+def _ask(condition: TerminationCondition, said: Sequence[ChatItem]) -> bool:
+    """Return whether a condition ends its team; false for one that waits before it answers."""
+    if isinstance(condition, (AndTerminationCondition, OrTerminationCondition)):
+        # Each by itself, for together they are asked in tasks.
+        ended = [part.terminated or _ask(part, said) for part in condition._conditions]
+        return all(ended) if isinstance(condition, AndTerminationCondition) else any(ended)
+    try:
+        return drive_sync(condition(said)) is not None
+    except Exception:  # noqa: BLE001 - a user's: the run that asks it next will meet that again
+        return False
