@@ -1,11 +1,11 @@
-"""Code that an agent has given to its executor: begun or not, and what it has answered.
+"""Code that an agent has given to its executor: whether it has begun, and what it has answered.
 
-Code that has begun may have taken effect, like a tool that was called: its turn is kept, its output
-says that it was interrupted, and it is not run again. It has begun as soon as its executor was
-asked, whichever executor that is: none tells when it really starts.
+Code that has begun may have taken effect, like a tool that was called. So its turn is kept, its
+output says that it was interrupted, and it is not run again. It counts as begun as soon as its
+executor was asked: no executor tells when the code really starts.
 
-It is found by the frames that a handler waits in. Not chosen: to put a stand-in around executors,
-which a user's own could tell from the real one.
+The code is found by the frames in which a handler waits. Not chosen: to put a stand-in around
+executors. The user's code could tell it from the real one.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _CANCELLED: Final = 125  # as AutoGen's local executor has it
 
 
 def can_run() -> bool:
-    """Whether anybody in the process can have an executor."""
+    """Return whether anything in the process can have an executor."""
     return bool(CodeExecutor.__subclasses__())
 
 
 def executor_in(frames: Sequence[FrameType]) -> CodeExecutor | None:
-    """The executor that a task waits for."""
+    """Return the executor that a task waits for, by the frames it waits in."""
     for frame in frames:
         if frame.f_code.co_name == "execute_code_blocks":
             found = frame.f_locals.get("self")
@@ -50,16 +50,16 @@ class Code:
     """Code that was begun in a turn.
 
     Args:
-        agent: The agent of AutoGen's that waits for it; None where it is one of the user's, or
-            where the code has ended.
+        agent: The agent of AutoGen's that waits for it; None where the agent is one of the user's,
+            or where the code has ended.
         attempt: Which of the agent's attempts it is, from 0.
     """
 
     def __init__(self, agent: CodeExecutorAgent | None = None, attempt: int = 0) -> None:
         self.answer: TextMessage | None = None
-        """What an agent without a model says of it, which is its whole turn."""
+        """What an agent without a model says of it; that is its whole turn."""
         self.event: CodeExecutionEvent | None = None
-        """What is shown of it, where a model is to make something of it."""
+        """What is shown of it, where a model goes on with it."""
         self._context: ChatCompletionContext | None = None
         if agent is None:
             return
@@ -73,7 +73,7 @@ class Code:
         self._length = len(self._before or [])
 
     def keep(self) -> None:
-        """Have the agent remember that it was interrupted, and nothing that it has made of that.
+        """Let the agent remember that the code was interrupted, and nothing else about it.
 
         An executor may have made a result of its cancellation.
         """
@@ -87,7 +87,7 @@ class Code:
 
 
 def begun_by(task: AnyTask) -> Code | None:
-    """The code that a handler waits for, or has had run in its turn."""
+    """Return the code that a handler waits for, or that was run in its turn."""
     frames = frames_of(task)
     is_running = executor_in(frames) is not None
     for frame in frames:

@@ -1,12 +1,13 @@
 """The fast path: what makes a run's streamed events cheaper than AutoGen's own.
 
-Two things, each with its conditions in a table: telemetry that nobody reads is not prepared
-(`private/telemetry.py`), and chunks take a shortcut past the runtime (`private/shortcut.py`). Both
-are for the runtimes that AutoGen's teams make for themselves, while these work for a run, and are
-taken back as they end. A runtime that the user gave, or that a tool starts, is left alone.
+It has two parts, each with its conditions in a table. Telemetry that nobody reads is not prepared
+(`upstream/telemetry.py`), and chunks take a shortcut past the runtime (`upstream/shortcut.py`).
+Both are for the runtimes that AutoGen's teams make for themselves, while these work for a run. They
+are removed as such a runtime ends. A runtime that the user gave, or that a tool starts, is left
+alone.
 
-No setting for each: `fast_path=False` leaves AutoGen's runtimes as they are, and whoever wants to
-see what goes through one (a log, a tracer, an intervention handler) is seen, and sees it all.
+Not chosen: a setting for each part. `fast_path=False` leaves AutoGen's runtimes as they are. And
+what observes a runtime (a log, a tracer, an intervention handler) is noticed, and observes all.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class FastPath:
 
     Args:
         team: What is run.
-        sink: Takes an event of it that comes past `run_stream`.
+        sink: Takes an event of the team that bypasses `run_stream`.
     """
 
     def __init__(self, team: object, sink: Sink) -> None:
@@ -33,11 +34,11 @@ class FastPath:
         self._shortcuts: dict[int, Shortcut] = {}  # by the id() of the runtime
 
     def begin(self, stream: object) -> None:
-        """The run iterates this stream: whether a wrapper of somebody's would miss an event."""
+        """Note the stream that the run iterates: a wrapper around it would miss an event."""
         self._is_bare = is_read_bare(stream, self._team)
 
     def open(self, team: Any, runtime: int, engine: AnyTask) -> None:
-        """A team of the run has started its own runtime.
+        """Open the fast path on a runtime that a team of the run has started.
 
         Args:
             team: The team.
@@ -55,7 +56,7 @@ class FastPath:
         engine.add_done_callback(self._closing(runtime, telemetry, shortcut))
 
     def note(self, task: AnyTask, runtime: int, envelope: Any) -> None:
-        """A message is about to be handled."""
+        """Note that a message is about to be handled."""
         shortcut = self._shortcuts.get(runtime)
         if shortcut is not None:
             shortcut.note(task, envelope)

@@ -1,12 +1,12 @@
-"""Jupyter kernels in which a stopped run has code run: interrupted, and ended where that is vain.
+"""Jupyter kernels that run code for a stopped run: interrupted, or killed where that is in vain.
 
 AutoGen's executor only stops waiting for a cell; the kernel goes on with it. So the kernel is
-interrupted, in the way that its kind wants (a signal, or a message), and the run has not settled
-before it answers again: the next cell finds it idle, with all that it remembers.
+interrupted, in the way that its kind wants (a signal, or a message). The run has settled only when
+the kernel answers again: the next cell finds it idle, with all that it remembers.
 
-Once, and once more with the second strike: the code may have a `finally`. A kernel that has not
-told that it is at the cell may ignore an interrupt, and take the cell afterwards: it is interrupted
-again and again until it answers.
+It is interrupted once, and once more with the second cancellation, for the code may have a
+`finally`. A kernel that has not reported that it runs the cell may ignore an interrupt, and take
+the cell afterwards. It is interrupted again and again until it answers.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from supervisor._autogen import upstream
 from supervisor._core.tasks import SCOPE, retrieve
 from supervisor._reports.log import reporter
 
-_AGAIN: Final = 0.1  # seconds between two interrupts of a kernel that may not be at its cell yet
+_INTERVAL: Final = 0.1  # seconds between two interrupts of a kernel that may not run its cell yet
 
 
 class Kernel:
-    """The kernel of an executor that has code run for a stopped run; being interrupted.
+    """The kernel of an executor that runs code for a stopped run; it is being interrupted.
 
     Args:
         executor: AutoGen's Jupyter executor.
-        client: What talks to its kernel.
+        client: The client of its kernel.
         on_end: Called when the kernel is idle, or gone.
     """
 
@@ -45,16 +45,16 @@ class Kernel:
 
     @property
     def is_ending(self) -> bool:
-        """Whether it is at work still."""
+        """Whether it still runs code."""
         return self._task is not None
 
     def again(self) -> None:
-        """Interrupt it once more, where it is at work still."""
+        """Interrupt it once more, where it still runs code."""
         if self.is_ending and self._was_begun and not self._is_gone:
             self._run(upstream.interrupt_kernel(self._client)).add_done_callback(retrieve)
 
     def shut_down(self) -> None:
-        """End it, where it is at work still."""
+        """Kill it, where it still runs code."""
         if self._task is not None and not self._is_gone:
             self._is_gone = True
             self._task.cancel()
@@ -83,7 +83,7 @@ class Kernel:
         upstream.forget_cell(client, self._cell)
 
     def _pause(self) -> float | None:
-        return None if self._was_begun else _AGAIN
+        return None if self._was_begun else _INTERVAL
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:

@@ -1,12 +1,13 @@
 """Requests to MCP servers for whose answer nobody waits any more.
 
-A server that is not told goes on with its tool to the end, for nobody. So it is told by the
-protocol's `notifications/cancelled`. Not at once: most requests are answered in a moment, and the
-official server (mcp 1) ends, with all its sessions, if a cancellation reaches it in the very
-moment at which it answers. The stop waits for none of this.
+A server that does not learn of it runs its tool to the end, for nobody. So a notification is sent,
+the protocol's `notifications/cancelled`. It is not sent at once: most requests are answered in a
+moment, and the official server (mcp 1) ends, with all its sessions, if a cancellation reaches it in
+the very moment at which it answers. The stop waits for none of this.
 
-What an answer that comes all the same finds is a stream that drops it: a session would report an
-"unknown request ID" as an error, or take its own end of the stream for the end of the connection.
+An answer that comes all the same finds a stream that drops it. Without that, a session would report
+an "unknown request ID" as an error, or take its own end of the stream for the end of the
+connection.
 
 Where a tool opens a session for one call, that session ends with the call, and nothing is sent.
 """
@@ -22,14 +23,14 @@ from supervisor._autogen.upstream import McpRequest
 from supervisor._core.tasks import SCOPE, AnyTask
 from supervisor._reports.frames import frames_of
 
-PATIENCE: Final = 0.1
-"""How many seconds a server has to answer before it is told that nobody waits."""
+ANSWER_SECONDS: Final = 0.1
+"""How long a server has to answer before it is notified that nobody waits."""
 
 _REASON: Final = "The run was stopped"
 
 
 def give_up(task: AnyTask) -> None:
-    """Have the server told for whose answer a task waits that is about to be cancelled."""
+    """Notify the server for whose answer a task waits that is about to be cancelled."""
     request = upstream.mcp_request(frames_of(task))
     if request is None or request.method == "initialize":  # which must not be cancelled
         return
@@ -37,7 +38,7 @@ def give_up(task: AnyTask) -> None:
 
 
 class Streams(dict[Any, Any]):
-    """The streams to the callers of a session, by request; also to those who have gone."""
+    """The streams to the callers of a session, by request; also to callers that have gone."""
 
     def __init__(self, streams: dict[Any, Any]) -> None:
         super().__init__(streams)
@@ -52,16 +53,16 @@ class Streams(dict[Any, Any]):
         return _Stream(stream)
 
     def give_up(self, request: McpRequest) -> None:
-        """Tell the server that nobody waits for a request, unless it answers in a moment.
+        """Notify the server that nobody waits for a request, unless it answers in a moment.
 
-        It is told of a request too that may just not have been sent; that it ignores.
+        It may be notified of a request that was not sent yet; it ignores that.
         """
         has_answer = request.id not in self
         if not has_answer and request.id not in self._given_up:
             loop = asyncio.get_running_loop()
-            self._given_up[request.id] = loop.call_later(PATIENCE, self._tell, request)
+            self._given_up[request.id] = loop.call_later(ANSWER_SECONDS, self._notify, request)
 
-    def _tell(self, request: McpRequest) -> None:
+    def _notify(self, request: McpRequest) -> None:
         del self._given_up[request.id]
         context = copy_context()
         context.run(SCOPE.set, None)  # the task is the session's, not the run's
@@ -72,7 +73,7 @@ class Streams(dict[Any, Any]):
 
 
 class _Stream:
-    """The stream to a caller, who may be gone."""
+    """The stream to a caller, which may have gone."""
 
     def __init__(self, stream: Any | None) -> None:
         self._stream = stream

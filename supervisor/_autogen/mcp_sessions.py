@@ -1,20 +1,22 @@
-"""MCP sessions: what a stop must not do to them, for they outlive the turn that started them.
+"""MCP sessions: how a stop leaves them intact, for they outlive the turn that started them.
 
 `McpWorkbench` talks to its server through an *actor*, a task that takes commands off a queue and
-answers each with a coroutine, the request. There are moments, of a step of the loop each, in which
-a caller that is cancelled ends the session for good, or leaves a complaint (AutoGen 0.7.5, mcp 1):
+answers each with a coroutine, the request. There are moments, each of one step of the loop, in
+which the cancellation of a caller ends the session for good, or leaves a complaint (AutoGen 0.7.5,
+mcp 1):
 
-- The actor has not come to the command yet, as while the server starts. It would answer a future
-  that is cancelled, and die of `InvalidStateError`. So commands of the cancelled are withdrawn.
-- The actor has answered, and the caller has not come to await the request. It is closed, or Python
-  says that it was never awaited.
+- The actor has not come to the command yet, for instance while the server starts. It would answer a
+  future that is cancelled, and die of `InvalidStateError`. So commands of cancelled callers are
+  withdrawn.
+- The actor has answered, and the caller has not come to await the request. The request is closed,
+  for otherwise Python says that it was never awaited.
 - The server's answer is on its way to the caller. The session would find the caller's end closed,
-  and take that for the end of the connection. So answers to the cancelled are dropped; and where
-  one is being handed over already, the stop lets that step pass first.
+  and take that for the end of the connection. So answers to cancelled callers are dropped; and
+  where one is being handed over already, the stop lets that step pass first.
 
-What the server is told of it is a subject of its own: `requests.py`.
+How the server is notified is a subject of its own: `mcp_requests.py`.
 
-A workbench keeps an actor that has ended, and can do nothing with it: it is taken off, so that the
+A workbench keeps an actor that has ended, and can do nothing with it. It is removed, so that the
 next run starts a session.
 
 Not chosen: to let requests go on in tasks of our own. It would need a workbench of our own.
@@ -37,14 +39,14 @@ class _Sessions:
     """The tasks of the sessions of a loop.
 
     Args:
-        tasks: All that the loop has.
+        tasks: All tasks of the loop.
     """
 
     def __init__(self, tasks: Iterable[AnyTask]) -> None:
         tasks = list(tasks)
         self.actors = [task for task in tasks if upstream.mcp_actor(task) is not None]
         self.readers = [task for task in tasks if _is_reader(task)] if self.actors else []
-        """Those that pass on what the servers answer."""
+        """The tasks that pass on the servers' answers."""
 
 
 # By the id() of the loop, for the rest of its step: a thousand runs may be stopped in it, beside
@@ -53,7 +55,7 @@ _found: WeakValueDictionary[int, _Sessions] = WeakValueDictionary()
 
 
 def _sessions() -> _Sessions | None:
-    """Those of the loop; None where nobody can have any."""
+    """Return the sessions of the loop; None where there can be none."""
     if not upstream.mcp_is_loaded():
         return None
     loop = asyncio.get_running_loop()
@@ -70,13 +72,13 @@ def _forget(key: int, found: _Sessions) -> None:
 
 
 def is_handing_over() -> bool:
-    """Whether a session is handing an answer to its caller: a stop waits for that step."""
+    """Return whether a session is handing an answer to its caller: a stop waits for that step."""
     found = _sessions()
     return found is not None and any(map(_is_handing_over, found.readers))
 
 
 def before_cancel(task: AnyTask) -> None:
-    """Give up the request that the task waits for, or would have awaited next."""
+    """Give up the request that a task waits for, or would have awaited next."""
     if upstream.mcp_can_ask():
         give_up(task)
     awaited: asyncio.Future[Any] | None = getattr(task, "_fut_waiter", None)
@@ -87,7 +89,7 @@ def before_cancel(task: AnyTask) -> None:
 
 
 def after_cancel() -> None:
-    """Have all sessions of the loop forget those that were cancelled in this step."""
+    """Let all sessions of the loop forget the callers that were cancelled in this step."""
     found = _sessions()
     for actor in found.actors if found is not None else ():
         names = upstream.mcp_actor(actor) or {}
@@ -119,7 +121,7 @@ def _is_handing_over(reader: AnyTask) -> bool:
 
 
 def _awaited(coro: Any) -> Iterator[str]:
-    """The names of the coroutines that wait for one another, the outermost first."""
+    """Yield the names of the coroutines that wait for one another, the outermost first."""
     while inspect.iscoroutine(coro):
         yield coro.cr_code.co_name
         coro = coro.cr_await

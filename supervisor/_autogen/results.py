@@ -1,14 +1,14 @@
-"""The result of a run: what was shown of it, in agreement with what its team holds.
+"""The result of a run: what was shown of it, merged with what its team holds.
 
 AutoGen's events take some steps from an agent to the reader: through the runtime's queue, the
 manager, the team's output queue, the driver. A stop comes between any two of these, while the team
 counts an answer as given from the first of them on. So a result is not what has arrived by chance:
-it is what was shown, brought into agreement with the thread of the outermost team. What is in both
-is in the thread's order. What only was shown keeps its place: events of a turn that was undone, or
-of one that goes on.
+it is what was shown, merged with the thread of the outermost team. Items that are in both are in
+the thread's order. Items that were only shown keep their places: they are events of a turn that was
+undone, or of one that goes on.
 
-Not chosen: to read AutoGen's queues to their end as the run stops. What a handler has taken out of
-one, and has not put into the next, would be missing.
+Not chosen: to read AutoGen's queues to their end as the run stops. An item that a handler has taken
+out of one, and has not put into the next, would be missing.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ from supervisor._autogen.history.tool_calls import interrupted
 
 @dataclass
 class Remains:
-    """What turns that were kept open leave behind, and no team's thread holds."""
+    """What is left of turns that were kept open, and stands in no team's thread."""
 
     events: list[Item] = field(default_factory=list[Item])
-    """What was said in the course of them."""
+    """What was said in these turns."""
     closed: list[tuple[FunctionCall, FunctionExecutionResult]] = field(
         default_factory=list[tuple[FunctionCall, FunctionExecutionResult]]
     )
     """Their open calls, each with the result that it was closed with."""
 
     def add(self, other: Remains) -> None:
-        """Take in what is left of a turn, or of a team, within this one."""
+        """Add what is left of a turn, or of a team, within this one."""
         self.events.extend(other.events)
         self.closed.extend(other.closed)
 
 
 def agreed(shown: Iterable[Item], held: Sequence[Item]) -> list[Item]:
-    """All that was shown and all that the team holds, each once.
+    """Merge what was shown with what the team holds, each item once.
 
     Args:
         shown: In the order in which it was shown.
         held: In the order of the team's thread.
 
     Returns:
-        What is held in its order; what was only shown before what was shown after it.
+        The held items in their order; an item that was only shown before those shown after it.
     """
     places = {item.id: place for place, item in enumerate(held)}
     found: list[Item] = []
@@ -65,23 +65,23 @@ def agreed(shown: Iterable[Item], held: Sequence[Item]) -> list[Item]:
 
 
 def with_new(items: list[Item], others: Iterable[Item]) -> list[Item]:
-    """These items, and behind them those of the others that are not among them."""
+    """Return these items, and behind them those of the others that are not among them."""
     known = {item.id for item in items}
     return [*items, *(item for item in others if item.id not in known)]
 
 
 def without(items: Iterable[Item], others: Iterable[Item]) -> list[Item]:
-    """Those of these items that are not among the others."""
+    """Return those of these items that are not among the others."""
     known = {item.id for item in others}
     return [item for item in items if item.id not in known]
 
 
 def answered(items: Sequence[Item], held: Sequence[Item], remains: Remains) -> list[Item]:
-    """These items, with an answer behind each request for tool calls that has none.
+    """Insert an answer behind each request for tool calls that has none.
 
     Args:
-        items: What was shown and what is held.
-        held: What is part of a turn that was finished: its agent has left nothing open.
+        items: What was shown, and what the team holds.
+        held: What the team holds: parts of finished turns, whose agents have left nothing open.
         remains: What the open calls were closed with.
     """
     finished = {item.id for item in held}

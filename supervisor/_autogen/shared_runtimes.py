@@ -1,12 +1,13 @@
-"""Runtimes that the user gave to a team, where others are at work too.
+"""Runtimes that the user gave to a team, which others use too.
 
-There a message is handled in a task of the runtime's, born in nobody's context, or in that of
-another run in which the runtime was started. Whose it is is told by the message: a team's agents
-have the team's id for a key, and a run's first message to a team carries the run's token.
+There a message is handled in a task of the runtime's. That task was created in no run's context, or
+in the context of the run in which the runtime was started. The message says which run it belongs
+to: a team's agents have the team's id for a key, and a run's first message to a team carries the
+run's token.
 
-Such a runtime cannot be shut, nor be waited for until it is idle. At a stop this run's messages
-are taken off its queue, this run's handlers are cancelled, and what they did not count off is
-counted for them; the others do not notice.
+Such a runtime cannot be shut, and it may never be idle. At a stop this run's messages are taken off
+its queue, this run's handlers are cancelled, and what they did not count off is counted off for
+them. Nothing changes for the others.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ _teams_of: dict[Scope, list[str]] = {}
 
 
 def register(scope: Scope, token: object) -> None:
-    """A run begins, with this token."""
+    """Register a run that begins, by its token."""
     _by_token[id(token)] = scope
 
 
 def forget(scope: Scope, token: object) -> None:
-    """A run has ended."""
+    """Forget a run that has ended."""
     _by_token.pop(id(token), None)
     for key in _teams_of.pop(scope, ()):
         if _by_team.get(key) is scope:
@@ -38,11 +39,11 @@ def forget(scope: Scope, token: object) -> None:
 
 
 def owner(coro: Any, scope: Scope | None) -> Scope | None:
-    """The scope to which the task belongs that is being created for a coroutine.
+    """Return the scope of the task that is being created for a coroutine.
 
     Args:
         coro: The coroutine.
-        scope: That of its context.
+        scope: The scope of its context.
     """
     kind, frame = upstream.told(coro)
     if kind is Kind.HANDLER and frame is not None and scope is None:
@@ -53,7 +54,7 @@ def owner(coro: Any, scope: Scope | None) -> Scope | None:
 
 
 def is_of_a_run(found: Delivery) -> bool:
-    """Whether a message belongs to a run."""
+    """Return whether a message belongs to a run."""
     return _addressee(found) is not None
 
 
@@ -66,7 +67,7 @@ def _addressee(found: Delivery) -> Scope | None:
 
 
 class Shared:
-    """The part of a run that is on runtimes of the user's.
+    """The part of a run that uses runtimes of the user's.
 
     Args:
         scope: The run's tasks.
@@ -78,19 +79,19 @@ class Shared:
         self._handlers: dict[AnyTask, SharedRuntime] = {}
 
     def know(self, runtime: Any) -> SharedRuntime:
-        """A team of this run's is on such a runtime."""
+        """Note that a team of this run uses such a runtime."""
         known = self._runtimes.get(id(runtime))
         if known is None:
             known = self._runtimes[id(runtime)] = (runtime, SharedRuntime(runtime))
         return known[1]
 
     def note(self, task: AnyTask, found: Delivery) -> None:
-        """A handler is about to start on such a runtime."""
+        """Note that a handler is about to start on such a runtime."""
         self._handlers[task] = self.know(found.runtime)
         task.add_done_callback(self._ended)
 
     def _ended(self, task: AnyTask) -> None:
-        """Count a handler off, where it did not itself.
+        """Count a handler off that did not count itself off.
 
         One that was cancelled before its first step did not, nor one that failed as it answered.
         """
@@ -103,17 +104,17 @@ class Shared:
         return _by_team.get(found.key, token) is self._scope
 
     def waiting(self) -> list[Delivery]:
-        """This run's messages in their queues."""
+        """Return this run's messages in the queues of these runtimes."""
         found = [d for runtime, _ in self._runtimes.values() for d in upstream.waiting(runtime)]
         return [delivery for delivery in found if self._is_ours(delivery)]
 
     def is_at_work(self) -> bool:
-        """Whether a handler of this run's is at work, or will be."""
+        """Return whether a handler of this run is active, or will be."""
         waits = any(runtime.waits_for(self._is_ours) for _, runtime in self._runtimes.values())
         return bool(self._handlers) or waits
 
     def when_less(self, call: Callable[[], None]) -> None:
-        """Call soon after one of these has ended."""
+        """Call a function soon after one of these handlers has ended."""
         for task in self._handlers:
             task.add_done_callback(lambda _: call())
             return
@@ -126,6 +127,6 @@ class Shared:
             runtime.withdraw(self._is_ours)
 
     def restore(self) -> None:
-        """Leave the runtimes as they were found; nothing of this run is at work on them."""
+        """Leave the runtimes as they were found; no handler of this run is active on them."""
         for _, runtime in self._runtimes.values():
             runtime.restore()

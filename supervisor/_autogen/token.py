@@ -1,14 +1,15 @@
-"""A cancellation token that can be cancelled from anywhere, and forgets what is over.
+"""A cancellation token that can be cancelled from anywhere, and forgets finished futures.
 
-AutoGen's own holds a lock while it runs its callbacks (a second signal meanwhile waits for it for
-ever), stops at the first callback that raises (`McpWorkbench` links a coroutine, which has no
-`cancel()`), keeps two callbacks for each streamed chunk until it dies, and wakes no loop.
+AutoGen's own holds a lock while it runs its callbacks: a second signal meanwhile waits for it for
+ever. It stops at the first callback that raises: `McpWorkbench` links a coroutine, which has no
+`cancel()`. It keeps two callbacks for each streamed chunk until it dies. And it wakes no loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 from asyncio import Future
 from collections.abc import Callable
@@ -48,7 +49,7 @@ class SupervisedToken(CancellationToken):
         self.reason: str | None = None
         """Why it was cancelled, once it is."""
         self.on_failure: Callable[[BaseException], None] | None = None
-        """Has the run fail whose token this is; None where it is no run's."""
+        """Lets the run fail whose token this is; None where it is no run's."""
 
     def bind(self, loop: asyncio.AbstractEventLoop, thread: int | None = None) -> None:
         """Name the loop, and the thread that it runs in; None is this one."""
@@ -73,11 +74,11 @@ class SupervisedToken(CancellationToken):
         self._fire_in_loop()
 
     def is_cancelled(self) -> bool:
-        """Whether `cancel()` was called."""
+        """Return whether `cancel()` was called."""
         return self._is_cancelled
 
     def fail(self, error: BaseException) -> bool:
-        """Have the run fail with this error, past the agent that has met it; in its loop.
+        """Let the run fail with an error, past the agent that has met it; in its loop.
 
         An agent of AutoGen's would make other errors of it, and its runtime log each of them.
 
@@ -90,13 +91,13 @@ class SupervisedToken(CancellationToken):
         return True
 
     def add_callback(self, callback: Callable[[], None]) -> None:
-        """Have a function called when the token is cancelled; at once if it is already."""
+        """Call a function when the token is cancelled; at once if it is already."""
         self._calls.append(callback)
         if self._is_cancelled:
             self._catch_up()
 
     def link_future(self, future: Future[Any]) -> Future[Any]:
-        """Have a future cancelled with the token; at once if it is cancelled already."""
+        """Cancel a future with the token; at once if it is cancelled already."""
         linked = self._linked
         linked.append(future)
         if self._is_cancelled:
@@ -107,7 +108,7 @@ class SupervisedToken(CancellationToken):
 
     def _forget_done(self) -> None:
         alive = [future for future in self._linked if not _is_done(future)]
-        if self._is_cancelled:  # meanwhile, by a signal handler: what it took off must stay off
+        if self._is_cancelled:  # meanwhile, by a signal handler: what it removed must stay removed
             return
         # In place: a cancel() that interrupts this holds the same list.
         self._linked[:] = alive
@@ -128,8 +129,8 @@ class SupervisedToken(CancellationToken):
                 self._loop.call_soon_threadsafe(self._fire)
 
     def _fire(self) -> None:
-        # Each entry is taken off before it is called: a second call, whenever it comes, goes on
-        # where this one is, and none is called twice.
+        # Each entry is removed before it is called: a second call, whenever it comes, goes on
+        # where this one is, and no entry is called twice.
         for entries in (self._linked, self._calls):
             while entries:
                 try:
@@ -141,7 +142,7 @@ class SupervisedToken(CancellationToken):
 
 def _is_done(future: Future[Any]) -> bool:
     done = getattr(future, "done", None)
-    return done is None or done()  # what is no future (a coroutine of McpWorkbench) is not kept
+    return done is None or done()  # no future (a coroutine of McpWorkbench) is not kept
 
 
 def _call(entry: Any) -> None:
@@ -152,4 +153,4 @@ def _call(entry: Any) -> None:
     try:
         cast(Callable[[], object], call)()
     except Exception as error:  # noqa: BLE001 - one callback's failure must not keep the others
-        reporter.event("cancellation callback failed", level=30, exc_info=error)
+        reporter.event("cancellation callback failed", level=logging.WARNING, exc_info=error)

@@ -216,7 +216,7 @@ def _caller(session: ClientSession, *names: str) -> RoundRobinGroupChat:
 @pytest.fixture
 def without_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server is told at once: the peers of these tests answer at once, or not at all."""
-    monkeypatch.setattr(mcp_requests, "PATIENCE", 0.0)
+    monkeypatch.setattr(mcp_requests, "ANSWER_SECONDS", 0.0)
 
 
 @pytest.mark.usefixtures("without_patience")
@@ -288,6 +288,6 @@ async def test_a_request_that_is_answered_in_a_moment_is_not_cancelled() -> None
     async with _peer(errors) as (peer, session):
         await stop(_caller(session, "wait"), _until_asked(peer, "wait"), "sup.stop")
         await peer.answer(max(peer.asked))
-        await asyncio.sleep(2 * mcp_requests.PATIENCE)
+        await asyncio.sleep(2 * mcp_requests.ANSWER_SECONDS)
     assert not peer.cancelled
     assert not errors

@@ -40,7 +40,7 @@ async def _for_ever() -> None:
 async def _until_drawn() -> None:
     """Until no thread is at work on a conclusion that nobody waits for any more."""
     for thread in threading.enumerate():
-        if thread.name == "supervisor-conclusion":
+        if thread.name == "supervisor-repair":
             await asyncio.to_thread(thread.join, 5)
 
 
