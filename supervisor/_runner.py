@@ -9,27 +9,38 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Collection, Coroutine, Generator
+from collections.abc import Callable, Collection, Coroutine, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal, TypeVar
 
 from supervisor._core.errors import SettingsError, UsageError
+from supervisor._core.events import Rung
+from supervisor._core.settings import Children, Ladder
 from supervisor._reports.log import has_stderr, reporter
 from supervisor._signals.guard_state import STACKS_SIGNAL
 from supervisor._signals.handlers import is_main_thread
 from supervisor._signals.masks import unblocked
 from supervisor._signals.registry import registry
-from supervisor._supervisor.facade import Supervisor
+from supervisor._supervisor.escalation import deadline_clock
+from supervisor._supervisor.facade import Supervisor, parts_of
+from supervisor._supervisor.parts import Parts
+from supervisor._supervisor.settings import SupervisorSettings
 
 T = TypeVar("T")
 
 
-def run(
+def run(  # noqa: PLR0913 - each setting by its name
     main: Callable[[Supervisor], Coroutine[Any, Any, T]],
     *,
     loop: Literal["uvloop", "asyncio"] = "uvloop",
     stop_status: int | None = None,
-    **settings: Any,
+    ladder: Ladder | None = None,
+    signals: Mapping[signal.Signals | int | str, Rung | str] | None = None,
+    exits: bool = True,
+    guard: bool = True,
+    ready_file: str | os.PathLike[str] | None = None,
+    children: Children = "own",
+    fast_path: bool = True,
 ) -> T | None:
     """Run a program's main coroutine under a supervisor, and end the process as it should end.
 
@@ -60,7 +71,19 @@ def run(
         main: A coroutine function that takes the `Supervisor`, whose block is open.
         loop: Which event loop to run on. On Windows it is asyncio's in any case.
         stop_status: The exit status for a stop by a signal, 0 to 255, instead of death by it.
-        settings: What `Supervisor` takes: `ladder`, `signals`, `guard`, `children` and the others.
+        ladder: The seconds of each rung, as for `Supervisor`.
+        signals: Which signals stop, each with the rung at which it enters the ladder, as for
+            `Supervisor`.
+        exits: Whether the process is ended at the deadline also where no signal has asked for the
+            stop.
+        guard: Whether a process of its own ends this one at the deadline where C code holds the
+            interpreter.
+        ready_file: A file that exists from the moment at which the block is open until a stop is
+            first requested.
+        children: Which of the processes that the program has started a stop by a signal ends:
+            "own" (all but those that have made daemons of themselves), "end" (these too), "leave".
+        fast_path: Whether streamed events take the fast path on the runtimes that AutoGen's teams
+            make for themselves.
 
     Returns:
         What `main` returned; None where it was stopped before it could.
@@ -79,45 +102,55 @@ def run(
         ```
     """
     _check(main, loop, stop_status)
-    settings.setdefault("exits", True)
-    settings.setdefault("guard", True)
-    settings.setdefault("children", "own")
-    sup = Supervisor(**settings)
-    sup.cleanup.ends_with_program = True
+    sup = Supervisor(
+        ladder=ladder,
+        signals=signals,
+        exits=exits,
+        guard=guard,
+        ready_file=ready_file,
+        children=children,
+        fast_path=fast_path,
+    )
+    parts = parts_of(sup)
+    parts.cleanup.ends_with_program = True
     if os.getpid() == 1:
-        _split(sup)
+        _split(parts.settings)
     try:
-        registry.add(sup)
-        with _reports_on_demand(sup) as reported, _unblocked(sup.handled.union(reported)):
+        registry.add(parts.escalation)
+        with (
+            _reports_on_demand(sup, parts.settings.handled) as reported,
+            _unblocked(parts.settings.handled.union(reported)),
+        ):
             with _handlers_as_found():
                 value = _run_in_loop(sup, main, loop)
-            _die_if_stopped(sup, stop_status)
+            _die_if_stopped(parts, stop_status)
     finally:
-        registry.leave(sup)
-        sup.end_with_interpreter()
-    _die_if_stopped(sup, stop_status)  # in the last moment before the handlers were back
-    if _stopped_by(sup) is not None:
+        registry.leave(parts.escalation)
+        parts.end.with_interpreter()
+    _die_if_stopped(parts, stop_status)  # in the last moment before the handlers were back
+    if _stopped_by(parts) is not None:
         sys.exit(stop_status)
     return value
 
 
-def _die_if_stopped(sup: Supervisor, stop_status: int | None) -> None:
-    number = _stopped_by(sup)
+def _die_if_stopped(parts: Parts, stop_status: int | None) -> None:
+    number = _stopped_by(parts)
     if number is not None and stop_status is None:
-        registry.add(sup)  # unless it is there: the deadline holds until the process is gone
-        sup.end_by_signal(number)
+        # Unless it is there: the deadline holds until the process is gone.
+        registry.add(parts.escalation)
+        parts.end.by_signal(number)
 
 
-def _stopped_by(sup: Supervisor) -> signal.Signals | None:
-    return sup.stop_request.signal if sup.stop_request is not None else None
+def _stopped_by(parts: Parts) -> signal.Signals | None:
+    return parts.stop.request.signal if parts.stop.request is not None else None
 
 
-def _split(sup: Supervisor) -> None:
+def _split(settings: SupervisorSettings) -> None:
     from supervisor._process import init
 
     why = init.obstacle()
     if why is None:
-        init.split(sup.clock())
+        init.split(deadline_clock(settings))
         return
     doing = "use `python -m supervisor exec -- COMMAND`, or call run() before they are started"
     reporter.event(
@@ -151,7 +184,7 @@ def _unblocked(signals: Collection[int]) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _reports_on_demand(sup: Supervisor) -> Generator[Collection[int]]:
+def _reports_on_demand(sup: Supervisor, handled: Collection[int]) -> Generator[Collection[int]]:
     """Write what is at work on SIGUSR1; on SIGQUIT the stacks, before it ends the process.
 
     Where nobody else handles them. The former needs the interpreter, the latter does not; nor does
@@ -168,7 +201,7 @@ def _reports_on_demand(sup: Supervisor) -> Generator[Collection[int]]:
 
     chained = {signal.SIGQUIT: True, STACKS_SIGNAL: False} if has_stderr() else {}
     dumping = [n for n in chained if n > 0 and signal.getsignal(n) is signal.SIG_DFL]
-    has_usr1 = signal.SIGUSR1 not in sup.handled
+    has_usr1 = signal.SIGUSR1 not in handled
     has_usr1 = has_usr1 and signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
     for number in dumping:
         faulthandler.register(number, file=2, chain=chained[number])
@@ -183,7 +216,7 @@ def _reports_on_demand(sup: Supervisor) -> Generator[Collection[int]]:
             signal.signal(signal.SIGUSR1, signal.SIG_DFL)
 
     try:
-        with registry.undone_in_children(take_back):
+        with registry.forks.undone_in_children(take_back):
             yield [*dumping, *[signal.SIGUSR1] * has_usr1]
     finally:
         take_back()

@@ -35,6 +35,11 @@ class HostTask:
             return False
         return asyncio.current_task(self._loop) is self.task
 
+    def note_that_it_knows(self) -> None:
+        """Give it until ABANDON, if it is the body that asks: it need not be interrupted before."""
+        if self.is_current():
+            self.is_work = True
+
     def cancel(self) -> None:
         """Interrupt it."""
         if self.task is not None and not self.task.done():

@@ -1,4 +1,4 @@
-"""What a process has one of: the bridge, the watchdog, and the list of its supervisors.
+"""What a process has one of: the wakeup fd, the watchdog, and the list of its supervisors.
 
 Python has one set of signal handlers and one wakeup fd, whoever sets them. Supervisors that are
 nested, or run side by side, in one thread or several, therefore share one wakeup fd: the first
@@ -7,19 +7,19 @@ installs it, the last takes it back, and a signal reaches all of them, the outer
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from supervisor._reports.log import reporter
 from supervisor._signals import debuggers
 from supervisor._signals.clock import Clock
+from supervisor._signals.forks import Forks
 from supervisor._signals.guard import Guard, can_guard
 from supervisor._signals.guard_state import GuardState
 from supervisor._signals.handlers import is_main_thread
@@ -34,43 +34,33 @@ _TRIES: Final = 3  # to put back what is put back; each can be interrupted by on
 
 
 class Listener(Protocol):
-    """A supervisor, as the process sees it."""
+    """What hears signals and the time: the stop of a supervisor."""
 
     @property
     def handled(self) -> frozenset[int]:
         """The signals that it wants to hear of."""
         ...
 
-    def on_signal(self, number: int, at: float) -> None:
-        """A signal has arrived, at this time of the ladders' clock."""
+    def notify(self, number: int, poll: Callable[[], None]) -> None:
+        """Have the loop call `poll`, because a signal has arrived; in its handler."""
         ...
 
-    def hold_back(self) -> None:
-        """One has come that may not be told of yet. In the main thread's loop."""
+    def on_signal(self, number: int, at: float) -> None:
+        """Take in a signal that has arrived at this time of the ladders' clock."""
+        ...
+
+    def catch_up(self) -> None:
+        """Carry out what a signal has led to, or begin no turn until then. In the main thread."""
         ...
 
     def on_time(self, now: float) -> float | None:
-        """It is now; returns when to be called next. In the watchdog's thread."""
+        """Do what it is time for; return when to be called next. In the watchdog's thread."""
         ...
 
     @property
-    def orders(self) -> GuardState | None:
+    def guard_state(self) -> GuardState | None:
         """What a guard has to know of it; None where it wants none."""
         ...
-
-    def ring(self, number: int, look: Callable[[], None]) -> None:
-        """A signal is here: have `look` called by the loop. In a signal handler."""
-        ...
-
-
-@contextlib.contextmanager
-def _reported() -> Generator[None]:
-    """Report what is raised, and go on: the watchdog has others to call, and this one again."""
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001 - of ours, if we are wrong somewhere
-        event = "a supervisor's own error while it was told of a signal, or the time"
-        reporter.event(event, level=logging.ERROR, exc_info=error)
 
 
 class Registry:
@@ -78,20 +68,19 @@ class Registry:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # taken where supervisors come and go, never by a handler
-        self._members: tuple[Listener, ...] = ()
+        self._listeners: tuple[Listener, ...] = ()
         self._owners: tuple[Listener, ...] = ()  # those of the main thread
         self.guests: tuple[Listener, ...] = ()
         """Those of other threads."""
         self._wakeup_fd: WakeupFd | None = None
         self._watchdog: Watchdog | None = None
         self._guard: Guard | None = None
-        self._masks: dict[int, Collection[int]] = {}  # of the threads that are forking
         self._switch_seconds = sys.getswitchinterval()  # as found: a stop changes it
-        self._undone: list[Callable[[], None]] = []
         self._clock = Clock(self._is_debugged)
         self._stopping_since: float | None = None  # a ladder waits for its time
+        self.forks = Forks()
 
-    def add(self, member: Listener) -> bool:
+    def add(self, listener: Listener) -> bool:
         """Let a supervisor hear signals and the time.
 
         In a thread that is not the main one no handler is installed; what a supervisor of the main
@@ -104,33 +93,33 @@ class Registry:
             OSError: Too many files are open.
             RuntimeError: No thread can be started.
         """
-        if member in self._members:
+        if listener in self._listeners:
             return False
         try:
             with self._lock:
-                self._take_in(member)
+                self._take_in(listener)
         except BaseException:  # of a handler that was found, before ours stood
-            self.leave(member)
+            self.leave(listener)
             raise
         return True
 
-    def _take_in(self, member: Listener) -> None:
+    def _take_in(self, listener: Listener) -> None:
         if self._wakeup_fd is None:
-            self._wakeup_fd = WakeupFd(self._ring, debuggers.handler)
+            self._wakeup_fd = WakeupFd(self._notify, debuggers.handler)
         if self._watchdog is None:  # first: where no file or thread can be had nothing was done
             watchdog = Watchdog(self._wakeup_fd, self._on_signal, self._on_time)
             watchdog.start()
             self._switch_seconds = sys.getswitchinterval()
             self._watchdog = watchdog
-        self._members = (*self._members, member)
+        self._listeners = (*self._listeners, listener)
         if is_main_thread():
-            self._owners = (*self._owners, member)
+            self._owners = (*self._owners, listener)
         else:
-            self.guests = (*self.guests, member)
+            self.guests = (*self.guests, listener)
         self._install(self._wakeup_fd, self._owners)
         self._have_guard(self._wakeup_fd)
 
-    def leave(self, member: Listener) -> None:
+    def leave(self, listener: Listener) -> None:
         """Forget a supervisor; with the last one everything is put back.
 
         A signal that comes before its handler is back is part of this one's stop. One that comes
@@ -140,25 +129,25 @@ class Registry:
         raised: BaseException | None = None
         for _ in range(_TRIES):
             try:
-                self._let_go(member)
+                self._let_go(listener)
                 break
             except BaseException as error:  # noqa: BLE001 - it comes out below
                 raised = error
         if raised is not None:
             raise raised
 
-    def _let_go(self, member: Listener) -> None:
+    def _let_go(self, listener: Listener) -> None:
         """What can be done again, where it was interrupted."""
         with self._lock:
-            owners = _without(self._owners, member)
-            if self._wakeup_fd is not None and not _handles_no_less(owners, member):
+            owners = _without(self._owners, listener)
+            if self._wakeup_fd is not None and not _handles_no_less(owners, listener):
                 self._install(self._wakeup_fd, owners)  # while it still hears
             self._owners = owners
-            self.guests = _without(self.guests, member)
-            self._members = _without(self._members, member)
+            self.guests = _without(self.guests, listener)
+            self._listeners = _without(self._listeners, listener)
             if self._wakeup_fd is not None and self._guard is not None:
                 self._have_guard(self._wakeup_fd)
-            if not self._members and self._watchdog is not None:
+            if not self._listeners and self._watchdog is not None:
                 self._watchdog.stop()
                 self._watchdog = None
 
@@ -167,7 +156,7 @@ class Registry:
 
         Not what the others want: theirs could not be put back when they leave.
         """
-        unread = wakeup_fd.handle({number for member in owners for number in member.handled})
+        unread = wakeup_fd.handle({number for listener in owners for number in listener.handled})
         for number, at in unread:
             self._on_signal(number, at)
         if unread:
@@ -175,7 +164,7 @@ class Registry:
 
     def _have_guard(self, wakeup_fd: WakeupFd) -> None:
         """Start the guard, or stop it, as the supervisors of the main thread want."""
-        is_wanted = any(member.orders is not None for member in self._owners)
+        is_wanted = any(listener.guard_state is not None for listener in self._owners)
         if is_wanted and self._guard is None and can_guard():
             try:
                 self._guard = Guard(wakeup_fd.fileno())
@@ -198,7 +187,9 @@ class Registry:
         guard = self._guard
         if guard is None:
             return
-        orders = next((o for member in self._owners if (o := member.orders) is not None), None)
+        orders = next(
+            (o for listener in self._owners if (o := listener.guard_state) is not None), None
+        )
         if orders is not None:
             if self._clock.is_standing:
                 orders = orders.without_deadline()
@@ -220,14 +211,14 @@ class Registry:
             return None
         return max(0.0, at - self.now())
 
-    def look(self) -> None:
+    def look_for_debugger(self) -> None:
         """See whether a debugger is at work, for which time stands still."""
         if self._clock.look(is_watched=self._stopping_since is not None):
             if self._stopping_since is not None:
                 now = "stands still" if self._clock.is_standing else "goes on"
                 reporter.event(f"a debugger: time {now} for the stop")
             self.tell_guard()
-            self.kick()
+            self.wake_watchdog()
 
     def _is_debugged(self) -> bool:
         if debuggers.is_attached():
@@ -236,13 +227,13 @@ class Registry:
         is_long = since is not None and time.monotonic() - since >= _TRACED_SECONDS
         return is_long and debuggers.is_traced()
 
-    def hold(self) -> None:
+    def reclaim(self) -> None:
         """Take back what others have taken from the wakeup fd; in the main thread only."""
         if self._wakeup_fd is not None:
             self._wakeup_fd.reclaim()
-            self.look()
+            self.look_for_debugger()
 
-    def kick(self) -> None:
+    def wake_watchdog(self) -> None:
         """Have the watchdog ask for the time again."""
         if self._wakeup_fd is not None:
             self._wakeup_fd.wake()
@@ -251,46 +242,52 @@ class Registry:
         """Interrupt user code that blocks the main thread; in the watchdog's."""
         return self._wakeup_fd is not None and self._wakeup_fd.interrupt(interrupt)
 
-    def _ring(self, number: int) -> None:
-        for member in self._owners:
-            member.ring(number, lambda: self._look(number))
+    def _notify(self, number: int) -> None:
+        for listener in self._owners:
+            listener.notify(number, lambda: self._poll(number))
 
-    def _look(self, rung: int) -> None:
+    def _poll(self, number: int) -> None:
         """Read the wakeup fd in the main thread: its loop is awake, and the watchdog may not be.
 
-        Or it has read the number that has rung, and waits for the interpreter to tell of it: two
-        or three switch intervals, in which the loop would begin another turn.
+        Or the watchdog has read the signal of this number, and waits for the interpreter to tell of
+        it: two or three switch intervals, in which the loop would begin another turn.
         """
-        if self._wakeup_fd is not None and is_main_thread():
-            for number, at in self._wakeup_fd.read():
-                self._on_signal(number, at)
-            for member in self._owners:
-                if rung in member.handled:
-                    member.hold_back()
-            # Only now: woken before, it would find nothing to wait for, and sleep for good.
-            self._wakeup_fd.wake()
+        if self._wakeup_fd is None or not is_main_thread():
+            return
+        for arrived, at in self._wakeup_fd.read():
+            self._on_signal(arrived, at)
+        # Only now: woken before, it would find nothing to wait for, and sleep for good. And not
+        # later: behind this comes the user's code, which may block.
+        self._wakeup_fd.wake()
+        for listener in self._owners:
+            if number in listener.handled:
+                listener.catch_up()
 
     def _on_signal(self, number: int, at: float) -> None:
         """Tell of a signal that has arrived, at this `time.monotonic()`."""
         if number == signal.SIGINT and debuggers.has_ctrl_c():
             self.tell_guard()  # which may have seen it: it asks for nothing
             return
+        at = self._clock.of(at)
         # Guests last: what they have to do may be over soon, and the others ask them for it.
-        for member in (*self._owners, *self.guests):
-            if number in member.handled:
-                with _reported():
-                    member.on_signal(number, self._clock.of(at))
+        for listener in (*self._owners, *self.guests):
+            if number in listener.handled:
+                try:
+                    listener.on_signal(number, at)
+                except Exception as error:  # noqa: BLE001 - of ours, if we are wrong somewhere
+                    _report(error)
 
     def _on_time(self, _now: float) -> float | None:
         """Have the ladders climb; returns the `time.monotonic()` at which to do so next."""
-        self.look()
+        self.look_for_debugger()
         now = self.now()
         wanted: list[float | None] = []
-        for member in self._members:
-            at: float | None = now + _AGAIN_SECONDS  # where it fails
-            with _reported():
-                at = member.on_time(now)
-            wanted.append(at)
+        for listener in self._listeners:
+            try:
+                wanted.append(listener.on_time(now))
+            except Exception as error:  # noqa: BLE001 - of ours, if we are wrong somewhere
+                _report(error)
+                wanted.append(now + _AGAIN_SECONDS)
         return self._next_look(min((at for at in wanted if at is not None), default=None))
 
     def _next_look(self, wanted: float | None) -> float | None:
@@ -305,38 +302,22 @@ class Registry:
             return look_at
         return None if wanted is None else min(self.monotonic(wanted), look_at)
 
-    @contextlib.contextmanager
-    def undone_in_children(self, undo: Callable[[], None]) -> Generator[None]:
-        """Have a function called in each child that is forked meanwhile."""
-        self._undone.append(undo)
-        try:
-            yield
-        finally:
-            self._undone.remove(undo)
-
     def before_fork(self) -> None:
         """Hold signals back in this thread, from here until the child has forgotten us.
 
         A child that gets one earlier would write it to the fd that it shares with us, and the
         parent would stop.
         """
-        if self._wakeup_fd is not None and sys.platform != "win32":
-            held = signal.pthread_sigmask(signal.SIG_BLOCK, self._wakeup_fd.signals)
-            self._masks[threading.get_ident()] = held
-
-    def after_fork(self) -> None:
-        """Let signals through again; also where the fork has failed."""
-        held = self._masks.pop(threading.get_ident(), None)
-        if held is not None and sys.platform != "win32":
-            signal.pthread_sigmask(signal.SIG_SETMASK, held)
+        if self._wakeup_fd is not None:
+            self.forks.block(self._wakeup_fd.signals)
 
     def forget(self) -> None:
         """Start anew in a forked child, which has neither our threads nor a loop of ours."""
         try:
             self._forget()
         finally:
-            self.after_fork()
-            self._masks.clear()  # of threads that the child has not
+            self.forks.unblock()
+            self.forks.forget()
 
     def _forget(self) -> None:
         self._lock = threading.Lock()
@@ -346,24 +327,29 @@ class Registry:
         if self._guard is not None:
             self._guard.stop()
         wakeup_fd, self._wakeup_fd, self._watchdog, self._guard = self._wakeup_fd, None, None, None
-        self._members = self._owners = self.guests = ()
+        self._listeners = self._owners = self.guests = ()
         self._clock, self._stopping_since = Clock(self._is_debugged), None
         if wakeup_fd is not None:
             wakeup_fd.forget()
-        for undo in self._undone:
-            undo()
+        self.forks.undo()
 
 
-def _without(members: tuple[Listener, ...], member: Listener) -> tuple[Listener, ...]:
-    others = list(members)
-    if member in others:
-        others.remove(member)
+def _report(error: Exception) -> None:
+    """Report an error, and go on: the watchdog has others to call, and this one again."""
+    event = "a supervisor's own error while it was told of a signal, or the time"
+    reporter.event(event, level=logging.ERROR, exc_info=error)
+
+
+def _without(listeners: tuple[Listener, ...], listener: Listener) -> tuple[Listener, ...]:
+    others = list(listeners)
+    if listener in others:
+        others.remove(listener)
     return tuple(others)
 
 
-def _handles_no_less(members: tuple[Listener, ...], member: Listener) -> bool:
+def _handles_no_less(listeners: tuple[Listener, ...], listener: Listener) -> bool:
     """Whether the outermost of them wants all that this one wants; a server may have hundreds."""
-    return bool(members) and member.handled <= members[0].handled
+    return bool(listeners) and listener.handled <= listeners[0].handled
 
 
 registry: Final = Registry()
@@ -371,6 +357,6 @@ registry: Final = Registry()
 if sys.platform != "win32":
     os.register_at_fork(
         before=registry.before_fork,
-        after_in_parent=registry.after_fork,
+        after_in_parent=registry.forks.unblock,  # also where the fork has failed
         after_in_child=registry.forget,
     )

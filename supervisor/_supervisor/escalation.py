@@ -1,164 +1,171 @@
-"""The course of one stop: facts go in from any thread, steps are carried out in the loop.
+"""One stop in progress: signals and the time come in, in any thread; steps are taken in the loop.
 
-The rules (`ladder.py`) say what follows from a fact; here it is seen to that it follows in time. A
-loop can be late in two ways. One that is blocked takes no steps: at ABANDON, what blocks it is
-interrupted. And where it was blocked through all of CANCEL, it would cancel and abandon in one
-breath: then what was cancelled only now is given half of ABANDON's seconds to end in order.
+The rules (`_core/ladder.py`) say what follows from a fact; here it is seen to that it follows in
+time. A loop can be late in two ways. One that is blocked takes no steps: at ABANDON, what blocks
+it is interrupted (`stuck_loop.py`). And where it was blocked through all of CANCEL, it would cancel
+and abandon in one breath: then what was cancelled only now is given half of ABANDON's seconds to
+end in order.
+
+EXIT is carried out in the thread in which it came out, because the loop may be what is stuck.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 import math
+import signal
 import sys
-import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from supervisor._core.events import Rung, StopRequest
 from supervisor._core.ladder import LadderState, Step
-from supervisor._core.mailbox import Mailbox
-from supervisor._core.settings import Ladder
-from supervisor._reports.log import reporter
-from supervisor._signals.interrupt import take_interrupted
+from supervisor._signals.guard_state import RESERVE_SECONDS, GuardState
+from supervisor._signals.handlers import is_main_thread
 from supervisor._signals.registry import registry
+from supervisor._supervisor.process_end import ProcessEnd
+from supervisor._supervisor.readiness import Readiness
+from supervisor._supervisor.report import StopReport
+from supervisor._supervisor.scope import BlockPhase, StopScope
+from supervisor._supervisor.settings import SupervisorSettings
+from supervisor._supervisor.steps import StepRunner
+from supervisor._supervisor.stuck_loop import StuckLoop
 
 _SWITCH_SECONDS: Final = 0.0005
-_STUCK_SECONDS: Final = 0.1  # a loop that takes no step for so long at ABANDON is interrupted
-
-
-class StopHandler(Protocol):
-    """Who carries out the steps."""
-
-    def on_first_step(self) -> None:
-        """A stop has begun; in any thread."""
-        ...
-
-    def end_process(self) -> None:
-        """EXIT has come: end the process, where that is ours to do. In any thread."""
-        ...
-
-    def on_stuck(self) -> None:
-        """The loop is blocked at ABANDON; once, in the watchdog's thread."""
-        ...
-
-    def before(self, step: Step) -> None:
-        """A step is about to be passed to the loop. In any thread."""
-        ...
-
-    def carry_out(self, step: Step) -> None:
-        """Do what a step says; in the loop."""
-        ...
-
-    def on_time(self, now: float) -> float | None:
-        """It is now; returns when to be called next. In any thread."""
-        ...
 
 
 class Escalation:
-    """A climb, what has asked for it, and what of it is still to be done.
+    """The stop of one supervisor, as it climbs the ladder; the registry's `Listener`.
 
     Args:
-        ladder: The seconds of each rung.
-        exits: Whether EXIT applies from the start.
-        handler: Who carries out the steps.
+        settings: The supervisor's.
+        scope: What is stopped.
+        end: What the stop does to the process.
+        report: Tells of it.
+        readiness: Tells those that watch over the process.
     """
 
-    def __init__(self, ladder: Ladder, *, exits: bool, handler: StopHandler) -> None:
-        self.climb = LadderState(ladder, exits=exits)
-        self.request: StopRequest | None = None
-        """The first request; known before the climb begins."""
-        self._ladder = ladder
-        self._handler = handler
-        self._facts = Mailbox()
+    def __init__(
+        self,
+        settings: SupervisorSettings,
+        scope: StopScope,
+        end: ProcessEnd,
+        report: StopReport,
+        readiness: Readiness,
+    ) -> None:
+        self.scope = scope
+        self.handled = settings.handled
+        """The signals that it wants to hear of."""
+        self._settings = settings
+        self._stop = scope.stop
+        self._end = end
+        self._readiness = readiness
+        self._runner = StepRunner(scope, report)
         self._steps: deque[Step] = deque()  # to be carried out in the loop
         self._has_begun = False
         self._is_late = False  # ABANDON waits for what was cancelled late
-        self._stuck_since: float | None = None
-        self._was_stuck = False
+        self._stuck = StuckLoop(report.stuck)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._is_main = self._is_closed = False
+        self._is_closed = False
         self._timer: asyncio.TimerHandle | None = None
+        self._stop.on_step = self._pass_on
 
-    # -- in any thread ------------------------------------------------------------------------
+    # -- what comes in, in any thread ----------------------------------------------------------
 
-    def ask(self, request: StopRequest) -> None:
-        """Note what asks for a stop, unless something did before; in a signal handler, too."""
-        if self.request is None:
-            self.request = request
+    def request_stop(self, reason: str, rung: Rung) -> None:
+        """Climb, because code asks for a stop; once the block was left, do nothing.
 
-    def go_to(self, rung: Rung) -> None:
-        """Climb there, for code asks for it."""
-        self._feed(lambda: self.climb.request(rung, registry.now()))
+        Raises:
+            UsageError: For RUNNING, and for EXIT where the process is not the supervisor's to end.
+        """
+        if self.scope.phase is BlockPhase.CLOSED:
+            return
+        LadderState(self._stop.ladder, exits=self._stop.exits).request(rung, 0.0)  # may raise
+        if self.scope.body is not None:
+            self.scope.body.note_that_it_knows()
+        self._stop.ask(StopRequest(reason=reason, rung=rung))
+        self._stop.go_to(rung)
+        registry.wake_watchdog()
 
-    def signal(self, number: int, entry: Rung, at: float) -> None:
-        """Climb, for a signal has arrived at this time."""
-        # By time first: it climbs from the rung on which it came.
-        self._feed(lambda: [*self.climb.tick(at), *self._count(number, entry, at)])
+    def notify(self, number: int, poll: Callable[[], None]) -> None:
+        """Have the loop call `poll`, because a signal has arrived; in its handler.
 
-    def _count(self, number: int, entry: Rung, at: float) -> list[Step]:
-        steps = self.climb.signal(number, entry, registry.now(), at)
-        if not steps:  # a duplicate: the guard, which has seen it too, counts it otherwise
-            registry.tell_guard()
-        return steps
+        The request is made at once: the watchdog may have read the signal and wait for the
+        interpreter's lock, while the loop comes to what the signal has done to others.
+        """
+        if number in self.handled:
+            self._ask(number)
+        self.scope.home.call_soon(poll)
 
-    def idle(self) -> None:
-        """Leave DRAIN, for there is nothing to wait for."""
-        self._feed(lambda: self.climb.idle(registry.now()))
+    def on_signal(self, number: int, at: float) -> None:
+        """Climb, because a signal has arrived; in the watchdog's thread, or in the loop.
 
-    def tick(self, now: float) -> None:
-        """Climb where it is time."""
-        at = self.climb.next_at
-        if at is not None and at <= now:
-            self._feed(lambda: self.climb.tick(now))
+        Args:
+            number: The signal.
+            at: When it arrived, by the clock of the ladders.
+        """
+        self._ask(number)
+        self.scope.nesting.clip()
+        self._stop.signal(number, self._settings.signals[number], at)
 
-    def free_the_loop(self, now: float) -> float | None:
-        """Interrupt what blocks the loop at ABANDON; says when there is something to do next."""
-        next_at = self.climb.next_at
-        is_due = self.climb.rung >= Rung.ABANDON and self._steps and not self._is_late
-        if not is_due:
-            self._stuck_since = None
-            return next_at
-        since = self._stuck_since  # the loop may come free meanwhile, and forget it
-        is_stuck = since is not None and now - since >= _STUCK_SECONDS
-        if since is None or is_stuck:
-            since = self._stuck_since = now
-        if is_stuck:
-            if not self._was_stuck:
-                self._was_stuck = True
-                self._handler.on_stuck()
-            if self._is_main:
-                registry.interrupt()
-        again = since + _STUCK_SECONDS
-        return again if next_at is None else min(again, next_at)
+    def _ask(self, number: int) -> None:
+        if self._stop.request is None:
+            name, entry = signal.Signals(number), self._settings.signals[number]
+            self._stop.ask(StopRequest(reason=f"Stopped by {name.name}", rung=entry, signal=name))
 
-    def _feed(self, fact: Callable[[], list[Step]]) -> None:
-        self._facts.add(lambda: self._work_off(fact))
+    def on_time(self, now: float) -> float | None:
+        """Do what it is time for; return when to be called next. In the watchdog's thread, too."""
+        self._stop.tick(now)
+        self._end.end_children_if_late()
+        self.scope.gc_pause.look(now)
+        is_waited_for = self._stop.rung >= Rung.ABANDON and bool(self._steps) and not self._is_late
+        wanted = (
+            self._stuck.look(now, is_waited_for=is_waited_for),
+            self._stop.ladder_state.next_at,
+            self.scope.gc_pause.until,
+        )
+        return min((at for at in wanted if at is not None), default=None)
 
-    def _work_off(self, fact: Callable[[], list[Step]]) -> None:
-        steps = [*fact(), *self.climb.tick(registry.now())]
-        if steps:
-            registry.tell_guard()
-        for step in steps:
-            self._pass_on(step)
+    @property
+    def guard_state(self) -> GuardState | None:
+        """What the guard has to know; None where none is wanted."""
+        if not self._settings.guard:
+            return None
+        ladder, deadline = self._stop.ladder, self._stop.deadline
+        is_endless = math.isinf(ladder.abandon)
+        if deadline is not None and self._end.exiting_at < math.inf:
+            deadline = max(deadline, self._end.exiting_at)
+        return GuardState(
+            self._stop.rung,
+            math.inf if deadline is None else deadline,
+            [math.inf if is_endless else ladder.budget(rung) for rung in Rung],
+            self._settings.signals,
+            self._stop.ladder_state.counted,
+            is_program=self.scope.cleanup.sweeps_all,
+        )
+
+    # -- steps: from the facts to the loop -----------------------------------------------------
 
     def _pass_on(self, step: Step) -> None:
         if not self._has_begun:
             self._has_begun = True
-            self._handler.on_first_step()
-            self._be_quick()
+            self._begin()
         if step.rung is Rung.EXIT:
-            self._handler.end_process()
-        self._handler.before(step)
+            self._end.exit()
+        self._end.note_children(step)
         self._steps.append(step)
         if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: only EXIT is left
-                self._loop.call_soon_threadsafe(self.carry_on)
+            self.scope.home.call_soon(self._carry_on_if_due)
 
-    def _be_quick(self) -> None:
+    def _begin(self) -> None:
+        if self._stop.request is not None:
+            hear_signals = self.scope.home.is_in_main_thread
+            self.scope.nesting.guests.note_work(self._stop.request, hear_signals=hear_signals)
+        self._readiness.tell_stopping()
+        self._switch_threads_often()
+
+    def _switch_threads_often(self) -> None:
         # Python that computes keeps the watchdog from the interpreter for this long each time. Only
         # in the block, which puts back what it has found.
         if self._loop is not None and self._has_begun:
@@ -167,11 +174,11 @@ class Escalation:
     # -- in the loop --------------------------------------------------------------------------
 
     def open(self, loop: asyncio.AbstractEventLoop) -> None:
-        """From here on the steps are carried out in this loop, also those that came before."""
+        """Carry out the steps in this loop from here on, also those that came before."""
         self._loop = loop
-        self._is_main = threading.current_thread() is threading.main_thread()
-        self._be_quick()
-        loop.call_soon(self.carry_on)
+        self._stuck.is_interrupted = is_main_thread()
+        self._switch_threads_often()
+        loop.call_soon(self._carry_on)
 
     def close(self) -> None:
         """Look at the time no more."""
@@ -179,37 +186,65 @@ class Escalation:
         if self._timer is not None:
             self._timer.cancel()
 
-    def carry_on(self) -> None:
-        """Carry out the steps that are there."""
-        _report_interruptions()
+    def catch_up(self) -> None:
+        """Carry out what a signal has led to; in the main thread's loop.
+
+        Where the watchdog has read it, and has not told of it yet, begin no turn meanwhile.
+        """
+        if self._steps and asyncio.get_running_loop() is self._loop:
+            self._carry_on()
+        else:
+            self.scope.hold_back()
+
+    def _carry_on_if_due(self) -> None:
+        if self._steps:
+            self._carry_on()
+
+    def _carry_on(self) -> None:
+        if self._stuck.was_stuck:
+            self._stuck.report_interruptions()
         while self._steps and not self._is_late:
             step = self._steps.popleft()
-            self._handler.carry_out(step)
+            self._runner.carry_out(step)
             self._is_late = step.rung is Rung.CANCEL and self._must_abandon_next()
             if self._is_late and self._loop is not None:
-                self._loop.call_later(self._ladder.abandon / 2, self._be_late_no_more)
+                self._loop.call_later(self._stop.ladder.abandon / 2, self._be_late_no_more)
         self._look_at_the_time()
 
     def _be_late_no_more(self) -> None:
         self._is_late = False
-        self.carry_on()
+        self._carry_on()
 
     def _must_abandon_next(self) -> bool:
         next_step = self._steps[0] if self._steps else None
-        is_bounded = self._ladder.abandon < math.inf
+        is_bounded = self._stop.ladder.abandon < math.inf
         return next_step is not None and next_step.rung is Rung.ABANDON and is_bounded
 
     def _look_at_the_time(self) -> None:
         """Climb by a timer of the loop too: a busy loop can keep the watchdog waiting."""
         if self._timer is not None:
             self._timer.cancel()
-        registry.look()
-        delay = registry.seconds_until(self._handler.on_time(registry.now()))
+        registry.look_for_debugger()
+        delay = registry.seconds_until(self.on_time(registry.now()))
         if delay is not None and self._loop is not None and not self._is_closed:
             self._timer = self._loop.call_later(delay, self._look_at_the_time)
 
 
-def _report_interruptions() -> None:
-    for where in take_interrupted():
-        line = f"supervisor: interrupted {where}, which blocked the event loop"
-        reporter.event("interrupted", level=logging.WARNING, line=line, where=where)
+def deadline_clock(settings: SupervisorSettings) -> Callable[[int, float], float | None]:
+    """Make a ladder for another process, which hears the same signals.
+
+    Returns:
+        What takes a signal and the time of its arrival, and returns when the process has to be
+        gone: inf for never, None where the signal asks for nothing.
+    """
+    state = LadderState(settings.ladder, exits=settings.exits)
+
+    def deadline(number: int, now: float) -> float | None:
+        entry = settings.signals.get(number)
+        if entry is None:
+            return None
+        state.tick(now)
+        state.signal(number, entry, now)
+        return math.inf if state.deadline is None else state.deadline + RESERVE_SECONDS
+
+    return deadline

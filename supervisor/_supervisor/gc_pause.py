@@ -46,7 +46,7 @@ class GcPause:
         if self._was_begun or runs <= MANY or not gc.isenabled():
             return
         self._was_begun = True
-        self._forks.enter_context(registry.undone_in_children(gc.enable))
+        self._forks.enter_context(registry.forks.undone_in_children(gc.enable))
         self._until = now + SECONDS
         gc.disable()
 

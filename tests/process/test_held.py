@@ -27,6 +27,7 @@ on_each_signal = pytest.mark.parametrize("number", list(_SECONDS), ids=lambda it
 
 # `sum` gives no way; how long it takes is measured first.
 _CALLS = """
+from supervisor._supervisor.facade import parts_of
 def measured():
     began = time.perf_counter()
     sum(range(10**7))
@@ -42,12 +43,12 @@ run(main, loop={loop!r}, ladder=Ladder(drain={rung}, cancel={rung}, abandon={run
 # Once the process has read the signal, and knows its deadline.
 _TELLS = """ended = time.monotonic()
     while sup.rung < 1: pass
-    print(f"<between {ended} {sup._escalation.climb.deadline}>", flush=True)"""
+    print(f"<between {ended} {parts_of(sup).stop.deadline}>", flush=True)"""
 # Again and again, until the process is ended.
 _TELLS_ON = """ended = time.monotonic()
     while sup.rung < 1: pass
     while True:
-        print(f"<between {ended} {sup._escalation.climb.deadline}>", flush=True)
+        print(f"<between {ended} {parts_of(sup).stop.deadline}>", flush=True)
         time.sleep(0.01)"""
 
 

@@ -23,7 +23,7 @@ from autogen_core import CancellationToken, SingleThreadedAgentRuntime
 import supervisor
 from supervisor import Ladder, Rung, Supervisor
 from supervisor._signals import registry
-from supervisor._supervisor import facade
+from supervisor._supervisor import block
 from tests.agents import FOREVER, Deaf, team
 
 pytestmark = pytest.mark.blocks  # a trace function makes everything slow
@@ -156,7 +156,7 @@ def _grown(*found: Lines) -> list[str]:
 @pytest.fixture(autouse=True)
 def _only_steps_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing happens by the clock, and nobody has made MCP sessions or a debugger possible."""
-    monkeypatch.setattr(facade, "_BEAT_SECONDS", FOREVER)
+    monkeypatch.setattr(block, "_BEAT_SECONDS", FOREVER)
     monkeypatch.setattr(registry, "_TRACED_SECONDS", FOREVER)
     monkeypatch.delitem(sys.modules, "bdb", raising=False)  # pytest imports it
     monkeypatch.delitem(sys.modules, "autogen_ext.tools.mcp._actor", raising=False)

@@ -16,7 +16,7 @@ from supervisor._signals.registry import registry
 class Listener:
     """A supervisor with an error of its own, the first time that it is told anything."""
 
-    orders = None
+    guard_state = None
 
     def __init__(self) -> None:
         self.told = list[str]()
@@ -42,10 +42,10 @@ class Listener:
             self.is_told_again.set()
         return None
 
-    def ring(self, number: int, look: Callable[[], None]) -> None:
+    def notify(self, number: int, poll: Callable[[], None]) -> None:
         """Has no loop."""
 
-    def hold_back(self) -> None:
+    def catch_up(self) -> None:
         """Has nothing at work."""
 
 

@@ -1,9 +1,13 @@
-"""What the conductor's tests share: the process, on a virtual clock."""
+"""What these tests share: the process, on a virtual clock."""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+
 import pytest
 
+from supervisor import _supervisor
 from supervisor._core.settings import GRACE_VARIABLE
 from tests.unit.supervisor.fakes import VirtualProcess
 
@@ -13,8 +17,9 @@ def process(monkeypatch: pytest.MonkeyPatch) -> VirtualProcess:
     """The process, and its end as an entry in the log."""
     virtual = VirtualProcess()
     monkeypatch.delenv(GRACE_VARIABLE, raising=False)
-    for module in ("_supervisor", "_escalation"):
-        monkeypatch.setattr(f"supervisor.{module}.process", virtual)
+    for module in pkgutil.iter_modules(_supervisor.__path__, "supervisor._supervisor."):
+        if hasattr(importlib.import_module(module.name), "registry"):
+            monkeypatch.setattr(f"{module.name}.registry", virtual)
     # Those of other tests would be looked for in real time.
     monkeypatch.setattr("supervisor._process.children.has_children", lambda: False)
     return virtual

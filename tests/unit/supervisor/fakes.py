@@ -143,9 +143,9 @@ class VirtualProcess:
     def leave(self, member: Listener) -> None:
         """Forgets it."""
         self.members.remove(member)
-        self.kick()
+        self.wake_watchdog()
 
-    def hold(self) -> None:
+    def reclaim(self) -> None:
         """Has nothing that others could take."""
 
     def tell_guard(self) -> None:
@@ -163,10 +163,10 @@ class VirtualProcess:
         """Until the loop's time is this; None for never."""
         return None if at is None else max(0.0, at - self.now())
 
-    def look(self) -> None:
+    def look_for_debugger(self) -> None:
         """Looks for no debugger."""
 
-    def kick(self) -> None:
+    def wake_watchdog(self) -> None:
         """Asks the supervisors when they want to be told the time."""
         if self._timer is not None:
             self._timer.cancel()
@@ -174,10 +174,10 @@ class VirtualProcess:
         wanted = [member.on_time(self.now()) for member in self.members]
         times = [at for at in wanted if at is not None]
         if times:
-            self._timer = asyncio.get_running_loop().call_at(min(times), self.kick)
+            self._timer = asyncio.get_running_loop().call_at(min(times), self.wake_watchdog)
 
     def signal(self, number: int) -> None:
         """Delivers a signal now."""
         for member in list(self.members):
             member.on_signal(number, self.now())
-        self.kick()
+        self.wake_watchdog()

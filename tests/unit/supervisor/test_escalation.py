@@ -1,56 +1,31 @@
-"""The course of a stop, where its loop and its watchdog meet."""
+"""A stop in progress, where its loop and its watchdog meet."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
-from supervisor import Ladder, Rung, StopRequest
+from supervisor import Rung, StopRequest, Supervisor
 from supervisor._signals.registry import registry
-from supervisor._supervisor.escalation import _STUCK_SECONDS, Escalation
-
-if TYPE_CHECKING:
-    from supervisor._core.ladder import Step
-
-
-class StopHandler:
-    """Carries out nothing; the loop comes free in the moment in which it is told to be blocked."""
-
-    course: Escalation
-    was_stuck = False
-
-    def on_first_step(self) -> None:
-        """A stop has begun."""
-
-    def end_process(self) -> None:
-        """It is not this one's to end."""
-
-    def on_stuck(self) -> None:
-        """The loop takes its steps, and looks at the time, before the watchdog goes on."""
-        self.was_stuck = True
-        self.course.carry_on()
-
-    def before(self, step: Step) -> None:
-        """A step is on its way."""
-
-    def carry_out(self, step: Step) -> None:
-        """Do nothing."""
-
-    def on_time(self, now: float) -> float | None:
-        """As a supervisor does."""
-        return self.course.free_the_loop(now)
+from supervisor._supervisor.facade import parts_of
+from supervisor._supervisor.stuck_loop import STUCK_SECONDS
 
 
 async def test_a_loop_that_comes_free_while_it_is_told_to_be_blocked() -> None:
     """The watchdog, which would end of an error, is told when to look next."""
-    crew = StopHandler()
-    course = crew.course = Escalation(Ladder(), exits=False, handler=crew)
-    course.open(asyncio.get_running_loop())
-    course._is_main = False  # here it is not to be interrupted
-    course.ask(StopRequest(reason="test", rung=Rung.ABANDON))
-    course.go_to(Rung.ABANDON)
+    escalation = parts_of(Supervisor(signals={})).escalation
+    was_stuck: list[bool] = []
+
+    def come_free() -> None:
+        was_stuck.append(True)
+        escalation._carry_on()
+
+    escalation._stuck._on_stuck = come_free
+    escalation.open(asyncio.get_running_loop())
+    escalation._stuck.is_interrupted = False
+    escalation._stop.ask(StopRequest(reason="test", rung=Rung.ABANDON))
+    escalation._stop.go_to(Rung.ABANDON)
     now = registry.now()
-    course.free_the_loop(now)
-    assert course.free_the_loop(now + 2 * _STUCK_SECONDS) is not None
-    assert crew.was_stuck
-    course.close()
+    escalation.on_time(now)
+    assert escalation.on_time(now + 2 * STUCK_SECONDS) is not None
+    assert was_stuck == [True]
+    escalation.close()

@@ -23,6 +23,7 @@ from supervisor import Ladder, Rung, SettingsError, Stopped, StopRequest, Superv
 from supervisor._core.errors import Quarantined
 from supervisor._process.threads import DaemonThreadPool
 from supervisor._reports.log import reporter
+from supervisor._supervisor.facade import parts_of
 from tests.unit.supervisor.fakes import LONG, Failing, Stubborn, Talker, insist, over
 
 SHORT = Ladder(drain=0.05, cancel=0.05, abandon=0.05)
@@ -109,8 +110,9 @@ def test_a_signal_that_was_ignored_stays_ignored() -> None:
     """Started with SIGINT ignored (`&` in a shell script), it is not among the defaults."""
     found = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        assert signal.SIGINT not in Supervisor().handled
-        assert signal.SIGINT in Supervisor(signals={"SIGINT": "CANCEL"}).handled
+        assert signal.SIGINT not in parts_of(Supervisor()).settings.handled
+        chosen = Supervisor(signals={"SIGINT": "CANCEL"})
+        assert signal.SIGINT in parts_of(chosen).settings.handled
     finally:
         signal.signal(signal.SIGINT, found)
 
@@ -473,7 +475,7 @@ async def test_stop_from_a_signal_handler_of_the_users() -> None:
     found = signal.signal(signal.SIGUSR1, by_hand)
     try:
         async with sup:
-            sup._escalation._facts.add(lambda: signal.raise_signal(signal.SIGUSR1))
+            parts_of(sup).stop._facts.add(lambda: signal.raise_signal(signal.SIGUSR1))
             assert sup.rung is Rung.DRAIN
             assert (await sup.wait_stop()).reason == "by hand"
     finally:
@@ -893,10 +895,10 @@ async def test_the_outer_deadline_holds_for_the_inner_ladder() -> None:
         signal.raise_signal(signal.SIGUSR1)
         await inner.wait_stop()
         async with asyncio.timeout(5):  # the inner one follows each climb a step of the loop later
-            while inner._escalation.climb.deadline != outer._escalation.climb.deadline:  # noqa: ASYNC110
+            while parts_of(inner).stop.deadline != parts_of(outer).stop.deadline:  # noqa: ASYNC110
                 await asyncio.sleep(0)
-        assert not inner._may_exit()
-        assert outer._may_exit()
+        assert not parts_of(inner).scope.nesting.may_exit
+        assert parts_of(outer).scope.nesting.may_exit
 
 
 async def test_an_inner_ladder_that_is_spent_does_not_end_the_process() -> None:

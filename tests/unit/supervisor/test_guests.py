@@ -17,6 +17,7 @@ import pytest
 
 from supervisor import Ladder, Rung, StopRequest, Supervisor
 from supervisor._reports.log import reporter
+from supervisor._supervisor.facade import parts_of
 from supervisor._supervisor.guests import Guests
 from tests.unit.autogen.checks import at_step
 from tests.unit.supervisor.fakes import LONG, Stubborn, Talker
@@ -240,11 +241,12 @@ async def test_a_guest_that_is_told_as_it_leaves() -> None:
     sup = Supervisor(signals={}, ladder=PATIENT)
     asked = StopRequest(reason="enough", rung=Rung.CANCEL)
     late = Guests(lambda: None, lambda: None)
-    early = Guests(lambda: None, lambda: sup.follow(asked, Rung.CANCEL, late))
+    scope = parts_of(sup).scope
+    early = Guests(lambda: None, lambda: late.order(scope, asked, Rung.CANCEL))
     async with sup:
-        sup.follow(asked, Rung.CANCEL, early)
+        early.order(scope, asked, Rung.CANCEL)
     assert sup.stop_request is asked
-    assert not sup.is_open
+    assert not scope.phase.is_open
 
 
 async def test_a_guest_that_refuses_is_left_at_the_end_of_the_ladder() -> None:

@@ -44,7 +44,7 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, int]]:
     def exit_now(status: int, *_: Callable[[], None]) -> None:
         found.append((asyncio.get_running_loop().time(), status))
 
-    monkeypatch.setattr("supervisor._supervisor.facade.exit_now", exit_now)
+    monkeypatch.setattr("supervisor._supervisor.process_end.exit_now", exit_now)
     return found
 
 

@@ -1,0 +1,87 @@
+"""The place of one supervisor among others: around it, inside it, and on other loops.
+
+One that is entered inside the block of another on the same loop is its *child*: what stops the
+parent stops the child. One on the loop of another thread is a *guest* (`guests.py`).
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from supervisor._core.tasks import SPAWNED, AnyTask
+from supervisor._supervisor.guests import Guests
+
+if TYPE_CHECKING:
+    from supervisor._supervisor.scope import StopScope
+
+_current: ContextVar[StopScope | None] = ContextVar("supervisor_current", default=None)
+
+
+class Nesting:
+    """The place of one supervisor.
+
+    Args:
+        scope: What it stops.
+        on_guest_left: Called when a guest has left its block; in any thread.
+    """
+
+    def __init__(self, scope: StopScope, on_guest_left: Callable[[], None]) -> None:
+        self._scope = scope
+        self.around: StopScope | None = None
+        """In whose block this one was entered, on whichever loop."""
+        self.parent: StopScope | None = None
+        """The same, where it is on the same loop."""
+        self.children: set[StopScope] = set()
+        self.guests = Guests(lambda: scope.stop.deadline, on_guest_left)
+        self._told_by: set[Guests] = set()  # of supervisors on other loops
+        self._host_task: weakref.ref[AnyTask] | None = None
+
+    def enter(self) -> None:
+        """Take the place inside the block that the context names, if it is open."""
+        around = _current.get()
+        _current.set(self._scope)
+        if around is None or not around.phase.is_open:
+            return
+        self.around = around
+        if around.home.loop is self._scope.home.loop:
+            self.parent = around
+            around.nesting.children.add(self._scope)
+            return
+        self._host_task = SPAWNED.get()
+        around.nesting.guests.enter(self._scope)
+        self._told_by.add(around.nesting.guests)
+        if around.stop.request is not None:
+            around.nesting.guests.order(self._scope, around.stop.request, around.stop.rung)
+
+    def leave(self) -> None:
+        """Give the place up; those that wait for it look again."""
+        _current.set(self.around)
+        if self.parent is not None:
+            self.parent.nesting.children.discard(self._scope)
+            self.parent.wake()
+        for guests in list(self._told_by):  # one may tell it meanwhile, in another thread
+            guests.leave(self._scope)
+
+    def note_teller(self, guests: Guests) -> None:
+        """Remember by whom this one was told to stop: they wait until its block is left."""
+        self._told_by.add(guests)
+
+    @property
+    def may_exit(self) -> bool:
+        """Whether the process may be ended: not by a guest, nor inside another block."""
+        return self.parent is None and self._scope.home.is_in_main_thread
+
+    @property
+    def host_task(self) -> AnyTask | None:
+        """The spawned task in whose thread a guest is."""
+        return self._host_task() if self._host_task is not None else None
+
+    def clip(self) -> None:
+        """Have the deadline of each supervisor that this one obeys hold for it too."""
+        for guests in list(self._told_by) if self._told_by else ():
+            self._scope.stop.clip(guests.deadline())
+        if self.parent is not None:
+            self._scope.stop.clip(self.parent.stop.deadline)

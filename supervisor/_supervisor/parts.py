@@ -1,0 +1,41 @@
+"""The parts of one supervisor, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from supervisor._process.cleanup import ChildCleanup
+from supervisor._process.process_info import ProcessInfo
+from supervisor._supervisor.block import Block
+from supervisor._supervisor.escalation import Escalation
+from supervisor._supervisor.process_end import ProcessEnd
+from supervisor._supervisor.readiness import Readiness
+from supervisor._supervisor.report import StopReport
+from supervisor._supervisor.scope import StopScope
+from supervisor._supervisor.settings import SupervisorSettings
+from supervisor._supervisor.stop import Stop
+
+
+class Parts:
+    """What a `Supervisor` consists of; for `run` too, which begins before the block and ends after.
+
+    Args:
+        settings: The supervisor's.
+    """
+
+    def __init__(self, settings: SupervisorSettings) -> None:
+        self.settings = settings
+        self.stop = Stop(settings.ladder, exits=settings.exits)
+        self.cleanup = ChildCleanup(settings.children, self._on_killed, self._on_over)
+        self.scope = StopScope(self.stop, self.cleanup)
+        self.report = StopReport(self.scope, signals=settings.handled)
+        self.end = ProcessEnd(self.scope, self.report)
+        readiness = Readiness(settings.ready_file, self.scope)
+        self.escalation = Escalation(settings, self.scope, self.end, self.report, readiness)
+        self.block = Block(self.scope, self.escalation, self.end, readiness)
+
+    def _on_killed(self, killed: Sequence[ProcessInfo]) -> None:
+        self.report.killed(killed)
+
+    def _on_over(self) -> None:
+        self.scope.wake_soon()

@@ -1,0 +1,131 @@
+"""What a stop does to the process itself: its forced end, its children's, the deadline at exit.
+
+Only an outermost supervisor of the main thread ends anything. One that is inside another's block,
+or in another thread, is a guest in somebody's program.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Final, NoReturn
+
+from supervisor._core.events import Rung
+from supervisor._core.ladder import Step
+from supervisor._process.exit import (
+    REPORT_SECONDS,
+    end_by_signal,
+    end_with_interpreter,
+    exit_now,
+)
+from supervisor._reports.log import reporter
+from supervisor._signals.registry import registry
+from supervisor._supervisor.report import StopReport
+from supervisor._supervisor.scope import StopScope
+
+FORCED: Final = 137
+"""The status of a process that had to be ended from outside its loop."""
+
+
+class ProcessEnd:
+    """The end of the process, as far as one supervisor brings it about.
+
+    Args:
+        scope: What is stopped.
+        report: Tells of it.
+    """
+
+    def __init__(self, scope: StopScope, report: StopReport) -> None:
+        self._scope = scope
+        self._stop = scope.stop
+        self._cleanup = scope.cleanup
+        self._report = report
+        self.exiting_at = math.inf
+        """Until when the last report may take, once the process is being ended."""
+
+    # -- while the stop is under way; in any thread -------------------------------------------
+
+    def note_children(self, step: Step) -> None:
+        """Remember what processes there are, before a step is carried out."""
+        # A tool that is cancelled ends its child; the child's own would be found no more.
+        if self._cleanup.sweeps_all or (step.rung is Rung.CANCEL and self._stop.exits):
+            self._cleanup.scan()
+
+    def end_children_if_late(self) -> None:
+        """End the children from ABANDON on; in any thread, because the loop may be stuck."""
+        if self._stop.rung >= Rung.ABANDON and (self._stop.exits or self.must_sweep):
+            self.begin_to_end_children()
+
+    def begin_to_end_children(self) -> None:
+        """Have another thread end the children, by the deadline."""
+        deadline = self._stop.deadline
+        left = math.inf if deadline is None else max(0.0, deadline - registry.now())
+        self._cleanup.end_in_background(left)
+
+    @property
+    def must_sweep(self) -> bool:
+        """Whether no process that was started here is to be left."""
+        return self._cleanup.sweeps_all and self._stop.is_by_signal
+
+    def exit(self) -> None:
+        """End the process by force, where that is ours to do: EXIT has come."""
+        if not self._scope.nesting.may_exit:
+            return
+        # Late, if at all: from here on the report has its time.
+        self.exiting_at = registry.now() + REPORT_SECONDS
+        registry.tell_guard()
+        request = self._stop.request
+        why = request.reason if request is not None else "Stopped"
+        line = f"supervisor: {why}; something refused to stop, ending the process (status {FORCED})"
+        report = functools.partial(self._report.last_words, line, FORCED)
+        exit_now(FORCED, report, functools.partial(self._look_last, FORCED))
+
+    def _look_last(self, status: int) -> None:
+        self._cleanup.final_sweep(status, can_exec=registry.has_guard)
+
+    # -- at the end of the program ------------------------------------------------------------
+
+    def with_interpreter(self) -> None:
+        """Have the ladder, if there was a stop, hold for the interpreter's end too."""
+        self.hold_deadline()
+        if self.must_sweep:
+            self._cleanup.sweep_at_exit(self._deadline())
+        else:
+            self._cleanup.stop_adopting()
+
+    def hold_deadline(self) -> None:
+        """Have the rest of the ladder hold where the interpreter's own end takes too long."""
+        if self._stop.request is None or not self._scope.nesting.may_exit:
+            return
+        at = registry.monotonic(self._abandon_at())
+        ends = [(at, self._sweep)] if self.must_sweep else []
+        deadline = self._deadline()
+        if deadline is not None:
+            ends.append((deadline, self.exit))
+        if ends:
+            reporter.start()
+            end_with_interpreter(ends)
+
+    def _sweep(self) -> None:
+        # The interpreter is at its end, and may be waiting for a thread that waits for a child.
+        self._cleanup.sweep(self._deadline())
+
+    def _deadline(self) -> float | None:
+        """Return when the process is to be gone, by `time.monotonic()`; None for never."""
+        deadline = self._stop.deadline
+        return registry.monotonic(deadline) if deadline is not None else None
+
+    def _abandon_at(self) -> float:
+        """Return when ABANDON was entered, or would be."""
+        state, ladder = self._stop.ladder_state, self._stop.ladder
+        if state.deadline is not None:
+            return state.deadline - ladder.abandon
+        left = [rung for rung in Rung if state.rung <= rung < Rung.ABANDON]
+        return state.entered_at + sum(map(ladder.seconds, left))
+
+    def by_signal(self, number: int) -> NoReturn:
+        """End the process by this signal, and what it has started."""
+        if not self._cleanup.sweeps_all:
+            end_by_signal(number)
+        sweep = functools.partial(self._cleanup.sweep_once_more, self._deadline())
+        end_by_signal(number, self._cleanup.scan, sweep, self._look_last)

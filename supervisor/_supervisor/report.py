@@ -1,0 +1,121 @@
+"""What is said of one supervisor's stop: to a person at the terminal, on stderr, and in the log."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+
+from supervisor._core.events import Rung, StopRequest
+from supervisor._core.ladder import Step
+from supervisor._process.exit import REPORT_SECONDS
+from supervisor._process.process_info import ProcessInfo
+from supervisor._reports.findings import Findings
+from supervisor._reports.log import reporter
+from supervisor._supervisor import at_work
+from supervisor._supervisor.progress import sentence
+from supervisor._supervisor.scope import StopScope
+
+_SAY_SECONDS: Final = 0.1  # what takes longer is said at a terminal
+
+
+class StopReport:
+    """Tells of one supervisor's stop.
+
+    Args:
+        scope: What is stopped.
+        signals: The supervisor's.
+    """
+
+    def __init__(self, scope: StopScope, *, signals: Collection[int]) -> None:
+        self._scope = scope
+        self._has_ctrl_c = signal.SIGINT in signals
+
+    def say(self, step: Step, request: StopRequest) -> None:
+        """Log that a rung is entered; at a terminal, say what happens, unless it is over soon."""
+        reporter.event(f"entered {step.rung.name}", reason=request.reason, cause=step.cause)
+        loop = self._scope.home.loop
+        if request.signal is None or loop is None:
+            return
+        if self._scope.nesting.around is not None:  # which names our agents in its own line
+            return
+        if not reporter.has_reader:
+            return
+        agents, ladder = self._scope.active_agents(), self._scope.ladder
+        line = sentence(step, request, agents, ladder, has_ctrl_c=self._has_ctrl_c)
+        if line is not None:
+            loop.call_later(_SAY_SECONDS, self._say_if_still_true, step.rung, line)
+
+    def _say_if_still_true(self, rung: Rung, line: str) -> None:
+        # Of a stop that is over by then it would be the last thing to be read, and false.
+        if self._scope.stop.rung is rung and self._scope.is_working:
+            reporter.say(line)
+
+    def dump(self) -> str:
+        """Return what is at work, for a person."""
+        found = at_work.gather(
+            self._scope.tasks_at_work,
+            self._scope.home.loop,
+            self._scope.cleanup.children,
+            whole=True,
+        )
+        runs = map(repr, list(self._scope.runs))
+        return "\n".join([repr(self._scope), *runs, str(found)])
+
+    def left(self, event: str, level: int = logging.WARNING) -> None:
+        """Tell who is still at work, if anybody is."""
+        scope = self._scope
+        found = at_work.gather(scope.tasks_at_work, scope.home.loop, scope.cleanup.children)
+        if any(finding.kind != "thread" for finding in found.shown):
+            line = f"supervisor: {event}, {scope.stop.age():.1f} s after it was asked for:"
+            self._tell(
+                event, found, line, level, is_loud=scope.stop.exits and scope.nesting.may_exit
+            )
+
+    def stuck(self) -> None:
+        """Tell what blocks the loop at ABANDON."""
+        home = self._scope.home
+        if (
+            self._scope.nesting.parent is None
+            and home.loop is not None
+            and not home.loop.is_closed()
+        ):
+            found = at_work.blocker(self._scope.tasks_at_work, home.loop, home.thread)
+            age, is_loud = self._scope.stop.age(), self._scope.stop.exits
+            line = f"supervisor: the event loop is blocked, {age:.1f} s after the stop"
+            self._tell("event loop blocked", found, line, logging.WARNING, is_loud=is_loud)
+
+    def killed(self, killed: Sequence[ProcessInfo]) -> None:
+        """Tell of processes that did not end when they were told to; in any thread."""
+        event, found = "killed child processes", at_work.killed(killed)
+        line = f"supervisor: {event} that did not end when they were told to:"
+        self._tell(event, found, line, logging.WARNING, is_loud=True)
+
+    def last_words(self, line: str, status: int) -> None:
+        """Tell why the process is ended by force, and who is at work; kills its children.
+
+        Called in a thread of its own, which nobody waits for long.
+        """
+        reporter.write(f"{line}\n")
+        victims = at_work.killed(self._scope.cleanup.kill())
+        left = at_work.gather(self._scope.tasks_at_work, self._scope.home.loop, whole=True)
+        line = "supervisor: still at work at the end:"
+        self._tell("forced end", victims + left, line, logging.ERROR, is_loud=True, status=status)
+        reporter.flush(REPORT_SECONDS)
+
+    def _tell(
+        self, event: str, found: Findings, line: str, level: int, *, is_loud: bool, **facts: Any
+    ) -> None:
+        stop = self._scope.stop
+        at_work.tell(
+            event,
+            found,
+            line=line,
+            level=level,
+            is_loud=is_loud,
+            rung=stop.rung.name,
+            reason=stop.request.reason if stop.request is not None else None,
+            seconds=stop.age(),
+            **facts,
+        )

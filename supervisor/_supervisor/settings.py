@@ -1,0 +1,95 @@
+"""What a Supervisor is set to: its arguments, checked as it is built.
+
+A bad value is then an error in the program's first second, and not in its last.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from supervisor._core.errors import SettingsError
+from supervisor._core.events import Rung
+from supervisor._core.settings import (
+    Children,
+    Ladder,
+    parse_children,
+    parse_signals,
+    parse_switch,
+)
+from supervisor._process.readiness import ReadyFile
+
+SignalRungs: TypeAlias = Mapping[signal.Signals | int | str, Rung | str]
+"""Which signals stop, each with the rung at which it enters the ladder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupervisorSettings:
+    """The arguments of `Supervisor`, where each is explained, in their parsed form."""
+
+    ladder: Ladder
+    signals: Mapping[int, Rung]
+    handled: frozenset[int]
+    """The numbers of these signals."""
+    exits: bool
+    fast_path: bool
+    guard: bool
+    ready_file: ReadyFile | None
+    children: Children
+
+
+def parse(
+    *,
+    ladder: Ladder | None,
+    signals: SignalRungs | None,
+    exits: bool,
+    guard: bool,
+    ready_file: str | os.PathLike[str] | None,
+    children: Children,
+    fast_path: bool,
+) -> SupervisorSettings:
+    """Check the arguments of `Supervisor`.
+
+    Raises:
+        SettingsError: One of them cannot be.
+    """
+    seconds = _parse_ladder(ladder)
+    rungs = _parse_signals(signals)
+    return SupervisorSettings(
+        ladder=seconds,
+        signals=rungs,
+        handled=frozenset(rungs),
+        exits=parse_switch("exits", exits),
+        fast_path=parse_switch("fast_path", fast_path),
+        guard=parse_switch("guard", guard),
+        ready_file=_parse_ready_file(ready_file),
+        children=parse_children(children),
+    )
+
+
+def _parse_ladder(ladder: Ladder | None) -> Ladder:
+    if ladder is not None and not isinstance(ladder, Ladder):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise SettingsError("ladder", "give a Ladder, as Ladder(drain=5, cancel=2)", ladder)
+    return (ladder or Ladder()).from_environment(os.environ)
+
+
+def _parse_signals(given: SignalRungs | None) -> dict[int, Rung]:
+    stdin_is_tty = sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
+    parsed = parse_signals(given, stdin_is_tty=stdin_is_tty)
+    if given is not None:
+        return dict(parsed.items())
+    # A signal that was ignored when the process started (nohup, `&` in a shell script) stays so.
+    kept = (number for number in parsed if signal.getsignal(number) != signal.SIG_IGN)
+    return {number: parsed[number] for number in kept}
+
+
+def _parse_ready_file(path: str | os.PathLike[str] | None) -> ReadyFile | None:
+    if path is None:
+        return None
+    if not isinstance(path, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise SettingsError("ready_file", "give the path of a file", path)
+    return ReadyFile(path)
