@@ -9,30 +9,24 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 
 import uvloop
 from autogen_agentchat.agents import BaseChatAgent
-from autogen_agentchat.base import Response
 from autogen_agentchat.conditions import MaxMessageTermination
-from autogen_agentchat.messages import (
-    BaseAgentEvent,
-    BaseChatMessage,
-    TextMessage,
-)
-from autogen_agentchat.messages import ModelClientStreamingChunkEvent as Chunk
+from autogen_agentchat.messages import BaseChatMessage
 from autogen_agentchat.teams import RoundRobinGroupChat
 from autogen_core import CancellationToken
+
+from supervisor.testing import ScriptedAgent
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.SelectorEventLoop,
     "uvloop": uvloop.new_event_loop,
 }
 
-Spoken = BaseAgentEvent | BaseChatMessage | Response
-
 # AutoGen's own records about handlers that were cancelled would drown the figures.
 logging.getLogger("autogen_core").setLevel(logging.CRITICAL)
 
 
-class Streamer(BaseChatAgent):
-    """Streams `chunks` chunks with `pause` seconds after each, then answers.
+class Streamer(ScriptedAgent):
+    """Streams `chunks` chunks with `pause` seconds after each.
 
     Args:
         chunks: How many.
@@ -41,40 +35,21 @@ class Streamer(BaseChatAgent):
     """
 
     def __init__(self, chunks: int, pause: float = 0.0, *, heeds: bool = True) -> None:
-        super().__init__("streamer", "streams chunks")
+        super().__init__("streamer", self._turn)
         self.chunks = chunks
-        self.pause = pause
-        self.heeds = heeds
+        self._pause = pause
+        self._heeds = heeds
 
-    @property
-    def produced_message_types(self) -> Sequence[type[BaseChatMessage]]:
-        """Text."""
-        return (TextMessage,)
-
-    async def on_messages(
-        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
-    ) -> Response:
-        """Answer once everything is streamed."""
-        async for item in self.on_messages_stream(messages, cancellation_token):
-            if isinstance(item, Response):
-                return item
-        raise AssertionError("the stream ends with a Response")
-
-    async def on_messages_stream(
-        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
-    ) -> AsyncGenerator[Spoken, None]:
-        """Stream."""
+    async def _turn(
+        self, _heard: Sequence[BaseChatMessage], token: CancellationToken
+    ) -> AsyncGenerator[str, None]:
         for number in range(self.chunks):
-            yield Chunk(content=str(number), source=self.name)
-            if self.pause:
-                wait = asyncio.ensure_future(asyncio.sleep(self.pause))
-                if self.heeds:
-                    cancellation_token.link_future(wait)
+            yield str(number)
+            if self._pause:
+                wait = asyncio.ensure_future(asyncio.sleep(self._pause))
+                if self._heeds:
+                    token.link_future(wait)
                 await wait
-        yield Response(chat_message=TextMessage(content="done", source=self.name))
-
-    async def on_reset(self, cancellation_token: CancellationToken) -> None:
-        """Nothing is kept."""
 
 
 def team_of(agent: BaseChatAgent, messages: int = 2) -> RoundRobinGroupChat:

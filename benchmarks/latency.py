@@ -18,11 +18,10 @@ from collections.abc import Callable
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.messages import ToolCallRequestEvent
 from autogen_agentchat.teams import RoundRobinGroupChat
-from autogen_core import FunctionCall
 
 from benchmarks._bench import LOOPS, Streamer, centile, milliseconds, result, team_of
-from examples.local_model import LocalModel
 from supervisor import Supervisor
+from supervisor.testing import ScriptedModel, calls
 
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 200
 
@@ -60,7 +59,7 @@ async def waiting_for_tool() -> float:
         await asyncio.sleep(30)
         return "dug"
 
-    model = LocalModel(FunctionCall(id="1", name="dig", arguments="{}"), pause=0.0)
+    model = ScriptedModel([calls("dig")])
     team = RoundRobinGroupChat([AssistantAgent("digger", model, tools=[dig])])
     return await _stopped(team, lambda event: isinstance(event, ToolCallRequestEvent))
 

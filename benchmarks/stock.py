@@ -20,11 +20,11 @@ from autogen_agentchat.agents import AssistantAgent, UserProxyAgent
 from autogen_agentchat.base import TaskResult, Team
 from autogen_agentchat.conditions import MaxMessageTermination
 from autogen_agentchat.teams import RoundRobinGroupChat
-from autogen_core import CancellationToken, FunctionCall
+from autogen_core import CancellationToken
 
 from benchmarks._bench import Streamer, result, team_of
-from examples.local_model import LocalModel
 from supervisor import Supervisor
+from supervisor.testing import ScriptedModel, calls
 
 LIMIT_SECONDS = 10
 _pressed: list[float] = []
@@ -47,7 +47,7 @@ async def _dig() -> str:
 
 
 def _with_tool() -> Team:
-    model = LocalModel(FunctionCall(id="1", name="_dig", arguments="{}"), pause=0.01)
+    model = ScriptedModel(lambda _: calls("_dig"))
     agent = AssistantAgent("digger", model, tools=[_dig])
     return RoundRobinGroupChat([agent], termination_condition=MaxMessageTermination(8))
 

@@ -23,16 +23,16 @@ from autogen_agentchat.conditions import MaxMessageTermination
 from autogen_agentchat.teams import RoundRobinGroupChat
 from autogen_core import CancellationToken
 
-from examples.local_model import LocalModel
 from examples.teams import show, summary
 from supervisor import Supervisor
+from supervisor.testing import ScriptedModel
 
 THINKING_SECONDS = 3.0
 _pressed: list[float] = []
 
 
 def _counting_team() -> RoundRobinGroupChat:
-    model = LocalModel("1", "2", "3", pause=THINKING_SECONDS)
+    model = ScriptedModel([str(number) for number in range(1, 21)], seconds=THINKING_SECONDS)
     agent = AssistantAgent("counter", model, model_client_stream=True)
     return RoundRobinGroupChat([agent], termination_condition=MaxMessageTermination(10))
 

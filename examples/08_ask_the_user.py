@@ -17,11 +17,10 @@ async def main(sup: Supervisor) -> None:
     from autogen_agentchat.conditions import TextMentionTermination
     from autogen_agentchat.teams import RoundRobinGroupChat
 
-    from examples.local_model import LocalModel
-    from examples.teams import show, summary
+    from examples.teams import model, show, summary
 
-    model = LocalModel("The sea is wide. What next?", "The sea is grey. What next?", pause=0.02)
-    poet = AssistantAgent("poet", model, model_client_stream=True)
+    verses = model("The sea is wide. What next?", "The sea is grey. What next?", seconds=0.02)
+    poet = AssistantAgent("poet", verses, model_client_stream=True)
     you = UserProxyAgent("you", input_func=read_input)
     is_enough = TextMentionTermination("enough", sources=["you"])
     team = RoundRobinGroupChat([poet, you], termination_condition=is_enough)

@@ -1,8 +1,13 @@
-"""The teams that the examples stop. AutoGen as always; nothing here knows the supervisor."""
+"""The teams that the examples stop. AutoGen as always, but for the model.
+
+`ScriptedModel` is a language model without a model: it streams what it was given to say, word by
+word. It needs no key, no network and no weights, and behaves as a model's client should.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.base import TaskResult
@@ -10,9 +15,9 @@ from autogen_agentchat.conditions import MaxMessageTermination
 from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, ToolCallRequestEvent
 from autogen_agentchat.messages import ModelClientStreamingChunkEvent as Chunk
 from autogen_agentchat.teams import RoundRobinGroupChat
-from autogen_core import FunctionCall
+from autogen_core.models import LLMMessage
 
-from examples.local_model import LocalModel
+from supervisor.testing import Said, ScriptedModel, answers_so_far, calls
 
 _VERSE = (
     "The sea is wide, the sea is grey, it takes the shore and gives it back, and what it took "
@@ -24,11 +29,25 @@ _REMARK = (
 )
 
 
+def model(*answers: Said, seconds: float) -> ScriptedModel:
+    """Make a model that gives its answers in turn, and begins anew after the last.
+
+    Args:
+        answers: What to say: texts, and tool calls.
+        seconds: How long each word takes.
+    """
+
+    def answer(transcript: Sequence[LLMMessage]) -> Said:
+        return answers[answers_so_far(transcript) % len(answers)]
+
+    return ScriptedModel(answer, seconds=seconds)
+
+
 def counters(pause: float = 0.05) -> RoundRobinGroupChat:
     """Two agents that between them count from 1 to 20, until there are ten messages."""
     said = [f"Now comes {number}, and then {number + 1}." for number in range(1, 21, 2)]
     agents = [
-        AssistantAgent(name, LocalModel(*said[first::2], pause=pause), model_client_stream=True)
+        AssistantAgent(name, model(*said[first::2], seconds=pause), model_client_stream=True)
         for first, name in enumerate(("odd", "even"))
     ]
     return RoundRobinGroupChat(list(agents), termination_condition=MaxMessageTermination(10))
@@ -42,15 +61,15 @@ def writers(pause: float = 0.08) -> RoundRobinGroupChat:
         await asyncio.sleep(1.5)
         return f"{word}: day, bay, away"
 
-    call = FunctionCall(id="1", name="find_rhymes", arguments='{"word": "grey"}')
+    call = calls(("find_rhymes", {"word": "grey"}))
     writer = AssistantAgent(
         "writer",
-        LocalModel(call, _VERSE, pause=pause),
+        model(call, _VERSE, seconds=pause),
         tools=[find_rhymes],
         model_client_stream=True,
         reflect_on_tool_use=True,
     )
-    editor = AssistantAgent("editor", LocalModel(_REMARK, pause=pause), model_client_stream=True)
+    editor = AssistantAgent("editor", model(_REMARK, seconds=pause), model_client_stream=True)
     return RoundRobinGroupChat([writer, editor], termination_condition=MaxMessageTermination(4))
 
 
