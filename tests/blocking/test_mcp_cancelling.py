@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, get_args
@@ -13,9 +13,8 @@ import pytest
 pytest.importorskip("mcp", reason="needs the extra `mcp`")
 
 import anyio
-from autogen_agentchat.agents import AssistantAgent, BaseChatAgent
-from autogen_agentchat.base import Response
-from autogen_agentchat.messages import BaseChatMessage, TextMessage
+from autogen_agentchat.agents import AssistantAgent
+from autogen_agentchat.messages import BaseChatMessage
 from autogen_agentchat.teams import RoundRobinGroupChat
 from autogen_core import CancellationToken
 from autogen_core.tools import FunctionTool
@@ -30,7 +29,7 @@ from mcp.shared.message import SessionMessage
 
 from supervisor import Supervisor
 from supervisor._autogen import mcp_requests
-from supervisor.testing import ScriptedModel, Steps, assert_settled, calls
+from supervisor.testing import ScriptedAgent, ScriptedModel, Steps, assert_settled, calls
 from supervisor.testing._complaints import Complaints
 from tests.blocking.desks import Desk, Transport, desk_in
 from tests.blocking.stops import REASON, run_again, stop, words
@@ -82,35 +81,16 @@ async def test_resources_and_prompts(tmp_path: Path, what: str) -> None:
         assert what in await desk.told.until("cancelled")
 
 
-class Reader(BaseChatAgent):
-    """An agent of the user's that asks a server by itself."""
-
-    def __init__(self, ask: Callable[[], Coroutine[Any, Any, object]]) -> None:
-        super().__init__("reader", "Reads.")
-        self._ask = ask
-
-    @property
-    def produced_message_types(self) -> Sequence[type[BaseChatMessage]]:
-        """What it says."""
-        return (TextMessage,)
-
-    async def on_messages(
-        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
-    ) -> Response:
-        """Ask."""
-        content = str(await self._ask())
-        return Response(chat_message=TextMessage(content=content, source=self.name))
-
-    async def on_reset(self, cancellation_token: CancellationToken) -> None:
-        """Nothing to forget."""
-
-
 @pytest.mark.process
 @pytest.mark.blocks
 async def test_an_agent_that_asks_by_itself(tmp_path: Path) -> None:
     """A request is found behind the generators of an agent, too."""
     async with desk_in(tmp_path) as desk:
-        reader = Reader(lambda: desk.workbench.read_resource("wait://a"))
+
+        async def read(_heard: Sequence[BaseChatMessage], _: CancellationToken) -> str:
+            return str(await desk.workbench.read_resource("wait://a"))
+
+        reader = ScriptedAgent("reader", read)
         team = RoundRobinGroupChat([reader], max_turns=1)
         await stop(team, desk.told.until("called"), "sup.stop")
         assert (await desk.told.until("cancelled"))["resource"] == "wait"

@@ -8,58 +8,31 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any
 
-from autogen_agentchat.agents import AssistantAgent, BaseChatAgent
-from autogen_agentchat.base import Response
-from autogen_agentchat.messages import (
-    BaseAgentEvent,
-    BaseChatMessage,
-    ModelClientStreamingChunkEvent,
-    TextMessage,
-)
-from autogen_core import CancellationToken, FunctionCall
-from autogen_core.models import CreateResult, RequestUsage
-from autogen_ext.models.replay import ReplayChatCompletionClient
+from autogen_agentchat.agents import AssistantAgent
+from autogen_agentchat.messages import BaseChatMessage
+from autogen_core import CancellationToken
+from autogen_core.models import LLMMessage
 
+from supervisor.testing import ScriptedAgent, ScriptedModel
+from supervisor.testing import calls as calls_of
 from tests.process.server import tell
 
-Events = AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]
-Work = Callable[["Worker"], AsyncGenerator[str, None]]
+Work = Callable[[], AsyncGenerator[str, None]]
 
 
-class Worker(BaseChatAgent):
-    """Streams what `work` yields as chunks, and then says that it is done."""
+def streamer(name: str, work: Work) -> ScriptedAgent:
+    """Make an agent that streams what `work` yields."""
 
-    def __init__(self, name: str, work: Work) -> None:
-        super().__init__(name, "It works.")
-        self._work = work
+    def turn(_heard: Sequence[BaseChatMessage], _: CancellationToken) -> AsyncGenerator[str, None]:
+        return work()
 
-    @property
-    def produced_message_types(self) -> Sequence[type[BaseChatMessage]]:
-        """Text."""
-        return (TextMessage,)
-
-    async def on_messages(
-        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
-    ) -> Response:
-        """Not used: the team streams."""
-        raise NotImplementedError
-
-    async def on_messages_stream(
-        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
-    ) -> Events:
-        """Do the work."""
-        async for chunk in self._work(self):
-            yield ModelClientStreamingChunkEvent(content=chunk, source=self.name)
-        yield Response(chat_message=TextMessage(content="done", source=self.name))
-
-    async def on_reset(self, cancellation_token: CancellationToken) -> None:
-        """Nothing to forget."""
+    return ScriptedAgent(name, turn)
 
 
 def speaks(fact: str, seconds: float) -> Work:
     """Tell a fact after the first chunk, and take so long over the second."""
 
-    async def work(agent: Worker) -> AsyncGenerator[str, None]:
+    async def work() -> AsyncGenerator[str, None]:
         yield "a word"
         tell(fact)
         await asyncio.sleep(seconds)
@@ -71,7 +44,7 @@ def speaks(fact: str, seconds: float) -> Work:
 def waits(seconds: float) -> Work:
     """Yield nothing, as while a model thinks."""
 
-    async def work(agent: Worker) -> AsyncGenerator[str, None]:
+    async def work() -> AsyncGenerator[str, None]:
         tell("busy")
         await asyncio.sleep(seconds)
         yield "at last"
@@ -82,7 +55,7 @@ def waits(seconds: float) -> Work:
 def chats(seconds: float) -> Work:
     """Yield a chunk every few milliseconds."""
 
-    async def work(agent: Worker) -> AsyncGenerator[str, None]:
+    async def work() -> AsyncGenerator[str, None]:
         end = time.monotonic() + seconds
         number = 0
         while time.monotonic() < end:
@@ -98,7 +71,7 @@ def chats(seconds: float) -> Work:
 def bursts(seconds: float) -> Work:
     """Yield 20,000 chunks at once; they wait in AutoGen's queue."""
 
-    async def work(agent: Worker) -> AsyncGenerator[str, None]:
+    async def work() -> AsyncGenerator[str, None]:
         for _ in range(20_000):
             yield "x"
         tell("busy")  # the loop was held until here
@@ -110,7 +83,7 @@ def bursts(seconds: float) -> Work:
 def blocks(seconds: float) -> Work:
     """Hold the loop with synchronous code."""
 
-    async def work(agent: Worker) -> AsyncGenerator[str, None]:
+    async def work() -> AsyncGenerator[str, None]:
         tell("busy")
         hold_the_loop(seconds)
         yield "at last"
@@ -126,7 +99,7 @@ def hold_the_loop(seconds: float) -> None:
 def keeps(seconds: float) -> Work:
     """Hold the loop with synchronous code that cannot be interrupted."""
 
-    async def work(agent: Worker) -> AsyncGenerator[str, None]:
+    async def work() -> AsyncGenerator[str, None]:
         tell("busy")
         keep_the_loop(seconds)
         yield "at last"
@@ -145,7 +118,7 @@ def keep_the_loop(seconds: float) -> None:
 def ignores(seconds: float, *, cancels: float) -> Work:
     """Never look at the token, and swallow so many cancellations."""
 
-    async def work(agent: Worker) -> AsyncGenerator[str, None]:
+    async def work() -> AsyncGenerator[str, None]:
         tell("busy")
         end, left = time.monotonic() + seconds, cancels
         while (now := time.monotonic()) < end:
@@ -163,7 +136,7 @@ def ignores(seconds: float, *, cancels: float) -> Work:
 def reads(seconds: float) -> Work:
     """Wait for a line on stdin, in a thread of the loop's own pool."""
 
-    async def work(agent: Worker) -> AsyncGenerator[str, None]:
+    async def work() -> AsyncGenerator[str, None]:
         tell("busy")
         if seconds > 1:
             await asyncio.to_thread(input)
@@ -174,18 +147,8 @@ def reads(seconds: float) -> Work:
 
 def tool_caller(name: str, tool: Callable[..., Any], calls: int = 1) -> AssistantAgent:
     """An AssistantAgent whose model calls the tool, so often at once, and then sums up."""
-    wanted = [FunctionCall(id=str(n), name=tool.__name__, arguments="{}") for n in range(calls)]
-    usage = RequestUsage(prompt_tokens=1, completion_tokens=1)
-    first = CreateResult(finish_reason="function_calls", content=wanted, usage=usage, cached=False)
-    info: Any = {
-        "vision": False,
-        "function_calling": True,
-        "json_output": False,
-        "family": "unknown",
-        "structured_output": False,
-    }
-    client = ReplayChatCompletionClient([first, "summed up"], model_info=info)
-    return AssistantAgent(name, client, tools=[tool], reflect_on_tool_use=True)
+    model = ScriptedModel([calls_of(*[tool.__name__] * calls), "summed up"])
+    return AssistantAgent(name, model, tools=[tool], reflect_on_tool_use=True)
 
 
 def async_tool(seconds: float) -> Callable[[], Awaitable[str]]:
@@ -212,19 +175,14 @@ def sync_tool(seconds: float) -> Callable[[], str]:
     return look_up
 
 
-class BreaksWhenCancelled(ReplayChatCompletionClient):
-    """A model that waits, and that meets a cancellation with an error of its own."""
+def model_that_breaks(answers: Sequence[str], seconds: float) -> ScriptedModel:
+    """Make a model that waits, and that meets a cancellation with an error of its own."""
+    left = iter(answers)
 
-    def __init__(self, answers: Sequence[str], seconds: float) -> None:
-        super().__init__(list(answers))
-        self._seconds = seconds
-
-    async def create(self, *args: Any, **kwargs: Any) -> CreateResult:
-        """Wait, then answer."""
-        if self._seconds:
+    async def answer(_: Sequence[LLMMessage]) -> str:
+        if seconds:
             tell("busy")
-        try:
-            await asyncio.sleep(self._seconds)
-        except asyncio.CancelledError:
-            raise RuntimeError("the connection was lost") from None
-        return await super().create(*args, **kwargs)
+        await asyncio.sleep(seconds)
+        return next(left)
+
+    return ScriptedModel(answer, on_cancel="raise", user_first=False)

@@ -21,7 +21,7 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 
 from supervisor import Supervisor, run
 from tests.process import agents
-from tests.process.agents import Work, Worker
+from tests.process.agents import Work, streamer
 from tests.process.scenarios import LADDER, LINGER, loop_factory
 from tests.process.server import tell
 
@@ -38,15 +38,15 @@ async def _run(sup: Supervisor, *people: ChatAgent, task: Any = "go") -> None:
 def family(*, loop: Any, script: str, cancels: float, children: int = 1) -> None:
     """An agent starts processes that wait, and swallows so many cancellations."""
 
-    async def work(agent: Worker) -> AsyncGenerator[str, None]:
+    async def work() -> AsyncGenerator[str, None]:
         started = [await _shell(script) for _ in range(children)]
         waits = agents.ignores(LINGER, cancels=cancels)
         tell("children", pids=[pid for _, pid in started])
-        async for chunk in waits(agent):
+        async for chunk in waits():
             yield chunk
 
     async def main(sup: Supervisor) -> None:
-        await _run(sup, Worker("parent", work))
+        await _run(sup, streamer("parent", work))
 
     run(main, loop=loop, ladder=LADDER)
 
@@ -58,15 +58,15 @@ _HALF = f"{_PAIR * 12} trap '' TERM; echo ready $$; exec sleep 300"
 def tree(*, loop: Any, cancels: float) -> None:
     """An agent starts fifty processes, half of which refuse, and swallows so many cancellations."""
 
-    async def work(agent: Worker) -> AsyncGenerator[str, None]:
+    async def work() -> AsyncGenerator[str, None]:
         started = [await _shell(_HALF, lines=25) for _ in range(2)]
         pids = [child.pid for child in psutil.Process().children(recursive=True)]
         tell("children", pids=pids, leaders=[pid for _, pid in started])
-        async for chunk in agents.ignores(LINGER, cancels=cancels)(agent):
+        async for chunk in agents.ignores(LINGER, cancels=cancels)():
             yield chunk
 
     async def main(sup: Supervisor) -> None:
-        await _run(sup, Worker("parent", work))
+        await _run(sup, streamer("parent", work))
 
     def count() -> None:
         tell("left", pids=[child.pid for child in psutil.Process().children(recursive=True)])
@@ -78,7 +78,7 @@ def tree(*, loop: Any, cancels: float) -> None:
 def blocked_family(*, loop: Any, script: str) -> None:
     """The same, and the loop is held by Python that computes."""
 
-    async def work(agent: Worker) -> AsyncGenerator[str, None]:
+    async def work() -> AsyncGenerator[str, None]:
         _, pid = await _shell(script)
         tell("children", pids=[pid])
         tell("busy")
@@ -89,7 +89,7 @@ def blocked_family(*, loop: Any, script: str) -> None:
         yield "at last"
 
     async def main(sup: Supervisor) -> None:
-        await _run(sup, Worker("parent", work))
+        await _run(sup, streamer("parent", work))
 
     run(main, loop=loop, ladder=LADDER)
 
@@ -111,7 +111,7 @@ async def _shell(script: str, lines: int = 1) -> tuple[asyncio.subprocess.Proces
 
 
 def _asyncio_child(agent_name: str) -> Work:
-    async def work(agent: Worker) -> AsyncGenerator[str, None]:
+    async def work() -> AsyncGenerator[str, None]:
         child, _ = await _shell(OBEYS)
         tell("busy")
         status = await child.wait()
@@ -124,7 +124,7 @@ def _asyncio_child(agent_name: str) -> Work:
 
 
 def _blocking_child(agent_name: str) -> Work:
-    async def work(agent: Worker) -> AsyncGenerator[str, None]:
+    async def work() -> AsyncGenerator[str, None]:
         yield agent_name
         _wait_for_a_child()
 
@@ -157,8 +157,8 @@ def _wait_for_a_child() -> None:
 
 
 _PARENTS: dict[str, Callable[[], ChatAgent]] = {
-    "asyncio": lambda: Worker("parent", _asyncio_child("parent")),
-    "blocking": lambda: Worker("parent", _blocking_child("parent")),
+    "asyncio": lambda: streamer("parent", _asyncio_child("parent")),
+    "blocking": lambda: streamer("parent", _blocking_child("parent")),
     "async tool": lambda: agents.tool_caller("parent", _async_tool),
     "sync tool": lambda: agents.tool_caller("parent", _sync_tool),
 }
@@ -169,7 +169,7 @@ def shares_signal(*, loop: Any, parent: str) -> None:
     """A child dies of the signal that stops us, and its parent makes an error of it."""
 
     async def main(sup: Supervisor) -> None:
-        await _run(sup, _PARENTS[parent](), Worker("closer", agents.speaks("last", 0.01)))
+        await _run(sup, _PARENTS[parent](), streamer("closer", agents.speaks("last", 0.01)))
 
     run(main, loop=loop, ladder=LADDER)
 
@@ -191,7 +191,7 @@ def executes(*, loop: Any, script: str, as_guest: bool = False, limit: int = 60)
             code = TextMessage(content=f"```sh\n{script}\n```", source="user")
             people: list[ChatAgent] = [CodeExecutorAgent("coder", executor)]
             if limit < LINGER:  # its turn may be over by then
-                people.append(Worker("next", agents.waits(LINGER)))
+                people.append(streamer("next", agents.waits(LINGER)))
             await _run(sup, *people, task=[code])
             watcher.cancel()
             tell("settled", at=time.monotonic())
@@ -231,7 +231,7 @@ def keeps_a_server(*, loop: str) -> None:
         StdioServerParams,
     )
 
-    async def work(agent: Worker) -> AsyncGenerator[str, None]:
+    async def work() -> AsyncGenerator[str, None]:
         # Starting it, a busy machine may need more than AutoGen's five seconds.
         params = StdioServerParams(
             command=sys.executable, args=["-c", _SERVER], read_timeout_seconds=30
@@ -240,13 +240,13 @@ def keeps_a_server(*, loop: str) -> None:
         await workbench.start()
         found = await workbench.call_tool("look_up", {})
         tell("children", pids=[int(str(found.result[0].content))])
-        async for chunk in agents.ignores(LINGER, cancels=2)(agent):
+        async for chunk in agents.ignores(LINGER, cancels=2)():
             yield chunk
 
     async def block() -> None:
         async with Supervisor(ladder=LADDER, signals={}) as sup:
             asyncio.get_running_loop().add_signal_handler(signal.SIGINT, sup.stop, "The guest left")
-            await _run(sup, Worker("parent", work))
+            await _run(sup, streamer("parent", work))
         tell("settled", at=time.monotonic())
         await asyncio.sleep(LINGER)
 

@@ -26,7 +26,7 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 from supervisor import Ladder, Supervisor, run
 from tests.as_found import Snapshot
 from tests.process import agents
-from tests.process.agents import Work, Worker
+from tests.process.agents import Work, streamer
 from tests.process.scenarios import LADDER, LINGER, loop_factory
 from tests.process.server import tell
 
@@ -56,7 +56,7 @@ async def _warm() -> None:
 
 
 async def _work(sup: Supervisor, work: Work) -> str | None:
-    team = RoundRobinGroupChat([Worker("worker", work)], max_turns=1, name="team")
+    team = RoundRobinGroupChat([streamer("worker", work)], max_turns=1, name="team")
     return (await sup.stream(team, task="go")).stop_reason
 
 
@@ -125,7 +125,9 @@ def nests(*, loop: str, refuses: bool) -> None:
             async with Supervisor(ladder=_LONG) as inner:
                 tell("result", reason=await _work(inner, work))
             tell("inner left", outer=outer.rung.name)
-            await outer.stream(RoundRobinGroupChat([Worker("late", work)], name="late"), task="go")
+            await outer.stream(
+                RoundRobinGroupChat([streamer("late", work)], name="late"), task="go"
+            )
             tell("never")
 
     _leaves_as_found(lambda: _in_loop(loop, main()), loop)

@@ -22,7 +22,7 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 
 from supervisor import Ladder, Supervisor, run
 from tests.process import agents
-from tests.process.agents import Worker
+from tests.process.agents import streamer
 from tests.process.scenarios import LADDER, LINGER, loop_factory
 from tests.process.server import tell
 
@@ -199,7 +199,7 @@ def leaves(
     async def main(sup: Supervisor) -> None:
         people: list[ChatAgent | Team] = [agents.tool_caller("caller", TOOLS[tool])]
         if is_stubborn:
-            people = [Worker("stubborn", _stubborn(TOOLS[tool]))]
+            people = [streamer("stubborn", _stubborn(TOOLS[tool]))]
         team = RoundRobinGroupChat(people, max_turns=1, name="team")
         result = await sup.stream(team, task="go")
         tell("result", reason=result.stop_reason)
@@ -215,9 +215,9 @@ def leaves(
 
 
 def _stubborn(tool: Callable[[], Any]) -> agents.Work:
-    async def work(agent: Worker) -> AsyncGenerator[str, None]:
+    async def work() -> AsyncGenerator[str, None]:
         task = asyncio.ensure_future(tool())
-        async for chunk in agents.ignores(LINGER, cancels=math.inf)(agent):
+        async for chunk in agents.ignores(LINGER, cancels=math.inf)():
             yield chunk
         await task
 

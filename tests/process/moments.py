@@ -26,7 +26,7 @@ from typing import Any
 import supervisor
 from supervisor import Supervisor, run
 from tests.process import agents, scenarios
-from tests.process.agents import Worker
+from tests.process.agents import streamer
 from tests.process.scenarios import LADDER, LINGER
 from tests.process.server import tell
 
@@ -192,7 +192,7 @@ def suspended(*, guard: bool) -> None:
 
     async def main(sup: Supervisor) -> None:
         sup.on_stop(lambda request: tell("asked"))
-        result = await sup.stream(Worker("quiet", agents.speaks("busy", LINGER)), task="go")
+        result = await sup.stream(streamer("quiet", agents.speaks("busy", LINGER)), task="go")
         tell("result", reason=result.stop_reason)
 
     run(main, ladder=LADDER, guard=guard)

@@ -20,7 +20,7 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 from supervisor import Ladder, Rung, Supervisor, run
 from supervisor._signals.registry import registry
 from tests.process import agents, families, forks, hosts, leavers, moments, scenarios
-from tests.process.agents import Worker
+from tests.process.agents import streamer
 from tests.process.scenarios import LADDER, LINGER
 from tests.process.server import tell
 
@@ -60,7 +60,7 @@ def _in_loop(loop: str, main: Coroutine[Any, Any, Any]) -> None:
 async def _quiet(sup: Supervisor, fact: str = "busy") -> None:
     """A team that waits for its model; tells when, and how it ended."""
     work = agents.speaks(fact, LINGER)
-    team = RoundRobinGroupChat([Worker("quiet", work)], max_turns=1, name="team")
+    team = RoundRobinGroupChat([streamer("quiet", work)], max_turns=1, name="team")
     result = await sup.stream(team, task="go")
     tell("result", reason=result.stop_reason, at=time.monotonic())
 
@@ -167,12 +167,12 @@ def many(*, loop: Any, count: int) -> None:
     async def main(sup: Supervisor) -> None:
         waiting = asyncio.Semaphore(0)
 
-        async def wait(_: Any) -> AsyncGenerator[str, None]:
+        async def wait() -> AsyncGenerator[str, None]:
             yield "here"
             waiting.release()
             await asyncio.sleep(LINGER)
 
-        teams = [RoundRobinGroupChat([Worker("quiet", wait)], max_turns=1) for _ in range(count)]
+        teams = [RoundRobinGroupChat([streamer("quiet", wait)], max_turns=1) for _ in range(count)]
         running = [asyncio.create_task(sup.stream(team, "go")) for team in teams]
         for _ in range(count):
             await waiting.acquire()
@@ -347,7 +347,7 @@ def blocked(*, loop: Any, fill: bool) -> None:
 
     async def main(sup: Supervisor) -> None:
         work = agents.keeps(LINGER)
-        team = RoundRobinGroupChat([Worker("blocker", work)], max_turns=1, name="team")
+        team = RoundRobinGroupChat([streamer("blocker", work)], max_turns=1, name="team")
         await sup.stream(team, task="go")
 
     run(main, loop=loop, ladder=LADDER, signals={"SIGTERM": Rung.DRAIN})

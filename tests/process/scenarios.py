@@ -18,7 +18,7 @@ from autogen_agentchat.teams import RoundRobinGroupChat, SelectorGroupChat
 
 from supervisor import Ladder, Supervisor, run
 from tests.process import agents
-from tests.process.agents import Worker
+from tests.process.agents import streamer
 from tests.process.server import tell
 
 LINGER = 30.0
@@ -32,21 +32,21 @@ MOMENTS = {
 }
 
 _SPECIAL: dict[str, Callable[[float], ChatAgent | Team]] = {
-    "quiet": lambda s: Worker("special", agents.waits(s)),
-    "chatty": lambda s: Worker("special", agents.chats(s)),
-    "burst": lambda s: Worker("special", agents.bursts(s)),
-    "blocks": lambda s: Worker("special", agents.blocks(s)),
-    "keeps": lambda s: Worker("special", agents.keeps(s)),
-    "ignores": lambda s: Worker("special", agents.ignores(s, cancels=1)),
-    "refuses": lambda s: Worker("special", agents.ignores(s, cancels=float("inf"))),
+    "quiet": lambda s: streamer("special", agents.waits(s)),
+    "chatty": lambda s: streamer("special", agents.chats(s)),
+    "burst": lambda s: streamer("special", agents.bursts(s)),
+    "blocks": lambda s: streamer("special", agents.blocks(s)),
+    "keeps": lambda s: streamer("special", agents.keeps(s)),
+    "ignores": lambda s: streamer("special", agents.ignores(s, cancels=1)),
+    "refuses": lambda s: streamer("special", agents.ignores(s, cancels=float("inf"))),
     "tool": lambda s: agents.tool_caller("special", agents.async_tool(s)),
     "tools": lambda s: agents.tool_caller("special", agents.async_tool(s), 3),
     "thread": lambda s: agents.tool_caller("special", agents.sync_tool(s)),
-    "selector": lambda s: Worker("special", agents.waits(s)),
-    "nested": lambda s: _nest(Worker("special", agents.waits(s)), 2),
-    "five": lambda s: Worker("special", agents.chats(s)),
-    "pipe": lambda s: Worker("special", agents.reads(s)),
-    "pty": lambda s: Worker("special", agents.reads(s)),
+    "selector": lambda s: streamer("special", agents.waits(s)),
+    "nested": lambda s: _nest(streamer("special", agents.waits(s)), 2),
+    "five": lambda s: streamer("special", agents.chats(s)),
+    "pipe": lambda s: streamer("special", agents.reads(s)),
+    "pty": lambda s: streamer("special", agents.reads(s)),
 }
 SCENARIOS = tuple(_SPECIAL)
 
@@ -58,14 +58,14 @@ def _nest(inner: ChatAgent | Team, levels: int) -> Team:
 
 def team(scenario: str, moment: str) -> Team:
     """The scenario's team, lingering at that moment."""
-    first = Worker("opener", agents.speaks("first", LINGER if moment == "first" else 0.01))
+    first = streamer("opener", agents.speaks("first", LINGER if moment == "first" else 0.01))
     special = _SPECIAL[scenario](LINGER if moment in ("start", "middle") else 0.02)
-    last = Worker("closer", agents.speaks("last", LINGER if moment == "last" else 0.01))
+    last = streamer("closer", agents.speaks("last", LINGER if moment == "last" else 0.01))
     people = [first, special, last]
     if scenario != "selector":
         return RoundRobinGroupChat(people, max_turns=3, name="team")
     seconds = LINGER if moment in ("start", "middle") else 0.0
-    client = agents.BreaksWhenCancelled(["opener", "special", "closer"], seconds)
+    client = agents.model_that_breaks(["opener", "special", "closer"], seconds)
     return SelectorGroupChat(people, client, max_turns=3, name="team")
 
 

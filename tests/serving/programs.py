@@ -9,17 +9,16 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from autogen_agentchat.agents import BaseChatAgent
-from autogen_agentchat.base import Response
-from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, TextMessage
+from autogen_agentchat.messages import BaseChatMessage
 from autogen_agentchat.teams import RoundRobinGroupChat
 from autogen_core import AgentId, CancellationToken, try_get_known_serializers_for_type
 from autogen_ext.runtimes.grpc import GrpcWorkerAgentRuntime, GrpcWorkerAgentRuntimeHost
 
 from supervisor import Ladder, Supervisor, run
+from supervisor.testing import ScriptedAgent
 from tests.as_found import Snapshot
 from tests.serving.answerer import Text, Work, echo
 from tests.serving.parts import register
@@ -148,33 +147,13 @@ async def _ask_what_is_read(client: GrpcWorkerAgentRuntime) -> None:
             asking.create_task(ask(line.decode().strip()))
 
 
-class _Asker(BaseChatAgent):
-    """Hands its turn to the agent in another process."""
+def _asker(client: GrpcWorkerAgentRuntime) -> ScriptedAgent:
+    """Make an agent that hands its turn to the agent in another process."""
 
-    def __init__(self, client: GrpcWorkerAgentRuntime) -> None:
-        super().__init__("asker", "asks")
-        self._client = client
+    async def ask(_heard: Sequence[BaseChatMessage], _: CancellationToken) -> str:
+        return await _ask(client, "hello")
 
-    @property
-    def produced_message_types(self) -> Sequence[type[BaseChatMessage]]:
-        """Text."""
-        return (TextMessage,)
-
-    async def on_messages(
-        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
-    ) -> Response:
-        """Ask it."""
-        answer = await _ask(self._client, "hello")
-        return Response(chat_message=TextMessage(content=answer, source=self.name))
-
-    async def on_messages_stream(
-        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
-    ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
-        """Ask it, without a stream."""
-        yield await self.on_messages(messages, cancellation_token)
-
-    async def on_reset(self, cancellation_token: CancellationToken) -> None:
-        """Nothing to forget."""
+    return ScriptedAgent("asker", ask)
 
 
 def team(*, address: str, is_distributed: bool) -> None:
@@ -183,7 +162,7 @@ def team(*, address: str, is_distributed: bool) -> None:
     async def main(sup: Supervisor) -> None:
         client = await _started_client(address)
         own = client if is_distributed else None
-        members = RoundRobinGroupChat([_Asker(client)], runtime=own, max_turns=3)
+        members = RoundRobinGroupChat([_asker(client)], runtime=own, max_turns=3)
         _tell_soon("ready")
         result = await sup.stream(members, "go")
         tell("result", reason=result.stop_reason)

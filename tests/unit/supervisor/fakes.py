@@ -8,39 +8,24 @@ import selectors
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from typing import Any
 
-from autogen_agentchat.agents import BaseChatAgent
-from autogen_agentchat.base import Response, TaskResult
+from autogen_agentchat.base import TaskResult
 from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, TextMessage
 from autogen_core import CancellationToken
 
 from supervisor._signals.registry import Listener
+from supervisor.testing import ScriptedAgent
 
 LONG = 3600.0
 """Seconds that no test waits."""
 
 
-class Talker(BaseChatAgent):
+class Talker(ScriptedAgent):
     """What can be run, and says one thing, and ends when it is let go."""
 
     def __init__(self, name: str = "talker") -> None:
-        super().__init__(name, "says one thing")
-        self.is_working = asyncio.Event()
+        super().__init__(name)
         self.may_end = asyncio.Event()
         self.has_ended = False
-
-    @property
-    def produced_message_types(self) -> Sequence[type[BaseChatMessage]]:
-        """Text."""
-        return (TextMessage,)
-
-    async def on_messages(
-        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
-    ) -> Response:
-        """Is not asked as an agent."""
-        raise NotImplementedError
-
-    async def on_reset(self, cancellation_token: CancellationToken) -> None:
-        """Has nothing to reset."""
 
     async def run_stream(
         self,
