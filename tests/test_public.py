@@ -9,9 +9,9 @@ import inspect
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import pytest
 from autogen_agentchat.agents import AssistantAgent
@@ -181,9 +181,9 @@ def _parts(hint: Any) -> Iterator[Any]:
     """Yield a type, and the types that it is made of."""
     yield hint
     for part in get_args(hint):
-        inner = part if isinstance(part, list | tuple) else [part]
-        for one in cast(Iterable[Any], inner):
-            yield from _parts(one)
+        yield from _parts(part)
+    if type(hint) is list:  # the parameters of a Callable
+        yield from _parts(tuple[*hint])
 
 
 def _is_ours(thing: object) -> bool:
