@@ -77,10 +77,10 @@ def _never_blocks_the_loop(request: pytest.FixtureRequest) -> Iterator[None]:
     with blockbuster_ctx("supervisor") as guard:
         for function in guard.functions.values():
             # The process table is memory, and only a process with children reads it.
-            function.can_block_in("supervisor/_process/children.py", {"look", "_children"})
+            function.can_block_in("supervisor/_process/children.py", {"_scan", "_children"})
             function.can_block_in("supervisor/_process/process_table.py", {"read", "row_of"})
             # One small file, once as the block is entered and once as a stop begins.
-            function.can_block_in("supervisor/_process/readiness.py", {"put", "remove"})
+            function.can_block_in("supervisor/_process/readiness.py", {"create", "remove"})
         yield
 
 

@@ -1,10 +1,10 @@
-"""The ends of the process: as by a signal, in order; or at once, delayed by nothing.
+"""The end of the process: in order and by a signal, or at once and delayed by nothing.
 
 A process that was stopped by a signal should die by it: a shell ends its script, systemd counts it
 as a clean stop, and `sys.exit(143)` is neither. But death by a signal skips what the interpreter
-does at its end, so that is done first, with the calls that multiprocessing's children make.
+does at its end. So that is done first, with the calls that multiprocessing's children make.
 
-The forced end is `os._exit`: everything else can be held by a thread, a handler, or a full pipe.
+The forced end is `os._exit`: a thread, a handler, or a full pipe can hold up everything else.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ REPORT_SECONDS: Final = 0.2
 
 
 def exit_status(number: int) -> int:
-    """The status by which shells name a death by this signal: 128 + its number."""
+    """Return the status that shells give a death by this signal: 128 + its number."""
     return 128 + number
 
 
@@ -35,9 +35,9 @@ def _nothing(*_: object) -> None:
 
 def end_by_signal(
     number: int,
-    note: Callable[[], None] = _nothing,
+    scan: Callable[[], None] = _nothing,
     sweep: Callable[[], None] = _nothing,
-    last: Callable[[int], None] = _nothing,
+    final: Callable[[int], None] = _nothing,
 ) -> NoReturn:
     """End the process in order, by this signal.
 
@@ -51,34 +51,34 @@ def end_by_signal(
 
     Args:
         number: The signal to die by.
-        note: Called before each step that may end somebody's parent.
-        sweep: Called behind them, to end the processes that were started.
-        last: Called with the status, in the last moment: may end the process in this one's place.
+        scan: Called before each step that may end a process, to find that one's children.
+        sweep: Called after them, to end the processes that were started.
+        final: Called with the status in the last moment; may end the process itself.
     """
-    steps = (note, _JOIN_THREADS, note, _CALL_HANDLERS, sweep, _flush)
+    steps = (scan, _JOIN_THREADS, scan, _CALL_HANDLERS, sweep, _flush)
     try:
         for step in steps:
             # The interpreter, too, goes on whatever a step raises.
             with contextlib.suppress(BaseException):
                 step()
         with contextlib.suppress(BaseException):
-            last(exit_status(number) if _cannot_die() else -number)
+            final(exit_status(number) if _cannot_die() else -number)
     finally:
         _die_by(number)
 
 
 def end_with_interpreter(ends: Sequence[tuple[float, Callable[[], None]]]) -> None:
-    """Have the process ended, should the interpreter be at its end then, and be held there.
+    """End the process at a deadline, if the interpreter is at its end by then and stuck there.
 
-    By a thread of the user's, for which it waits, or an `atexit` handler. Nothing happens where the
-    main thread goes on beyond the deadline, nor in a child made by fork.
+    It may be stuck in a thread of the user's that it waits for, or in an `atexit` handler. Nothing
+    happens where the main thread goes on beyond the deadline, nor in a forked child.
 
-    Not chosen: a thread for each deadline (there would be one for minutes, where that is far), and
+    Not chosen: a thread for each deadline (it would exist for minutes, where that is far), and
     to start one as the interpreter begins to end (Python 3.12 starts none then).
 
     Args:
-        ends: What to do for that, and when, by `time.monotonic()`; called in a thread, in order.
-            What is due before the interpreter's end begins is left out.
+        ends: When to end the process, by `time.monotonic()`, and what to call for that; called in
+            a thread, in order. What is due before the interpreter's end begins is left out.
     """
     now = time.monotonic()
     for passed in [end for end, at in _ends.items() if at <= now]:
@@ -89,22 +89,22 @@ def end_with_interpreter(ends: Sequence[tuple[float, Callable[[], None]]]) -> No
 
 
 _ends: Final[dict[Callable[[], None], float]] = {}
-"""What is to be done, and when: for those stops whose deadline may not have passed."""
+"""What to call, and when: for the stops whose deadline may not have passed."""
 
 
 @functools.cache  # one thread in a process, for its life
 def _wait_for_interpreter_end() -> None:
     is_ending = threading.Event()
-    hold = functools.partial(_hold_deadline, is_ending)
-    threading.Thread(target=hold, name="supervisor-end", daemon=True).start()
+    keep = functools.partial(_keep_deadlines, is_ending)
+    threading.Thread(target=keep, name="supervisor-end", daemon=True).start()
     try:
         # Not `join` of the main thread: executors are waited for before it counts as ended.
         _AT_END(is_ending.set)
-    except RuntimeError:  # it is there already
+    except RuntimeError:  # the interpreter is at its end already
         is_ending.set()
 
 
-def _hold_deadline(is_ending: threading.Event) -> None:
+def _keep_deadlines(is_ending: threading.Event) -> None:
     is_ending.wait()
     now = time.monotonic()
     for end, at in sorted(_ends.items(), key=lambda item: item[1]):
@@ -114,7 +114,7 @@ def _hold_deadline(is_ending: threading.Event) -> None:
 
 
 def _forget() -> None:
-    """A child made by fork has not the thread, and not the deadlines."""
+    """Drop the deadlines in a forked child, which does not have the thread either."""
     _ends.clear()
     _wait_for_interpreter_end.cache_clear()
 
@@ -126,7 +126,7 @@ if sys.platform != "win32":
 def exit_now(
     status: int,
     report: Callable[[], None] | None = None,
-    last: Callable[[], None] = _nothing,
+    final: Callable[[], None] = _nothing,
     *,
     seconds: float = REPORT_SECONDS,
 ) -> NoReturn:
@@ -139,7 +139,7 @@ def exit_now(
     Args:
         status: The exit status.
         report: Called before the flush; may write, log, or hang.
-        last: Called behind it: must not hang, and may end the process in this one's place.
+        final: Called after it; must not hang, and may end the process itself.
         seconds: How long to wait for both at most.
     """
     helper = threading.Thread(
@@ -154,12 +154,12 @@ def exit_now(
         helper.join(seconds)
     finally:
         with contextlib.suppress(BaseException):
-            last()
+            final()
         os._exit(status)
 
 
 def _cannot_die() -> bool:
-    """Whether no signal of its own ends this process."""
+    """Return whether no signal of its own ends this process."""
     return os.getpid() == 1 or sys.platform == "win32"
 
 

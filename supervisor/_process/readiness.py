@@ -1,9 +1,9 @@
-"""What watches over the process from outside is told: ready, and stopping.
+"""Readiness: lets a service manager and a probe know when the process is ready or stopping.
 
-systemd (`Type=notify`) reads one datagram for each from the socket that it names in
-`NOTIFY_SOCKET`; see sd_notify(3). A probe looks at a file: it is there while the process is ready,
-and gone from the first stop request on. Either is a dozen lines, and less than a library that
-would also have to be installed.
+systemd (`Type=notify`) reads one datagram for each state from the socket that it names in
+`NOTIFY_SOCKET`; see sd_notify(3). A probe checks for a file, which exists while the process is
+ready, and is gone from the first stop request on. Either takes a dozen lines, and less than a
+library that would have to be installed as well.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ STOPPING: Final = "STOPPING=1"
 
 
 def notify_manager(state: str) -> bool:
-    """Tell the service manager; does not wait, and does not raise.
+    """Send a state to the service manager; do not wait, and do not raise.
 
     Args:
         state: A line of sd_notify(3).
 
     Returns:
-        Whether there is one, and it was told.
+        Whether there is one, and the state was sent.
     """
     address = os.environ.get("NOTIFY_SOCKET", "")
     if address[:1] not in ("/", "@") or not hasattr(socket, "AF_UNIX"):
@@ -40,21 +40,21 @@ def notify_manager(state: str) -> bool:
 
 
 class ReadyFile:
-    """A file that is there while the process is ready.
+    """A file that exists while the process is ready.
 
     Args:
-        path: Where; its folder has to be there. What is at that place is replaced.
+        path: The file. Its folder must exist; a file that is already there is replaced.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._pid = 0
 
-    def put(self) -> None:
-        """Make it; it holds the pid.
+    def create(self) -> None:
+        """Create the file, with the pid in it.
 
         Raises:
-            OSError: It cannot be made; or what is there is no file, and would be lost.
+            OSError: It cannot be created; or what is there is no file, and would be lost.
         """
         if self.path.exists() and not (self.path.is_file() or self.path.is_symlink()):
             raise FileExistsError(errno.EEXIST, "what is there is no regular file", str(self.path))
@@ -62,7 +62,7 @@ class ReadyFile:
         self.path.write_text(f"{self._pid}\n", encoding="ascii")
 
     def remove(self) -> None:
-        """Remove it; from any thread, as often as you like. In a forked child it stays."""
+        """Remove the file; from any thread, as often as you like. A forked child leaves it."""
         if os.getpid() == self._pid:
             with contextlib.suppress(OSError):
                 self.path.unlink(missing_ok=True)

@@ -1,19 +1,19 @@
-"""The terminal: reads a line of stdin in the event loop, where a stop can end the waiting.
+"""Reads a line of stdin in the event loop, where a stop can cancel the wait.
 
-`input()` in a thread, which is what AutoGen's `UserProxyAgent` does unless told otherwise, cannot
-be cancelled: the thread waits on, holds the process's exit, and eats the next line typed. Here the
-loop watches the file, and nothing is left behind when the waiting ends.
+AutoGen's `UserProxyAgent` calls `input()` in a thread unless told otherwise. That cannot be
+cancelled: the thread waits on, holds the process's exit, and eats the next line typed. Here the
+loop watches the file, and nothing is left behind when the wait ends.
 
-Not chosen: O_NONBLOCK on stdin, which belongs to the terminal and reaches everybody who has it
-open, the shell included; `loop.connect_read_pipe`, which sets it, and reads ahead; `sys.stdin`
-itself, whose buffers take a block where one line was wanted. So a terminal or a pipe is opened
-once more for each line, by /dev/fd: flags that are set there are nobody else's, the loop's reader
-of fd 0 (if there is one) stays, and where another reader is faster the read does not block. What
-cannot be opened so (a socket, somebody else's terminal) is duplicated, and asked before each byte.
+Not chosen: O_NONBLOCK on stdin, which belongs to the terminal and so affects every process that has
+it open, the shell included; `loop.connect_read_pipe`, which sets that flag and reads ahead;
+`sys.stdin` itself, whose buffers take a block where one line was wanted. So a terminal or a pipe is
+reopened for each line, by /dev/fd: flags set there affect nobody else, the loop's own reader of
+fd 0 (if there is one) stays, and if another reader is faster our read does not block. A file that
+cannot be reopened (a socket, somebody else's terminal) is duplicated, and polled before each byte.
 
 From a pipe no byte is taken that follows the line: the next line is there for `input()`, or for a
-child process. A terminal gives a line at a time by itself. What was read of a line when the waiting
-was cancelled is kept, and begins the next call's line.
+child process. A terminal gives one line at a time by itself. If the wait is cancelled in the middle
+of a line, what was read of it begins the next call's line.
 
 Where it falls short: what `input()` or `sys.stdin` has read ahead from a pipe is not seen, so use
 one or the other. There is no editing beyond the terminal's own. On Windows, in a notebook, and
@@ -46,7 +46,7 @@ _NOBODY: Final = "stdin has ended and nobody can answer; run it where somebody c
 
 _Turns = deque[asyncio.Future[None]]
 
-_held: WeakKeyDictionary[TextIO, bytearray] = WeakKeyDictionary()
+_buffers: WeakKeyDictionary[TextIO, bytearray] = WeakKeyDictionary()
 _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, _Turns] = WeakKeyDictionary()
 
 
@@ -105,10 +105,10 @@ async def _ask(prompt: str, cancellation_token: TokenLike | None) -> str:
         return await _linked(call, cancellation_token)
     async with _turn(cancellation_token):
         _show(prompt)
-        held = _held.setdefault(stdin, bytearray())
-        with _opened_anew(stdin.fileno()) as fd:
-            await _until_line(fd, held, cancellation_token)
-        return _take(held, stdin)
+        buffer = _buffers.setdefault(stdin, bytearray())
+        with _reopened(stdin.fileno()) as fd:
+            await _until_line(fd, buffer, cancellation_token)
+        return _take(buffer, stdin)
 
 
 def _is_readable_in_loop(stdin: TextIO) -> bool:
@@ -130,7 +130,7 @@ def _linked(future: asyncio.Future[T], token: TokenLike | None) -> asyncio.Futur
 
 @contextlib.asynccontextmanager
 async def _turn(token: TokenLike | None) -> AsyncGenerator[None]:
-    """Wait for those who asked before."""
+    """Wait until all earlier calls have their line."""
     loop = asyncio.get_running_loop()
     turns = _turns.setdefault(loop, deque())
     mine: asyncio.Future[None] = loop.create_future()
@@ -156,8 +156,8 @@ def _show(prompt: str) -> None:
 
 
 @contextlib.contextmanager
-def _opened_anew(fd: int) -> Generator[int]:
-    """The same file under a number of our own; where possible so that reads do not block."""
+def _reopened(fd: int) -> Generator[int]:
+    """Open the same file under a number of our own, without blocking where that is possible."""
     mode = os.fstat(fd).st_mode
     own = -1
     if stat.S_ISFIFO(mode) or os.isatty(fd):
@@ -171,36 +171,36 @@ def _opened_anew(fd: int) -> Generator[int]:
         os.close(own)
 
 
-async def _until_line(fd: int, held: bytearray, token: TokenLike | None) -> None:
-    """Wait until a line is held, or the file has ended."""
+async def _until_line(fd: int, buffer: bytearray, token: TokenLike | None) -> None:
+    """Wait until the buffer has a line, or the file has ended."""
     loop = asyncio.get_running_loop()
     found: asyncio.Future[None] = loop.create_future()
     _linked(found, token)
 
-    def look() -> None:
-        # Only a look: the line is taken by the task, if it is not cancelled meanwhile.
+    def poll() -> None:
+        # The task takes the line off the buffer, if it is not cancelled meanwhile.
         if found.done():
             return
         try:
-            is_over = b"\n" in held or _read_some(fd, held)
+            is_over = b"\n" in buffer or _read_some(fd, buffer)
         except OSError as error:
             found.set_exception(error)
         else:
             if is_over:
                 found.set_result(None)
 
-    with _reader(loop, fd, look) as is_watched:
-        look()
+    with _reader(loop, fd, poll) as is_watched:
+        poll()
         while not (is_watched or found.done()):
-            look()
+            poll()
         await found
 
 
 @contextlib.contextmanager
-def _reader(loop: asyncio.AbstractEventLoop, fd: int, look: Callable[[], None]) -> Generator[bool]:
-    """Have the loop call `look`; false for a file that is always ready, which no loop watches."""
+def _reader(loop: asyncio.AbstractEventLoop, fd: int, poll: Callable[[], None]) -> Generator[bool]:
+    """Have the loop call `poll`; yield false for a file that no loop watches: always ready."""
     try:
-        loop.add_reader(fd, look)
+        loop.add_reader(fd, poll)
     except PermissionError:
         yield False
         return
@@ -210,25 +210,25 @@ def _reader(loop: asyncio.AbstractEventLoop, fd: int, look: Callable[[], None]) 
         loop.remove_reader(fd)
 
 
-def _read_some(fd: int, held: bytearray) -> bool:
-    """Read what is there of the line; whether the line, or the file, has ended."""
+def _read_some(fd: int, buffer: bytearray) -> bool:
+    """Read what is there of the line; return whether the line, or the file, has ended."""
     size = _BLOCK if os.isatty(fd) else 1
-    poll = select.poll()
-    poll.register(fd, select.POLLIN)
+    poller = select.poll()
+    poller.register(fd, select.POLLIN)
     for _ in range(_AT_ONCE):
-        if not poll.poll(0):
+        if not poller.poll(0):
             return False
         data = _read(fd, size)
         if data is None:
             return False
-        held += data
+        buffer += data
         if not data or b"\n" in data:
             return True
     return False
 
 
 def _read(fd: int, size: int) -> bytes | None:
-    """What is there; nothing at the end of the file, None where another reader was faster."""
+    """Return what is there; nothing at the end of the file, None if another reader was faster."""
     try:
         return os.read(fd, size)
     except BlockingIOError:
@@ -239,10 +239,10 @@ def _read(fd: int, size: int) -> bytes | None:
         raise
 
 
-def _take(held: bytearray, stdin: TextIO) -> str:
-    """Take the line off what is held; at the end of the file, what there is of it."""
-    if not held:
+def _take(buffer: bytearray, stdin: TextIO) -> str:
+    """Take the line off the buffer; at the end of the file, what there is of it."""
+    if not buffer:
         raise EOFError(_NO_LINE if stdin.isatty() else _NOBODY)
-    line, _, rest = bytes(held).partition(b"\n")
-    held[:] = rest
+    line, _, rest = bytes(buffer).partition(b"\n")
+    buffer[:] = rest
     return line.removesuffix(b"\r").decode(stdin.encoding, stdin.errors or "strict")

@@ -1,15 +1,16 @@
-"""Reports: structlog events and lines on stderr, written by threads that nobody waits for.
+"""The log: structlog events and lines on stderr, written by threads that nobody waits for.
 
-A report is made where a stop is under way. With stderr an unread pipe or a stopped terminal, the
-one who writes hangs; so helper threads write, and who reports only puts something in a queue. There
-are two, one for the log and one for stderr: a user's log handler that hangs must not hold back the
-autopsy on stderr, nor a full pipe the log.
+A report is made while a stop is under way. If stderr is an unread pipe or a stopped terminal, a
+write to it hangs. So helper threads write, and the caller only puts something in a queue. There are
+two, one for the log and one for stderr: a user's log handler that hangs must not hold back the
+stack report on stderr, nor a full pipe the log.
 
-Events go to the standard library's logger `supervisor`, facts as the record's `extra`; its
-handlers, levels and filters are the user's, nothing is configured here. The record is made in the
-caller's thread, so that its time, thread and context variables are the caller's. Not chosen:
-`QueueHandler` (formats in the caller's thread, and belongs into the user's set-up); threads that
-start at import.
+Events go to the standard library's logger `supervisor`, with facts as the record's `extra`. Its
+handlers, levels and filters are the user's; nothing is configured here. The record is made in the
+caller's thread, so its time, thread and context variables are the caller's.
+
+Not chosen: `QueueHandler` (it formats in the caller's thread, and belongs in the user's set-up);
+threads that start at import.
 """
 
 from __future__ import annotations
@@ -39,17 +40,17 @@ _Job = Callable[[], None]
 
 
 class Reporter:
-    """Takes reports, and never delays who makes them.
+    """Takes events and text, and never delays its caller.
 
-    Made once for the process (`reporter`). Its threads start with the first report, and anew in a
-    child made by fork. At the interpreter's exit it is flushed.
+    There is one for the process (`reporter`). Its threads start with the first report, and anew in
+    a forked child. At the interpreter's exit it is flushed.
     """
 
     def __init__(self) -> None:
-        self._log = _Lane("supervisor-log")
-        self._stderr = _Lane("supervisor-stderr")
+        self._log_writer = _Writer("supervisor-log")
+        self._stderr_writer = _Writer("supervisor-stderr")
         self._bound: Any = structlog.wrap_logger(
-            _Recorder(self._log.put),
+            _Recorder(self._log_writer.put),
             processors=[structlog.contextvars.merge_contextvars, _render],
             wrapper_class=structlog.BoundLogger,
             context_class=dict,
@@ -65,8 +66,8 @@ class Reporter:
             event: What happened, in a few words without facts in them.
             level: A level of `logging`.
             line: The sentence for a person; shown only where stderr is a terminal.
-            facts: What the record gets as attributes; a name that records have already gets a `_`
-                at its end. `exc_info` may be an exception.
+            facts: The record's attributes. A name that every record has already gets a `_` at its
+                end. `exc_info` may be an exception.
         """
         try:
             if _logger.isEnabledFor(level):
@@ -78,7 +79,7 @@ class Reporter:
 
     @property
     def has_reader(self) -> bool:
-        """Whether a person sees what is said: stderr is a terminal."""
+        """Whether a person reads stderr: it is a terminal."""
         return has_stderr() and os.isatty(2)
 
     def say(self, line: str) -> None:
@@ -90,17 +91,17 @@ class Reporter:
         """Write text to stderr, terminal or not.
 
         Args:
-            text: What to write, or what makes it, which is called in the thread that writes.
+            text: What to write, or a function that returns it, called in the thread that writes.
         """
-        self._stderr.put(lambda: _write_to_stderr(text if isinstance(text, str) else text()))
+        self._stderr_writer.put(lambda: _write_to_stderr(text if isinstance(text, str) else text()))
 
     def start(self) -> None:
-        """Start the threads, for reports at the interpreter's end: Python 3.12 starts none then."""
-        for lane in (self._stderr, self._log):
-            lane.start()
+        """Start the threads now: at the interpreter's end Python 3.12 starts none."""
+        for writer in (self._stderr_writer, self._log_writer):
+            writer.start()
 
     def flush(self, seconds: float = 0.2) -> bool:
-        """Wait until what was reported so far is written.
+        """Wait until all that was reported so far is written.
 
         Args:
             seconds: How long to wait at most.
@@ -109,12 +110,12 @@ class Reporter:
             Whether all is written.
         """
         deadline = time.monotonic() + seconds
-        dones = [lane.mark() for lane in (self._stderr, self._log)]
+        dones = [writer.mark() for writer in (self._stderr_writer, self._log_writer)]
         return all(done.wait(max(0.0, deadline - time.monotonic())) for done in dones)
 
 
-class _Lane:
-    """A queue of jobs and the daemon thread that does them, one after the other."""
+class _Writer:
+    """A daemon thread that does jobs from a queue, one after the other."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -133,7 +134,7 @@ class _Lane:
             self.start()
 
     def mark(self) -> threading.Event:
-        """An event that is set once all that was put before is done."""
+        """Return an event that is set once all that was put before is done."""
         done = threading.Event()
         if self._thread is None:
             done.set()
@@ -161,7 +162,7 @@ class _Lane:
 
 
 class _Recorder:
-    """What structlog takes for a logger: makes the record now, and has it handled elsewhere."""
+    """Stands in for structlog's logger: makes the record now, and has it handled elsewhere."""
 
     def __init__(self, put: Callable[[_Job], None]) -> None:
         self._put = put
@@ -177,7 +178,7 @@ class _Recorder:
 
 
 def _render(_logger: object, _method: str, facts: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    """The last processor: what it returns are the arguments of `_Recorder.record`."""
+    """Return the arguments of `_Recorder.record`, as structlog's last processor."""
     return {
         "event": facts.pop("event"),
         "level": facts.pop("level"),

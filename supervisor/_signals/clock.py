@@ -1,9 +1,9 @@
-"""The clock by which ladders climb: the system's monotonic one, which can stand still.
+"""The clock of the ladders: the system's monotonic clock, which can be paused.
 
-It stands while a debugger is at work. That is looked at when the time is asked for anyway, and a
-few times a second while a stop is under way: nobody tells when somebody comes to a breakpoint. What
-has passed between two looks, of which the first found nothing, does not count either, as the look
-may be late: the process may have stood in a debugger meanwhile.
+It is paused while a debugger is at work. That is checked when the time is needed anyway, and a few
+times a second while a stop is under way: nothing reports that somebody has come to a breakpoint. If
+a check finds a debugger, the time since the check before does not count either: the check may be
+late, and the process may have stood in the debugger meanwhile.
 """
 
 from __future__ import annotations
@@ -17,59 +17,59 @@ class Clock:
     """Seconds that count.
 
     Args:
-        stands: Whether time is to stand still.
-        time: The seconds that pass.
+        must_pause: Returns whether time is to stand still.
+        time: Returns the seconds that pass.
     """
 
     def __init__(
-        self, stands: Callable[[], bool], time: Callable[[], float] = time.monotonic
+        self, must_pause: Callable[[], bool], time: Callable[[], float] = time.monotonic
     ) -> None:
-        self._stands = stands
+        self._must_pause = must_pause
         self._time = time
-        self._looking = threading.Lock()
-        self._lost = 0.0
-        self._since: float | None = None
-        self._looked_at: float | None = None
+        self._checking = threading.Lock()
+        self._paused_seconds = 0.0
+        self._paused_since: float | None = None
+        self._checked_at: float | None = None
 
     @property
-    def is_standing(self) -> bool:
-        """Whether it stands still, as far as is known."""
-        return self._since is not None
+    def is_paused(self) -> bool:
+        """Whether it is paused, as far as is known."""
+        return self._paused_since is not None
 
     @property
-    def lost(self) -> float:
+    def paused_seconds(self) -> float:
         """The seconds that did not count so far."""
-        since = self._since
-        return self._lost + (0.0 if since is None else max(0.0, self._time() - since))
+        since = self._paused_since
+        return self._paused_seconds + (0.0 if since is None else max(0.0, self._time() - since))
 
     def now(self) -> float:
-        """The time."""
-        return self.of(self._time())
+        """Return the time."""
+        return self.at(self._time())
 
-    def of(self, at: float) -> float:
-        """The time that it was at this `time.monotonic()`."""
-        since = self._since
-        return (at if since is None else min(at, since)) - self._lost
+    def at(self, monotonic: float) -> float:
+        """Return the time at a `time.monotonic()`."""
+        since = self._paused_since
+        return (monotonic if since is None else min(monotonic, since)) - self._paused_seconds
 
-    def look(self, *, is_watched: bool) -> bool:
-        """See whether time is to stand still; returns whether that has changed.
+    def check(self, *, is_watched: bool) -> bool:
+        """Pause or go on, as is needed now; return whether that has changed.
 
         Args:
-            is_watched: Whether the looks are so close that what has passed since the last one is
-                to be seen as what is found now.
+            is_watched: Whether the checks are so frequent that what is found now holds for the
+                time since the last one.
         """
-        if not self._looking.acquire(blocking=False):
+        if not self._checking.acquire(blocking=False):
             return False  # another thread is at it
         try:
-            return self._look(is_watched=is_watched)
+            return self._check(is_watched=is_watched)
         finally:
-            self._looking.release()
+            self._checking.release()
 
-    def _look(self, *, is_watched: bool) -> bool:
-        now, stands, since = self._time(), self._stands(), self._since
-        before, self._looked_at = self._looked_at, now
-        if stands and since is None:
-            self._since = now if before is None or not is_watched else before
-        elif since is not None and not stands:
-            self._lost, self._since = self._lost + (now - since), None
-        return stands != (since is not None)
+    def _check(self, *, is_watched: bool) -> bool:
+        now, must_pause, since = self._time(), self._must_pause(), self._paused_since
+        before, self._checked_at = self._checked_at, now
+        if must_pause and since is None:
+            self._paused_since = now if before is None or not is_watched else before
+        elif since is not None and not must_pause:
+            self._paused_seconds, self._paused_since = self._paused_seconds + (now - since), None
+        return must_pause != (since is not None)

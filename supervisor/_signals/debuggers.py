@@ -1,23 +1,23 @@
-"""Debuggers: whether one is at work here, and whether Ctrl-C is its own.
+"""Debuggers: whether one is at work here, and whether Ctrl-C belongs to it.
 
-Who looks at a program that stands at a breakpoint wants it to stand there, and presses Ctrl-C for
-the debugger. So time stands still for the ladder while a debugger is there, and Ctrl-C does what it
-would do without us: at a prompt it raises KeyboardInterrupt, which the prompt catches; elsewhere it
-goes to the handler that was found.
+Somebody who looks at a program at a breakpoint wants it to stay there, and presses Ctrl-C for the
+debugger. So the ladder's clock is paused while a debugger is there, and Ctrl-C does what it would
+do without us: at a prompt it raises KeyboardInterrupt, which the prompt catches; elsewhere it goes
+to the handler that was found.
 
-What counts as one:
+What counts as a debugger:
 
-- *pdb, and whatever is made of `bdb.Bdb`* (IPython's, pytest's): its frames are on a thread's stack
-  at its prompt, and all the time under `python -m pdb`; or it traces frames of that stack. The
-  outermost frame does not count: a debugger that was told to go on leaves its mark there. The trace
-  function of another thread cannot be asked for, frames can. From Python 3.14 on it may monitor
-  instead.
+- *pdb, and all that is built on `bdb.Bdb`* (IPython's, pytest's). Its frames are on a thread's
+  stack at its prompt, and all the time under `python -m pdb`; or it traces frames of that stack.
+  The outermost frame does not count: a debugger that was told to go on leaves its trace function
+  there. The trace function of another thread cannot be read, its frames can. From Python 3.14 on
+  it may use `sys.monitoring` instead.
 - *pydevd* (debugpy, VS Code, PyCharm), while its client is connected.
-- *a process that traces this one* (gdb): the kernel gives it the signals before they come here, so
-  what does come is for the program, and counts.
+- *a process that traces this one* (gdb). The kernel gives it the signals before they arrive here,
+  so those that do arrive are for the program, and count.
 
-Coverage and profilers trace as well, and are none. Nothing is imported to find out: a debugger that
-is not imported is not at work.
+Coverage and profilers trace as well, and do not count. Nothing is imported to find out: a debugger
+that is not imported is not at work.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ _PROMPTS: Final = frozenset({"pdb", "IPython"})
 
 
 def is_attached() -> bool:
-    """Whether one is at a prompt or attached, in any thread; does not ask the kernel."""
+    """Return whether one is at a prompt or attached, in any thread, without asking the kernel."""
     if _is_pydevd_connected() or _is_monitoring():
         return True
     return _is_imported() and any(map(_is_debugged, _current_frames().values()))
 
 
 def is_traced() -> bool:
-    """Whether another process traces this one."""
+    """Return whether another process traces this one."""
     try:
         with open("/proc/self/status", "rb") as status:  # noqa: PTH123 - as fast as can be
             return next(
@@ -56,21 +56,21 @@ def is_traced() -> bool:
         return False
 
 
-def has_ctrl_c() -> bool:
-    """Whether Ctrl-C is a debugger's; from any thread."""
+def owns_ctrl_c() -> bool:
+    """Return whether Ctrl-C is a debugger's; from any thread."""
     if _is_pydevd_connected() or _is_monitoring():
         return True
     # The handler first: at its prompt pdb puts back what stood before its own.
     return _is_imported() and (_is_bdbs(signal.getsignal(signal.SIGINT)) or _is_main_debugged())
 
 
-def handler(found: Any) -> _Handler | None:
-    """What Ctrl-C does where it is a debugger's; None where it is not. In the main thread.
+def ctrl_c_handler(found: Any) -> _Handler | None:
+    """Return the handler of Ctrl-C where it is a debugger's; else None. In the main thread.
 
     Args:
         found: The handler that stood before ours.
     """
-    if not has_ctrl_c():
+    if not owns_ctrl_c():
         return None
     frame = _main_frame() if _is_imported() else None
     is_at_prompt = frame is not None and _has(frame, _is_prompt)

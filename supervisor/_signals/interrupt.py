@@ -1,32 +1,32 @@
-"""Interrupting synchronous code that blocks the event loop.
+"""Interrupts synchronous code that blocks the event loop.
 
-A coroutine that calls `time.sleep(60)`, or a tool that waits for a socket, holds the loop: nothing
-can be cancelled, the ladder's steps are not taken. What ends such a call at once is a signal
-handler that raises, in the main thread (PEP 475: a system call that is interrupted is only taken up
-again if the handler returns). An asynchronous exception (`PyThreadState_SetAsyncExc`) does not: it
-comes when the call has returned.
+A coroutine that calls `time.sleep(60)`, or a tool that waits for a socket, blocks the loop: nothing
+can be cancelled, and no step of the ladder is taken. A signal handler that raises in the main
+thread ends such a call at once (PEP 475: an interrupted system call is resumed only if the handler
+returns). An asynchronous exception (`PyThreadState_SetAsyncExc`) does not: it comes when the call
+has returned.
 
-What is raised is a `CancelledError`, for it has to pass `except Exception`, and the loop, which
-lets only `KeyboardInterrupt` and `SystemExit` through, has to live. It is raised over user code
-only. Raised inside asyncio, the supervisor, AutoGen's runtime, logging or an import it would leave
-a lock held or a module half made, and so the watchdog tries again a little later.
+A `CancelledError` is raised: it passes `except Exception`, and the loop survives it, as it lets
+only `KeyboardInterrupt` and `SystemExit` through. It is raised over user code only. Raised inside
+asyncio, the supervisor, AutoGen's runtime, logging or an import it would leave a lock held or a
+module half made. There the watchdog tries again a little later.
 
 A wait of the standard library that user code has called (`Event.wait`, `Queue.get`,
-`Future.result`, a `select` of `subprocess`) is user code that waits, but not at each of its lines:
-between two of them a lock may be let go that the next one will let go again. So it is raised at the
-line alone on which they block. There each is inside of a `try` or `with` that puts its locks and
-its list of waiters right, as for a `KeyboardInterrupt`. `WAITS` names these functions, and those of
-theirs through which user code gets there; nothing else of these modules is interrupted, so that a
-thread that starts, or an executor that takes in a call, is not half done.
+`Future.result`, a `select` of `subprocess`) counts as user code, but not at each of its lines:
+between two of them a lock may be released that the next one releases again. So the exception is
+raised only at the line on which they block. There each is inside a `try` or `with` that restores
+its locks and its list of waiters, as for a `KeyboardInterrupt`. `WAITS` names these functions, and
+those through which user code gets there. Nothing else of these modules is interrupted, so no thread
+is left half started, and no call half taken in by an executor.
 
-Where it still falls short: code in C that never comes back to the interpreter, and a loop in
-another thread than the main one. There an asynchronous exception would do for Python that computes,
-but to look at which line it is and to raise are not one step: between the two it may have come to
-code that must not be interrupted. Such a loop is told of in the log and on stderr; where EXIT
-applies the deadline holds for it too, and elsewhere it goes on as soon as it is let go. On Python
-3.11 and 3.12 a thread whose `join()` was interrupted counts as ended for `threading`, as after a
-`KeyboardInterrupt`: the interpreter's end does not wait for it. A waiter that is interrupted in the
-very moment in which it is notified takes that notification with it.
+Where it falls short: C code that never comes back to the interpreter, and a loop in another thread
+than the main one. There an asynchronous exception would work for Python code that computes. But
+reading the line and raising are not one step: between the two the thread may come to code that must
+not be interrupted. Such a loop is reported in the log and on stderr. Where EXIT applies, the
+deadline holds for it too; elsewhere it goes on as soon as it is free. On Python 3.11 and 3.12 a
+thread whose `join()` was interrupted counts as ended for `threading`, as after a
+`KeyboardInterrupt`: the interpreter's end does not wait for it. A waiter that is interrupted just
+as it is notified takes that notification with it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ UNTOUCHABLE: Final = frozenset(
         "uvloop",
     }
 )
-"""Packages whose code is not interrupted, nor what they call, but for the code of tasks."""
+"""Packages whose code is not interrupted, nor the code that they call, except that of tasks."""
 
 WAITS: Final[Mapping[str, Mapping[str, str]]] = {
     "threading": {
@@ -93,7 +93,7 @@ WAITS: Final[Mapping[str, Mapping[str, str]]] = {
         "KqueueSelector.select": "control",
     },
 }
-"""By module: functions that wait, each with the call that blocks; without one, it calls a wait."""
+"""By module: functions that wait, each with the call that blocks; "" if it calls another wait."""
 
 _CALLERS: Final = frozenset({"asyncio", "autogen_core", "contextlib", "supervisor", "uvloop"})
 
@@ -109,10 +109,10 @@ def interrupt(frame: FrameType | None) -> None:
     """Raise in the code that a signal handler has interrupted, where that does no harm.
 
     Args:
-        frame: The handler's: what was running.
+        frame: What was running, as the handler gets it.
 
     Raises:
-        Interrupted: It may be.
+        Interrupted: The code may be interrupted.
     """
     try:
         task = asyncio.current_task()
@@ -126,23 +126,23 @@ def interrupt(frame: FrameType | None) -> None:
 
 
 def take_interrupted() -> list[str]:
-    """Where code was interrupted since this was last asked: functions, files and lines."""
+    """Return where code was interrupted since the last call: functions, files and lines."""
     return [_interrupted.popleft() for _ in range(len(_interrupted))]
 
 
 def _user_code(innermost: FrameType | None) -> FrameType | None:
-    """The user's code that is running, or waits, if that is all up to the loop or AutoGen."""
+    """Return the user's code that runs or waits, if the loop or AutoGen has called it."""
     users = frame = _behind_wait(innermost)
     if frame is None or _package(frame) in UNTOUCHABLE:
         return None
     while frame is not None and _package(frame) not in UNTOUCHABLE:
         frame = frame.f_back
-    # No frame: of uvloop, which has none. Any other: called by what must not be interrupted.
+    # No frame: uvloop, which has none. Any other: its caller must not be interrupted.
     return users if frame is None or _package(frame) in _CALLERS else None
 
 
 def _behind_wait(innermost: FrameType | None) -> FrameType | None:
-    """Who waits, where the innermost code blocks in a wait; else that code itself."""
+    """Return the caller, where the innermost code blocks in a wait; else that code itself."""
     call = _wait(innermost)
     if innermost is None or not call or innermost.f_lineno not in _lines(innermost.f_code, call):
         return innermost
@@ -160,7 +160,7 @@ def _wait(frame: FrameType | None) -> str | None:
 
 @functools.cache
 def _lines(code: CodeType, call: str) -> frozenset[int | None]:
-    """The lines on which a function's code makes a call of this name."""
+    """Return the lines on which a function's code makes a call of this name."""
     found = (it.positions for it in dis.get_instructions(code) if it.argval == call)
     return frozenset(positions.lineno for positions in found if positions is not None)
 

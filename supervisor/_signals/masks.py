@@ -1,10 +1,10 @@
-"""Signals that are blocked: by whoever has started the process, or by the program.
+"""Blocked signals: those that the process's starter has blocked, or the program.
 
 A mask is inherited through `exec`. A launcher that blocks signals around the start of a program,
-and does not let them through again, leaves it deaf: the kernel keeps what is sent, no handler runs,
-and nothing is said. A program may also block them on purpose, in all of its threads, to have one of
-them wait for them (`sigwait`). Only under `run` is it ours to tell the two apart: there nothing of
-the program's has begun that could wait.
+and does not unblock them, leaves it deaf: the kernel keeps what is sent, no handler runs, and
+nothing is said. A program may also block signals on purpose, in all of its threads, to have one of
+them wait for them (`sigwait`). Only `run` can tell the two cases apart: there no thread of the
+program's has started yet that could wait.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import contextmanager
 
 
 def blocked(signals: Collection[int]) -> frozenset[int]:
-    """Which of these are blocked in this thread."""
+    """Return which of these are blocked in this thread."""
     if sys.platform == "win32":
         return frozenset()
     return frozenset(signals) & signal.pthread_sigmask(signal.SIG_BLOCK, ())
@@ -24,7 +24,7 @@ def blocked(signals: Collection[int]) -> frozenset[int]:
 
 @contextmanager
 def unblocked(signals: Collection[int]) -> Generator[None]:
-    """Let these through in this thread, and block again in the end what was blocked before.
+    """Unblock these in this thread, and block again in the end what was blocked before.
 
     One that was sent meanwhile arrives at once.
     """

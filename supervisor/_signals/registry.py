@@ -105,7 +105,7 @@ class Registry:
 
     def _take_in(self, listener: Listener) -> None:
         if self._wakeup_fd is None:
-            self._wakeup_fd = WakeupFd(self._notify, debuggers.handler)
+            self._wakeup_fd = WakeupFd(self._notify, debuggers.ctrl_c_handler)
         if self._watchdog is None:  # first: where no file or thread can be had nothing was done
             watchdog = Watchdog(self._wakeup_fd, self._on_signal, self._on_time)
             watchdog.start()
@@ -191,10 +191,10 @@ class Registry:
             (o for listener in self._owners if (o := listener.guard_state) is not None), None
         )
         if orders is not None:
-            if self._clock.is_standing:
+            if self._clock.is_paused:
                 orders = orders.without_deadline()
-            elif self._clock.lost:
-                orders = orders.delayed(self._clock.lost)
+            elif self._clock.paused_seconds:
+                orders = orders.delayed(self._clock.paused_seconds)
             guard.update(orders)
 
     def now(self) -> float:
@@ -203,19 +203,19 @@ class Registry:
 
     def monotonic(self, at: float) -> float:
         """The `time.monotonic()` at which the ladders' clock will show a time, if it goes on."""
-        return at + self._clock.lost
+        return at + self._clock.paused_seconds
 
     def seconds_until(self, at: float | None) -> float | None:
         """Until the ladders' clock shows a time; None for never, and while it stands still."""
-        if at is None or self._clock.is_standing:
+        if at is None or self._clock.is_paused:
             return None
         return max(0.0, at - self.now())
 
     def look_for_debugger(self) -> None:
         """See whether a debugger is at work, for which time stands still."""
-        if self._clock.look(is_watched=self._stopping_since is not None):
+        if self._clock.check(is_watched=self._stopping_since is not None):
             if self._stopping_since is not None:
-                now = "stands still" if self._clock.is_standing else "goes on"
+                now = "stands still" if self._clock.is_paused else "goes on"
                 reporter.event(f"a debugger: time {now} for the stop")
             self.tell_guard()
             self.wake_watchdog()
@@ -265,10 +265,10 @@ class Registry:
 
     def _on_signal(self, number: int, at: float) -> None:
         """Tell of a signal that has arrived, at this `time.monotonic()`."""
-        if number == signal.SIGINT and debuggers.has_ctrl_c():
+        if number == signal.SIGINT and debuggers.owns_ctrl_c():
             self.tell_guard()  # which may have seen it: it asks for nothing
             return
-        at = self._clock.of(at)
+        at = self._clock.at(at)
         # Guests last: what they have to do may be over soon, and the others ask them for it.
         for listener in (*self._owners, *self.guests):
             if number in listener.handled:
@@ -298,7 +298,7 @@ class Registry:
         elif self._stopping_since is None:
             self._stopping_since = now
         look_at = now + _LOOK_SECONDS
-        if self._clock.is_standing:
+        if self._clock.is_paused:
             return look_at
         return None if wanted is None else min(self.monotonic(wanted), look_at)
 

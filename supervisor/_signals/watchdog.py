@@ -1,8 +1,8 @@
-"""The watchdog: the thread that hears signals and knows the time when the loop does neither.
+"""The watchdog: the thread that receives signals and keeps the time when the loop does neither.
 
-It waits on the bridge and on the next moment at which a ladder has something to do, and calls back
-for both. It holds no state of its own about a stop: a thread that only waits and tells cannot be
-in a wrong state.
+It waits for the wakeup fd and for the next moment at which a ladder has something to do, and calls
+back for both. It keeps no state of its own about a stop: a thread that only waits and calls cannot
+be in a wrong state.
 
 Not chosen: timers of the event loop (a blocked loop has none), `signal.setitimer` (one slot for
 the process, and its handler needs the main thread), `faulthandler.dump_traceback_later` (one slot
@@ -23,14 +23,14 @@ _SELECTOR: Final = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 
 class Source(Protocol):
-    """What wakes the watchdog."""
+    """A wakeup fd, as the watchdog needs it."""
 
     def fileno(self) -> int:
-        """The fd to wait on."""
+        """Return the fd to wait for."""
         ...
 
     def read(self) -> Sequence[tuple[int, float]]:
-        """The signals that have arrived: each one's number, and when."""
+        """Return the signals that have arrived: each one's number, and when."""
         ...
 
     def wake(self) -> None:
@@ -42,10 +42,10 @@ class Watchdog:
     """A daemon thread that turns bytes and deadlines into calls.
 
     Args:
-        source: What wakes it besides the time.
+        source: The wakeup fd.
         on_signal: Called with each signal's number and the `time.monotonic()` of its arrival.
         on_time: Called after every wake-up with `time.monotonic()`; returns the moment at which
-            it wants to be called next, or None for "when something happens".
+            to call it next, or None for "when something happens".
     """
 
     def __init__(
@@ -74,14 +74,14 @@ class Watchdog:
             raise
 
     def stop(self) -> None:
-        """Have the thread end; not waited for, as it is a loop's thread that asks.
+        """Have the thread end; do not wait for it, as a loop's thread calls this.
 
         It may call back once more meanwhile, and overlap with a watchdog that follows it.
         """
         self._ender.close()
 
     def forget(self) -> None:
-        """Close what a forked child has inherited; the thread has stayed with the parent."""
+        """Close the fds that a forked child has inherited; the thread stays with the parent."""
         self._end.close()
         self._ender.close()
 
@@ -89,12 +89,12 @@ class Watchdog:
         with self._end, _SELECTOR() as selector:
             selector.register(self._source.fileno(), selectors.EVENT_READ)
             selector.register(self._end, selectors.EVENT_READ)
-            wanted: float | None = None
-            while not self._must_end(selector.select(_seconds_until(wanted))):
+            next_at: float | None = None
+            while not self._must_end(selector.select(_seconds_until(next_at))):
                 for number, at in self._source.read():
                     self._on_signal(number, at)
-                wanted = self._on_time(time.monotonic())
-        self._source.wake()  # whoever follows looks again at what was read last
+                next_at = self._on_time(time.monotonic())
+        self._source.wake()  # a watchdog that follows reads again what was read last
 
     def _must_end(self, ready: list[tuple[selectors.SelectorKey, int]]) -> bool:
         return any(key.fileobj is self._end for key, _ in ready)

@@ -33,7 +33,7 @@ class Readiness:
         if self._file is not None and self._scope.stop.request is None:
             unwind.callback(self._file.remove)
             try:
-                self._file.put()
+                self._file.create()
             except OSError as error:
                 rule, path = _rule_for(error), str(self._file.path)
                 raise SettingsError("ready_file", rule, path) from error

@@ -18,7 +18,7 @@ import pytest
 from autogen_core import CancellationToken
 
 from supervisor import read_input
-from supervisor._process.stdin import _held, _read
+from supervisor._process.stdin import _buffers, _read
 from tests.unit.autogen.checks import at_step
 
 Cancel = Callable[["asyncio.Task[str]", CancellationToken], object]
@@ -313,7 +313,7 @@ def test_one_stdin_for_two_loops(
         await asyncio.sleep(0)
         pipe.type("hel")
         await pipe.until_read()
-        assert _held[sys.stdin] == b"hel"
+        assert _buffers[sys.stdin] == b"hel"
         # The loop ends, which cancels it.
         assert not task.done()
 

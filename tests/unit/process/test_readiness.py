@@ -43,7 +43,7 @@ def test_an_abstract_socket(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_forked_child_leaves_the_ready_file(tmp_path: Path) -> None:
     """It unwinds the parent's block, and the parent is as ready as before."""
     file = ReadyFile(tmp_path / "ready")
-    file.put()
+    file.create()
     child = os.fork()
     if child == 0:
         file.remove()
@@ -62,7 +62,7 @@ def test_no_manager(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_ready_file_is_removed_twice(tmp_path: Path) -> None:
     """The second removal does nothing."""
     file = ReadyFile(tmp_path / "ready")
-    file.put()
+    file.create()
     assert file.path.exists()
     file.remove()
     file.remove()

@@ -24,8 +24,8 @@ class Debugger(bdb.Bdb):
 
     def user_line(self, frame: FrameType) -> None:
         """At a prompt, as it were."""
-        self.seen.append((debuggers.is_attached(), debuggers.has_ctrl_c()))
-        assert debuggers.handler(_found) is signal.default_int_handler
+        self.seen.append((debuggers.is_attached(), debuggers.owns_ctrl_c()))
+        assert debuggers.ctrl_c_handler(_found) is signal.default_int_handler
         self.set_continue()
 
 
@@ -49,8 +49,8 @@ def _trace() -> Any:
 def test_without_one_there_is_none() -> None:
     """Whether or not `bdb` is imported."""
     assert not debuggers.is_attached()
-    assert not debuggers.has_ctrl_c()
-    assert debuggers.handler(_found) is None
+    assert not debuggers.owns_ctrl_c()
+    assert debuggers.ctrl_c_handler(_found) is None
 
 
 def test_a_debugger_at_its_prompt() -> None:
@@ -70,10 +70,9 @@ def test_a_debugger_that_has_let_go_is_none() -> None:
 def test_a_debugger_around_the_program() -> None:
     """`python -m pdb`: Ctrl-C is what it would be without us."""
     seen = list[Any]()
-    names = {"seen": seen, "debuggers": debuggers, "found": _found}
-    look = (
-        "seen.append((debuggers.is_attached(), debuggers.has_ctrl_c(), debuggers.handler(found)))"
-    )
+    handler = debuggers.ctrl_c_handler
+    names = {"seen": seen, "debuggers": debuggers, "handler": handler, "found": _found}
+    look = "seen.append((debuggers.is_attached(), debuggers.owns_ctrl_c(), handler(found)))"
     bdb.Bdb().runctx(look, names, names)
     assert seen[0][:2] == (True, True)
 
@@ -96,7 +95,7 @@ def test_a_prompt_in_another_thread_stops_the_time_alone() -> None:
     thread = threading.Thread(target=work)
     thread.start()
     assert asks.wait(10)
-    assert (debuggers.is_attached(), debuggers.has_ctrl_c()) == (True, False)
+    assert (debuggers.is_attached(), debuggers.owns_ctrl_c()) == (True, False)
     let_go.set()
     thread.join()
     assert not debuggers.is_attached()
@@ -111,14 +110,14 @@ def test_a_debuggers_handler_hears_ctrl_c() -> None:
 
     before = signal.signal(signal.SIGINT, RepairThread().handle)
     try:
-        assert debuggers.has_ctrl_c()
+        assert debuggers.owns_ctrl_c()
         assert not debuggers.is_attached()
     finally:
         signal.signal(signal.SIGINT, before)
 
 
 def _ask() -> bool:
-    return debuggers.is_attached() or debuggers.has_ctrl_c()
+    return debuggers.is_attached() or debuggers.owns_ctrl_c()
 
 
 def test_coverage_and_profilers_are_none() -> None:
@@ -147,8 +146,8 @@ def test_pydevd_counts_while_its_client_is_connected(
     answer = (lambda: is_connected) if name == "_is_attached" else is_connected
     setattr(pydevd, name, answer)
     monkeypatch.setitem(sys.modules, "pydevd", pydevd)
-    assert debuggers.is_attached() == debuggers.has_ctrl_c() == is_connected
-    assert debuggers.handler(_found) is (_found if is_connected else None)
+    assert debuggers.is_attached() == debuggers.owns_ctrl_c() == is_connected
+    assert debuggers.ctrl_c_handler(_found) is (_found if is_connected else None)
 
 
 @pytest.mark.parametrize("found", [signal.SIG_DFL, signal.SIG_IGN, None])
@@ -159,7 +158,7 @@ def test_where_no_function_was_found_it_is_a_keyboard_interrupt(
     pydevd = ModuleType("pydevd")
     monkeypatch.setattr(pydevd, "connected", True, raising=False)
     monkeypatch.setitem(sys.modules, "pydevd", pydevd)
-    assert debuggers.handler(found) is signal.default_int_handler
+    assert debuggers.ctrl_c_handler(found) is signal.default_int_handler
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="sys.monitoring")
