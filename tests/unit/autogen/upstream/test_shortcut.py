@@ -1,4 +1,4 @@
-"""One contract test for each private name that the fast path uses, as in `test_private.py`."""
+"""Contract tests: what the fast path replaces, the shortcut and the telemetry."""
 
 from __future__ import annotations
 
