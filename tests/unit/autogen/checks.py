@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from autogen_agentchat.base import ChatAgent, TaskResult, Team
-from autogen_agentchat.messages import BaseChatMessage
+from autogen_agentchat.messages import BaseChatMessage, TextMessage
 from autogen_agentchat.teams import BaseGroupChat
 from autogen_core import SingleThreadedAgentRuntime
 
 from supervisor import Ladder, Supervisor
 from supervisor._autogen import log_filter
+from supervisor._autogen.history.resume import ResumingTeam
 from supervisor._autogen.quarantine import _busy, _given_up
 
 SHORT = Ladder(drain=0.1, cancel=0.1, abandon=0.1)
@@ -73,6 +74,26 @@ async def assert_goes_on(team: BaseGroupChat, answers: int) -> None:
 def contents(result: TaskResult) -> list[str]:
     """What was said, the task first; without the events in between."""
     return [m.to_text() for m in result.messages if isinstance(m, BaseChatMessage)]
+
+
+_METHODS = {"select_speaker", "on_message_impl", "handle_agent_response"}
+
+
+def who(result: TaskResult) -> list[str]:
+    """Who has spoken, the user left out."""
+    chat = [message for message in result.messages if isinstance(message, TextMessage)]
+    return [message.source for message in chat if message.source != "user"]
+
+
+def stand_ins(team: BaseGroupChat) -> list[str]:
+    """What stands in AutoGen's place, within a team that was run."""
+    assert isinstance(team._runtime, SingleThreadedAgentRuntime)
+    found: list[dict[str, Any]] = [vars(a) for a in team._runtime._instantiated_agents.values()]
+    methods = [name for each in found for name in each if name in _METHODS]
+    members = [
+        each["_agent"].name for each in found if isinstance(each.get("_agent"), ResumingTeam)
+    ]
+    return [*methods, *members]
 
 
 def _teams(team: ChatAgent | Team) -> Iterator[BaseGroupChat]:

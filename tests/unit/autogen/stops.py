@@ -64,6 +64,11 @@ def requests(agent: AssistantAgent) -> list[list[LLMMessage]]:
     return model.requests
 
 
+def count(*agents: AssistantAgent) -> list[int]:
+    """Return how many times the model of each agent was asked."""
+    return [len(requests(each)) for each in agents]
+
+
 async def stopped(
     team: Runnable,
     moment: Moment,
