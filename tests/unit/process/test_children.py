@@ -279,7 +279,7 @@ def test_multiprocessings_helpers_are_left_and_its_children_ended(method: str) -
 
 
 def refuse(ready: threading.Event) -> None:
-    """What the child of `multiprocessing` does."""
+    """Refuse to end, as a child of `multiprocessing`."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     ready.set()
     time.sleep(300)
@@ -339,7 +339,7 @@ def _is_zombie(pid: int) -> bool:
 
 
 def _with_pid(pid: int) -> subprocess.Popen[bytes]:
-    """A process with this pid; skips where the kernel cannot be told."""
+    """Start a process with this pid; skip the test where the kernel gives no choice."""
     for _ in range(50):
         try:
             Path("/proc/sys/kernel/ns_last_pid").write_text(str(pid - 1))

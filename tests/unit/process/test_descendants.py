@@ -1,4 +1,4 @@
-"""Who of a process table belongs to a process: by descent, group and session; pure."""
+"""The descendants in a process table: by descent, group and session; no I/O."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def _pids(rows: list[Row]) -> list[int]:
     return sorted(row.pid for row in rows)
 
 
-def test_descent_at_any_depth_and_no_zombies() -> None:
-    """A zombie is none of those alive, and its children are."""
+def test_descendants_are_found_at_any_depth() -> None:
+    """Descendants are found at any depth; a zombie is not among them, but its children are."""
     zombie = _row(201, ROOT, is_ended=True)
     found = Descendants(ROOT).update(
         _table(_row(200, ROOT), zombie, _row(202, 200), _row(300, SHELL))
@@ -43,22 +43,22 @@ def test_descent_at_any_depth_and_no_zombies() -> None:
     assert _pids(found) == [200, 202]
 
 
-def test_who_was_found_is_known_after_its_parent_has_ended() -> None:
-    """And so is what it starts later."""
+def test_one_that_was_found_stays_known_when_its_parent_ends() -> None:
+    """One that was found stays known when its parent ends, and so does what it starts later."""
     descendants = Descendants(ROOT)
     descendants.update(_table(_row(200, ROOT), _row(201, 200)))
     assert _pids(descendants.update(_table(_row(201, INIT), _row(202, 201)))) == [201, 202]
 
 
 def test_a_pid_that_is_anothers_by_now_is_not_known() -> None:
-    """Known is a pid and a start time."""
+    """A process with a known pid and another start time is not known."""
     descendants = Descendants(ROOT)
     descendants.update(_table(_row(200, ROOT)))
     assert descendants.update(_table(_row(200, SHELL, start=70.0))) == []
 
 
-def test_who_was_there_before_is_spared_with_all_that_it_starts() -> None:
-    """Also when it has ended, and its child is adopted by the process."""
+def test_what_was_there_before_is_spared() -> None:
+    """A child that was there before is spared, and so is its child when it is adopted later."""
     before = _row(200, ROOT, start=45.0)
     descendants = Descendants(ROOT, spared=[before.ident])
     child = _row(201, 200)
@@ -66,14 +66,14 @@ def test_who_was_there_before_is_spared_with_all_that_it_starts() -> None:
     assert descendants.update(_table(_row(201, ROOT))) == []
 
 
-def test_a_helper_is_left_and_its_children_are_not() -> None:
-    """The fork server's are the program's."""
+def test_a_helper_is_spared_and_its_children_are_not() -> None:
+    """A helper is spared; a fork server's children are the program's."""
     table = _table(_row(200, ROOT), _row(201, 200))
     assert _pids(Descendants(ROOT).update(table, helpers={200})) == [201]
 
 
-def test_members_of_a_group_or_session_that_one_of_them_leads() -> None:
-    """Found without their parents, and what they lead in turn."""
+def test_members_of_a_group_or_session_are_found() -> None:
+    """Members of a group or session that a descendant leads are found without their parents."""
     leader = _row(200, ROOT, group=200, session=200, is_ended=True)
     member = _row(201, INIT, group=201, session=200)
     further = _row(202, INIT, group=201, session=200)
@@ -83,7 +83,7 @@ def test_members_of_a_group_or_session_that_one_of_them_leads() -> None:
 
 
 def test_a_group_is_known_until_it_is_empty() -> None:
-    """Then its number may be another's."""
+    """A group is known until it is empty; then its number may be given to another one."""
     descendants = Descendants(ROOT)
     descendants.update(_table(_row(200, ROOT, group=200)))
     assert _pids(descendants.update(_table(_row(201, INIT, group=200)))) == [201]
@@ -91,8 +91,8 @@ def test_a_group_is_known_until_it_is_empty() -> None:
     assert descendants.update(_table(_row(202, INIT, group=200))) == []
 
 
-def test_all_of_a_session_that_it_leads() -> None:
-    """A session is joined by birth alone."""
+def test_all_in_a_session_that_the_process_leads_are_found() -> None:
+    """All in a session that the process leads are found, if they have begun since."""
     root = _row(ROOT, SHELL, session=ROOT, start=40.0)
     orphan = _row(200, INIT, group=200, session=ROOT)
     earlier = _row(201, INIT, group=201, session=ROOT, start=BEGAN - 1)
@@ -100,8 +100,8 @@ def test_all_of_a_session_that_it_leads() -> None:
     assert _pids(descendants.update(_table(orphan, earlier, root=root))) == [200]
 
 
-def test_orphans_of_a_group_that_it_leads() -> None:
-    """Not the others of a shell's pipeline, and what these start."""
+def test_orphans_in_a_group_that_the_process_leads_are_found() -> None:
+    """Orphans in the process's own group are found; others of the pipeline are not."""
     mate = _row(200, SHELL, start=41.0)
     theirs = _row(201, 200)
     orphan = _row(202, INIT)
@@ -109,22 +109,22 @@ def test_orphans_of_a_group_that_it_leads() -> None:
     assert _pids(descendants.update(_table(mate, theirs, orphan))) == [202]
 
 
-def test_its_own_group_says_nothing_where_something_was_there_before() -> None:
-    """An orphan may be one of that."""
+def test_its_group_does_not_count_if_something_was_there_before() -> None:
+    """If a child was there before, an orphan in the group may be its, and is not found."""
     before = _row(200, ROOT, start=45.0)
     descendants = Descendants(ROOT, spared=[before.ident], began=BEGAN)
     assert descendants.update(_table(before, _row(201, INIT))) == []
 
 
-def test_nor_where_a_script_leads_it() -> None:
-    """The script may have left one."""
+def test_its_group_does_not_count_if_a_script_leads_it() -> None:
+    """If a script leads the group, an orphan in it may be its, and is not found."""
     root = _row(ROOT, SHELL, group=95, start=40.0)
     orphan = _row(200, INIT, group=95)
     assert Descendants(ROOT, began=BEGAN).update(_table(orphan, root=root)) == []
 
 
-def test_who_makes_a_daemon_of_itself_is_let_go() -> None:
-    """It has left its parent and its session since it was seen; what it starts is its own."""
+def test_a_daemon_is_released() -> None:
+    """One that has left its parent and its session is released, with what it starts."""
     descendants = Descendants(ROOT)
     descendants.update(_table(_row(200, ROOT), _row(201, 200)))
     daemon = _row(201, INIT, group=201, session=201)
@@ -133,21 +133,21 @@ def test_who_makes_a_daemon_of_itself_is_let_go() -> None:
 
 
 def test_a_server_in_a_session_of_its_own_is_no_daemon() -> None:
-    """Also when its parent has ended."""
+    """A server that was in its own session from the start is no daemon, if its parent ends."""
     descendants = Descendants(ROOT)
     descendants.update(_table(_row(200, ROOT), _row(201, 200, group=201, session=201)))
     assert _pids(descendants.update(_table(_row(201, INIT, group=201, session=201)))) == [201]
 
 
-def test_a_daemon_belongs_to_who_takes_daemons() -> None:
-    """It is adopted then: a child again."""
+def test_a_daemon_is_kept_where_daemons_are_taken() -> None:
+    """With `takes_daemons` a daemon, which is adopted then, still belongs to the process."""
     descendants = Descendants(ROOT, takes_daemons=True)
     descendants.update(_table(_row(200, ROOT), _row(201, 200)))
     assert _pids(descendants.update(_table(_row(201, ROOT, group=201, session=201)))) == [201]
 
 
-def test_strays_may_be_daemons_of_its_making() -> None:
-    """They began since, lost their parent, and have a session of their own."""
+def test_strays_may_be_its_daemons() -> None:
+    """Strays began since, lost their parent, and have a session of their own."""
     stray = _row(200, INIT, group=200, session=200)
     earlier = _row(201, INIT, group=201, session=201, start=BEGAN - 1)
     elsewhere = _row(202, 300, group=202, session=202)
@@ -157,8 +157,8 @@ def test_strays_may_be_daemons_of_its_making() -> None:
     assert _pids(descendants.strays(table)) == [200]
 
 
-def test_once_settled_only_those_known_and_theirs() -> None:
-    """A host may go on, and start others."""
+def test_once_settled_only_those_known_and_theirs_count() -> None:
+    """After `settle` only those known and what they start are found."""
     descendants = Descendants(ROOT, began=BEGAN)
     descendants.update(_table(_row(200, ROOT)))
     descendants.settle()
@@ -166,15 +166,15 @@ def test_once_settled_only_those_known_and_theirs() -> None:
     assert _pids(descendants.update(table)) == [200, 201]
 
 
-def test_only_chosen_ones_and_theirs() -> None:
-    """For a guest."""
+def test_without_a_root_only_those_known_and_theirs_count() -> None:
+    """Without a root only the given ones and what they start are found."""
     chosen = _row(200, ROOT)
     table = _table(chosen, _row(201, 200), _row(202, ROOT))
     assert _pids(Descendants(None, known=[chosen]).update(table)) == [200, 201]
 
 
-def test_who_has_ended_is_forgotten() -> None:
-    """A program that runs for months does not grow by each child."""
+def test_those_that_have_ended_are_forgotten() -> None:
+    """Those that have ended are forgotten, so a program does not grow by each child."""
     descendants = Descendants(ROOT)
     descendants.update(_table(_row(200, ROOT)))
     descendants.update(_table())
@@ -182,8 +182,8 @@ def test_who_has_ended_is_forgotten() -> None:
     assert descendants.led == {}
 
 
-def test_a_table_that_is_older_makes_nobody_forgotten() -> None:
-    """Two looks overlap, and the one that has read first is the last to see."""
+def test_an_older_table_makes_none_forgotten() -> None:
+    """A table that was read before one was found does not make that one forgotten."""
     descendants = Descendants(ROOT)
     descendants.update(_table(_row(200, ROOT, start=LATE + 1)))
     descendants.update(_table())

@@ -1,4 +1,4 @@
-"""The ends of the process, each in a real child."""
+"""The end of the process, each in a real child."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HELD_BY_ATEXIT = "atexit.register(time.sleep, 30)"
 
 
 def start(script: str, *prefix: str) -> subprocess.Popen[bytes]:
-    """A Python process in a session of its own."""
+    """Start a Python process in a session of its own."""
     return subprocess.Popen(
         [*prefix, sys.executable, "-c", PREAMBLE + textwrap.dedent(script)],
         stdin=subprocess.DEVNULL,
@@ -38,14 +38,14 @@ def start(script: str, *prefix: str) -> subprocess.Popen[bytes]:
 
 
 def outcome(script: str, *prefix: str) -> tuple[int, bytes, bytes]:
-    """The status, stdout and stderr of a Python process."""
+    """Return the status, stdout and stderr of a Python process."""
     with start(script, *prefix) as process:
         out, err = process.communicate(timeout=15)
         return process.returncode, out, err
 
 
 def test_the_end_of_the_interpreter_is_bounded() -> None:
-    """A thread that it waits for does not hold it beyond the moment; an `atexit` neither."""
+    """Neither a thread nor an `atexit` handler holds the interpreter's end beyond the deadline."""
     for held_by in ("threading.Thread(target=time.sleep, args=(30,)).start()", HELD_BY_ATEXIT):
         script = f"""
         from supervisor._process.exit import end_with_interpreter
@@ -57,8 +57,8 @@ def test_the_end_of_the_interpreter_is_bounded() -> None:
         assert time.monotonic() - began < 5
 
 
-def test_a_main_thread_that_goes_on_is_let_go() -> None:
-    """The moment passes, and nothing is ended."""
+def test_a_main_thread_that_goes_on_is_not_ended() -> None:
+    """If the main thread goes on, the deadline passes and nothing is ended."""
     script = """
     from supervisor._process.exit import end_with_interpreter
     end_with_interpreter([(time.monotonic() + 0.1, lambda: exit_now(137))])
@@ -69,7 +69,7 @@ def test_a_main_thread_that_goes_on_is_let_go() -> None:
 
 
 def test_the_first_of_several_deadlines_holds() -> None:
-    """Of those that have not passed."""
+    """Of several deadlines the first that has not passed holds."""
     script = """
     from supervisor._process.exit import end_with_interpreter
     end_with_interpreter([(time.monotonic() + 30, lambda: exit_now(1))])
@@ -80,8 +80,8 @@ def test_the_first_of_several_deadlines_holds() -> None:
     assert outcome(script)[0] == 2
 
 
-def test_a_forked_child_is_not_bound() -> None:
-    """Its interpreter may take longer at its end than the parent's stop allows."""
+def test_a_forked_child_has_no_deadline() -> None:
+    """A forked child may take longer at its end than the parent's deadline allows."""
     script = """
     from supervisor._process.exit import end_with_interpreter
     end_with_interpreter([(time.monotonic() + 0.1, lambda: exit_now(137))])
@@ -94,15 +94,15 @@ def test_a_forked_child_is_not_bound() -> None:
     assert outcome(script) == (0, b"7\n", b"")
 
 
-def test_status_is_the_shells() -> None:
-    """A death by a signal is named 128 + its number."""
+def test_the_status_is_the_shells() -> None:
+    """The status for a signal is 128 + its number."""
     assert exit_status(signal.SIGTERM) == 143
     assert exit_status(signal.SIGINT) == 130
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1"])
-def test_death_by_the_signal_after_the_interpreters_end(name: str) -> None:
-    """Threads are joined, exit handlers run (logging's too), stdout is flushed; then it dies."""
+def test_it_dies_by_the_signal_after_the_interpreters_end(name: str) -> None:
+    """It joins threads, runs exit handlers (of logging, too), flushes stdout, and then dies."""
     script = f"""
     class Slow(logging.StreamHandler):
         def close(self):
@@ -122,8 +122,8 @@ def test_death_by_the_signal_after_the_interpreters_end(name: str) -> None:
     assert err == b""
 
 
-def test_blocked_and_handled_signal_ends_it_too() -> None:
-    """It dies by a signal also where that is blocked and has a handler of somebody's."""
+def test_a_blocked_and_handled_signal_ends_it_too() -> None:
+    """It dies by a signal also if that is blocked and somebody handles it."""
     script = """
     signal.signal(signal.SIGTERM, lambda *_: print("handled"))
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
@@ -132,13 +132,13 @@ def test_blocked_and_handled_signal_ends_it_too() -> None:
     assert outcome(script) == (-signal.SIGTERM, b"", b"")
 
 
-def test_signal_without_a_deadly_default() -> None:
-    """Where the signal's default action ends nothing, the status is 128 + its number."""
+def test_a_signal_without_a_deadly_default() -> None:
+    """If the default action of the signal ends nothing, the status is 128 + its number."""
     assert outcome("end_by_signal(signal.SIGURG)") == (128 + signal.SIGURG, b"", b"")
 
 
-def test_failing_exit_handler_does_not_change_the_end() -> None:
-    """An exit handler that raises is reported as always, the next ones run, it dies the same."""
+def test_a_failing_exit_handler_does_not_change_the_end() -> None:
+    """An exit handler that raises is reported as always, the next ones run, and it dies."""
     script = """
     atexit.register(print, "next")
     atexit.register(divmod, 1, 0)
@@ -149,13 +149,16 @@ def test_failing_exit_handler_does_not_change_the_end() -> None:
     assert b"ZeroDivisionError" in err
 
 
-def test_second_interrupt_skips_a_step() -> None:
+def test_an_interrupt_skips_a_step() -> None:
     """A `KeyboardInterrupt` while threads are joined goes on to the exit handlers."""
     script = """
     def stay():
         while sys._current_frames()[main].f_code.co_name != "_shutdown":
             time.sleep(0.005)
-        os.kill(os.getpid(), signal.SIGINT)
+        # Again and again: a signal that comes just before the main thread waits is not noticed.
+        while sys._current_frames()[main].f_code.co_name == "_shutdown":
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.5)
         time.sleep(60)
     main = threading.get_ident()
     atexit.register(print, "atexit ran")
@@ -167,7 +170,7 @@ def test_second_interrupt_skips_a_step() -> None:
 
 
 def test_an_interrupt_in_the_last_moment_does_not_change_the_end() -> None:
-    """What the interrupt keeps from dying by the signal has the signal's status all the same."""
+    """If an interrupt keeps it from dying by the signal, it ends with the signal's status."""
     script = """
     def interrupted(*_):
         raise KeyboardInterrupt
@@ -179,7 +182,7 @@ def test_an_interrupt_in_the_last_moment_does_not_change_the_end() -> None:
 
 @pytest.mark.skipif(not can_unshare(), reason="needs the right to make a PID namespace")
 def test_pid_1_ends_with_the_status() -> None:
-    """PID 1, which no signal of its own can kill, ends with 128 + the number after its clean-up."""
+    """PID 1, which no signal of its own can kill, ends with 128 + the number after clean-up."""
     script = """
     atexit.register(print, "atexit ran as", os.getpid())
     end_by_signal(signal.SIGTERM)
@@ -187,7 +190,7 @@ def test_pid_1_ends_with_the_status() -> None:
     assert outcome(script, *UNSHARE) == (143, b"atexit ran as 1\n", b"")
 
 
-def test_forced_end_reports_and_flushes() -> None:
+def test_a_forced_end_reports_and_flushes() -> None:
     """The report is made, stdout flushed, and neither exit handlers nor other threads matter."""
     script = """
     threading.Thread(target=time.sleep, args=(60,)).start()
@@ -198,7 +201,7 @@ def test_forced_end_reports_and_flushes() -> None:
     assert outcome(script) == (137, b"buffered\n", b"report\n")
 
 
-def test_failing_report_does_not_change_the_end() -> None:
+def test_a_failing_report_does_not_change_the_end() -> None:
     """A report that raises leaves the status as it is, and stdout is flushed all the same."""
     script = """
     print("buffered")
@@ -210,8 +213,8 @@ def test_failing_report_does_not_change_the_end() -> None:
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
-def test_forced_end_is_not_delayed_by_a_full_pipe(stream: str) -> None:
-    """With a stream that is an unread, full pipe the process is gone 0.2 s after it was told to."""
+def test_a_forced_end_is_not_delayed_by_a_full_pipe(stream: str) -> None:
+    """With an unread, full pipe the process is gone 0.2 s after its forced end begins."""
     script = f"""
     fd = sys.{stream}.fileno()
     os.set_blocking(fd, False)
@@ -232,7 +235,7 @@ def test_forced_end_is_not_delayed_by_a_full_pipe(stream: str) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/syscall").exists(), reason="a fact is read there")
-def test_forced_end_beside_a_stuck_main_thread() -> None:
+def test_a_forced_end_beside_a_stuck_main_thread() -> None:
     """A thread ends the process while the main one holds stdout's lock in a full pipe."""
     script = """
     def end():
@@ -249,8 +252,8 @@ def test_forced_end_beside_a_stuck_main_thread() -> None:
         assert process.wait(10) == 137
 
 
-def test_hanging_report_is_given_its_seconds_only() -> None:
-    """The end waits for a report as long as it is told, and no longer."""
+def test_a_hanging_report_gets_its_seconds_only() -> None:
+    """The end waits for a report as long as it is told to, and no longer."""
     script = "exit_now(137, lambda: time.sleep(60), seconds=0.05)"
     began = time.monotonic()
     assert outcome(script) == (137, b"", b"")

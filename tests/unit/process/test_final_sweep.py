@@ -1,4 +1,4 @@
-"""What a process becomes in its last moment: it kills who is left, and ends as it was told to."""
+"""The final sweep: it kills all that are left, and ends with the status that it was given."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize("status", [0, 7, -signal.SIGINT, -signal.SIGTERM])
-def test_it_ends_as_the_process_was_to_end(status: int) -> None:
-    """By that status, or by that signal; and its children are killed."""
+def test_it_ends_with_the_status_it_was_given(status: int) -> None:
+    """It ends with the status or by the signal that it was given, and its children are killed."""
     done, pids = _become(
         f"""
         made = subprocess.Popen(["sh", "-c", "trap '' TERM; sleep 300 & wait"])
@@ -39,8 +39,8 @@ def test_it_ends_as_the_process_was_to_end(status: int) -> None:
     assert not _alive(pids)
 
 
-def test_no_thread_starts_another_one_behind_it() -> None:
-    """Its threads end as it becomes another program."""
+def test_no_thread_starts_a_process_after_it() -> None:
+    """The threads of the process end as it becomes another program."""
     done, pids = _become(
         """
         def start_on():
@@ -55,8 +55,8 @@ def test_no_thread_starts_another_one_behind_it() -> None:
     assert not _alive(pids)
 
 
-def test_it_spares_who_is_spared() -> None:
-    """What was there before, and multiprocessing's helpers."""
+def test_it_spares_what_was_there_before_and_helpers() -> None:
+    """What was there before and multiprocessing's helpers stay alive."""
     done, pids = _become(
         """
         made = [subprocess.Popen(["sleep", "300"], stdout=subprocess.DEVNULL) for _ in range(3)]
@@ -74,7 +74,7 @@ def test_it_spares_who_is_spared() -> None:
 
 
 def test_a_signal_meanwhile_does_not_end_it() -> None:
-    """All are blocked, but for the one to die by, in the end."""
+    """Signals are blocked, except the one to die by in the end."""
     done, _ = _become(
         """
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
@@ -85,8 +85,8 @@ def test_a_signal_meanwhile_does_not_end_it() -> None:
     assert done == 3
 
 
-def test_what_is_known_survives_the_way() -> None:
-    """In the words of a command line."""
+def test_what_is_known_survives_the_command_line() -> None:
+    """What is known of the descendants is read from a command line as it was written."""
     row = process_table.row_of(os.getpid())
     assert row is not None
     descendants = Descendants(1, spared=[(5, 7.0)], known=[row], began=3.0, takes_daemons=True)
@@ -100,7 +100,7 @@ def test_what_is_known_survives_the_way() -> None:
 
 
 def _become(script: str) -> tuple[int, list[int]]:
-    """Run a script that becomes the last look; returns its status, and the pids that it told."""
+    """Run a script that becomes the final sweep; return its status, and the pids it printed."""
     head = """
 import os, signal, subprocess, threading
 import psutil

@@ -1,8 +1,7 @@
-"""Who watches over the process: systemd's datagrams, and the file for a probe."""
+"""Readiness: systemd's datagrams, and the file for a probe."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 from pathlib import Path
@@ -15,7 +14,7 @@ from supervisor._process.readiness import READY, STOPPING, ReadyFile, notify_man
 
 @pytest.fixture
 def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> socket.socket:
-    """A service manager's socket."""
+    """Give the socket of a service manager."""
     made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     made.bind(str(tmp_path / "notify"))
     made.settimeout(5)
@@ -23,7 +22,7 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> socket.socket:
     return made
 
 
-def test_a_manager_is_told(manager: socket.socket) -> None:
+def test_a_manager_is_notified(manager: socket.socket) -> None:
     """One datagram goes to the socket that the environment names."""
     with manager:
         assert notify_manager(READY)
@@ -31,7 +30,7 @@ def test_a_manager_is_told(manager: socket.socket) -> None:
 
 
 def test_an_abstract_socket(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that begins with @ is of Linux's abstract kind."""
+    """A name that begins with @ is one of Linux's abstract sockets."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as made:
         made.bind("\0supervisor-test-notify")
         made.settimeout(5)
@@ -41,7 +40,7 @@ def test_an_abstract_socket(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_forked_child_leaves_the_ready_file(tmp_path: Path) -> None:
-    """It unwinds the parent's block, and the parent is as ready as before."""
+    """A forked child that unwinds its parent's block leaves the ready file."""
     file = ReadyFile(tmp_path / "ready")
     file.create()
     child = os.fork()
@@ -53,14 +52,14 @@ def test_a_forked_child_leaves_the_ready_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("address", ["", "nowhere", "/no/such/socket"])
-def test_no_manager(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is none, or it is gone, nothing happens."""
+def test_without_a_manager_nothing_happens(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a service manager, or with one that is gone, nothing happens."""
     monkeypatch.setenv("NOTIFY_SOCKET", address)
     assert not notify_manager(READY)
 
 
-def test_a_ready_file_is_removed_twice(tmp_path: Path) -> None:
-    """The second removal does nothing."""
+def test_a_ready_file_can_be_removed_twice(tmp_path: Path) -> None:
+    """A second removal of the ready file does nothing."""
     file = ReadyFile(tmp_path / "ready")
     file.create()
     assert file.path.exists()
@@ -69,8 +68,10 @@ def test_a_ready_file_is_removed_twice(tmp_path: Path) -> None:
     assert not file.path.exists()
 
 
-async def test_ready_until_the_first_stop_request(tmp_path: Path, manager: socket.socket) -> None:
-    """The file is there, and systemd was told, from the open block to the first request."""
+async def test_it_is_ready_until_a_stop_is_requested(
+    tmp_path: Path, manager: socket.socket
+) -> None:
+    """The file exists, and systemd is notified, from the open block to the first request."""
     path = tmp_path / "ready"
     with manager:
         async with Supervisor(signals={}, ready_file=path) as sup:
@@ -81,15 +82,15 @@ async def test_ready_until_the_first_stop_request(tmp_path: Path, manager: socke
             assert manager.recv(100) == b"STOPPING=1"
 
 
-async def test_gone_behind_the_block(tmp_path: Path) -> None:
-    """Without a stop it is removed as the block is left."""
+async def test_the_file_is_gone_after_the_block(tmp_path: Path) -> None:
+    """Without a stop the file is removed as the block is left."""
     async with Supervisor(signals={}, ready_file=tmp_path / "ready"):
         pass
     assert not (tmp_path / "ready").exists()
 
 
-async def test_a_ready_file_that_cannot_be(tmp_path: Path) -> None:
-    """A folder that is not there is a clear error, and nothing stays installed."""
+async def test_a_ready_file_that_cannot_be_created(tmp_path: Path) -> None:
+    """A folder that does not exist is a clear error, and nothing stays installed."""
     with pytest.raises(SettingsError, match="ready_file"):
         async with Supervisor(signals={}, ready_file=tmp_path / "no" / "ready"):
             pass
@@ -97,7 +98,7 @@ async def test_a_ready_file_that_cannot_be(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 async def test_a_full_disk_is_named(tmp_path: Path) -> None:
-    """Where there is no room for the ready file, the error says so, and what to do."""
+    """If there is no room for the ready file, the error says so, and what to do."""
     path = tmp_path / "ready"
     path.symlink_to("/dev/full")
     with pytest.raises(SettingsError, match=r"make room .*No space left on device"):
@@ -114,14 +115,3 @@ async def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
         async with Supervisor(signals={}, ready_file=path):
             pass
     assert path.is_fifo()
-
-
-async def test_a_dump_tells_what_is_at_work() -> None:
-    """`dump` gives each task with its stack, at any time; the body too."""
-    async with Supervisor(signals={}) as sup:
-        task = sup.spawn(asyncio.sleep(0), name="short")
-        report = sup.dump()
-        await task
-    assert ", the body of the block\n" in report
-    assert "test_a_dump_tells_what_is_at_work (" in report
-    assert "Supervisor open" in report

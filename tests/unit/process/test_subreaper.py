@@ -1,4 +1,4 @@
-"""Adoption: orphans are ours, daemons too, and are waited for; children of the user's are not."""
+"""The subreaper: orphans are adopted and reaped, children of the user's are not."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ pytestmark = [
 _ROOT = Path(__file__).parents[3]
 
 
-def test_an_orphan_that_has_ended_is_waited_for() -> None:
-    """It was seen under another parent; no zombie stays."""
+def test_an_orphan_that_has_ended_is_reaped() -> None:
+    """An orphan that was seen under another parent is reaped when it has ended."""
     assert _program("""
         shell = subprocess.Popen(["sh", "-c", "sleep 300 & echo $!; read never"], **PIPES)
         pid = int(shell.stdout.readline())
@@ -35,7 +35,7 @@ def test_an_orphan_that_has_ended_is_waited_for() -> None:
 
 
 def test_a_child_of_the_users_keeps_its_status() -> None:
-    """Whoever has started it waits for it."""
+    """The user's own child is not reaped, and keeps its status."""
     assert _program("""
         child = subprocess.Popen(["sh", "-c", "exit 7"])
         until(lambda: psutil.Process(child.pid).status() == "zombie")
@@ -45,7 +45,7 @@ def test_a_child_of_the_users_keeps_its_status() -> None:
 
 
 def test_a_daemon_is_found() -> None:
-    """One that had left its parent, group and session before anybody looked."""
+    """A daemon that left parent, group and session before any scan is found."""
     assert _program("""
         script = "import os, time; os.fork() and os._exit(0); os.setsid();"
         script += "os.fork() and os._exit(0); print(os.getpid(), flush=True);"
@@ -56,8 +56,8 @@ def test_a_daemon_is_found() -> None:
     """) == [True]
 
 
-def test_what_an_earlier_child_starts_is_left_when_it_is_adopted() -> None:
-    """It was seen below one that was there before."""
+def test_what_an_earlier_child_starts_is_spared_when_adopted() -> None:
+    """A process that a child from before has started is spared when it is adopted."""
     assert _program(
         """
         print("go", file=before.stdin, flush=True)
@@ -75,8 +75,8 @@ before = subprocess.Popen(["sh", "-c", script], **PIPES)
     ) == [[]]
 
 
-def test_it_is_taken_back() -> None:
-    """Unless somebody had asked for it before."""
+def test_it_ends_unless_it_was_found() -> None:
+    """`end` stops the adoption, unless somebody had asked for it before."""
     assert _program("""
         from supervisor._process import adoption
         tell(adoption.adopts_orphans())
@@ -90,7 +90,7 @@ def test_it_is_taken_back() -> None:
 
 
 def _program(script: str, first: str = "") -> list[object]:
-    """Run a script with an subreaper that has begun; returns what it tells."""
+    """Run a script with a subreaper that has begun; return what it tells."""
     head = f"""
 import json, os, signal, subprocess, sys, time
 import psutil

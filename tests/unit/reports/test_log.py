@@ -1,4 +1,4 @@
-"""The reporter, in real children where stderr or fork is concerned."""
+"""The log, in real children where stderr or fork is concerned."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from supervisor._reports.log import reporter
 
 
 def start(script: str, stderr: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
-    """A Python process in a session of its own."""
+    """Start a Python process in a session of its own."""
     return subprocess.Popen(
         [sys.executable, "-c", PREAMBLE + textwrap.dedent(script)],
         stdin=subprocess.DEVNULL,
@@ -39,7 +39,7 @@ def start(script: str, stderr: int = subprocess.PIPE) -> subprocess.Popen[bytes]
 
 
 def outcome(script: str) -> tuple[int, bytes, bytes]:
-    """The status, stdout and stderr of a Python process."""
+    """Return the status, stdout and stderr of a Python process."""
     with start(script) as process:
         out, err = process.communicate(timeout=15)
         return process.returncode, out, err
@@ -54,14 +54,14 @@ class Kept(logging.Handler):
         self.threads: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep it."""
+        """Keep a record."""
         self.records.append(record)
         self.threads.add(threading.current_thread().name)
 
 
 @pytest.fixture
 def kept() -> Iterator[Kept]:
-    """A handler on the logger `supervisor`, which lets everything through meanwhile."""
+    """Give a handler on the logger `supervisor`, which lets everything through meanwhile."""
     logger, handler = logging.getLogger("supervisor"), Kept()
     level = logger.level
     logger.addHandler(handler)
@@ -73,13 +73,13 @@ def kept() -> Iterator[Kept]:
 
 @pytest.fixture(scope="module")
 def reports() -> Reporter:
-    """The process's own; its log thread, which lasts, is started before the tests look."""
+    """Give the process's own reporter, with its log thread started already."""
     reporter.event("tests begin", level=logging.CRITICAL)
     assert reporter.flush(10)
     return reporter
 
 
-def test_event_reaches_the_users_handler(reports: Reporter, kept: Kept) -> None:
+def test_an_event_reaches_the_users_handler(reports: Reporter, kept: Kept) -> None:
     """An event is a record of the logger `supervisor`, with its facts as attributes."""
     reports.event("stop requested", level=logging.WARNING, rung="CANCEL", seconds=2.0)
     assert reports.flush(10)
@@ -89,7 +89,7 @@ def test_event_reaches_the_users_handler(reports: Reporter, kept: Kept) -> None:
     assert (vars(record)["rung"], vars(record)["seconds"]) == ("CANCEL", 2.0)
 
 
-def test_record_is_of_the_caller_handler_of_the_helper(reports: Reporter, kept: Kept) -> None:
+def test_the_record_is_made_in_the_callers_thread(reports: Reporter, kept: Kept) -> None:
     """The record names the caller's thread, while the handler runs in the helper's."""
     reports.event("stop requested")
     assert reports.flush(10)
@@ -97,7 +97,7 @@ def test_record_is_of_the_caller_handler_of_the_helper(reports: Reporter, kept: 
     assert kept.threads == {"supervisor-log"}
 
 
-def test_fact_with_a_name_of_records(reports: Reporter, kept: Kept) -> None:
+def test_a_fact_with_a_name_of_records(reports: Reporter, kept: Kept) -> None:
     """A fact whose name `logging` keeps for itself gets an underscore and is not lost."""
     reports.event("task stays", name="writer", args=(1,), message="x")
     assert reports.flush(10)
@@ -105,7 +105,7 @@ def test_fact_with_a_name_of_records(reports: Reporter, kept: Kept) -> None:
     assert (facts["name_"], facts["args_"], facts["message_"]) == ("writer", (1,), "x")
 
 
-def test_exception_comes_along(reports: Reporter, kept: Kept) -> None:
+def test_an_exception_comes_along(reports: Reporter, kept: Kept) -> None:
     """An exception given as `exc_info` is the record's."""
     error = ValueError("no")
     reports.event("callback raised", level=logging.ERROR, exc_info=error)
@@ -114,15 +114,15 @@ def test_exception_comes_along(reports: Reporter, kept: Kept) -> None:
 
 
 def test_context_variables_of_structlog_are_facts(reports: Reporter, kept: Kept) -> None:
-    """What the caller bound with structlog's context variables is among the facts."""
+    """Values that the caller bound with structlog's context variables are among the facts."""
     with structlog.contextvars.bound_contextvars(job="j-7"):
         reports.event("stop requested")
     assert reports.flush(10)
     assert vars(kept.records[0])["job"] == "j-7"
 
 
-def test_level_is_the_users(reports: Reporter, kept: Kept) -> None:
-    """A level below the logger's is dropped."""
+def test_the_level_is_the_users(reports: Reporter, kept: Kept) -> None:
+    """An event below the logger's level is dropped."""
     logging.getLogger("supervisor").setLevel(logging.WARNING)
     reports.event("noise")
     assert reports.flush(10)
@@ -145,8 +145,8 @@ def test_nothing_is_printed_unasked() -> None:
     assert outcome(script) == (0, b"", b"")
 
 
-def test_line_is_shown_on_a_terminal() -> None:
-    """Where stderr is a terminal, the line is."""
+def test_a_line_is_shown_on_a_terminal() -> None:
+    """An event's line is shown where stderr is a terminal."""
     ours, theirs = pty.openpty()
     try:
         script = """
@@ -161,7 +161,7 @@ def test_line_is_shown_on_a_terminal() -> None:
         os.close(theirs)
 
 
-def test_write_is_always_shown() -> None:
+def test_text_is_always_written() -> None:
     """Text goes to stderr in the order in which it came, whatever stderr is."""
     script = r"""
     for number in range(50):
@@ -172,7 +172,7 @@ def test_write_is_always_shown() -> None:
     assert outcome(script) == (0, b"", expected)
 
 
-def test_full_pipe_delays_nobody() -> None:
+def test_a_full_pipe_delays_nobody() -> None:
     """With stderr a full pipe that nobody reads, reporting, the log and the exit go on."""
     script = """
     class Printer(logging.Handler):
@@ -195,7 +195,7 @@ def test_full_pipe_delays_nobody() -> None:
     assert sorted(out.splitlines()) == [b"over", b"still logged"]
 
 
-def test_hanging_log_handler_does_not_hold_stderr() -> None:
+def test_a_hanging_log_handler_does_not_hold_stderr() -> None:
     """While a user's handler hangs, text is still written to stderr."""
     script = """
     class Hanging(logging.Handler):
@@ -204,15 +204,15 @@ def test_hanging_log_handler_does_not_hold_stderr() -> None:
     logging.getLogger("supervisor").addHandler(Hanging())
     logging.getLogger("supervisor").setLevel(logging.INFO)
     reporter.event("stop requested")
-    reporter.write("autopsy")
+    reporter.write("report")
     assert not reporter.flush(0.2)
     os._exit(0)
     """
-    assert outcome(script) == (0, b"", b"autopsy")
+    assert outcome(script) == (0, b"", b"report")
 
 
 def test_a_record_factory_that_raises_stops_nobody() -> None:
-    """It is called where a stop is under way, and that goes on; stderr tells what was lost."""
+    """A record factory that raises does not stop the caller; stderr says what was lost."""
     code, out, err = outcome("""
         def refuse(*args, **options): raise ValueError("no")
         logging.setLogRecordFactory(refuse)
@@ -225,8 +225,8 @@ def test_a_record_factory_that_raises_stops_nobody() -> None:
     assert (code, out, err) == (0, b"on\n", report)
 
 
-def test_raising_handler_does_not_end_the_thread() -> None:
-    """A handler that raises is named on stderr once a record, and the next records still come."""
+def test_a_handler_that_raises_does_not_end_the_thread() -> None:
+    """A handler that raises is named on stderr for each record, and the next records still come."""
     script = """
     class Raising(logging.Handler):
         def handle(self, record):
@@ -243,8 +243,8 @@ def test_raising_handler_does_not_end_the_thread() -> None:
     assert outcome(script) == (0, b"first\nsecond\n", report * 2)
 
 
-def test_forked_child_starts_anew() -> None:
-    """A child made by fork reports by itself, also where the parent's helper was stuck."""
+def test_a_forked_child_starts_anew() -> None:
+    """A forked child reports by itself, also if the parent's helper was stuck."""
     script = """
     import warnings
     warnings.simplefilter("ignore")  # 3.12 warns of forks in processes with threads
@@ -261,7 +261,7 @@ def test_forked_child_starts_anew() -> None:
 
 
 def test_without_a_stderr_nothing_is_written(tmp_path: Path) -> None:
-    """Where stderr was closed at the start, a file that got its number stays as it was."""
+    """If stderr was closed at the start, a file that got its number stays as it was."""
     target = tmp_path / "file"
     script = f"""
     fd = os.open({str(target)!r}, os.O_CREAT | os.O_WRONLY)
@@ -276,8 +276,8 @@ def test_without_a_stderr_nothing_is_written(tmp_path: Path) -> None:
     assert target.read_bytes() == b""
 
 
-def test_a_report_at_the_interpreters_end_is_written_once_started() -> None:
-    """By threads that are there already: Python 3.12 starts none then."""
+def test_started_threads_write_at_the_interpreters_end() -> None:
+    """Threads that were started before write a report at the interpreter's end."""
     script = """
     reporter.start()
     logging.getLogger("supervisor").addHandler(logging.StreamHandler(sys.stdout))

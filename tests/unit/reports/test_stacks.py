@@ -1,4 +1,4 @@
-"""The autopsy: who refuses, and at which line of the user's."""
+"""The stack report: which tasks and threads refuse to end, and at which line of the user's."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import asyncio
 import contextlib
 import contextvars
 import functools
-import json
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Generator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
-from typing import Any
 
 import pytest
 
@@ -19,109 +17,25 @@ from supervisor import Supervisor
 from supervisor._process import threads
 from supervisor._process.threads import DaemonThreadPool
 from supervisor._reports import stacks
-from supervisor._reports.findings import MOST, Finding, TaskInfo
+from supervisor._reports.findings import MOST, TaskInfo
 from supervisor._supervisor.at_work import gather
-
-
-@contextlib.asynccontextmanager
-async def at_work(*coros: Any) -> AsyncGenerator[list[asyncio.Task[Any]]]:
-    """Tasks, each at its first wait; cancelled in the end."""
-    tasks = [asyncio.ensure_future(coro) for coro in coros]
-    await asyncio.sleep(0.01)
-    try:
-        yield tasks
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def told(*tasks: asyncio.Task[Any], **facts: Any) -> list[Finding]:
-    """What the autopsy says of these."""
-    return list(stacks.tasks(TaskInfo(task=task, **facts) for task in tasks).shown)
-
-
-def innermost(finding: Finding) -> str:
-    """The function that it is at."""
-    return finding.stack[-1].partition(" (")[0]
-
-
-async def waits() -> None:
-    """Wait in asyncio."""
-    await asyncio.wait_for(asyncio.Event().wait(), 60)
-
-
-async def waits_below() -> None:
-    """Wait in another coroutine of ours."""
-    await waits()
-
-
-async def yields_below() -> AsyncGenerator[int]:
-    """Wait before the first item."""
-    await waits_below()
-    yield 1
-
-
-async def iterates() -> None:
-    """Wait for a generator."""
-    async for _ in yields_below():
-        pass
-
-
-class Hidden:
-    """An awaitable that hides its coroutine."""
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        return waits_below().__await__()
-
-
-class Generating:
-    """An awaitable by a generator."""
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        yield from waits_below().__await__()
-
-
-async def awaits(thing: Awaitable[object]) -> None:
-    """Wait for something."""
-    await thing
-
+from tests.unit.reports.waiting_tasks import at_work, awaits, innermost, reported, waits
 
 # -- tasks ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        waits,
-        waits_below,
-        iterates,
-        lambda: awaits(Hidden()),
-        lambda: awaits(Generating()),
-        lambda: awaits(anext(yields_below())),
-    ],
-    ids=["coroutine", "nested", "async-for", "hidden", "generator", "anext"],
-)
-async def test_a_task_is_at_the_users_innermost_line(make: Any) -> None:
-    """Through coroutines, generators and awaitables; what it waits for in asyncio is not said."""
-    async with at_work(make()) as [task]:
-        [finding] = told(task)
-    assert innermost(finding) == "waits"
-    assert __file__ in finding.stack[-1]
-
-
-async def test_who_only_waits_for_another_one_is_left_out() -> None:
-    """Of tasks that wait for each other in a row, by `await` or `gather`, the last is told."""
+async def test_a_task_that_only_waits_for_another_one_is_left_out() -> None:
+    """Of tasks that wait for each other, by `await` or `gather`, only the last is reported."""
     async with (
         at_work(waits()) as [last],
         at_work(awaits(last), awaits(asyncio.gather(last))) as others,
     ):
-        [finding] = told(*others, last)
+        [finding] = reported(*others, last)
         assert finding.name == last.get_name()
 
 
-async def test_the_tool_is_told_that_it_waits_in() -> None:
-    """Agent and tool are known of the task that calls; it is told of the one that it waits for."""
+async def test_a_task_is_reported_with_the_tool_that_waits_for_it() -> None:
+    """The last of a row of tasks is reported with the agent and tool of the one that calls it."""
     async with at_work(waits()) as [work], at_work(awaits(work)) as [call]:
         tasks_at_work = [
             TaskInfo(task=call, team="team", agent="ann", tool="look_up"),
@@ -132,15 +46,8 @@ async def test_the_tool_is_told_that_it_waits_in() -> None:
     assert "agent 'ann' of team 'team', in tool 'look_up'" in str(finding)
 
 
-async def test_an_agent_that_is_run_by_itself_has_no_team() -> None:
-    """Its run has the agent's name, which is not said twice."""
-    async with at_work(waits()) as [work]:
-        [finding] = stacks.tasks([TaskInfo(task=work, team="ann", agent="ann")]).shown
-    assert str(finding).splitlines()[0] == "  agent 'ann'"
-
-
-async def test_ten_thousand_tasks_are_counted_and_some_are_told() -> None:
-    """The report stays as long as a page."""
+async def test_ten_thousand_tasks_are_counted_and_some_are_shown() -> None:
+    """Of ten thousand tasks all are counted, and the report stays as long as a page."""
     asyncio.get_running_loop().set_debug(False)  # which takes 2 ms for each task
     async with at_work(*(waits() for _ in range(10_000))) as tasks:
         found = stacks.tasks(TaskInfo(task=task) for task in tasks)
@@ -149,38 +56,13 @@ async def test_ten_thousand_tasks_are_counted_and_some_are_told() -> None:
     assert len(str(found)) < 10_000
 
 
-async def test_who_waits_for_the_supervisor_refuses_nothing() -> None:
-    """A body in `wait_stop` is not told; one at a line of its own is."""
+async def test_a_task_that_waits_for_the_supervisor_is_left_out() -> None:
+    """A body in `wait_stop` is left out; one at a line of its own is reported."""
     async with (
         Supervisor(signals={}) as sup,
         at_work(awaits(sup.wait_stop()), waits()) as [ours, theirs],
     ):
-        assert [finding.name for finding in told(ours, theirs)] == [theirs.get_name()]
-
-
-async def test_the_task_that_runs_is_told_by_its_thread() -> None:
-    """A coroutine that runs knows nothing of the one that it has called."""
-
-    async def outer() -> list[Finding]:
-        return await inner()
-
-    async def inner() -> list[Finding]:
-        task = asyncio.current_task()
-        assert task is not None
-        return told(task)
-
-    [finding] = await outer()
-    text = str(finding)
-    assert 0 < text.index("outer (") < text.index("inner (")
-
-
-async def test_the_facts_are_fit_for_a_log() -> None:
-    """Names and numbers, which JSON can hold; what is not known is not there."""
-    async with at_work(waits()) as [task]:
-        task.set_name("mule")
-        [facts] = stacks.tasks([TaskInfo(task=task, asked=1.5)]).facts()
-    assert json.loads(json.dumps(facts))["asked"] == 1.5
-    assert set(facts) == {"kind", "name", "asked", "stack"}
+        assert [finding.name for finding in reported(ours, theirs)] == [theirs.get_name()]
 
 
 # -- threads --------------------------------------------------------------------------------------
@@ -194,7 +76,7 @@ def holds(begun: threading.Event, may_end: threading.Event) -> None:
 
 @contextlib.asynccontextmanager
 async def held_thread() -> AsyncGenerator[None]:
-    """A thread of the loop's pool that is at work."""
+    """Have a thread of the loop's pool at work."""
     begun, may_end = threading.Event(), threading.Event()
     task = asyncio.create_task(asyncio.to_thread(holds, begun, may_end))
     try:
@@ -208,7 +90,7 @@ async def held_thread() -> AsyncGenerator[None]:
 @pytest.mark.blocks
 @pytest.mark.parametrize("is_bare", [False, True])
 def test_a_call_in_a_thread_has_a_function_and_an_age(is_bare: bool) -> None:
-    """Also of a function without a frame of its own."""
+    """A call in a thread is reported by function and age, also without a frame of its own."""
     begun, may_end = threading.Event(), threading.Event()
     work = may_end.wait if is_bare else functools.partial(holds, begun, may_end)
     with DaemonThreadPool() as pool:
@@ -227,7 +109,7 @@ def test_a_call_in_a_thread_has_a_function_and_an_age(is_bare: bool) -> None:
 
 
 def test_threads_that_do_nothing_are_left_out() -> None:
-    """An idle pool's and a loop's; one of the user's that waits is told."""
+    """Idle threads of pools and loops are left out; a user's thread that waits is reported."""
     begun, may_end = threading.Event(), threading.Event()
     thread = threading.Thread(target=holds, args=(begun, may_end), name="theirs")
     with ThreadPoolExecutor() as stock, DaemonThreadPool() as ours:
@@ -243,8 +125,8 @@ def test_threads_that_do_nothing_are_left_out() -> None:
     assert not [name for name in names if "Executor" in name or "executor" in name]
 
 
-def test_a_thread_in_a_function_without_a_frame_is_told() -> None:
-    """One that the interpreter waits for, by what it was given; another one is not."""
+def test_a_thread_in_a_function_without_a_frame_is_reported() -> None:
+    """A non-daemon thread in a C function is reported by the function; a daemon is not."""
     queue = SimpleQueue[None]()
     made = [
         threading.Thread(target=queue.get, name=name, daemon=is_daemon)
@@ -263,7 +145,7 @@ def test_a_thread_in_a_function_without_a_frame_is_told() -> None:
 
 
 async def test_the_loops_threads_are_known() -> None:
-    """What `to_thread` runs under a supervisor is found by the loop."""
+    """A call of `to_thread` under a supervisor is found by the loop."""
     async with Supervisor(signals={}), held_thread():
         calls = threads.calls(asyncio.get_running_loop())
     assert "holds" in [what for what, _ in calls.values()]
@@ -273,7 +155,7 @@ async def test_the_loops_threads_are_known() -> None:
 
 
 async def test_a_part_that_fails_does_not_fail_the_report() -> None:
-    """It is a line of its own, and the other parts are there."""
+    """A part of the report that fails is one line of it, and the other parts are there."""
 
     def tasks_at_work() -> Iterable[TaskInfo]:
         raise ZeroDivisionError
@@ -282,3 +164,14 @@ async def test_a_part_that_fails_does_not_fail_the_report() -> None:
         found = gather(tasks_at_work, asyncio.get_running_loop())
     assert "ZeroDivisionError" in str(found)
     assert "in holds()" in str(found)
+
+
+async def test_a_dump_shows_what_is_at_work() -> None:
+    """`dump` returns each task with its stack, at any time; the body too."""
+    async with Supervisor(signals={}) as sup:
+        task = sup.spawn(asyncio.sleep(0), name="short")
+        report = sup.dump()
+        await task
+    assert ", the body of the block\n" in report
+    assert "test_a_dump_shows_what_is_at_work (" in report
+    assert "Supervisor open" in report

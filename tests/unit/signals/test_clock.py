@@ -1,4 +1,4 @@
-"""The clock that can stand still, on seconds that a test lets pass."""
+"""The clock that can be paused, on seconds that a test lets pass."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ class World:
 
 
 def test_it_goes_with_the_time() -> None:
-    """Where no debugger is at work."""
+    """Without a debugger the clock shows the monotonic time."""
     world = World()
     assert not world.clock.check(is_watched=True)
     world.seconds = 107.0
     assert (world.clock.now(), world.clock.paused_seconds) == (107.0, 0.0)
 
 
-def test_it_stands_while_a_debugger_is_at_work() -> None:
-    """And goes on from there."""
+def test_it_is_paused_while_a_debugger_is_at_work() -> None:
+    """The clock is paused while a debugger is at work, and goes on from there."""
     world = World()
     world.is_debugged = True
     assert world.clock.check(is_watched=False)
@@ -39,8 +39,8 @@ def _seen(world: World) -> tuple[bool, float, float]:
     return world.clock.is_paused, world.clock.now(), world.clock.paused_seconds
 
 
-def test_what_has_passed_since_the_last_look_does_not_count() -> None:
-    """The process may have stood in the debugger, and could not look."""
+def test_the_time_since_the_last_check_does_not_count() -> None:
+    """The time since the last check does not count: the process may have stood in the debugger."""
     world = World()
     world.clock.check(is_watched=True)
     world.seconds, world.is_debugged = 160.0, True
@@ -48,8 +48,8 @@ def test_what_has_passed_since_the_last_look_does_not_count() -> None:
     assert world.clock.now() == 100.0
 
 
-def test_a_look_long_ago_says_nothing() -> None:
-    """Nobody has watched since."""
+def test_the_time_since_a_check_long_ago_counts() -> None:
+    """Where the checks were not frequent, the time since the last one counts."""
     world = World()
     world.clock.check(is_watched=False)
     world.seconds, world.is_debugged = 160.0, True
@@ -57,8 +57,8 @@ def test_a_look_long_ago_says_nothing() -> None:
     assert world.clock.now() == 160.0
 
 
-def test_an_earlier_moment_has_the_time_that_it_was_then() -> None:
-    """A signal that came before the clock stood, or while it did."""
+def test_an_earlier_moment_has_the_time_of_then() -> None:
+    """A moment before or during a pause has the time that the clock showed then."""
     world = World()
     world.clock.check(is_watched=True)
     world.seconds, world.is_debugged = 101.0, True
@@ -67,14 +67,14 @@ def test_an_earlier_moment_has_the_time_that_it_was_then() -> None:
     assert (world.clock.at(100.5), world.clock.at(105.0)) == (100.5, 101.0)
 
 
-def test_looks_do_not_wait_for_each_other() -> None:
-    """One from within another does nothing."""
+def test_checks_do_not_wait_for_each_other() -> None:
+    """A check from within another one does nothing."""
     seen = list[bool]()
 
-    def looks_too() -> bool:
+    def checks_too() -> bool:
         seen.append(clock.check(is_watched=True))
         return True
 
-    clock = Clock(looks_too)
+    clock = Clock(checks_too)
     assert clock.check(is_watched=True)
     assert seen == [False]

@@ -30,7 +30,7 @@ class Debugger(bdb.Bdb):
 
 
 def _found(*_: object) -> None:
-    """A handler that stood before ours."""
+    """Do nothing, as a handler that was found."""
 
 
 def _debugged(debugger: Debugger) -> None:
@@ -40,35 +40,35 @@ def _debugged(debugger: Debugger) -> None:
 
 @pytest.fixture(autouse=True)
 def _trace() -> Any:
-    """Puts back what coverage has set."""
+    """Put back the trace function that coverage has set."""
     before = sys.gettrace()
     yield
     sys.settrace(before)
 
 
-def test_without_one_there_is_none() -> None:
-    """Whether or not `bdb` is imported."""
+def test_without_a_debugger_none_is_found() -> None:
+    """Without a debugger none is found, whether or not `bdb` is imported."""
     assert not debuggers.is_attached()
     assert not debuggers.owns_ctrl_c()
     assert debuggers.ctrl_c_handler(_found) is None
 
 
-def test_a_debugger_at_its_prompt() -> None:
-    """Ctrl-C raises what its prompt catches."""
+def test_at_a_prompt_ctrl_c_is_the_debuggers() -> None:
+    """At a prompt Ctrl-C raises KeyboardInterrupt, which the prompt catches."""
     debugger = Debugger()
     _debugged(debugger)
     assert debugger.seen == [(True, True)]
 
 
-def test_a_debugger_that_has_let_go_is_none() -> None:
-    """Though its mark stays on the outermost frame."""
+def test_a_debugger_that_was_told_to_go_on_does_not_count() -> None:
+    """A debugger that was told to go on is none, though the outermost frame still has its trace."""
     _debugged(Debugger())
     sys.settrace(None)
     assert not debuggers.is_attached()
 
 
-def test_a_debugger_around_the_program() -> None:
-    """`python -m pdb`: Ctrl-C is what it would be without us."""
+def test_under_a_debugger_ctrl_c_goes_to_the_handler_found() -> None:
+    """Under `python -m pdb` Ctrl-C goes to the handler that was found."""
     seen = list[Any]()
     handler = debuggers.ctrl_c_handler
     names = {"seen": seen, "debuggers": debuggers, "handler": handler, "found": _found}
@@ -77,8 +77,8 @@ def test_a_debugger_around_the_program() -> None:
     assert seen[0][:2] == (True, True)
 
 
-def test_a_prompt_in_another_thread_stops_the_time_alone() -> None:
-    """Ctrl-C comes in the main thread, which is at no prompt."""
+def test_a_prompt_in_another_thread_leaves_ctrl_c_alone() -> None:
+    """A prompt in another thread counts as a debugger, but does not own Ctrl-C."""
     seen = list[tuple[bool, bool]]()
 
     class Elsewhere(bdb.Bdb):
@@ -101,12 +101,12 @@ def test_a_prompt_in_another_thread_stops_the_time_alone() -> None:
     assert not debuggers.is_attached()
 
 
-def test_a_debuggers_handler_hears_ctrl_c() -> None:
-    """It stands over ours, and waits for that."""
+def test_a_debuggers_own_handler_owns_ctrl_c() -> None:
+    """While a debugger's own handler of SIGINT is set, Ctrl-C is the debugger's."""
 
     class RepairThread(bdb.Bdb):
         def handle(self, _number: int, _frame: FrameType | None) -> None:
-            """Does nothing."""
+            """Do nothing."""
 
     before = signal.signal(signal.SIGINT, RepairThread().handle)
     try:
@@ -120,8 +120,8 @@ def _ask() -> bool:
     return debuggers.is_attached() or debuggers.owns_ctrl_c()
 
 
-def test_coverage_and_profilers_are_none() -> None:
-    """Anything may trace."""
+def test_coverage_and_profilers_do_not_count() -> None:
+    """A trace function that is no debugger counts as none."""
 
     def trace(_frame: FrameType, _event: str, _arg: object) -> Any:
         return trace
@@ -141,7 +141,7 @@ def test_coverage_and_profilers_are_none() -> None:
 def test_pydevd_counts_while_its_client_is_connected(
     monkeypatch: pytest.MonkeyPatch, name: str, is_connected: bool
 ) -> None:
-    """Ctrl-C is what it would be without us."""
+    """While its client is connected, pydevd counts, and Ctrl-C goes to the handler found."""
     pydevd = ModuleType("pydevd")
     answer = (lambda: is_connected) if name == "_is_attached" else is_connected
     setattr(pydevd, name, answer)
@@ -151,10 +151,10 @@ def test_pydevd_counts_while_its_client_is_connected(
 
 
 @pytest.mark.parametrize("found", [signal.SIG_DFL, signal.SIG_IGN, None])
-def test_where_no_function_was_found_it_is_a_keyboard_interrupt(
+def test_without_a_handler_found_ctrl_c_is_a_keyboard_interrupt(
     monkeypatch: pytest.MonkeyPatch, found: object
 ) -> None:
-    """As Python has it."""
+    """Where no Python function was found, a debugger gets a KeyboardInterrupt."""
     pydevd = ModuleType("pydevd")
     monkeypatch.setattr(pydevd, "connected", True, raising=False)
     monkeypatch.setitem(sys.modules, "pydevd", pydevd)
@@ -164,7 +164,7 @@ def test_where_no_function_was_found_it_is_a_keyboard_interrupt(
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="sys.monitoring")
 @pytest.mark.parametrize(("name", "counts"), [("bdb", True), ("a profiler", False)])
 def test_a_monitor_counts_if_it_is_bdbs(name: str, counts: bool) -> None:
-    """Others take the debugger's number too."""
+    """A user of `sys.monitoring` counts if it is bdb; others take the debugger's number too."""
     monitoring: Any = getattr(sys, "monitoring")  # noqa: B009 - not on every Python
     monitoring.use_tool_id(monitoring.DEBUGGER_ID, name)
     try:
@@ -173,6 +173,6 @@ def test_a_monitor_counts_if_it_is_bdbs(name: str, counts: bool) -> None:
         monitoring.free_tool_id(monitoring.DEBUGGER_ID)
 
 
-def test_nobody_traces_this_process() -> None:
-    """What the kernel tells; that it can tell is seen in a process that is traced."""
+def test_this_process_is_not_traced() -> None:
+    """No process traces this one, by what the kernel says."""
     assert not debuggers.is_traced()

@@ -67,12 +67,12 @@ def _interrupting(is_there: Callable[[FrameType], bool], *, once: bool = True) -
 
 
 def _waits(frame: FrameType) -> bool:
-    """Whether it is within a wait of the standard library."""
+    """Return whether a frame is within a wait of the standard library."""
     return frame.f_globals["__name__"] in WAITS
 
 
 def _in_thread(wait: Callable[[futures.ThreadPoolExecutor, futures.Future[bool]], Any]) -> Wait:
-    """A wait for a call that another thread is at."""
+    """Return a wait for a call that another thread runs."""
 
     def made() -> Any:
         let_go = threading.Event()
@@ -126,13 +126,13 @@ _WAITS: dict[str, Wait] = {
 
 @pytest.mark.parametrize("name", list(_WAITS))
 async def test_a_wait_that_user_code_has_called_is_interrupted(name: str) -> None:
-    """At once, by an error that names the user's line."""
+    """A wait that user code has called ends at once, with an error that names the line."""
     with _interrupting(_waits), pytest.raises(Interrupted, match=r"\(.*:\d+\) blocked"):
         _WAITS[name]()
 
 
-async def test_a_coroutine_of_the_blocked_loop_is_waited_for_no_more() -> None:
-    """The loop cannot run it while it waits."""
+async def test_a_wait_for_the_blocked_loop_is_interrupted() -> None:
+    """A wait for a coroutine of the blocked loop, which could never end, is interrupted."""
     may_end = asyncio.Event()
     future = asyncio.run_coroutine_threadsafe(may_end.wait(), asyncio.get_running_loop())
     with _interrupting(_waits), pytest.raises(Interrupted):
@@ -142,7 +142,7 @@ async def test_a_coroutine_of_the_blocked_loop_is_waited_for_no_more() -> None:
 
 
 async def test_a_join_is_interrupted() -> None:
-    """The thread runs on; from Python 3.13 on `threading` knows that."""
+    """A `join` is interrupted, and the thread runs on."""
     let_go = threading.Event()
     thread = threading.Thread(target=let_go.wait, daemon=True)
     thread.start()
@@ -154,7 +154,7 @@ async def test_a_join_is_interrupted() -> None:
 
 
 async def test_an_interrupted_wait_leaves_no_lock_held() -> None:
-    """Nor a waiter in the list: at whatever line the signals come, the next wait is sound."""
+    """At whatever line signals come, no lock stays held, and the next wait works."""
     event = threading.Event()
     with _interrupting(lambda _: True, once=False):
         for _ in range(200):
@@ -167,8 +167,8 @@ async def test_an_interrupted_wait_leaves_no_lock_held() -> None:
     assert not condition._waiters
 
 
-async def test_an_interrupted_queue_works() -> None:
-    """What is put in later comes out."""
+async def test_an_interrupted_queue_still_works() -> None:
+    """An item that is put into an interrupted queue later comes out."""
     line = queue.Queue[int]()
     with _interrupting(_waits), pytest.raises(Interrupted):
         line.get()
@@ -177,7 +177,7 @@ async def test_an_interrupted_queue_works() -> None:
 
 
 async def test_a_wait_of_logging_is_not_interrupted() -> None:
-    """Its handlers hold a lock."""
+    """A wait within logging, whose handlers hold a lock, is not interrupted."""
 
     class Slow(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -203,15 +203,15 @@ async def test_a_wait_of_logging_is_not_interrupted() -> None:
 
 
 def _code(module: str, qualname: str) -> CodeType | None:
-    """The code of a function, if this Python has it; of a nested one, not looked for."""
+    """Return the code of a function, if this Python has it; None for a nested one."""
     found: Any = sys.modules[module]
     for name in qualname.split("."):
         found = getattr(found, name, None)
     return getattr(found, "__code__", None)
 
 
-def test_each_wait_that_is_named_is_there() -> None:
-    """The standard library's private names among them, on each supported Python."""
+def test_each_wait_that_is_named_exists() -> None:
+    """Each function that `WAITS` names exists in the standard library."""
     importlib.import_module("concurrent.futures.process")
     absent = {
         f"{module}.{name}"
@@ -225,8 +225,8 @@ def test_each_wait_that_is_named_is_there() -> None:
     assert absent == expected
 
 
-def test_each_call_that_blocks_is_made_there() -> None:
-    """Or the wait would never be interrupted."""
+def test_each_blocking_call_is_made_in_its_function() -> None:
+    """Each function in `WAITS` makes the blocking call that is named for it."""
     for module, names in WAITS.items():
         for name, call in names.items():
             code = _code(module, name) if call else None

@@ -47,29 +47,29 @@ class Pipe:
         os.close(self._writer)
 
 
-class Ears:
-    """Notes what the watchdog tells, and says when it wants to be told the time."""
+class Listener:
+    """Records what the watchdog calls it with, and returns when to be called next."""
 
     def __init__(self) -> None:
         self.signals: SimpleQueue[tuple[int, float]] = SimpleQueue()
         self.times: SimpleQueue[float] = SimpleQueue()
-        self.wanted: list[float] = []
+        self.next_times: list[float] = []
         self.thread: threading.Thread | None = None
 
     def on_signal(self, number: int, at: float) -> None:
-        """A number has come."""
+        """Record a signal."""
         self.thread = threading.current_thread()
         self.signals.put((number, at))
 
     def on_time(self, now: float) -> float | None:
-        """It is now."""
+        """Record the time; return when to be called next."""
         self.times.put(now)
-        return self.wanted.pop() if self.wanted else None
+        return self.next_times.pop() if self.next_times else None
 
 
 @pytest.fixture
 def pipe() -> Iterator[Pipe]:
-    """A pipe, which outlives the watchdog's thread."""
+    """Give a pipe, which outlives the thread of the watchdog."""
     found = set(threading.enumerate())
     pipe = Pipe()
     yield pipe
@@ -79,9 +79,9 @@ def pipe() -> Iterator[Pipe]:
 
 
 @contextlib.contextmanager
-def watching(pipe: Pipe, ears: Ears) -> Generator[Watchdog]:
-    """A watchdog at work."""
-    watchdog = Watchdog(pipe, ears.on_signal, ears.on_time)
+def watching(pipe: Pipe, listener: Listener) -> Generator[Watchdog]:
+    """Run a watchdog."""
+    watchdog = Watchdog(pipe, listener.on_signal, listener.on_time)
     watchdog.start()
     try:
         yield watchdog
@@ -89,60 +89,60 @@ def watching(pipe: Pipe, ears: Ears) -> Generator[Watchdog]:
         watchdog.stop()
 
 
-def test_it_tells_each_signal_with_its_time(pipe: Pipe) -> None:
-    """Numbers are told in their order, from a daemon thread, with the time of their arrival."""
-    ears, before = Ears(), time.monotonic()
-    with watching(pipe, ears):
+def test_it_calls_back_for_each_signal_with_its_time(pipe: Pipe) -> None:
+    """Signals are passed on in their order, from a daemon thread, with their times of arrival."""
+    listener, before = Listener(), time.monotonic()
+    with watching(pipe, listener):
         pipe.send(15, 2)
-        first, second = ears.signals.get(timeout=5), ears.signals.get(timeout=5)
+        first, second = listener.signals.get(timeout=5), listener.signals.get(timeout=5)
     assert (first[0], second[0]) == (15, 2)
     assert before <= first[1] <= second[1] <= time.monotonic()
-    assert ears.thread is not None
-    assert ears.thread.daemon
-    assert ears.thread.name == "supervisor-watchdog"
+    assert listener.thread is not None
+    assert listener.thread.daemon
+    assert listener.thread.name == "supervisor-watchdog"
 
 
-def test_it_asks_when_it_is_wanted_next_after_every_wake(pipe: Pipe) -> None:
-    """A wake-up makes it ask for the time again; the moment it is given wakes it by itself."""
-    ears = Ears()
-    with watching(pipe, ears):
+def test_it_calls_back_at_the_time_it_was_given(pipe: Pipe) -> None:
+    """Each wake-up asks for the next moment, and that moment wakes the watchdog by itself."""
+    listener = Listener()
+    with watching(pipe, listener):
         wanted = time.monotonic() + 0.05
-        ears.wanted.append(wanted)
+        listener.next_times.append(wanted)
         pipe.wake()
-        ears.times.get(timeout=5)
-        assert ears.times.get(timeout=5) >= wanted
-    assert ears.signals.empty()
+        listener.times.get(timeout=5)
+        assert listener.times.get(timeout=5) >= wanted
+    assert listener.signals.empty()
 
 
-def test_a_moment_beyond_all_limits_is_waited_for(pipe: Pipe) -> None:
+def test_a_moment_too_far_to_wait_for_is_no_error(pipe: Pipe) -> None:
     """A moment that no selector can wait for does not end the thread."""
-    ears = Ears()
-    ears.wanted.append(time.monotonic() + 1e30)
-    with watching(pipe, ears):
+    listener = Listener()
+    listener.next_times.append(time.monotonic() + 1e30)
+    with watching(pipe, listener):
         pipe.wake()
-        ears.times.get(timeout=5)
+        listener.times.get(timeout=5)
         pipe.send(15)
-        assert ears.signals.get(timeout=5)[0] == 15
+        assert listener.signals.get(timeout=5)[0] == 15
 
 
-def test_stopped_it_ends_without_being_waited_for(pipe: Pipe) -> None:
+def test_stop_does_not_wait_for_the_thread(pipe: Pipe) -> None:
     """`stop()` may be called from a loop: the thread ends by itself, and soon."""
     found = set(threading.enumerate())
-    with watching(pipe, Ears()):
+    with watching(pipe, Listener()):
         [thread] = set(threading.enumerate()) - found
     thread.join(5)
     assert not thread.is_alive()
 
 
 def test_it_may_be_stopped_from_its_own_thread(pipe: Pipe) -> None:
-    """A callback may end it."""
+    """A callback may stop the watchdog from its own thread."""
     done = threading.Event()
 
     def end(_number: int, _at: float) -> None:
         watchdog.stop()
         done.set()
 
-    watchdog = Watchdog(pipe, end, Ears().on_time)
+    watchdog = Watchdog(pipe, end, Listener().on_time)
     watchdog.start()
     pipe.send(15)
     assert done.wait(5)

@@ -1,0 +1,59 @@
+"""Frames: at which line a task is, however it waits."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from supervisor._reports.findings import Finding
+from tests.unit.reports import waiting_tasks
+from tests.unit.reports.waiting_tasks import (
+    Generating,
+    Hidden,
+    at_work,
+    awaits,
+    innermost,
+    iterates,
+    reported,
+    waits,
+    waits_below,
+    yields_below,
+)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        waits,
+        waits_below,
+        iterates,
+        lambda: awaits(Hidden()),
+        lambda: awaits(Generating()),
+        lambda: awaits(anext(yields_below())),
+    ],
+    ids=["coroutine", "nested", "async-for", "hidden", "generator", "anext"],
+)
+async def test_a_task_is_at_the_users_innermost_line(make: Any) -> None:
+    """A task's stack ends at the user's innermost line, through coroutines and generators."""
+    async with at_work(make()) as [task]:
+        [finding] = reported(task)
+    assert innermost(finding) == "waits"
+    assert waiting_tasks.__file__ in finding.stack[-1]
+
+
+async def test_the_running_task_is_found_by_its_thread() -> None:
+    """A task that is running has the stack of its thread."""
+
+    async def outer() -> list[Finding]:
+        return await inner()
+
+    async def inner() -> list[Finding]:
+        task = asyncio.current_task()
+        assert task is not None
+        return reported(task)
+
+    [finding] = await outer()
+    text = str(finding)
+    assert 0 < text.index("outer (") < text.index("inner (")
