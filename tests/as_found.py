@@ -5,7 +5,7 @@ Both levels of a signal's handler are compared, Python's and the kernel's (the m
 nothing. Something on its way out gets a second to go; what then remains is named.
 
 Open files and the switch interval are compared where a test asks for the whole: much that is used
-for the first time opens a file for the life of the process, the library's bridge among it.
+for the first time opens a file for the life of the process, the library's wakeup fd among it.
 """
 
 from __future__ import annotations

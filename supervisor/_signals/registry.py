@@ -187,15 +187,15 @@ class Registry:
         guard = self._guard
         if guard is None:
             return
-        orders = next(
-            (o for listener in self._owners if (o := listener.guard_state) is not None), None
+        state = next(
+            (it for listener in self._owners if (it := listener.guard_state) is not None), None
         )
-        if orders is not None:
+        if state is not None:
             if self._clock.is_paused:
-                orders = orders.without_deadline()
+                state = state.without_deadline()
             elif self._clock.paused_seconds:
-                orders = orders.delayed(self._clock.paused_seconds)
-            guard.update(orders)
+                state = state.delayed(self._clock.paused_seconds)
+            guard.update(state)
 
     def now(self) -> float:
         """The time by which every ladder of the process climbs; see `clock`."""

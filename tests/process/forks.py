@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from supervisor import Ladder, Supervisor, run
-from tests.process.offspring import METHODS, ChildCleanup, start
 from tests.process.scenarios import loop_factory
 from tests.process.server import tell
+from tests.process.started_children import METHODS, StartedChild, start
 
 _LADDER = Ladder(drain=9, cancel=9, abandon=9)  # long: nothing here is to be ended by time
 
@@ -21,9 +21,9 @@ Main = Callable[[Supervisor | None], Awaitable[None]]
 
 def forks(*, host: str, loop: str, in_thread: bool, is_stopping: bool) -> None:
     """Starts children of each kind and ends them in the block, and one that lives on behind it."""
-    lasting: list[ChildCleanup] = []
+    lasting: list[StartedChild] = []
 
-    async def made(how: str) -> ChildCleanup:
+    async def made(how: str) -> StartedChild:
         return await asyncio.to_thread(start, how) if in_thread else start(how)
 
     async def main(sup: Supervisor | None) -> None:
@@ -35,7 +35,7 @@ def forks(*, host: str, loop: str, in_thread: bool, is_stopping: bool) -> None:
             child = await made(how)
             tell("child", how=how, state=child.state, status=child.end())
         lasting.append(await made("os.fork"))
-        await asyncio.sleep(0.05)  # a byte that a child wrote to our bridge would be here by now
+        await asyncio.sleep(0.05)  # a byte that a child wrote to our wakeup fd would be here by now
         tell("parent", climbed=(sup and sup.rung) != before)
 
     _HOSTS[host](loop, main)

@@ -1,7 +1,7 @@
 """Shapes of host: programs that come to a loop late, twice, in a thread, or five hundred times.
 
-Each tells what it has left changed. What lasts for the life of a process, as the bridge's sockets
-do, is there before: a block was entered and left.
+Each tells what it has left changed. What lasts for the life of a process, as the sockets of the
+wakeup fd do, is there before: a block was entered and left.
 """
 
 from __future__ import annotations

@@ -221,7 +221,7 @@ def forks_in_the_block(*, loop: Any) -> None:
 
     async def main(sup: Supervisor) -> None:
         status = _end_a_fork()
-        await asyncio.sleep(0.05)  # a byte that it wrote to our bridge would be here by now
+        await asyncio.sleep(0.05)  # a byte that it wrote to our wakeup fd would be here by now
         tell("child ended", status=status, parent=sup.rung.name)
 
     run(main, loop=loop, ladder=LADDER)

@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from tests.process.harness import Child, Server
-from tests.process.offspring import METHODS
 from tests.process.pairs import Case, all_pairs, grid
+from tests.process.started_children import METHODS
 from tests.seeds import seed
 from tests.unit.signals.guards import guards_of
 

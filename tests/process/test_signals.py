@@ -87,7 +87,7 @@ def test_one_signal_stops_a_thousand_runs(server: Server, loop: str) -> None:
 
 @on_each_loop
 def test_a_supervisor_spans_two_runs_of_its_loop(server: Server, loop: str) -> None:
-    """The bridge holds also when the loop has stopped and runs again."""
+    """Signals are handled also when the loop has stopped and runs again."""
     with server.start("spans_two_runs", loop=loop) as child:
         child.until("ready")
         child.signal(signal.SIGTERM)

@@ -82,9 +82,9 @@ def _plan(chance: random.Random) -> Plan:
     host = chance.choice(("run", "run", "block", "block", "family", "forking"))
     loop = chance.choice(("asyncio", "uvloop"))
     work = {"scenario": chance.choice(_WORK), "moment": chance.choice(("first", "middle", "last"))}
-    kin = {"script": chance.choice((OBEYS, REFUSES)), "cancels": 2, "children": 2}
+    family = {"script": chance.choice((OBEYS, REFUSES)), "cancels": 2, "children": 2}
     forks = {"in_thread": chance.choice((True, False))}
-    more: dict[str, dict[str, Any]] = {"family": kin, "forking": forks}
+    more: dict[str, dict[str, Any]] = {"family": family, "forking": forks}
     return Plan(
         host,
         {"loop": loop, **more.get(host, work)},

@@ -14,9 +14,7 @@ def test_an_agent_that_is_run_by_itself_has_no_team() -> None:
 
 def test_the_facts_are_fit_for_a_log() -> None:
     """Facts are names and numbers, which JSON can hold; unknown ones are left out."""
-    found = Findings(
-        (Finding(kind="task", name="mule", asked=1.5, stack=("work (mine.py:1)",)),), 1
-    )
-    [facts] = found.facts()
+    finding = Finding(kind="task", name="mule", asked=1.5, stack=("work (mine.py:1)",))
+    [facts] = Findings((finding,), 1).facts()
     assert json.loads(json.dumps(facts))["asked"] == 1.5
     assert set(facts) == {"kind", "name", "asked", "stack"}

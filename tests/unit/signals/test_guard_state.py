@@ -15,7 +15,7 @@ from supervisor._signals import guard_state
 from supervisor._signals.guard_state import ArrivalReport, GuardState
 
 ENTRIES = {signal.SIGTERM: Rung.DRAIN, signal.SIGINT: Rung.CANCEL}
-# Eighths add up without rounding. The guard and the ladder add in different orders: a signal just
+# Eighths add up without rounding. The guard and the ladder add in another order each: a signal just
 # as a rung ends would come before that for one of them, and after it for the other.
 EIGHTHS = st.integers(0, 80).map(lambda eighths: eighths / 8)
 BUDGETS = [3.0, 3.0, 2.0, 1.0, 0.0]  # of rungs of a second each

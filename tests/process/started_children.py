@@ -24,7 +24,7 @@ _LIFE = 20  # seconds after which a child ends by itself, whatever goes wrong
 
 
 @dataclass(frozen=True)
-class ChildCleanup:
+class StartedChild:
     """A child, and what it has said of itself."""
 
     pid: int
@@ -37,13 +37,13 @@ class ChildCleanup:
         return self.wait()
 
 
-def start(how: str) -> ChildCleanup:
+def start(how: str) -> StartedChild:
     """Start a child by `os.fork`, or by a start method of multiprocessing."""
     ours, theirs = multiprocessing.Pipe(duplex=False)
     pid, wait = _fork(theirs) if how == "os.fork" else _process(how, theirs)
     theirs.close()
     with ours:
-        return ChildCleanup(pid, json.loads(ours.recv_bytes()), wait)
+        return StartedChild(pid, json.loads(ours.recv_bytes()), wait)
 
 
 def _fork(theirs: Connection) -> tuple[int, Callable[[], int]]:
@@ -70,7 +70,7 @@ def _process(how: str, theirs: Connection) -> tuple[int, Callable[[], int | None
 
 
 def _live(connection: Connection) -> None:
-    """What a child does: it says what it has, and waits for its end."""
+    """Say what the child has, and wait for its end."""
     signal.alarm(_LIFE)
     connection.send_bytes(json.dumps(_state()).encode())
     while True:
