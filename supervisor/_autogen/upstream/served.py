@@ -16,7 +16,7 @@ is active, or when those that are have been given up.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from supervisor._core.tasks import AnyTask
 
@@ -116,7 +116,7 @@ class Intake:
 
     def put_back(self) -> None:
         """Put AutoGen's own methods back."""
-        attributes: dict[str, Any] = vars(self._owner)
+        attributes = cast("dict[str, Any]", vars(self._owner))
         while self._replaced:
             attributes.pop(self._replaced.pop(), None)
 
