@@ -1,4 +1,4 @@
-"""What must hold of a team after a stop, whatever it was stopped at."""
+"""Checks of what must hold for a team after a stop, at whatever moment it came."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHORT = Ladder(drain=0.1, cancel=0.1, abandon=0.1)
 
 
 def at_step(step: int, call: Callable[[], object]) -> None:
-    """Have a function called after so many iterations of the loop."""
+    """Call a function after so many iterations of the loop."""
     loop = asyncio.get_running_loop()
 
     def count(left: int) -> None:
@@ -34,7 +34,7 @@ def at_step(step: int, call: Callable[[], object]) -> None:
 
 
 def assert_settled(team: BaseGroupChat) -> None:
-    """Nothing of the team, nor of those within it, is at work; every count is zero."""
+    """Check that nothing of the team, nor of those within it, is active; every count is zero."""
     for inner in _teams(team):
         runtime = inner._runtime
         assert isinstance(runtime, SingleThreadedAgentRuntime)
@@ -48,7 +48,7 @@ def assert_settled(team: BaseGroupChat) -> None:
 
 
 def assert_all_put_back() -> None:
-    """No run is known any more; the task factory and the log filter are as they were."""
+    """Check that no run is known any more; the task factory and the log filter are restored."""
     assert not _busy
     assert not _given_up
     assert asyncio.get_running_loop().get_task_factory() is None
@@ -56,7 +56,7 @@ def assert_all_put_back() -> None:
 
 
 async def assert_goes_on(team: BaseGroupChat, answers: int) -> None:
-    """The team's next run has full length and nothing of the last one; its state can be handled.
+    """Check that the team's next run is whole, and that its state can be saved and loaded.
 
     Args:
         team: The team, settled.
@@ -72,7 +72,7 @@ async def assert_goes_on(team: BaseGroupChat, answers: int) -> None:
 
 
 def contents(result: TaskResult) -> list[str]:
-    """What was said, the task first; without the events in between."""
+    """Return what was said, the task first; without the events in between."""
     return [m.to_text() for m in result.messages if isinstance(m, BaseChatMessage)]
 
 
@@ -80,13 +80,13 @@ _METHODS = {"select_speaker", "on_message_impl", "handle_agent_response"}
 
 
 def who(result: TaskResult) -> list[str]:
-    """Who has spoken, the user left out."""
+    """Return the sources of the messages, without the user."""
     chat = [message for message in result.messages if isinstance(message, TextMessage)]
     return [message.source for message in chat if message.source != "user"]
 
 
 def stand_ins(team: BaseGroupChat) -> list[str]:
-    """What stands in AutoGen's place, within a team that was run."""
+    """Return what stands in AutoGen's place, within a team that was run."""
     assert isinstance(team._runtime, SingleThreadedAgentRuntime)
     found: list[dict[str, Any]] = [vars(a) for a in team._runtime._instantiated_agents.values()]
     methods = [name for each in found for name in each if name in _METHODS]

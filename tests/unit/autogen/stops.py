@@ -1,4 +1,4 @@
-"""Stops runs at chosen moments: in an agent's answer, in a tool, before each step in turn."""
+"""Stop runs at chosen moments: in an agent's answer, in a tool, before each step in turn."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ REASON = "Enough"
 
 
 class Moment:
-    """A point in a run where the first who comes waits to be let go; later ones pass."""
+    """A point in a run where the first to come waits to be let go; later ones pass."""
 
     def __init__(self) -> None:
         self.is_there = asyncio.Event()
         self.let_go = asyncio.Event()
 
     async def wait(self) -> None:
-        """Be there, and wait."""
+        """Report being there, and wait to be let go."""
         if not self.is_there.is_set():
             self.is_there.set()
             await self.let_go.wait()
 
 
 def speaker(name: str, moment: Moment | None = None, at: int = 0, **options: Any) -> AssistantAgent:
-    """An agent that says its name and the number of its answer; strict about what it is given.
+    """Make an agent that says its name and the number of its answer, with a strict model.
 
     Args:
         name: Its name.
@@ -58,7 +58,7 @@ def speaker(name: str, moment: Moment | None = None, at: int = 0, **options: Any
 
 
 def requests(agent: AssistantAgent) -> list[list[LLMMessage]]:
-    """The transcripts that an agent's model was sent."""
+    """Return the transcripts that an agent's model was sent."""
     model = agent._model_client
     assert isinstance(model, ScriptedModel)
     return model.requests
@@ -77,7 +77,7 @@ async def stopped(
     task: str | TextMessage | None = "go",
     **options: Any,
 ) -> TaskResult:
-    """Run a team, stop it at that moment, and check that it is settled.
+    """Run a team, stop it at a moment, and check that it is settled.
 
     Args:
         team: The team.
@@ -120,7 +120,7 @@ async def stop_at(
     task: TextMessage | str | None = "go",
     **options: Any,
 ) -> TaskResult | None:
-    """Run a team, and stop it before that step; None where the run has ended before.
+    """Run a team, and stop it before a step; return None where the run has ended before.
 
     Args:
         team: The team.
@@ -144,7 +144,7 @@ async def at_each_step(
     every: int = 1,
     **options: Any,
 ) -> AsyncGenerator[tuple[R, TaskResult], None]:
-    """A fresh team and its result, stopped before each step of its run in turn.
+    """Yield a fresh team and its result, stopped before each step of its run in turn.
 
     Args:
         make: Makes the team.

@@ -1,4 +1,4 @@
-"""What a stop costs, in counts: how often the tasks of a loop are walked, and the like."""
+"""What a stop costs, in counts: for instance how often the tasks of a loop are walked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ACTOR = "autogen_ext.tools.mcp._actor"
 
 @contextlib.contextmanager
 def _walks() -> Generator[list[object]]:
-    """Who has asked for all tasks of a loop meanwhile."""
+    """Collect the callers that ask for all tasks of a loop meanwhile."""
     walks: list[object] = []
     all_tasks = asyncio.all_tasks
 
@@ -37,7 +37,7 @@ def _walks() -> Generator[list[object]]:
 
 
 async def _stop_all(at_work: Callable[[], object] = lambda: None) -> None:
-    """Stop many runs at once, each of which waits for its agent."""
+    """Stop many runs in one step, each of which waits for its agent."""
     agents = [Deaf() for _ in range(RUNS)]
     async with Supervisor(signals={}) as sup:
         running = [asyncio.create_task(sup.stream(team(agent), "x")) for agent in agents]
@@ -53,7 +53,7 @@ async def _stop_all(at_work: Callable[[], object] = lambda: None) -> None:
 async def test_no_task_is_looked_for_where_nobody_has_sessions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where AutoGen's MCP sessions were not imported, a stop does not walk the loop's tasks."""
+    """A stop does not walk the loop's tasks where AutoGen's MCP sessions are not imported."""
     monkeypatch.delitem(sys.modules, ACTOR, raising=False)
     with _walks() as walks:
         await _stop_all()
@@ -61,7 +61,7 @@ async def test_no_task_is_looked_for_where_nobody_has_sessions(
 
 
 async def test_many_runs_look_for_sessions_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where sessions may be, all runs that are stopped in one step share one walk."""
+    """Where there may be sessions, all runs that are stopped in one step share one walk."""
     monkeypatch.setitem(sys.modules, ACTOR, ModuleType(ACTOR))
     with _walks() as walks:
         await _stop_all()
@@ -69,7 +69,7 @@ async def test_many_runs_look_for_sessions_once(monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_a_record_passes_one_filter() -> None:
-    """However many runs are at work, a log record of AutoGen's passes one filter of ours."""
+    """A log record of AutoGen's passes one filter of ours, however many runs are active."""
     logger = logging.getLogger("autogen_core")
     found = list(logger.filters)
     added: list[Any] = []

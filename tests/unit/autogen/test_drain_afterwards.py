@@ -1,4 +1,4 @@
-"""After DRAIN: the team is AutoGen's own again, and goes on; whatever came between."""
+"""After DRAIN: the team is AutoGen's own again, and goes on, also after an error."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.unit.testing.teams import agent, round_robin
 
 
 def _own(team: BaseGroupChat) -> dict[str, Any]:
-    """What is in the live manager: its condition, and methods that were replaced."""
+    """Return what the live manager holds: its condition, and its overridden methods."""
     assert isinstance(team._runtime, SingleThreadedAgentRuntime)
     agents = team._runtime._instantiated_agents.values()
     found: list[dict[str, Any]] = [vars(a) for a in agents if hasattr(a, "_message_thread")]
@@ -40,7 +40,7 @@ def _own(team: BaseGroupChat) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", list(classes_of_teams()))
 async def test_nothing_of_ours_is_left_in_the_manager(kind: str) -> None:
-    """After DRAIN the manager has its own condition; after the next run nothing but its own."""
+    """After DRAIN the manager's condition is its own; after the next run all of it is."""
     moment = Moment()
     team = classes_of_teams()[kind](speaker("ann", moment), speaker("bob"))
     condition = team._termination_condition
@@ -58,7 +58,7 @@ async def test_nothing_of_ours_is_left_in_the_manager(kind: str) -> None:
 
 
 async def test_after_an_error_in_drain_nothing_is_left() -> None:
-    """An agent that raises as it finishes its turn: the error comes out, its team is as new."""
+    """If an agent raises as it finishes its turn, the error comes out, and its team is as new."""
     moment = Moment()
 
     class Late(Failing):
@@ -88,7 +88,7 @@ async def test_after_an_error_in_drain_nothing_is_left() -> None:
 
 
 async def test_after_an_error_a_new_task_is_selected_for() -> None:
-    """After an error in DRAIN a selector's model is asked for the new task, and once for each."""
+    """After an error in DRAIN a selector's model is asked once for each speaker of a new task."""
     moment, asked = Moment(), list[int]()
 
     def select(messages: Sequence[LLMMessage]) -> str:
@@ -114,7 +114,7 @@ async def test_after_an_error_a_new_task_is_selected_for() -> None:
 
 
 async def test_drained_without_an_end_it_is_cancelled() -> None:
-    """A turn that does not end in DRAIN's seconds is cancelled, and taken back."""
+    """A turn that does not end in DRAIN's seconds is cancelled, and undone."""
     moment = Moment()
     team = round_robin(speaker("ann", moment), speaker("bob"))
     async with Supervisor(signals={}, ladder=Ladder(drain=0.05)) as sup:
@@ -128,7 +128,7 @@ async def test_drained_without_an_end_it_is_cancelled() -> None:
 
 
 async def test_a_condition_that_ends_the_team_in_drain() -> None:
-    """Where the drained turn is the team's last by itself, the reason is the team's own."""
+    """Where the drained turn ends the team by itself, the stop reason is the team's own."""
     moment = Moment()
     team = RoundRobinGroupChat([speaker("ann", moment)], max_turns=1)
     async with Supervisor(signals={}) as sup:
@@ -146,7 +146,7 @@ async def test_a_condition_that_ends_the_team_in_drain() -> None:
 async def test_no_turn_begins_while_the_watchdog_holds_a_signal(
     monkeypatch: pytest.MonkeyPatch, *, holds_at: tuple[type, str], is_inner: bool
 ) -> None:
-    """It has read the number, and gets the interpreter too late to tell before the next turn."""
+    """No turn begins while the watchdog has read a signal and waits for the interpreter."""
     original: Callable[[Any], Any] = getattr(*holds_at)
     holds = threading.Event()
 

@@ -18,7 +18,7 @@ from tests.unit.testing.teams import round_robin
 
 
 async def test_the_innermost_turn_is_finished_and_its_team_goes_on() -> None:
-    """The enclosing turn counts as interrupted: the inner team goes on, without a new task."""
+    """The inner team resumes without a new task: the outer turn counts as interrupted."""
     moment = Moment()
     ann, bob, cleo = speaker("ann", moment), speaker("bob"), speaker("cleo")
     team = round_robin(round_robin(ann, bob, name="inner"), cleo, name="outer")
@@ -28,7 +28,7 @@ async def test_the_innermost_turn_is_finished_and_its_team_goes_on() -> None:
 
 
 async def test_the_inner_team_s_last_turn_ends_the_enclosing_one() -> None:
-    """Where the innermost turn was the inner team's last, the next run asks who comes after it."""
+    """After the inner team's last turn, the next run asks the next member of the outer team."""
     moment = Moment()
     ann, bob, cleo = speaker("ann"), speaker("bob", moment), speaker("cleo")
     team = round_robin(round_robin(ann, bob, name="inner"), cleo, name="outer")
@@ -39,7 +39,7 @@ async def test_the_inner_team_s_last_turn_ends_the_enclosing_one() -> None:
 
 
 async def test_a_society_s_inner_turn_is_finished() -> None:
-    """A `SocietyOfMindAgent` is at its turn as long as its team is: a member's turn is finished."""
+    """In a `SocietyOfMindAgent` the turn of the inner team's member is finished."""
     moment = Moment()
     ann, bob, cleo = speaker("ann", moment), speaker("bob"), speaker("cleo")
     model = ScriptedModel(lambda messages: "in short")
@@ -54,7 +54,7 @@ async def test_a_society_s_inner_turn_is_finished() -> None:
 
 
 def asking(tool: TeamTool | AgentTool) -> AssistantAgent:
-    """An agent that asks what is behind the tool, and then answers."""
+    """Make an agent that asks what is behind the tool, and then answers."""
 
     def reply(messages: Sequence[LLMMessage]) -> Any:
         is_first = answers_so_far(messages) == 0
@@ -64,7 +64,7 @@ def asking(tool: TeamTool | AgentTool) -> AssistantAgent:
 
 
 async def test_of_a_team_behind_a_tool_a_turn_is_finished() -> None:
-    """With a team as a tool, the turn of its member is finished; the call counts as interrupted."""
+    """In a team as a tool, a member's turn is finished; the call counts as interrupted."""
     moment = Moment()
     ann, bob, cleo = speaker("ann", moment), speaker("bob"), speaker("cleo")
     asker = asking(TeamTool(round_robin(ann, bob, name="inner"), "ask", "Ask."))
@@ -77,7 +77,7 @@ async def test_of_a_team_behind_a_tool_a_turn_is_finished() -> None:
 
 
 async def test_with_an_agent_behind_a_tool_the_turn_is_the_asker_s() -> None:
-    """An agent as a tool is a tool: the turn of the agent that has called it is finished."""
+    """With an agent as a tool, the turn of the calling agent is finished."""
     moment = Moment()
     ann, cleo = speaker("ann", moment), speaker("cleo")
     result = await stopped(team := round_robin(asking(AgentTool(ann)), cleo), moment, Rung.DRAIN)

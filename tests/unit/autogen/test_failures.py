@@ -1,4 +1,4 @@
-"""What is raised in a team's turn and AutoGen passes on to nobody ends the run, at once."""
+"""An error that AutoGen passes on to nobody, raised in a team's turn, ends the run at once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.unit.testing.teams import started
 
 
 class Panic(BaseException):
-    """As a Rust library raises it, or pytest for `fail`."""
+    """An error as a Rust library raises it, or pytest for `fail`."""
 
 
 def _raise(error: BaseException) -> None:
@@ -39,7 +39,7 @@ class Broken(StaticWorkbench):
     """A workbench that has lost its tools."""
 
     async def list_tools(self) -> list[ToolSchema]:
-        """Lose them once the model has asked for one."""
+        """Fail once the model has asked for a tool."""
         if asyncio.current_task() is not None and _is_in_call():
             raise ConnectionError("the workbench's")
         return await super().list_tools()
@@ -82,7 +82,7 @@ TEAMS: dict[str, Callable[[BaseException], BaseGroupChat]] = {
 @pytest.mark.parametrize("error", [Panic("mine"), GeneratorExit("mine")], ids=repr)
 @pytest.mark.parametrize("kind", list(TEAMS))
 async def test_it_is_raised_at_once(kind: str, error: BaseException) -> None:
-    """Wherever it is raised, it comes out as it is, and the team can be used again."""
+    """Wherever such an error is raised, it comes out as it is; the team can be used again."""
     group = TEAMS[kind](error)
     async with Supervisor(signals={}) as sup:
         run = sup.stream(group, "go")
@@ -96,7 +96,7 @@ async def test_it_is_raised_at_once(kind: str, error: BaseException) -> None:
 
 
 async def test_what_was_said_before_is_kept() -> None:
-    """The agent that has raised is asked again."""
+    """What was said before the error is kept, and the agent that has raised is asked again."""
     failing = Failing("b", Panic("mine"))
     group = team(Agent("a"), failing, turns=2)
     async with Supervisor(signals={}) as sup:
@@ -110,7 +110,7 @@ async def test_what_was_said_before_is_kept() -> None:
 
 
 class CancelsItself(Agent):
-    """As where a time limit's cancellation, or a cancel scope's, gets out."""
+    """An agent that is cancelled from within, as by a time limit or a cancel scope."""
 
     async def work(self, token: CancellationToken) -> None:
         """Be cancelled, by nobody."""
@@ -132,7 +132,7 @@ CANCELLED: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("kind", list(CANCELLED))
 async def test_a_turn_that_was_cancelled_from_within(kind: str) -> None:
-    """It ends its run as a cancellation, where AutoGen would wait for ever."""
+    """A turn cancelled from within ends its run as cancelled, where AutoGen waits for ever."""
     made = CANCELLED[kind]()
     async with Supervisor(signals={}) as sup:
         run = sup.stream(made, "go")
@@ -146,7 +146,7 @@ async def test_a_turn_that_was_cancelled_from_within(kind: str) -> None:
 
 @pytest.mark.parametrize("is_iterated", [False, True])
 async def test_on_a_runtime_of_the_users(is_iterated: bool) -> None:
-    """Which would ignore it; the runtime goes on."""
+    """On a user's runtime, which would ignore the error, the run ends and the runtime goes on."""
     async with started() as runtime, Supervisor(signals={}) as sup:
         failing = Failing(error=Panic("mine"))
         group = RoundRobinGroupChat([failing], max_turns=1, runtime=runtime)
@@ -177,7 +177,7 @@ def _workbench_raises() -> AssistantAgent:
 async def test_what_a_tool_call_raises(
     make: Callable[[], AssistantAgent], error: type[BaseException], is_alone: bool
 ) -> None:
-    """An agent that waits for its calls' end, for ever, fails with what one of them has raised."""
+    """A run fails with what a tool call raises, where its agent would wait for ever."""
     agent = make()
     async with Supervisor(signals={}) as sup:
         run: Any = sup.stream(agent if is_alone else team(agent), "go")
@@ -187,7 +187,7 @@ async def test_what_a_tool_call_raises(
 
 
 async def test_a_handler_that_refuses_is_given_up() -> None:
-    """A run that fails has the seconds of a stop, and no more."""
+    """A run that fails has the seconds of one stop, and no more."""
     stubborn = Stubborn("c")
     a, b = Agent("a"), Failing("b", Panic("mine"))
     builder = DiGraphBuilder()
@@ -203,7 +203,7 @@ async def test_a_handler_that_refuses_is_given_up() -> None:
 
 
 class PanicsWhenCancelled(Agent):
-    """Raises what it likes where it is cancelled."""
+    """An agent that raises a given error when it is cancelled."""
 
     async def work(self, token: CancellationToken) -> None:
         """Wait, and raise."""
@@ -216,7 +216,7 @@ class PanicsWhenCancelled(Agent):
 async def test_what_is_raised_while_a_stop_is_made_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The stop goes its way, and the error is not dropped without a word."""
+    """An error during a stop is logged, and the stop goes on."""
     member = PanicsWhenCancelled()
     group = team(member)
     async with Supervisor(signals={}) as sup:

@@ -1,4 +1,4 @@
-"""The fast path: the same events as AutoGen's own way; removed at the end, and not everywhere."""
+"""The fast path: the same events as AutoGen's own way, on a team's own runtime only."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def _tool() -> str:
 
 @pytest.mark.parametrize("name", TEAMS)
 async def test_the_same_events_in_the_same_order(name: str) -> None:
-    """A reader cannot tell the fast path from AutoGen's own way; the result is the same, too."""
+    """A reader gets the same events and the same result by the fast path and without it."""
     bare = await told(_opened(TEAMS[name]()).run_stream(task="go"))
     seen = await stream(_opened(TEAMS[name]()))
     assert _yielded(seen) == _yielded(bare)
@@ -68,7 +68,7 @@ def _opened(made: Any) -> Any:
 
 @pytest.mark.parametrize("name", ["a burst", "one by one", "two", "nested", "nested bursts"])
 async def test_chunks_go_past_the_runtime(name: str) -> None:
-    """Where nobody looks, no chunk goes through a runtime; at any depth."""
+    """Where nothing observes it, no chunk goes through a runtime, at any depth."""
     with through_runtime() as found:
         await stream(TEAMS[name]())
     assert not found
@@ -87,7 +87,7 @@ async def test_a_chunk_does_not_overtake_what_was_said_before(pauses: bool) -> N
 
 
 async def test_a_slow_reader_is_not_run_over() -> None:
-    """No more events wait for a reader than without; the rest waits where AutoGen keeps them."""
+    """No more events wait for a slow reader than without the fast path."""
     most, numbers = 0, list[str]()
     group = team(Agent(), Streaming(n=1000, pauses=False), turns=2)
     async with Supervisor(signals={}) as sup:
@@ -125,7 +125,7 @@ async def _chunks_until_it_fails(events: AsyncIterable[object]) -> list[str]:
 
 
 def _as_made(group: BaseGroupChat) -> bool:
-    """Whether its runtime has nothing but its own methods."""
+    """Return whether a team's runtime has nothing but its own methods."""
     runtime = runtime_of(group)
     names = {"publish_message", "_try_serialize", "_create_otel_attributes"}
     return not names & vars(runtime).keys() and "trace_block" not in vars(runtime._tracer_helper)
@@ -145,7 +145,7 @@ async def _stop_amid(sup: Supervisor, group: BaseGroupChat) -> None:
 
 @pytest.mark.parametrize("way", [_read_first, _stop_amid])
 async def test_all_is_taken_back_after_a_stop(way: Callable[..., Any]) -> None:
-    """However a run ends, its teams' runtimes are as they were made; those within it too."""
+    """However a run is stopped, its teams' runtimes are as they were made, inner ones too."""
     inner = RoundRobinGroupChat([Steady(n=50, pause=1e-6)], max_turns=1, name="inner")
     outer = team(inner, turns=1)
     was_changed = list[bool]()
@@ -158,7 +158,7 @@ async def test_all_is_taken_back_after_a_stop(way: Callable[..., Any]) -> None:
 
 
 async def test_all_is_taken_back_after_a_failure() -> None:
-    """Also where an agent fails."""
+    """After an agent's failure, the runtimes are as they were made."""
     group = team(Failing(chunks=1))
     with pytest.raises(RuntimeError):
         await stream(group)
@@ -166,7 +166,7 @@ async def test_all_is_taken_back_after_a_failure() -> None:
 
 
 async def test_all_is_taken_back_from_a_team_in_quarantine() -> None:
-    """Also where a handler refuses to end."""
+    """In quarantine, where a handler refuses to end, the runtime is as it was made."""
     stubborn = Stubborn()
     group = team(stubborn)
     async with Supervisor(signals={}) as sup:
@@ -182,7 +182,7 @@ async def test_all_is_taken_back_from_a_team_in_quarantine() -> None:
 
 
 async def test_what_somebody_put_there_stays() -> None:
-    """A wrapper of somebody's around ours, on the object, is not ours to take off."""
+    """A wrapper that other code puts around our override of a method stays."""
     group, published = team(Streaming(), turns=1), list[Any]()
     runtime: Any = runtime_of(group)
 
@@ -204,7 +204,7 @@ async def test_what_somebody_put_there_stays() -> None:
 
 
 async def test_what_was_kept_is_autogens_way() -> None:
-    """Our function, where somebody has kept it, does what AutoGen's does once the run is over."""
+    """A kept reference to our override does what AutoGen's method does once the run is over."""
     group, kept = team(Streaming(), turns=1), list[Any]()
     async with Supervisor(signals={}) as sup:
         async for event in sup.stream(group, "go"):
@@ -235,7 +235,7 @@ async def test_a_shut_runtime_takes_nothing() -> None:
 
 
 async def test_a_runtime_of_the_users_is_left_alone() -> None:
-    """On a runtime that was given to the team, everything goes AutoGen's way."""
+    """On a runtime that the user gave to the team, everything goes AutoGen's way."""
     runtime = SingleThreadedAgentRuntime(ignore_unhandled_exceptions=False)
     group = RoundRobinGroupChat([Streaming()], max_turns=1, runtime=runtime)
     runtime.start()
@@ -246,7 +246,7 @@ async def test_a_runtime_of_the_users_is_left_alone() -> None:
 
 
 async def test_a_runtime_of_a_tools_is_left_alone() -> None:
-    """A runtime that a tool starts by itself is nobody's team's."""
+    """A runtime that a tool starts is left alone."""
     runtimes = list[bool]()
 
     async def work() -> str:
@@ -273,13 +273,13 @@ async def test_switched_off() -> None:
 
 @pytest.mark.parametrize("value", ["off", None, 0])
 def test_a_setting_that_is_no_boolean(value: Any) -> None:
-    """What is neither True nor False is an error that says so."""
+    """A `fast_path` that is neither True nor False is an error that says so."""
     with pytest.raises(SettingsError, match="fast_path"):
         Supervisor(fast_path=value)
 
 
 async def test_nothing_is_kept_of_the_chunks() -> None:
-    """Over 5,000 chunks neither the run nor the runtime comes to hold more."""
+    """Over 5,000 chunks neither the run nor the runtime holds more and more."""
     asyncio.get_running_loop().set_debug(False)  # which takes a stack of each task
     most, group = 0, team(Steady(n=5000, pause=1e-9), turns=1)
     async with Supervisor(signals={}) as sup:

@@ -51,7 +51,7 @@ def _manager(group: BaseGroupChat) -> Any:
 
 
 class Interceptor(DefaultInterventionHandler):
-    """Sees what is published."""
+    """An intervention handler that counts the published chunks."""
 
     def __init__(self) -> None:
         self.seen = 0
@@ -131,12 +131,12 @@ def _own_handler(group: BaseGroupChat) -> Generator[None]:
 
 
 class Counting(asyncio.Queue[Any]):
-    """A queue of somebody's own."""
+    """A user's own queue, which counts."""
 
     count = 0
 
     async def put(self, item: Any) -> None:
-        """Count it."""
+        """Count the item."""
         self.count += 1
         await super().put(item)
 
@@ -150,7 +150,7 @@ def _own_queue(group: BaseGroupChat) -> Generator[None]:
 
 @contextmanager
 def _bare_helper(group: BaseGroupChat) -> Generator[None]:
-    """A trace helper of somebody's own, which has no tracer."""
+    """Give the runtime a trace helper that has no tracer."""
     helper, count = runtime_of(group)._tracer_helper, 0
 
     class Helper:
@@ -204,7 +204,7 @@ _BY_OTHER_TESTS = {
 
 
 def test_each_condition_has_a_test() -> None:
-    """The table of conditions and these tests do not come apart."""
+    """The table of conditions and these tests agree."""
     assert {name for name, _ in VIOLATIONS.values()} | _BY_OTHER_TESTS == set(shortcut.CONDITIONS)
 
 
@@ -212,7 +212,7 @@ def test_each_condition_has_a_test() -> None:
 @pytest.mark.filterwarnings("ignore:Intervention handler on_response")
 @pytest.mark.parametrize("what", VIOLATIONS)
 async def test_whoever_looks_sees_each_chunk(what: str) -> None:
-    """With somebody in between, each chunk goes AutoGen's way, and all arrive."""
+    """Where anything observes the chunks, each goes AutoGen's way, and all arrive."""
     condition, violate = VIOLATIONS[what]
     group = team(Streaming(), turns=1)
     await group.run(task="before")  # which makes the manager
@@ -229,7 +229,7 @@ async def test_whoever_looks_sees_each_chunk(what: str) -> None:
 
 
 async def test_a_wrapper_in_mid_run_sees_the_rest() -> None:
-    """The conditions are asked for each chunk: who starts to look sees all from there on."""
+    """The conditions are asked for each chunk: a later observer sees all chunks from then on."""
     group, stack = team(Steady(n=6, pause=1e-6), turns=1), contextlib.ExitStack()
     with through_runtime() as found, stack:
         async with Supervisor(signals={}) as sup:
@@ -241,7 +241,7 @@ async def test_a_wrapper_in_mid_run_sees_the_rest() -> None:
 
 
 async def test_a_wrapper_around_run_stream_sees_each_event() -> None:
-    """Where somebody iterates `run_stream` for us, no chunk goes past him."""
+    """Where a wrapper iterates `run_stream`, it sees each chunk."""
     seen = list[object]()
 
     class Watching(RoundRobinGroupChat):
@@ -284,7 +284,7 @@ WRAPPED_BEFORE = """
 
 @pytest.mark.process
 def test_a_wrapper_installed_before_the_import_is_not_skipped() -> None:
-    """What is AutoGen's own is not taken from what was found at import."""
+    """A wrapper that was installed before our import is not taken for AutoGen's own method."""
     code = textwrap.dedent(WRAPPED_BEFORE)
     environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Telemetry that nobody reads is not prepared; what is read is as AutoGen's own."""
+"""Telemetry that nothing reads is not prepared; what is read is as AutoGen's own."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.unit.autogen.streaming import (
 
 
 async def test_nothing_is_written_out_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nobody logs or traces, no message is serialized, and no span is made."""
+    """Without a log and a tracer, no message is serialized, and no span is made."""
     group, counts = team(Agent("a"), turns=2), dict[str, int]()
     registry = runtime_of(group)._serialization_registry
     serialize = registry.serialize
@@ -77,10 +77,10 @@ async def test_a_log_of_events_gets_each_message() -> None:
 
 
 async def test_a_span_that_is_being_recorded_stays_hidden() -> None:
-    """A tracer that makes no spans hides the current one from agents, as AutoGen has it."""
+    """A tracer that makes no spans hides the current one from agents, as in AutoGen."""
 
     class Recording(NonRecordingSpan):
-        """Stands for a span of an SDK."""
+        """A span that is recorded, as one of an SDK."""
 
     seen = list[list[type]]()
     for fast_path in (False, True):
@@ -100,13 +100,13 @@ async def test_a_span_that_is_being_recorded_stays_hidden() -> None:
     ],
 )
 async def test_a_wrapper_on_what_is_left_out_is_called(cls: Any, name: str) -> None:
-    """Whoever has wrapped what would be left out is called as often as AutoGen would."""
+    """A wrapper around a method that is left out is called as often as AutoGen would."""
     with counting_calls(cls, name)(team(Agent())):
         await stream(team(Agent("a"), turns=1))
 
 
 def test_a_tracer_for_a_later_one_is_asked_each_time() -> None:
-    """A tracer that stands for one to be set up later records as soon as that one does."""
+    """A proxy of a later tracer records as soon as that tracer is set up."""
     proxy = runtime_of(team(Agent()))._tracer_helper.tracer
     assert telemetry.records_nothing(proxy)
     proxy._real_tracer = Recorder()  # type: ignore[attr-defined]
@@ -116,7 +116,7 @@ def test_a_tracer_for_a_later_one_is_asked_each_time() -> None:
 
 
 class _Wrapping(Tracer):
-    """A tracer of somebody's own, around one that makes no spans."""
+    """A user's own tracer, around one that makes no spans."""
 
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer

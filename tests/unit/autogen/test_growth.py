@@ -63,7 +63,7 @@ class _Lines:
 
 
 class _EndsLate(Deaf):
-    """Needs so many steps of the loop to end."""
+    """An agent that needs so many steps of the loop to end."""
 
     steps = 0
 
@@ -126,7 +126,7 @@ Start = Callable[[Supervisor, list[_EndsLate]], Runs]
 
 
 async def _stopped(start: Start, count: int, *rungs: Rung) -> Lines:
-    """Stop so many runs; what that has cost."""
+    """Stop so many runs, and return what that has cost."""
     agents, lines = [_EndsLate() for _ in range(count)], _Lines()
     try:
         async with Supervisor(signals={}, ladder=_PATIENT) as sup:
@@ -144,7 +144,7 @@ async def _stopped(start: Start, count: int, *rungs: Rung) -> Lines:
 
 
 def _grown(*found: Lines) -> list[str]:
-    """The functions whose part grows faster than the number, which is doubled each time."""
+    """Return the functions whose cost grows faster than the number, which is doubled each time."""
     few, more, many = found
     return [
         f"{code.co_qualname}: {few[code]}, {more[code]}, {many[code]} lines"
@@ -155,7 +155,7 @@ def _grown(*found: Lines) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _only_steps_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing happens by the clock, and nobody has made MCP sessions or a debugger possible."""
+    """Prevent events by the clock, MCP sessions and debuggers."""
     monkeypatch.setattr(block, "_BEAT_SECONDS", FOREVER)
     monkeypatch.setattr(registry, "_TRACED_SECONDS", FOREVER)
     monkeypatch.delitem(sys.modules, "bdb", raising=False)  # pytest imports it
@@ -171,13 +171,13 @@ async def test_twice_as_many_runs_take_twice_as_long(start: Start) -> None:
 
 
 async def test_so_it_is_where_they_drain_first() -> None:
-    """Also where the stop begins with DRAIN."""
+    """A stop's cost is linear also where it begins with DRAIN."""
     rungs = (Rung.DRAIN, Rung.CANCEL)
     assert not _grown(*[await _stopped(_awaited, count, *rungs) for count in (10, 20, 40)])
 
 
 async def test_idle_tasks_and_threads_cost_nothing() -> None:
-    """A stop costs the same beside a thousand idle tasks and a hundred threads of the host's."""
+    """A thousand idle tasks and a hundred threads of the host add nothing to a stop's cost."""
     alone = await _stopped(_awaited, 10)
     is_over = threading.Event()
     threads = [threading.Thread(target=is_over.wait) for _ in range(100)]

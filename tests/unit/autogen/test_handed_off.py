@@ -1,4 +1,4 @@
-"""A Swarm that has handed off to the user, stopped: what its result shows, and how it goes on."""
+"""A Swarm that has handed off to the user, and is stopped: its result, and how it goes on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from supervisor.testing._agreement import Agreement
 
 
 def swarm() -> Swarm:
-    """Hands over from ann to bob, and from bob to the user."""
+    """Make a Swarm in which ann hands off to bob, and bob to the user."""
 
     def member(name: str, to: str) -> AssistantAgent:
         def reply(messages: Sequence[LLMMessage]) -> Said:
@@ -33,7 +33,7 @@ def swarm() -> Swarm:
 
 
 async def _stopped_behind_handoff(team: Swarm) -> TaskResult:
-    """Stop it as bob's handoff to the user is seen."""
+    """Stop a Swarm as bob's handoff to the user is seen."""
     result: TaskResult | None = None
     async with Supervisor(signals={}) as sup:
         run = sup.stream(team, "go")
@@ -47,7 +47,7 @@ async def _stopped_behind_handoff(team: Swarm) -> TaskResult:
 
 
 async def test_the_result_shows_the_handoff() -> None:
-    """Though it was not yielded before the stop."""
+    """The result holds the handoff, though it was not yielded before the stop."""
     team = swarm()
     agreement = Agreement(team)
     result = await _stopped_behind_handoff(team)
@@ -60,7 +60,7 @@ async def test_the_result_shows_the_handoff() -> None:
 
 @pytest.mark.parametrize("task", [None, "and now?"])
 async def test_it_does_not_go_on_by_itself(task: str | None) -> None:
-    """The error says what it is to be given; nothing is begun."""
+    """Without a handoff from the user, an error says what to give, and nothing begins."""
     team = swarm()
     await _stopped_behind_handoff(team)
     async with Supervisor(signals={}) as sup:
@@ -77,7 +77,7 @@ async def test_it_does_not_go_on_by_itself(task: str | None) -> None:
 
 
 async def test_it_goes_on_with_a_handoff_from_the_user() -> None:
-    """To whom the user hands off, without a stop or after one, and after a load."""
+    """The agent goes on that the user hands off to: with or without a stop, and after a load."""
     team = swarm()
     agreement = Agreement(team)
     agreement.check(team, await _stopped_behind_handoff(team))

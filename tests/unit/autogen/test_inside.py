@@ -1,4 +1,4 @@
-"""What an agent does to the run that it is part of, and what is said of one that refuses to end."""
+"""What an agent does to its own run; and the report of an agent that refuses to end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.agents import Agent, Stubborn, team
 
 
 class Meddler(Agent):
-    """An agent that does something, with its token, in the midst of its turn."""
+    """An agent that does something with its token in the midst of its turn."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -44,7 +44,7 @@ class Meddler(Agent):
 
 
 async def test_an_agent_that_cancels_its_token_is_named(caplog: pytest.LogCaptureFixture) -> None:
-    """An agent that cancels its own token stops its run, which says so; no error is told."""
+    """An agent that cancels its token stops its run, whose reason names it; no error is logged."""
     agent = Meddler("eve")
 
     async def cancel(token: CancellationToken) -> None:
@@ -62,7 +62,7 @@ async def test_an_agent_that_cancels_its_token_is_named(caplog: pytest.LogCaptur
 
 @pytest.mark.parametrize("how", ["close", "await", "iterate", "leave"])
 async def test_an_agent_cannot_wait_for_its_own_run(how: str) -> None:
-    """An agent that waits for its own run's end, in whatever way, gets an error at once."""
+    """An agent that waits for its own run's end, in any way, gets an error at once."""
     agent = Meddler("eve")
     async with Supervisor(signals={}) as sup:
         run = sup.stream(team(agent, Agent("bob"), turns=2), "go")
@@ -90,7 +90,7 @@ async def test_an_agent_cannot_wait_for_its_own_run(how: str) -> None:
 
 @pytest.mark.blocks  # for the log's thread
 async def test_the_quarantined_are_told(caplog: pytest.LogCaptureFixture) -> None:
-    """A team that refused to stop is among `quarantined`, and one line says so."""
+    """A team that refused to stop is among `quarantined`, and one log line says so."""
     stubborn = Stubborn()
     group = team(stubborn, turns=1)
     with caplog.at_level(logging.WARNING, "supervisor"):
@@ -112,7 +112,7 @@ async def test_the_quarantined_are_told(caplog: pytest.LogCaptureFixture) -> Non
 
 
 def _cycle() -> GraphFlow:
-    """A graph in which b sends a back twice, and then hands on to c."""
+    """Make a graph in which b sends a back twice, and then hands on to c."""
 
     def agent(name: str) -> AssistantAgent:
         def reply(messages: Sequence[LLMMessage]) -> str:

@@ -1,4 +1,4 @@
-"""What refuses to end costs its team, for as long as it refuses, and never hangs another run."""
+"""A task that refuses to end costs its team, as long as it refuses, and hangs no other run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.unit.testing.teams import round_robin
 
 @asynccontextmanager
 async def given_up(team: Team | ChatAgent, stubborn: Stubborn) -> AsyncGenerator[Quarantined, None]:
-    """A team in quarantine, for an agent that is let go behind the block; free afterwards."""
+    """Give up a team, whose agent is let go behind the block; check that it is free afterwards."""
     async with Supervisor(signals={}, ladder=SHORT) as sup:
         run = sup.stream(team, "go")
         running = asyncio.create_task(run)
@@ -48,13 +48,13 @@ async def _until_done(run: Run) -> None:
 
 
 def nested(innermost: ChatAgent) -> tuple[RoundRobinGroupChat, RoundRobinGroupChat]:
-    """A team in a team, and the inner one."""
+    """Make a team in a team; return it, and the inner one."""
     inner = round_robin(innermost, turns=1, name="inner")
     return round_robin(inner, Agent("other"), name="outer"), inner
 
 
 async def test_the_error_names_the_agent_and_what_it_is_doing() -> None:
-    """The error holds the team's name, the agent's, and the file and line that it is at."""
+    """The error holds the names of the team and the agent, and its file and line."""
     stubborn = Stubborn()
     async with given_up(round_robin(Agent("a"), stubborn), stubborn) as error:
         assert error.agents == ("stubborn",)
@@ -68,7 +68,7 @@ async def test_the_error_names_the_agent_and_what_it_is_doing() -> None:
 
 
 async def test_what_it_is_doing_is_a_line_of_its_own() -> None:
-    """Of an agent that waits for asyncio, file and line are the agent's, not asyncio's."""
+    """For an agent that waits for asyncio, file and line are the agent's, not asyncio's."""
     lines, first = inspect.getsourcelines(Stubborn.work)
     stubborn = Stubborn()
     async with given_up(round_robin(stubborn), stubborn) as error:
@@ -79,7 +79,7 @@ async def test_what_it_is_doing_is_a_line_of_its_own() -> None:
 
 
 async def test_using_the_team_again_is_the_same_error() -> None:
-    """Each further run raises it, under another supervisor as well, and none hangs."""
+    """Each further run raises the error, under another supervisor too, and none hangs."""
     stubborn = Stubborn()
     team = round_robin(stubborn, turns=1)
     async with given_up(team, stubborn) as error:
@@ -92,7 +92,7 @@ async def test_using_the_team_again_is_the_same_error() -> None:
 
 
 async def test_a_team_within_is_refused_as_well() -> None:
-    """The inner team of one in quarantine cannot be run by itself; afterwards it can."""
+    """The inner team of one in quarantine cannot be run alone, until the outer one is free."""
     stubborn = Stubborn()
     outer, inner = nested(stubborn)
     async with given_up(outer, stubborn) as error:
@@ -118,14 +118,14 @@ async def test_a_team_around_it_is_refused_as_well() -> None:
 
 
 async def test_other_teams_are_free() -> None:
-    """A team that has nothing of one in quarantine runs meanwhile, under the same supervisor."""
+    """A team that shares nothing with one in quarantine runs under the same supervisor."""
     stubborn = Stubborn()
     async with given_up(round_robin(stubborn), stubborn):
         assert contents(await go_on(round_robin(Agent("a"), turns=1), "go")) == ["go", "done"]
 
 
 async def test_a_single_agent_is_refused_until_it_ends() -> None:
-    """As a team, so an agent that was run by itself."""
+    """A single agent that refuses to end is in quarantine like a team."""
     stubborn = Stubborn()
     async with given_up(stubborn, stubborn) as error:
         assert error.team == "stubborn"
@@ -136,7 +136,7 @@ async def test_a_single_agent_is_refused_until_it_ends() -> None:
 
 
 async def test_the_team_is_repaired_when_the_handler_ends() -> None:
-    """What was finished is kept, who refused speaks next, and hears all once."""
+    """What was finished is kept; the agent that refused speaks next, and hears all once."""
     stubborn, cleo = Stubborn(), speaker("cleo")
     team = round_robin(speaker("ann"), stubborn, cleo, turns=3)
     async with given_up(team, stubborn):
@@ -146,7 +146,7 @@ async def test_the_team_is_repaired_when_the_handler_ends() -> None:
 
 
 async def test_a_team_whose_handler_ended_by_the_next_use_is_free() -> None:
-    """Let go between two uses, the second is a run like any."""
+    """A team whose handler has ended between two runs is free for the second."""
     stubborn = Stubborn()
     team = round_robin(stubborn, turns=1)
     async with Supervisor(signals={}, ladder=SHORT) as sup:
@@ -163,7 +163,7 @@ async def test_a_team_whose_handler_ended_by_the_next_use_is_free() -> None:
 
 
 async def test_who_heeds_a_cancellation_late_is_not_in_quarantine() -> None:
-    """An agent that needs some of its seconds is waited for, and its team is free."""
+    """A team is free whose agent ends late, but in time."""
     moment = Moment()
 
     class Late(Agent):

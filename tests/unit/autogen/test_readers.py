@@ -1,4 +1,4 @@
-"""Those who read a run: what they are given once a stop has come, and when they are waited for."""
+"""The readers of a run: what they are given after a stop, and when they are waited for."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ STOPS: dict[str, Stop] = {
 @pytest.mark.blocks
 @pytest.mark.parametrize("stop", STOPS.values(), ids=STOPS)
 async def test_nothing_but_the_result_from_the_very_moment(stop: Stop) -> None:
-    """What is buffered as CANCEL is entered is not yielded, though the loop took no step since."""
+    """Events buffered as CANCEL begins are not yielded, though the loop has taken no step."""
     group = team(Agent("a"), Streaming(n=50), turns=2)
     seen: list[object] = []
     async with Supervisor(signals={}) as outer, Supervisor(signals={}) as inner:

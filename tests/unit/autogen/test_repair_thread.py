@@ -1,4 +1,4 @@
-"""Contexts, conditions and managers of the user's that really wait, as a run is concluded."""
+"""A user's contexts, conditions and managers that really wait, while a team is repaired."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ async def _for_ever() -> None:
     await asyncio.sleep(math.inf)
 
 
-async def _until_drawn() -> None:
-    """Until no thread is at work on a conclusion that nobody waits for any more."""
+async def _until_repaired() -> None:
+    """Wait until no thread works on a repair that nobody waits for any more."""
     for thread in threading.enumerate():
         if thread.name == "supervisor-repair":
             await asyncio.to_thread(thread.join, 5)
@@ -66,25 +66,25 @@ class Counting(TerminationCondition):
 
     @property
     def terminated(self) -> bool:
-        """Whether it was the third."""
+        """Whether that was the third answer."""
         return self.heard >= 3
 
     async def __call__(
         self, messages: Sequence[BaseAgentEvent | BaseChatMessage]
     ) -> StopMessage | None:
-        """Waits, and counts."""
+        """Wait, and count."""
         await self.wait()
         self.heard += sum(message.source != "user" for message in messages)
         return StopMessage(content="the third", source="count") if self.terminated else None
 
     async def reset(self) -> None:
-        """Waits, and begins anew."""
+        """Wait, and begin anew."""
         await self.wait()
         self.heard = 0
 
 
 async def test_open_calls_in_a_context_that_waits_are_closed() -> None:
-    """Once, in the loop's thread, before the stopped run has its result."""
+    """Calls are closed once, in the loop's thread, before the stopped run has its result."""
     tools, context = Tools(), Watched()
     ann = tools.agent(calls("slow"), "found", model_context=context, max_tool_iterations=2)
     team = round_robin(ann, speaker("bob"))
@@ -98,7 +98,7 @@ async def test_open_calls_in_a_context_that_waits_are_closed() -> None:
 
 
 async def test_a_condition_that_waits_is_reset() -> None:
-    """As AutoGen resets it: the next run ends by what is said in it alone."""
+    """A condition that waits is reset: the next run ends by what is said in it alone."""
     moment, condition = Moment(), Counting()
     team = RoundRobinGroupChat(
         [speaker("ann"), speaker("bob", moment)], termination_condition=condition
@@ -109,7 +109,7 @@ async def test_a_condition_that_waits_is_reset() -> None:
 
 
 async def test_a_function_of_the_users_may_be_the_condition() -> None:
-    """AutoGen's class around it does not hide that it waits."""
+    """A user's function that waits is recognized behind AutoGen's class."""
     moment, asked = Moment(), list[int]()
 
     async def ends(messages: Sequence[BaseAgentEvent | BaseChatMessage]) -> bool:
@@ -126,7 +126,7 @@ async def test_a_function_of_the_users_may_be_the_condition() -> None:
 
 
 async def test_the_loop_goes_on_meanwhile() -> None:
-    """Others work while a conclusion waits, and the run is not over before it is drawn."""
+    """The loop goes on during a repair that waits, and the run is not over before its end."""
     tools, may_go_on = Tools(), asyncio.Event()
     context = Watched()
     ann = tools.agent(calls("slow"), "found", model_context=context)
@@ -147,7 +147,7 @@ async def test_the_loop_goes_on_meanwhile() -> None:
 async def test_one_that_waits_for_ever_is_given_up(
     caplog: pytest.LogCaptureFixture, *, is_stubborn: bool
 ) -> None:
-    """At ABANDON it is cancelled, and at the ladder's end not waited for; both are logged."""
+    """A repair that waits for ever is cancelled at ABANDON, then given up; both are logged."""
     tools, may_end = Tools(), asyncio.Event()
 
     async def insist() -> None:
@@ -168,7 +168,7 @@ async def test_one_that_waits_for_ever_is_given_up(
             sup.stop("Enough")
             assert (await reader).stop_reason == "Enough"
         may_end.set()
-        await _until_drawn()
+        await _until_repaired()
         await asyncio.to_thread(reporter.flush, 5)
     assert "open tool calls" in caplog.text or "not made consistent" in caplog.text
 
@@ -176,7 +176,7 @@ async def test_one_that_waits_for_ever_is_given_up(
 async def test_where_no_thread_can_be_had_the_run_ends_all_the_same(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What has to wait cannot be done then, which is logged."""
+    """Without a thread the run ends; what has to wait is not done, which is logged."""
 
     def no_more(_thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -198,8 +198,8 @@ async def test_where_no_thread_can_be_had_the_run_ends_all_the_same(
     assert "not made consistent" in caplog.text or "open tool calls" in caplog.text
 
 
-async def test_a_run_that_fails_is_concluded_so_as_well() -> None:
-    """Without a stop, the error comes out once what has to be written is written."""
+async def test_a_team_is_repaired_after_a_failure_as_well() -> None:
+    """A failed run raises its error once the repair that waits is done."""
     context = Watched()
 
     def fail(_messages: Sequence[LLMMessage]) -> Any:
@@ -214,13 +214,13 @@ async def test_a_run_that_fails_is_concluded_so_as_well() -> None:
 
 
 async def test_in_the_loops_thread_nothing_waits() -> None:
-    """A coroutine that does is closed, and the error says so."""
+    """A coroutine that waits in the loop's thread is closed, and the error says so."""
     with pytest.raises(RuntimeError, match="waits"):
         drive_sync(asyncio.sleep(0.01))
 
 
-async def test_what_a_conclusion_waits_for_can_be_cancelled() -> None:
-    """What waits is ended, what comes after is not begun, and the code goes on to its end."""
+async def test_what_a_repair_waits_for_can_be_cancelled() -> None:
+    """Cancelling ends what a repair waits for, begins nothing after it, and runs it to its end."""
     ended, failed = asyncio.Event(), list[str]()
 
     def work() -> None:

@@ -1,4 +1,4 @@
-"""Results and teams agree: what a team holds is in the result of the run in which it was said."""
+"""Results agree with teams: what a team holds is in the result of the run in which it was said."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ from tests.unit.testing import teams
 
 @pytest.fixture(autouse=True)
 async def _quick() -> None:
-    """Debug mode takes a stack of each task, which is most of the time."""
+    """Switch debug mode off, which takes a stack of each task and most of the time."""
     asyncio.get_running_loop().set_debug(False)
 
 
 def text(content: str, source: str = "ann") -> TextMessage:
-    """A message whose id is what it says."""
+    """Make a message whose id is its text."""
     return TextMessage(id=content, content=content, source=source)
 
 
 def ids(items: Sequence[BaseAgentEvent | BaseChatMessage]) -> str:
-    """What `text` was made of."""
+    """Return the texts that `text` has made messages of."""
     return "".join(item.id for item in items)
 
 
@@ -73,7 +73,7 @@ async def _until(holds: Callable[[], bool]) -> None:
     ],
 )
 def test_shown_and_held(shown: str, held: str, wanted: str) -> None:
-    """What is held is there once, in its order; what was only shown keeps its place."""
+    """Held items are there once, in their order; an item that was only shown keeps its place."""
     assert ids(agreed(list(map(text, shown)), list(map(text, held)))) == wanted
 
 
@@ -93,7 +93,7 @@ def _answers(items: Sequence[Any]) -> list[tuple[str, list[str], str]]:
 
 
 def test_a_call_that_was_closed_is_answered_so() -> None:
-    """The answer says what its agent's context does, and stands behind the request."""
+    """A closed call's answer is that of its agent's context, and stands behind the request."""
     request, closed = _request("1", "2"), _answer("1").content[0]
     remains = Remains(closed=[(request.content[0], closed)])
     items = answered([request, text("later")], [], remains)
@@ -108,7 +108,7 @@ def test_a_call_that_was_closed_is_answered_so() -> None:
 
 
 def test_what_was_answered_is_not_answered_again() -> None:
-    """Each by its own agent, though two may use the same ids, and one may use an id again."""
+    """An answered call gets no second answer, though two agents may use the same ids."""
     found = [_request("1"), _request("1", source="bob"), _answer("1"), _request("1")]
     items = answered(found, [], Remains())
     assert [source for source, _, _ in _answers(items)] == ["bob", "ann", "ann"]
@@ -116,7 +116,7 @@ def test_what_was_answered_is_not_answered_again() -> None:
 
 
 def test_a_request_of_a_finished_turn_is_let_be() -> None:
-    """An agent of a user's may ask for a tool and show no answer."""
+    """A request of a finished turn stays as it is: a user's agent may show no answer."""
     request = _request("1")
     assert answered([request], [request], Remains()) == [request]
 
@@ -125,7 +125,7 @@ def test_a_request_of_a_finished_turn_is_let_be() -> None:
 
 
 class Slow:
-    """Reads so many events of a run, and then nothing until it is told to."""
+    """A reader that reads so many events of a run, and then waits until it is let go."""
 
     def __init__(self, run: Run, events: int) -> None:
         self._run = run
@@ -133,7 +133,7 @@ class Slow:
         self.may_go_on = asyncio.Event()
 
     async def read(self) -> TaskResult | None:
-        """Read; gives the result, which is the next thing to come."""
+        """Read; return the result, which is the next item."""
         read = 0
         async for event in self._run:
             read += 1
@@ -145,7 +145,7 @@ class Slow:
 
 
 async def _stop_slow(group: BaseGroupChat, read: int, step: int, rung: Rung) -> int:
-    """Stop a run at this step whose reader waits behind so many events; tells the steps taken."""
+    """Stop a run at a step while its reader waits behind so many events; return the steps taken."""
     agreement = Agreement(group)
     async with Supervisor(signals={}) as sup:
         with Steps() as steps:
@@ -166,7 +166,7 @@ async def _stop_slow(group: BaseGroupChat, read: int, step: int, rung: Rung) -> 
 @pytest.mark.parametrize("rung", [Rung.CANCEL, Rung.DRAIN])
 @pytest.mark.parametrize("make", [teams.pair, teams.nested, teams.swarm])
 async def test_a_slow_reader(make: Callable[[], BaseGroupChat], rung: Rung) -> None:
-    """What has waited for its reader is in the result, wherever the stop comes."""
+    """At each moment of a stop, the result holds what has waited for its reader."""
     step, taken = 1, 2
     while step <= taken:
         taken = await _stop_slow(make(), 2, step, rung)
@@ -217,7 +217,7 @@ async def _token(run: Run, member: Agent) -> None:
     ],
 )
 async def test_every_end_has_a_result(end: Any, reason: str) -> None:
-    """It can be had where awaiting the run raises, and agrees with the team."""
+    """`run.result` is there where awaiting the run raises, and agrees with the team."""
     deaf = Deaf("b")
     group = team(Agent("a"), deaf)
     agreement = Agreement(group)
@@ -233,7 +233,7 @@ async def test_every_end_has_a_result(end: Any, reason: str) -> None:
 
 
 async def test_a_failed_run_has_a_result() -> None:
-    """What was said before the failure; awaiting it raises each time."""
+    """The result of a failed run holds what was said before; awaiting it raises each time."""
     group = team(Agent("a"), Failing("b"))
     agreement = Agreement(group)
     async with Supervisor(signals={}) as sup:
@@ -249,7 +249,7 @@ async def test_a_failed_run_has_a_result() -> None:
 
 
 async def test_a_run_that_was_given_up_has_a_result() -> None:
-    """What was delivered by then; and all of it once its agent has ended after all."""
+    """A run that was given up has what was delivered; once its agent has ended, all of it."""
     stubborn = Stubborn("b")
     group = team(Agent("a"), stubborn)
     async with Supervisor(signals={}, ladder=SHORT) as sup:
@@ -270,7 +270,7 @@ async def test_a_run_that_was_given_up_has_a_result() -> None:
 
 
 async def test_a_run_that_never_began_has_taken_nothing() -> None:
-    """Stopped before its start it has an empty result; refused, none."""
+    """A run stopped before its start has an empty result; a refused one has none."""
     async with Supervisor(signals={}) as sup:
         run = sup.stream(team(Agent()), "go")
         run.stop("Enough")
@@ -285,7 +285,7 @@ async def test_a_run_that_never_began_has_taken_nothing() -> None:
 
 
 async def test_whether_the_task_was_taken_is_not_read_off_the_messages() -> None:
-    """It is told where the result shows no task, and where a member is called "user"."""
+    """`has_taken_task` holds where the result shows no task, or a member is called "user"."""
     deaf = Deaf("user")
     group = team(Agent("a"), deaf)
     async with Supervisor(signals={}) as sup:
@@ -301,7 +301,7 @@ async def test_whether_the_task_was_taken_is_not_read_off_the_messages() -> None
 
 @pytest.mark.parametrize("make", [teams.pair, teams.magentic, Agent])
 async def test_a_run_of_its_own_end_has_taken_its_task(make: Callable[[], Any]) -> None:
-    """So it is of every class."""
+    """A run that came to its own end has taken its task, in each class of teams."""
     async with Supervisor(signals={}) as sup:
         run = sup.stream(make(), "go")
         await run
@@ -309,7 +309,7 @@ async def test_a_run_of_its_own_end_has_taken_its_task(make: Callable[[], Any]) 
 
 
 async def test_a_team_that_had_ended_has_not_taken_its_task() -> None:
-    """AutoGen ends such a run without a word, and its own result does not show the task."""
+    """A run of a team that had ended has not taken its task: AutoGen ends it silently."""
     group = teams.until("ann", Agent("ann"), name="team")
     async with Supervisor(signals={}) as sup:
         condition = group._termination_condition
@@ -321,7 +321,7 @@ async def test_a_team_that_had_ended_has_not_taken_its_task() -> None:
 
 
 async def test_an_open_call_is_answered_in_the_result() -> None:
-    """With the text that the agent's context has; and what had a result shows that."""
+    """An open call is answered as in the agent's context; a finished one shows its result."""
     gate = Gate()
 
     async def at_once() -> str:
@@ -346,7 +346,7 @@ async def test_an_open_call_is_answered_in_the_result() -> None:
 
 
 async def test_a_call_that_was_taken_back_is_answered_in_the_result() -> None:
-    """Its turn is undone, and its request was shown: a transcript can be stored all the same."""
+    """A shown request of an undone turn is answered, so that a transcript can be stored."""
     told = set[str]()
     for step in range(1, 60):
         async with Supervisor(signals={}) as sup:
@@ -362,7 +362,7 @@ async def test_a_call_that_was_taken_back_is_answered_in_the_result() -> None:
 
 
 class Secretive(Agent):
-    """Has inner messages that its stream does not show."""
+    """An agent with inner messages that its stream does not show."""
 
     async def on_messages_stream(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
@@ -374,7 +374,7 @@ class Secretive(Agent):
 
 
 async def test_what_no_event_has_shown_is_in_the_result() -> None:
-    """A run of its own end holds what its team holds, too."""
+    """The result of a run that came to its own end also holds what its team holds unseen."""
     group = team(Secretive("a"), turns=2)
     agreement = Agreement(group)
     async with Supervisor(signals={}) as sup:
@@ -384,7 +384,7 @@ async def test_what_no_event_has_shown_is_in_the_result() -> None:
 
 
 async def test_a_run_of_its_own_end_has_autogens_own_result() -> None:
-    """Where nothing is amiss it is the very object that AutoGen has made."""
+    """Where nothing is to be added, the result is the very object that AutoGen made."""
     async with Supervisor(signals={}) as sup:
         run = sup.stream(team(Agent("a"), turns=1), "go")
         seen = [event async for event in run]
@@ -393,7 +393,7 @@ async def test_a_run_of_its_own_end_has_autogens_own_result() -> None:
 
 
 async def test_the_members_of_a_society_are_heard_once() -> None:
-    """What they have said before a stop is in its result, and not in that of the run behind it."""
+    """A society's members are in the result of the stopped run, and not in the next one's."""
     inner = teams.round_robin(Agent("ann"), Deaf("bob", seconds=0), name="inner")
     group = teams.round_robin(SocietyOfMindAgent("society", inner, ScriptedModel()), turns=1)
     agreement = Agreement(group)

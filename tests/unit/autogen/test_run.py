@@ -1,4 +1,4 @@
-"""A run as its user sees it: awaited, iterated, handed to asyncio, ended by itself."""
+"""A run as its user sees it: awaited, iterated, handed to asyncio, and at its own end."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ async def test_a_slow_reader_gets_everything() -> None:
 
 
 async def test_memory_is_flat() -> None:
-    """Over 5,000 chunks the futures and tasks that a run remembers stay a handful."""
+    """Over 5,000 chunks a run holds a handful of futures and tasks."""
     asyncio.get_running_loop().set_debug(False)  # which takes a stack of each task
     most = 0
     async with Supervisor(signals={}) as sup:
@@ -245,7 +245,7 @@ async def test_never_awaited_it_warns() -> None:
 
 
 async def test_after_a_stop_no_run_starts() -> None:
-    """A run that would start after a stop raises `Stopped`, and the block swallows it."""
+    """A run that would start after a stop raises `Stopped`, which the block swallows."""
     ended = False
     async with Supervisor(signals={}) as sup:
         sup.stop("enough")
@@ -258,21 +258,21 @@ async def test_after_a_stop_no_run_starts() -> None:
 
 @pytest.mark.parametrize("limit", [-1, float("nan"), "5"])
 async def test_a_time_limit_that_is_none_is_refused(limit: float) -> None:
-    """A negative limit, NaN, and what is no number are refused at once."""
+    """A negative time limit, NaN, and what is no number are refused at once."""
     async with Supervisor(signals={}) as sup:
         with pytest.raises(SettingsError, match="timeout"):
             sup.stream(team(Agent()), "go", timeout=limit)
 
 
 async def test_what_cannot_be_run_is_refused() -> None:
-    """Something without `run_stream` is refused at once."""
+    """An object without `run_stream` is refused at once."""
     async with Supervisor(signals={}) as sup:
         with pytest.raises(TypeError, match="run_stream"):
             sup.stream("not a team", "go")  # type: ignore[arg-type]
 
 
 async def test_a_task_factory_that_was_found_is_used_and_put_back() -> None:
-    """The user's own task factory makes all tasks of a run, and stands again after it."""
+    """The user's own task factory makes all tasks of a run, and is restored after it."""
     loop = asyncio.get_running_loop()
     made: list[str] = []
 

@@ -35,7 +35,7 @@ from tests.unit.testing.teams import round_robin
 
 @asynccontextmanager
 async def started(**options: Any) -> AsyncGenerator[SingleThreadedAgentRuntime, None]:
-    """A runtime at work, which has to become idle, with exact counts."""
+    """Start a runtime; check at the end that it becomes idle, with exact counts."""
     runtime = SingleThreadedAgentRuntime(**options)
     runtime.start()
     try:
@@ -49,7 +49,7 @@ async def started(**options: Any) -> AsyncGenerator[SingleThreadedAgentRuntime, 
 
 
 def assert_idle(runtime: SingleThreadedAgentRuntime) -> None:
-    """Nothing waits, nothing is at work, and every count is zero."""
+    """Check that nothing waits, nothing is active, and every count is zero."""
     queue: Any = runtime._message_queue
     assert queue.qsize() == 0
     assert queue._unfinished_tasks == 0
@@ -57,12 +57,12 @@ def assert_idle(runtime: SingleThreadedAgentRuntime) -> None:
 
 
 def two(runtime: SingleThreadedAgentRuntime, name: str = "ours") -> RoundRobinGroupChat:
-    """Two agents by turns."""
+    """Make a team of two agents by turns."""
     return round_robin(speaker("ann"), speaker("bob"), name=name, runtime=runtime)
 
 
 def longer(runtime: SingleThreadedAgentRuntime) -> RoundRobinGroupChat:
-    """A team of somebody else's."""
+    """Make another user's team."""
     members = (speaker("cleo"), speaker("dan"))
     return round_robin(*members, turns=6, name="theirs", runtime=runtime)
 
@@ -91,7 +91,7 @@ async def test_the_other_team_is_not_disturbed(rung: Rung, ignores: bool) -> Non
 
 @EXCEPTIONS
 async def test_nothing_of_a_stopped_run_appears_in_the_next(ignores: bool) -> None:
-    """Wherever it was stopped, the team's next run says what is due, and nothing else."""
+    """At each moment of a stop, the team's next run says what is due, and nothing else."""
     asyncio.get_running_loop().set_debug(False)
     for step in range(1, 300, 2):
         async with started(ignore_unhandled_exceptions=ignores) as runtime:
@@ -109,7 +109,7 @@ async def test_nothing_of_a_stopped_run_appears_in_the_next(ignores: bool) -> No
 
 
 async def test_two_supervised_teams() -> None:
-    """Both are run under supervisors; one run is stopped, and the other one goes on."""
+    """Of two supervised runs, one is stopped, and the other goes on."""
     async with started() as runtime:
         moment = Moment()
         ours = round_robin(speaker("ann", moment), name="ours", runtime=runtime)
@@ -128,7 +128,7 @@ async def test_two_supervised_teams() -> None:
 
 
 async def test_both_of_two_supervised_teams() -> None:
-    """A stop of the supervisor stops both; each goes on."""
+    """A stop of the supervisor stops both runs, and each team goes on."""
     async with started() as runtime:
         moment, other = Moment(), Moment()
         ours = round_robin(speaker("ann", moment), turns=1, name="ours", runtime=runtime)
@@ -157,7 +157,7 @@ async def test_plain_use_after_a_stop() -> None:
 
 
 async def test_an_agent_that_raises() -> None:
-    """An error of one team's agent is that run's; the runtime works on, and the team goes on."""
+    """An agent's error is its own run's; the runtime works on, and the team goes on."""
 
     class Once(Failing):
         fails = True
@@ -184,7 +184,7 @@ async def test_an_agent_that_raises() -> None:
 
 
 async def test_nested_teams_on_the_same_runtime() -> None:
-    """An inner team on the runtime of the outer one goes on as any; at each step."""
+    """An inner team on the outer one's runtime resumes, at each step of a stop."""
     asyncio.get_running_loop().set_debug(False)
     for step in range(1, 400, 5):
         async with started() as runtime:
@@ -198,7 +198,7 @@ async def test_nested_teams_on_the_same_runtime() -> None:
 
 
 async def test_an_inner_team_on_a_runtime_of_the_user_s() -> None:
-    """The outer team has its own runtime, the inner one the user's: both are settled."""
+    """An outer team on its own runtime and an inner one on the user's are both settled."""
     async with started() as runtime:
         moment = Moment()
         inner = round_robin(speaker("ann"), speaker("bob", moment), name="inner", runtime=runtime)
@@ -306,7 +306,7 @@ async def test_a_team_on_a_runtime_that_was_started_in_another_run_that_is_stopp
 
 
 async def test_nothing_is_known_of_a_run_that_is_over() -> None:
-    """Neither its token nor its teams are kept."""
+    """A run that is over leaves neither its token nor its teams behind."""
     async with started() as runtime:
         ours = two(runtime)
         await go_on(ours, "go")

@@ -1,4 +1,4 @@
-"""A run that is stopped: at once, settled, with what was delivered, and its team as good as new."""
+"""A stopped run: it ends at once, settled, with what was delivered; its team is as good as new."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ WAYS: Ways = {
 
 @pytest.fixture(params=list(WAYS))
 def way(request: pytest.FixtureRequest) -> str:
-    """Each way to stop a run by code."""
+    """Return a way to stop a run by code, each in turn."""
     return str(request.param)
 
 
 async def _stopped(
     group: RoundRobinGroupChat | SelectorGroupChat, is_working: asyncio.Event, way: str
 ) -> TaskResult | None:
-    """Start a run, stop it once it works, check that it is settled; None if it was cancelled."""
+    """Start a run, stop it once it works, check that it is settled; return None if cancelled."""
     async with Supervisor(signals={}) as sup:
         run = sup.stream(group, "go")
         task = asyncio.create_task(run)
@@ -73,7 +73,7 @@ async def _stopped(
 
 
 async def test_a_quiet_agent(way: str) -> None:
-    """A run that waits for an agent ends at once, in each way, and the team goes on."""
+    """A run that waits for an agent ends at once, by each way to stop, and the team goes on."""
     streaming = Streaming(n=2, pause=FOREVER)
     group = team(Agent("a"), streaming, turns=2)
     result = await _stopped(group, streaming.is_working, way)
@@ -83,7 +83,7 @@ async def test_a_quiet_agent(way: str) -> None:
 
 
 async def test_a_tool_call(way: str) -> None:
-    """A tool in flight is cancelled, and the agent that waits for it ends."""
+    """An active tool call is cancelled, and the agent that waits for it ends."""
     gate = Gate()
     group = team(scripted("caller", [calls("wait"), calls("wait"), "x"], gate.wait), turns=1)
     result = await _stopped(group, gate.is_entered, way)
@@ -148,7 +148,7 @@ async def test_nested_around_a_tool_call(way: str) -> None:
 
 
 async def test_nothing_but_the_result_after_the_stop() -> None:
-    """A burst of buffered chunks ends where the stop came; the result holds what the team does."""
+    """Buffered chunks end where the stop came; the result holds what the team holds."""
     seen: list[object] = []
     async with Supervisor(signals={}) as sup:
         async for event in sup.stream(team(Agent("a"), Streaming(n=2000), turns=2), "go"):
@@ -167,7 +167,7 @@ async def test_nothing_but_the_result_after_the_stop() -> None:
 
 
 async def test_a_time_limit() -> None:
-    """`timeout` ends the run as a stop whose reason tells the seconds."""
+    """`timeout` stops the run, with the seconds in the reason."""
     async with Supervisor(signals={}) as sup:
         run = sup.stream(team(Deaf()), "go", timeout=0.05)
         result = await run
@@ -192,7 +192,7 @@ async def test_a_stop_of_one_run_leaves_the_others() -> None:
 
 
 async def test_stopped_before_it_started() -> None:
-    """A run that is stopped first has an empty result, and its team was not touched."""
+    """A run that is stopped before its start has an empty result; its team is untouched."""
     async with Supervisor(signals={}) as sup:
         run = sup.stream(team(Deaf()), "go")
         run.stop("Enough")
@@ -201,7 +201,7 @@ async def test_stopped_before_it_started() -> None:
 
 @pytest.mark.parametrize("depth", [1, 2])
 async def test_drain_finishes_the_turn_and_starts_no_other(depth: int) -> None:
-    """DRAIN lets the agent finish what it is at; the next one is not asked."""
+    """DRAIN lets the agent finish its turn; the next one is not asked."""
     gate, other = Gate(), Agent("b")
     caller = scripted("caller", [calls("wait")] * 2, gate.wait)
     inner = caller if depth == 1 else team(caller, turns=1, name="inner")
@@ -235,7 +235,7 @@ async def test_left_by_break() -> None:
 
 
 async def test_left_by_break_the_run_is_settled_before_the_block_is_left() -> None:
-    """Nothing of a run that was left is at work behind the block."""
+    """Nothing of a run whose loop was left is active behind the block."""
     group = team(Deaf(), turns=2)
     async with Supervisor(signals={}) as sup:
         async for _ in sup.stream(group, "go"):
@@ -302,7 +302,7 @@ async def test_a_callers_token_that_was_cancelled_before() -> None:
 
 
 async def test_an_agent_that_refuses_is_quarantined_until_it_ends() -> None:
-    """A handler that swallows every cancellation costs its team, not the program; then it is free.
+    """A handler that swallows every cancellation puts its team in quarantine until it ends.
 
     Using the team meanwhile raises the same error, and never hangs.
     """
@@ -331,7 +331,7 @@ async def test_an_agent_that_refuses_is_quarantined_until_it_ends() -> None:
 
 @pytest.mark.blocks
 async def test_an_agent_that_blocks_the_loop() -> None:
-    """A stop that comes from a thread while the loop is blocked takes effect once it is free."""
+    """A stop from a thread while the loop is blocked takes effect once the loop is free."""
     blocker = Blocker(seconds=0.05)
     group = team(blocker, Deaf(), turns=2)
     async with Supervisor(signals={}) as sup:

@@ -1,4 +1,4 @@
-"""Stops a small run at each step of the loop, in each way: no moment is a bad one."""
+"""Stop a small run at each step of the loop, in each way: no moment is a bad one."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ WAYS: dict[str, Callable[[Supervisor, Run, asyncio.Task[TaskResult]], object]] =
 
 
 async def _stop_at(step: int, group: RoundRobinGroupChat, way: str, *, fast_path: bool) -> bool:
-    """Stop a run of the team at this step; whether it had ended before."""
+    """Stop a run of the team at a step; return whether it had ended before."""
     async with Supervisor(signals={}, fast_path=fast_path) as sup:
         run = sup.stream(group, "go")
         task = asyncio.create_task(run)
@@ -62,7 +62,7 @@ async def _stop_at(step: int, group: RoundRobinGroupChat, way: str, *, fast_path
 @pytest.mark.parametrize("way", list(WAYS))
 @pytest.mark.parametrize("kind", list(TEAMS))
 async def test_stopped_at_every_step(kind: str, way: str, fast_path: bool) -> None:
-    """Wherever a stop comes, the run is settled, and the team's next run is whole."""
+    """At each moment of a stop, the run is settled, and the team's next run is whole."""
     asyncio.get_running_loop().set_debug(False)  # which takes a stack of each task
     found = asyncio.all_tasks()
     for step in range(0, LAST, EVERY):

@@ -1,4 +1,4 @@
-"""The run's token: safe from any thread, re-entrant, and forgetful of what is over."""
+"""The run's token: safe from any thread, re-entrant, and without finished futures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def test_linked_futures_are_cancelled_at_once() -> None:
 
 
 async def test_what_is_linked_late_is_cancelled_too() -> None:
-    """Linking to a cancelled token cancels at once; so does a callback added to one run at once."""
+    """A cancelled token cancels a newly linked future at once, and calls a new callback."""
     loop = asyncio.get_running_loop()
     token = SupervisedToken(loop)
     token.cancel()
@@ -43,7 +43,7 @@ async def test_what_is_linked_late_is_cancelled_too() -> None:
 
 
 async def test_works_before_it_knows_its_loop() -> None:
-    """A token without a loop cancels where it is called, and is bound later."""
+    """A token without a loop cancels in the calling thread, and is bound later."""
     token = SupervisedToken()
     linked: Future[None] = token.link_future(asyncio.get_running_loop().create_future())
     token.cancel()
@@ -66,7 +66,7 @@ async def test_cancelled_in_another_thread_it_wakes_the_loop() -> None:
 
 
 async def test_linked_in_another_thread_after_the_cancel() -> None:
-    """What another thread links to a cancelled token is cancelled in the loop's thread."""
+    """A future linked in another thread after the cancel is cancelled in the loop's thread."""
     loop = asyncio.get_running_loop()
     token = SupervisedToken(loop)
     token.cancel()
@@ -78,7 +78,7 @@ async def test_linked_in_another_thread_after_the_cancel() -> None:
 
 
 async def test_each_callback_is_called_once() -> None:
-    """Cancelling again, from wherever, calls nothing a second time."""
+    """Cancelling again, from wherever, calls no callback a second time."""
     calls: list[str] = []
     token = SupervisedToken(asyncio.get_running_loop(), lambda: calls.append("first"))
     token.add_callback(lambda: calls.append("second"))
@@ -90,7 +90,7 @@ async def test_each_callback_is_called_once() -> None:
 
 
 async def test_a_callback_may_use_the_token() -> None:
-    """No lock is held while callbacks run: one may cancel, link and add, and does not deadlock."""
+    """No lock is held while callbacks run: a callback may cancel, link and add."""
     loop = asyncio.get_running_loop()
     token = SupervisedToken(loop)
     late: Future[None] = loop.create_future()
@@ -108,7 +108,7 @@ async def test_a_callback_may_use_the_token() -> None:
 
 
 async def test_a_callback_that_raises_does_not_keep_the_others() -> None:
-    """Each callback and future is on its own."""
+    """A callback that raises does not prevent the others."""
     loop = asyncio.get_running_loop()
     token = SupervisedToken(loop)
     linked: Future[None] = token.link_future(loop.create_future())
@@ -129,7 +129,7 @@ async def test_a_linked_coroutine_is_passed_over() -> None:
     """McpWorkbench links a coroutine object, which has no `cancel()`: the rest is cancelled."""
 
     async def result() -> None:
-        """What the workbench would give."""
+        """Return what the workbench would."""
 
     loop = asyncio.get_running_loop()
     token = SupervisedToken(loop)
@@ -144,7 +144,7 @@ async def test_a_linked_coroutine_is_passed_over() -> None:
 
 
 async def test_memory_is_flat() -> None:
-    """Of 5,000 futures that came and went, no more than a few are kept; those alive all are."""
+    """Of 5,000 futures that came and went a few are kept; those alive are all kept."""
     loop = asyncio.get_running_loop()
     token = SupervisedToken(loop)
     alive = [token.link_future(loop.create_future()) for _ in range(10)]

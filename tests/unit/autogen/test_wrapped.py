@@ -1,4 +1,4 @@
-"""Whatever is wrapped around AutoGen's methods, and whenever: runs are followed as without."""
+"""AutoGen's methods are wrapped, in any way, at any time: runs are followed all the same."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_wrapper_changes_nothing(kind: str, when: str) -> None:
 
 
 async def test_a_wrapper_that_comes_in_the_midst_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wrapper that is put on while a run is at work does not make it lose track."""
+    """A wrapper that is put on while a run is active does not hide its tasks."""
     agents = [Agent("a"), Agent("b")]
     async with Supervisor(signals={}) as sup:
         run = sup.stream(team(*agents, turns=4), "go")
@@ -57,7 +57,7 @@ async def test_a_wrapper_that_comes_in_the_midst_of_a_run(monkeypatch: pytest.Mo
 async def test_a_method_that_was_replaced_is_one_error_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where AutoGen's own code was replaced, a run says so as it begins, and names what did it."""
+    """Where a method was replaced, a run raises as it begins, and names the replacement."""
 
     async def process_next(self: Any) -> None:
         """Nothing of AutoGen's."""
@@ -71,7 +71,7 @@ async def test_a_method_that_was_replaced_is_one_error_at_once(
 
 
 async def test_what_goes_wrong_in_the_factory_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error while a task is looked at is the run's, at once; it does not hang in AutoGen."""
+    """An error while a task is classified ends the run at once, and does not hang in AutoGen."""
 
     def fail(*_: Any) -> None:
         raise LookupError("not as it was")

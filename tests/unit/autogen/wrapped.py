@@ -1,4 +1,4 @@
-"""A program in which somebody's tracing wraps AutoGen's methods; run by `test_wrapped.py`.
+"""A program in which tracing wraps AutoGen's methods; run by `test_wrapped.py`.
 
 Two agents speak. The first calls a tool, in which the run is stopped; then the team goes on to its
 end. Said at the end: how often the tool was called, and by which reasons the runs have ended.
@@ -59,19 +59,19 @@ def _forward(function: Any, *, in_a_task: bool) -> Any:
 
 
 def plain(function: Any) -> Any:
-    """A wrapper as most people write it."""
+    """Wrap a function as most people do."""
     return functools.wraps(function)(_forward(function, in_a_task=False))
 
 
 def nameless(function: Any) -> Any:
-    """A wrapper that does not say what it wraps."""
+    """Wrap a function without saying what is wrapped."""
     wrapper: Any = _forward(function, in_a_task=False)
     wrapper.__dict__.update(function.__dict__)  # AutoGen looks for the marks of its handlers
     return wrapper
 
 
 def tasks(function: Any) -> Any:
-    """A wrapper that runs what it wraps in a task of its own, as one with a time limit does."""
+    """Wrap a function that is run in a task of its own, as one with a time limit does."""
     return functools.wraps(function)(_forward(function, in_a_task=True))
 
 
@@ -84,7 +84,7 @@ class Traced:
 
 
 def passed(wrapped: Any, _instance: Any, args: Any, options: Any) -> Any:
-    """The same, of what is no coroutine function."""
+    """Call what is wrapped, where that is no coroutine function."""
     return wrapped(*args, **options)
 
 
@@ -130,7 +130,7 @@ async def trial() -> str:
 
 
 def main(kind: str, when: str) -> None:
-    """Wrap all at once before our import, or one after another after it."""
+    """Wrap all methods before our import, or one after another after it."""
     if when == "before":
         for method in METHODS:
             wrap(kind, *method)

@@ -1,4 +1,4 @@
-"""What agents remember after a stop: turns taken back, tool calls kept and closed."""
+"""What agents remember after a stop: turns undone, tool calls kept and closed."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ from tests.unit.testing.teams import Keeper, round_robin, seeker, swarm
 
 
 def context_of(agent: AssistantAgent) -> list[LLMMessage]:
-    """What an agent remembers."""
+    """Return what an agent remembers."""
     messages: list[LLMMessage] = agent.model_context._messages
     return messages
 
 
 def results(messages: Sequence[LLMMessage]) -> list[FunctionExecutionResult]:
-    """The results of tools among these."""
+    """Return the results of tools among these messages."""
     found = [m for m in messages if isinstance(m, FunctionExecutionResultMessage)]
     return [result for message in found for result in message.content]
 
@@ -73,7 +73,7 @@ class Tools:
 
 
 async def test_a_finished_call_is_not_made_again() -> None:
-    """The result of a call that had ended is kept; the turn goes on behind it."""
+    """The result of a call that had ended is kept; the turn goes on after it."""
     tools = Tools()
     ann = tools.agent(calls("quick"), calls("slow"), "found", max_tool_iterations=3)
     team = round_robin(ann, speaker("bob"))
@@ -87,7 +87,7 @@ async def test_a_finished_call_is_not_made_again() -> None:
 
 
 async def test_the_open_one_of_parallel_calls_is_closed() -> None:
-    """Of two calls at once, the one that had ended keeps its result; the open one is closed."""
+    """Of two parallel calls, the finished one keeps its result; the open one is closed."""
     tools = Tools()
     ann = tools.agent(calls("quick", "slow"), "found", reflect_on_tool_use=True)
     team = round_robin(ann, speaker("bob"))
@@ -102,7 +102,7 @@ async def test_the_open_one_of_parallel_calls_is_closed() -> None:
 
 
 async def test_a_closed_call_can_be_made_again_by_the_model() -> None:
-    """What was interrupted is told to the model, which may call the tool once more."""
+    """The model learns what was interrupted, and may call the tool once more."""
     tools = Tools()
     ann = tools.agent(calls("slow"), calls("slow"), "found", max_tool_iterations=2)
     await stopped(round_robin(ann, turns=1), tools.moment)
@@ -137,7 +137,7 @@ async def test_a_call_that_did_not_start_is_taken_back() -> None:
 
 
 async def test_a_finished_call_is_known_while_the_agent_reflects() -> None:
-    """Interrupted as it sums up what its tools found, an agent sums up, and calls none again."""
+    """Interrupted as it sums up its tools' results, an agent sums up again, and calls none."""
     tools, moment = Tools(), Moment()
 
     async def reply(messages: Sequence[LLMMessage]) -> Any:
@@ -154,7 +154,7 @@ async def test_a_finished_call_is_known_while_the_agent_reflects() -> None:
 
 
 async def test_a_handoff_is_taken_back() -> None:
-    """To hand over does nothing by itself: an interrupted turn that did is undone."""
+    """A handoff does nothing by itself: an interrupted turn that made one is undone."""
     async for team, _ in at_each_step(swarm, every=2):
         for member in team._participants:
             assert isinstance(member, AssistantAgent)
@@ -163,7 +163,7 @@ async def test_a_handoff_is_taken_back() -> None:
 
 
 async def test_a_call_of_an_agent_as_a_tool_is_closed() -> None:
-    """The agent behind a tool was at work: the call is closed, and not made again."""
+    """The call of an agent as a tool is closed, and not made again, if the agent was at work."""
     moment = Moment()
     inner = speaker("inner", moment)
 
@@ -216,7 +216,7 @@ async def test_a_single_agent_goes_on_behind_its_tools() -> None:
 
 
 async def test_a_single_agent_without_a_context_is_as_before() -> None:
-    """An agent of the user's that keeps lists of messages has forgotten the interrupted turn."""
+    """A user's agent that keeps lists of messages has forgotten the interrupted turn."""
 
     class Slow(Keeper):
         moment: Moment
@@ -248,7 +248,7 @@ async def test_a_wrapped_agent_is_rewound() -> None:
 
 
 class _Elsewhere(ChatCompletionContext):
-    """A user's context that keeps its messages where nobody looks."""
+    """A user's context that keeps its messages in an unknown place."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -271,7 +271,7 @@ class _Elsewhere(ChatCompletionContext):
 
 
 class _Listed(_Elsewhere):
-    """One that keeps them in a list of its own."""
+    """A user's context that keeps its messages in a list of its own."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -288,7 +288,7 @@ class _Listed(_Elsewhere):
 async def test_a_context_that_cannot_be_rewound_is_not_given_twice(
     make: Callable[[], ChatCompletionContext],
 ) -> None:
-    """An agent whose context remembers all the same is not given what it remembers."""
+    """An agent whose context cannot be rewound is not given again what it remembers."""
     moment = Moment()
     ann = speaker("ann", moment, model_context=make())
     team = round_robin(ann, speaker("bob"))
@@ -299,8 +299,8 @@ async def test_a_context_that_cannot_be_rewound_is_not_given_twice(
     assert [message.content for message in requests(ann)[1]] == ["go"]
 
 
-async def test_marks_rewind_contexts_and_lists() -> None:
-    """All that was added since the mark is gone, in the same lists; nothing else is touched."""
+async def test_a_savepoint_rewinds_contexts_and_lists() -> None:
+    """Everything added since the savepoint is gone, in the same lists; nothing else changes."""
     context, keeper = UnboundedChatCompletionContext(), Keeper("ann")
     first, second = UserMessage(content="1", source="user"), UserMessage(content="2", source="user")
     await context.add_message(first)
@@ -316,8 +316,8 @@ async def test_marks_rewind_contexts_and_lists() -> None:
     assert heard == []
 
 
-async def test_marks_survive_a_context_that_was_cleared() -> None:
-    """A context that was cleared since holds again what it held at the mark."""
+async def test_a_savepoint_survives_a_context_that_was_cleared() -> None:
+    """A context that was cleared since holds again what it held at the savepoint."""
     context = UnboundedChatCompletionContext()
     message = UserMessage(content="1", source="user")
     await context.add_message(message)
@@ -329,7 +329,7 @@ async def test_marks_survive_a_context_that_was_cleared() -> None:
 
 
 async def test_the_task_that_was_taken() -> None:
-    """Marks tell the task as an agent has taken it, with what a handoff brought along."""
+    """The savepoint finds the task as the agent took it, with what a handoff brought along."""
     ann = speaker("ann")
     marks = MemorySavepoint([ann, ann.model_context])
     context = [UserMessage(content="before", source="user")]
@@ -382,12 +382,12 @@ def test_a_whole_transcript_is_left_alone(messages: tuple[LLMMessage, ...]) -> N
 
 
 def test_a_request_of_which_nothing_was_called_is_taken_back() -> None:
-    """What was wanted and never begun is as if it had not been wanted."""
+    """A request of which no call has begun is removed."""
     assert _closed(_USER, _request("1", "2")) == [_USER]
 
 
 def test_what_may_have_been_called_unseen_is_closed() -> None:
-    """An agent of the user's makes calls that nobody sees: each is said to have been begun."""
+    """Calls that a user's agent makes unseen get a result that says they may have begun."""
     *_, last = _closed(_USER, _request("1", "2"), are_all=False)
     found = results([last])
     assert [result.call_id for result in found] == ["1", "2"]
@@ -403,13 +403,13 @@ def test_the_missing_results_of_a_request_are_added_to_those_there() -> None:
 
 
 def test_only_the_last_request_is_looked_at() -> None:
-    """What stands further up was accepted by the model before."""
+    """Only the last request is closed: the model accepted the earlier ones."""
     before = (_USER, _request("1"), _answer("1"), _TEXT)
     assert _closed(*before, _request("2")) == list(before)
 
 
 def test_holds_results() -> None:
-    """Results of tools are told from other messages."""
+    """Results of tools are distinguished from other messages."""
     assert holds_results([_USER, _answer("1")])
     assert not holds_results([_USER, _request("1"), _TEXT])
 
@@ -418,7 +418,7 @@ def test_holds_results() -> None:
 
 
 async def test_a_workbench_of_two_tools_in_a_team_of_the_same_agent() -> None:
-    """Two agents may use the same ids for their calls; each keeps the results of its own."""
+    """Two agents may use the same ids for their calls; each keeps its own results."""
     first, second = Tools(), Tools()
     wanted = [FunctionCall(id="same", name="quick", arguments="{}")]
     ann = first.agent(wanted, "found")
@@ -436,7 +436,7 @@ async def test_a_workbench_of_two_tools_in_a_team_of_the_same_agent() -> None:
 
 
 async def test_a_streaming_agent_is_rewound() -> None:
-    """Interrupted between the words of its answer, an agent has not answered."""
+    """An agent that is interrupted amid the chunks of its answer has not answered."""
     async for team, _ in at_each_step(
         lambda: round_robin(speaker("ann", model_client_stream=True), speaker("bob"))
     ):

@@ -28,7 +28,7 @@ from tests.unit.testing.teams import Backwards, graph, round_robin
 
 @pytest.mark.parametrize("task", [None, "again"])
 async def test_round_robin_asks_who_was_interrupted(task: str | None) -> None:
-    """The second speaker was interrupted, and is asked first; a new task is heard by all."""
+    """The interrupted second speaker is asked first; all members hear a new task."""
     moment = Moment()
     team = round_robin(speaker("ann"), speaker("bob", moment), speaker("cleo"), turns=3)
     await stopped(team, moment)
@@ -37,7 +37,7 @@ async def test_round_robin_asks_who_was_interrupted(task: str | None) -> None:
 
 
 async def test_a_user_s_manager_asks_who_was_interrupted() -> None:
-    """Whatever a manager of the user's selects by, who was interrupted is asked again."""
+    """With a user's manager, however it selects, the interrupted member is asked again."""
     moment = Moment()
     team = Backwards([speaker("ann"), speaker("bob"), speaker("cleo", moment)], 3)
     await stopped(team, moment)
@@ -45,7 +45,7 @@ async def test_a_user_s_manager_asks_who_was_interrupted() -> None:
 
 
 class Selecting:
-    """A selector's model: by turns ann, bob, cleo; waits in one of its answers."""
+    """A selector's model that names ann, bob and cleo by turns, and waits in one answer."""
 
     def __init__(self, *names: str, at: int | None = None) -> None:
         self.names = list(names)
@@ -67,7 +67,7 @@ class Selecting:
 
 
 async def test_the_selector_s_model_is_not_asked_who_was_interrupted() -> None:
-    """Without a new task the interrupted speaks; then the model selects, as it would have."""
+    """Without a new task the interrupted member speaks, and then the model selects as before."""
     moment, selecting = Moment(), Selecting("bob", "ann", "cleo")
     members: list[Any] = [speaker("ann", moment), speaker("bob"), speaker("cleo")]
     team = SelectorGroupChat(members, selecting.model, max_turns=2)
@@ -82,7 +82,7 @@ async def test_the_selector_s_model_is_not_asked_who_was_interrupted() -> None:
 
 
 async def test_the_selector_s_model_is_asked_where_there_is_a_new_task() -> None:
-    """A new task may be somebody else's: the model selects."""
+    """With a new task the model selects, for the task may be for another member."""
     moment, selecting = Moment(), Selecting("ann", "cleo", "bob")
     members: list[Any] = [speaker("ann", moment), speaker("bob"), speaker("cleo")]
     team = SelectorGroupChat(members, selecting.model, max_turns=2)
@@ -93,7 +93,7 @@ async def test_the_selector_s_model_is_asked_where_there_is_a_new_task() -> None
 
 
 async def test_an_interrupted_selection_is_made_again() -> None:
-    """A stop while the model is asked: it is asked again, and nobody was the last speaker."""
+    """If the stop comes during a selection, the model is asked again as it was before."""
     selecting = Selecting("ann", "bob", at=0)
     members: list[Any] = [speaker("ann"), speaker("bob"), speaker("cleo")]
     team = SelectorGroupChat(members, selecting.model, max_turns=2)
@@ -103,7 +103,7 @@ async def test_an_interrupted_selection_is_made_again() -> None:
 
 
 async def test_a_selector_function_is_not_asked_who_was_interrupted() -> None:
-    """As with a model: a function that selects is asked after the interrupted has spoken."""
+    """A function that selects is asked after the interrupted member has spoken."""
     moment, threads = Moment(), list[int]()
 
     def select(messages: Sequence[Any]) -> str:
@@ -118,7 +118,7 @@ async def test_a_selector_function_is_not_asked_who_was_interrupted() -> None:
 
 
 async def test_swarm_asks_whom_it_was_handed_to() -> None:
-    """The agent that was handed to and interrupted speaks next, and knows of the handoff."""
+    """The interrupted agent that was handed to speaks next, and knows of the handoff."""
     moment = Moment()
     model = ScriptedModel(lambda messages: calls("transfer_to_bob"))
     ann, bob = AssistantAgent("ann", model, handoffs=["bob"]), speaker("bob", moment)
@@ -131,7 +131,7 @@ async def test_swarm_asks_whom_it_was_handed_to() -> None:
 
 
 def fork(moment: Moment, *, waiting: Sequence[str] = ("c",)) -> GraphFlow:
-    """A, then b and c at once, then d; c waits, once b has been heard."""
+    """Make a graph of a, then b and c in parallel, then d; c waits once b was heard."""
 
     def node(name: str) -> AssistantAgent:
         async def reply(messages: Sequence[LLMMessage]) -> str:
@@ -152,7 +152,7 @@ def fork(moment: Moment, *, waiting: Sequence[str] = ("c",)) -> GraphFlow:
 
 
 async def test_a_graph_asks_only_the_branches_that_were_interrupted() -> None:
-    """Of two parallel branches one had answered: the other is asked, then what follows both."""
+    """Of two parallel branches the unanswered one is asked, and then the one behind both."""
     moment = Moment()
     team = fork(moment)
     assert who(await stopped(team, moment)) == ["a", "b"]
@@ -161,7 +161,7 @@ async def test_a_graph_asks_only_the_branches_that_were_interrupted() -> None:
 
 
 async def test_a_graph_asks_all_branches_that_were_interrupted() -> None:
-    """Neither of two parallel branches had answered: both are asked, in their order."""
+    """If neither of two parallel branches has answered, both are asked, in their order."""
     first, second = Moment(), Moment()
 
     class Both(Moment):
@@ -197,14 +197,14 @@ async def test_a_graph_goes_on_from_its_saved_state() -> None:
 
 
 async def test_a_graph_that_has_ended_begins_anew() -> None:
-    """Stopped after its last turn, or not at all, a graph runs from its start the next time."""
+    """A graph that has come to its end begins at its start the next time, stopped or not."""
     async for team, _ in at_each_step(graph, every=4):
         if len(said(team)) == 4:
             assert len(who(await go_on(team, "again"))) == 4
 
 
 async def test_a_conditional_edge_is_taken_once() -> None:
-    """What a finished turn has decided is not decided again after a stop."""
+    """A finished turn's choice of an edge is not made again after a stop."""
     moment = Moment()
     a, b, c = speaker("a"), speaker("b", moment), speaker("c")
     builder = DiGraphBuilder().add_node(a).add_node(b).add_node(c)
@@ -216,7 +216,7 @@ async def test_a_conditional_edge_is_taken_once() -> None:
 
 
 class Orchestrating:
-    """An orchestrator's model: asks each of the members once, then is satisfied."""
+    """An orchestrator's model that asks each of the members once, and then is satisfied."""
 
     def __init__(self, *names: str) -> None:
         self.names = names
@@ -242,7 +242,7 @@ class Orchestrating:
 
 
 async def test_magentic_one_goes_on_by_its_next_step() -> None:
-    """Without a task it asks neither for facts nor for a plan; its members keep what they know."""
+    """Without a task MagenticOne asks for no facts and no plan; its members keep their memory."""
     moment, orchestrating = Moment(), Orchestrating("ann", "bob")
     bob = speaker("bob", moment)
     team = MagenticOneGroupChat([speaker("ann"), bob], orchestrating.model)
@@ -259,7 +259,7 @@ async def test_magentic_one_goes_on_by_its_next_step() -> None:
 
 
 async def test_magentic_one_begins_with_the_facts_when_it_is_given_a_task() -> None:
-    """With a task it begins anew, as after a run that ended."""
+    """With a task MagenticOne begins anew, as after a run that ended."""
     moment, orchestrating = Moment(), Orchestrating("ann", "bob")
     team = MagenticOneGroupChat([speaker("ann"), speaker("bob", moment)], orchestrating.model)
     await stopped(team, moment)
@@ -272,7 +272,7 @@ async def test_magentic_one_begins_with_the_facts_when_it_is_given_a_task() -> N
 
 @pytest.mark.parametrize("task", [None, "again"])
 async def test_magentic_one_goes_on_from_every_step(task: str | None) -> None:
-    """Wherever it is stopped, a run that follows comes to the end; with a task where it must."""
+    """From each step of a stop the next run comes to its end; with a task where it needs one."""
 
     def make() -> MagenticOneGroupChat:
         return MagenticOneGroupChat(

@@ -31,7 +31,7 @@ from tests.unit.testing.teams import agent, graph, nested, pair, round_robin, se
 
 
 class Nested:
-    """An inner team of ann and bob, of whom bob waits, and cleo around it.
+    """An inner team of ann and of bob, who waits, in an outer team with cleo.
 
     Args:
         moment: Where bob waits.
@@ -49,7 +49,7 @@ class Nested:
 
 
 async def test_a_nested_team_keeps_what_its_members_have_finished() -> None:
-    """The inner team goes on with who was interrupted, without a task, and is not asked anew."""
+    """The inner team resumes with the interrupted member, without a task."""
     moment = Moment()
     made = Nested(moment)
     result = await stopped(made.team, moment)
@@ -62,7 +62,7 @@ async def test_a_nested_team_keeps_what_its_members_have_finished() -> None:
 
 
 async def test_the_inner_team_goes_on_without_a_supervisor() -> None:
-    """Plain `team.run()` after the stop does the same."""
+    """Plain `team.run()` after the stop resumes the inner team as well."""
     moment = Moment()
     made = Nested(moment)
     await stopped(made.team, moment)
@@ -72,7 +72,7 @@ async def test_the_inner_team_goes_on_without_a_supervisor() -> None:
 
 
 async def test_a_new_task_is_heard_by_the_inner_team_that_goes_on() -> None:
-    """The inner team goes on with the new task, and is not told the old one again."""
+    """The resumed inner team hears the new task, and not the old one again."""
     moment = Moment()
     made = Nested(moment)
     await stopped(made.team, moment)
@@ -93,7 +93,7 @@ async def test_the_inner_team_goes_on_in_a_fresh_one() -> None:
 
 
 async def test_the_inner_team_is_reset_with_the_outer_one() -> None:
-    """`reset()` after the stop: nothing goes on, both begin anew."""
+    """After `reset()` nothing is resumed: both teams begin anew."""
     moment = Moment()
     made = Nested(moment)
     await stopped(made.team, moment)
@@ -103,7 +103,7 @@ async def test_the_inner_team_is_reset_with_the_outer_one() -> None:
 
 
 async def test_the_inner_team_can_be_run_by_itself() -> None:
-    """The inner team is as good as any: given a task of its own, it runs."""
+    """The inner team can be given a task of its own, and runs."""
     moment = Moment()
     made = Nested(moment)
     await stopped(made.team, moment)
@@ -113,7 +113,7 @@ async def test_the_inner_team_can_be_run_by_itself() -> None:
 
 
 async def test_interrupted_once_more_before_it_goes_on() -> None:
-    """A second stop, at each step of the run that goes on, costs nothing that was finished."""
+    """A second stop, at each step of the resumed run, loses nothing that was finished."""
     asyncio.get_running_loop().set_debug(False)
     for step in range(1, 400, 7):
         moment = Moment()
@@ -129,7 +129,7 @@ async def test_interrupted_once_more_before_it_goes_on() -> None:
 
 @pytest.mark.parametrize("make", [pair, selector, swarm], ids=lambda make: make.__name__)
 async def test_interrupted_once_more_in_any_team(make: Callable[[], BaseGroupChat]) -> None:
-    """Two stops, each at any step: what is said in the end is what was to be said."""
+    """After two stops, each at any step, all has been said that had to be said."""
     asyncio.get_running_loop().set_debug(False)
     whole = make()
     await whole.run(task="go")
@@ -147,7 +147,7 @@ async def test_interrupted_once_more_in_any_team(make: Callable[[], BaseGroupCha
 
 
 async def test_a_society_goes_on_with_its_inner_team() -> None:
-    """The inner team of a `SocietyOfMindAgent` goes on; its summary is of all that was said."""
+    """The inner team of a `SocietyOfMindAgent` resumes; the summary is of all that was said."""
     moment = Moment()
     inner = RoundRobinGroupChat([speaker("ann"), speaker("bob", moment)], name="inner", max_turns=2)
     model = ScriptedModel(lambda messages: f"{len(messages)} messages")
@@ -161,7 +161,7 @@ async def test_a_society_goes_on_with_its_inner_team() -> None:
 
 
 async def test_three_deep() -> None:
-    """The innermost team's member goes on; the teams around it wait for it, in order."""
+    """The innermost team's member goes on, and the teams around it wait for it, in order."""
     whole = nested()
     await whole.run(task="go")
     async for team, _ in at_each_step(nested, every=11):
@@ -182,7 +182,7 @@ class _Place:
 
 
 async def test_going_on_is_the_team_to_everybody() -> None:
-    """Name, description, state and component of the stand-in are the team's."""
+    """The stand-in has the team's name, description, state and component."""
     team = round_robin(Agent("ann"), name="inner")
     await team.run(task="go")
     stand_in = _Place(team).held
@@ -193,7 +193,7 @@ async def test_going_on_is_the_team_to_everybody() -> None:
 
 
 async def test_going_on_without_anything_new_goes_on_without_a_task() -> None:
-    """An empty task, which AutoGen refuses, is none."""
+    """An empty task, which AutoGen refuses, becomes no task."""
     team = round_robin(Agent("ann"), turns=1, name="inner")
     await team.run(task="go")
     place = _Place(team)
@@ -204,7 +204,7 @@ async def test_going_on_without_anything_new_goes_on_without_a_task() -> None:
 
 @pytest.mark.parametrize("name", ["reset", "load_state"])
 async def test_going_on_ends_with_a_reset_or_another_state(name: str) -> None:
-    """A team that was reset, or has another state, has nothing to go on with."""
+    """A team that was reset, or has loaded another state, resumes nothing."""
     team = round_robin(Agent("ann"), turns=1, name="inner")
     await team.run(task="go")
     place = _Place(team)
@@ -217,7 +217,7 @@ async def test_going_on_ends_with_a_reset_or_another_state(name: str) -> None:
 async def test_a_team_that_is_given_another_state_does_not_go_on(
     make: Callable[[], BaseGroupChat],
 ) -> None:
-    """Who was interrupted in one conversation does not speak first in another."""
+    """A member interrupted in one conversation does not speak first in another."""
     fresh = make()
     await fresh.run(task="other")
     state = await fresh.save_state()
@@ -230,7 +230,7 @@ async def test_a_team_that_is_given_another_state_does_not_go_on(
 
 
 async def test_drained_and_asked_again() -> None:
-    """After DRAIN the next in turn speaks, for nobody was interrupted."""
+    """After DRAIN the next member in turn speaks, for none was interrupted."""
     moment = Moment()
     team = round_robin(speaker("ann", moment), speaker("bob"))
     assert contents(await stopped(team, moment, Rung.DRAIN)) == ["go", "ann 0"]
@@ -238,7 +238,7 @@ async def test_drained_and_asked_again() -> None:
 
 
 async def test_agents_of_a_fresh_team_do_not_matter() -> None:
-    """Agents whose models answer by the transcript say the same, whoever was stopped before."""
+    """Agents whose models answer by the transcript say the same in a fresh team."""
     whole = round_robin(agent("ann"), agent("bob"), turns=4)
     await whole.run(task="go")
     async for team, _ in at_each_step(

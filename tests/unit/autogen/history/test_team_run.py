@@ -1,4 +1,4 @@
-"""A stopped team: what its result tells, what its members were given, and plain use afterwards."""
+"""A stopped team: what its result contains, what its members were given, and its plain use."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ MAKES: dict[str, tuple[Callable[[], Runnable], int]] = {
 async def test_the_result_holds_the_task_exactly_if_the_team_has_taken_it(
     kind: str, rung: Rung
 ) -> None:
-    """Whoever finds the task in the result need not give it again; whoever does not, gives it."""
+    """The task is in the result if, and only if, it need not be given again."""
     make, every = MAKES[kind]
     task = TextMessage(content="Begin", source="user")
     outcomes: set[bool] = set()
@@ -95,7 +95,7 @@ async def test_stopped_before_anything_was_delivered() -> None:
 
 
 async def test_without_task_messages_the_result_never_holds_the_task() -> None:
-    """With `output_task_messages=False` the task is not in the result, whoever has taken it."""
+    """With `output_task_messages=False` the task is not in the result, taken or not."""
     task = TextMessage(content="Begin", source="user")
     taken: set[bool] = set()
     async for team, result in at_each_step(pair, task=task, every=2, output_task_messages=False):
@@ -107,7 +107,7 @@ async def test_without_task_messages_the_result_never_holds_the_task() -> None:
 
 
 async def test_who_has_seen_the_task_finds_it_in_the_result() -> None:
-    """Once the task was among the events that a reader got, the team has taken it."""
+    """A team has taken the task once a reader got it among the events."""
     team, task = pair(), TextMessage(content="Begin", source="user")
     seen: list[Any] = []
     async with Supervisor(signals={}) as sup:
@@ -137,7 +137,7 @@ async def test_several_messages_are_one_task() -> None:
 
 
 async def test_nobody_is_given_a_message_twice() -> None:
-    """Who was interrupted forgets what it was given, and is given it again: once in all."""
+    """An interrupted member forgets what it was given, and is given it again: once in all."""
     moment = Moment()
     bob = speaker("bob", moment)
     team = round_robin(speaker("ann"), bob, turns=2)
@@ -149,7 +149,7 @@ async def test_nobody_is_given_a_message_twice() -> None:
 
 
 async def test_nobody_misses_a_message() -> None:
-    """Wherever the stop comes, each member hears the task and the others, in order."""
+    """At each moment of a stop, each member hears the task and the others, in order."""
     whole = round_robin(speaker("ann"), speaker("bob"), speaker("cleo"), turns=3)
     await go_on(whole, "go")
     async for team, _ in at_each_step(
@@ -161,14 +161,14 @@ async def test_nobody_misses_a_message() -> None:
 
 
 def has_heard(team: BaseGroupChat, text: str) -> bool:
-    """Whether the team's thread holds such a message."""
+    """Return whether the team's thread holds such a message."""
     from supervisor._autogen.upstream.snapshot import thread
 
     return any(getattr(message, "content", None) == text for message in thread(team))
 
 
 async def test_the_transcripts_of_who_was_interrupted_twice() -> None:
-    """Interrupted in the same turn again and again, an agent is asked with the same transcript."""
+    """An agent that is interrupted in one turn repeatedly is asked with the same transcript."""
     moments = [Moment(), Moment(), Moment()]
     waiting = list(moments)
 
@@ -202,7 +202,7 @@ def _conditions() -> dict[str, TerminationCondition]:
 
 @pytest.mark.parametrize("name", list(_conditions()))
 async def test_the_condition_begins_anew(name: str) -> None:
-    """Wherever a run is stopped, the condition of the next one counts from the beginning."""
+    """At each moment of a stop, the next run's condition counts from the beginning."""
 
     def make() -> RoundRobinGroupChat:
         members: list[Any] = [speaker("ann"), speaker("bob")]
@@ -213,13 +213,13 @@ async def test_the_condition_begins_anew(name: str) -> None:
 
 
 async def test_the_counter_of_turns_begins_anew() -> None:
-    """Wherever a run is stopped, the next one has all of `max_turns`."""
+    """At each moment of a stop, the next run has all of `max_turns`."""
     async for team, _ in at_each_step(pair, every=3):
         assert len(contents(await go_on(team, "again"))) == 3
 
 
 async def test_an_external_condition_that_was_set_is_reset() -> None:
-    """A flag that was set for the stopped run does not end the next one."""
+    """An external condition that was set for the stopped run does not end the next one."""
     condition = ExternalTermination()
 
     class Setting(Moment):
@@ -259,7 +259,7 @@ class _Unresettable(TerminationCondition):
 
 
 async def test_a_condition_whose_reset_fails_is_reported(caplog: pytest.LogCaptureFixture) -> None:
-    """It is logged; the run has its result, and the rest of the team is made consistent."""
+    """A failing reset is logged; the run has its result, and the team is repaired otherwise."""
     moment, condition = Moment(), _Unresettable()
     team = RoundRobinGroupChat(
         [speaker("ann", moment)], termination_condition=condition, max_turns=2
@@ -286,7 +286,7 @@ class _Waiting(_Unresettable):
 
 
 async def test_a_condition_that_waits_keeps_nobody_from_repair() -> None:
-    """A user's condition may wait; the team is made consistent all the same, at each step."""
+    """The team is repaired at each step, although a user's condition waits."""
 
     def make() -> RoundRobinGroupChat:
         members: list[Any] = [speaker("ann"), speaker("bob")]
@@ -301,7 +301,7 @@ async def test_a_condition_that_waits_keeps_nobody_from_repair() -> None:
 
 
 class _Recovering(Failing):
-    """Fails until it is told to work."""
+    """An agent that fails until it is told to work."""
 
     fails = True
 
@@ -311,7 +311,7 @@ class _Recovering(Failing):
 
 
 async def test_who_has_failed_is_asked_again() -> None:
-    """An agent that raises costs its run, not its team: a run without a task asks it again."""
+    """An agent that raises ends its run, not its team: a run without a task asks it again."""
     failing = _Recovering("bob")
     team = round_robin(Agent("ann"), failing, turns=2)
     async with Supervisor(signals={}) as sup:
@@ -325,7 +325,7 @@ async def test_who_has_failed_is_asked_again() -> None:
 
 
 async def test_a_team_with_a_failed_member_can_be_given_a_new_task() -> None:
-    """A run with another task begins with who has failed, who hears both tasks."""
+    """A run with another task begins with the failed member, which hears both tasks."""
     failing = _Recovering("bob")
     team = round_robin(agent("ann"), failing, agent("cleo"), turns=3)
     async with Supervisor(signals={}) as sup:
@@ -348,18 +348,18 @@ def _length(team: BaseGroupChat) -> int:
 
 @pytest.fixture(params=list(PLAIN))
 def plain(request: pytest.FixtureRequest) -> Callable[[], BaseGroupChat]:
-    """Makes a team, of each kind in turn."""
+    """Return what makes a team, for each kind in turn."""
     make: Any = PLAIN[request.param]
     return make  # type: ignore[no-any-return]
 
 
 async def _steps_of(make: Callable[[], BaseGroupChat]) -> list[BaseGroupChat]:
-    """Teams that were stopped at some steps."""
+    """Return teams that were stopped at some steps."""
     return [team async for team, _ in at_each_step(make, every=23)]
 
 
 async def test_stock_run_with_a_task(plain: Callable[[], BaseGroupChat]) -> None:
-    """`team.run(task=...)` without a supervisor gives a full run that begins with its task."""
+    """`team.run(task=...)` without a supervisor is a full run that begins with its task."""
     for team in await _steps_of(plain):
         result = await team.run(task="again")
         assert contents(result)[0] == "again"

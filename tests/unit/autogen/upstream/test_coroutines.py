@@ -96,7 +96,7 @@ async def test_what_gathers_the_tool_calls_is_told_by_its_name() -> None:
 
 
 async def test_a_tool_calls_task_returns_call_and_result() -> None:
-    """What the task of a tool call returns is the call, and a `FunctionExecutionResult`."""
+    """The task of a tool call returns the call, and a `FunctionExecutionResult`."""
     gate = Gate()
     gate.let_go.set()
     ann = scripted("ann", [calls("wait")], gate.wait)

@@ -15,7 +15,7 @@ from tests.unit.autogen.upstream.parts import methods_in, tasks_created
 
 
 async def test_a_run_context_starts_the_message_loop() -> None:
-    """`RunContext` starts its message loop as it is made, and knows its runtime by then."""
+    """`RunContext` starts its message loop in `__init__`, and knows its runtime by then."""
     runtime = SingleThreadedAgentRuntime()
     with tasks_created() as created:
         context = RunContext(runtime)
@@ -27,7 +27,7 @@ async def test_a_run_context_starts_the_message_loop() -> None:
 
 
 async def test_run_stream_starts_one_task_that_waits_for_the_runtime() -> None:
-    """`run_stream` creates one task, `stop_runtime`; those that read its queue are futures."""
+    """`run_stream` creates one task, `stop_runtime`; the readers of its queue are futures."""
     with tasks_created() as created:
         await team(Agent("a"), turns=1).run(task="go")
     shielded = [made.coro.cr_code for made in created if made.kind is Kind.SHIELDED]
@@ -52,11 +52,11 @@ def test_the_local_executor_starts_its_process_in_a_task(name: str) -> None:
 
 
 async def test_tasks_of_others_are_work() -> None:
-    """A task that somebody else creates is work, whatever its coroutine is called."""
+    """A task that other code creates is work, whatever its coroutine is called."""
     runtime: Any = SingleThreadedAgentRuntime()
 
     async def _run_actor() -> None:
-        """The user's, in spite of its name."""
+        """Do nothing; a user's function, in spite of its name."""
 
     with tasks_created() as created:
         own = asyncio.create_task(_run_actor())

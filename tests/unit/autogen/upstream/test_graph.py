@@ -10,7 +10,7 @@ from tests.unit.testing.teams import graph
 
 
 async def test_a_selection_drains_the_ready() -> None:
-    """GraphFlow's `select_speaker` takes all of `_ready`, without a wait."""
+    """GraphFlow's `select_speaker` takes all of `_ready`, without waiting."""
     group = await group_after_a_run(graph())
     manager: Any = group.manager
     assert drive_sync(manager.select_speaker([])) == ["a"]
@@ -25,7 +25,7 @@ async def test_a_selection_drains_the_ready() -> None:
 
 
 async def test_reset_execution_state_forgets_the_triggered_groups_not() -> None:
-    """`_reset_execution_state` leaves `_triggered_activation_groups`; we clear them as well."""
+    """`_reset_execution_state` keeps `_triggered_activation_groups`; we clear them as well."""
     group = await group_after_a_run(graph())
     manager: Any = group.manager
     manager._triggered_activation_groups = {"d": {"d"}}
@@ -34,7 +34,7 @@ async def test_reset_execution_state_forgets_the_triggered_groups_not() -> None:
 
 
 async def test_a_loaded_graph_recalls_what_made_its_nodes_ready() -> None:
-    """`_activation`, `_enqueued_any`, `_remaining` tell which edges were gone; loading loses it."""
+    """`_activation`, `_enqueued_any`, `_remaining` show which edges were passed, after a load."""
     group = await group_after_a_run(graph())
     manager: Any = group.manager
     manager._ready.append("d")

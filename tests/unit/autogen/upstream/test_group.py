@@ -104,7 +104,7 @@ def test_swarm_shares_the_turns_end() -> None:
 
 
 async def test_an_instance_is_there_without_waiting() -> None:
-    """`try_get_underlying_agent_instance` gives the manager and the containers without a wait."""
+    """`try_get_underlying_agent_instance` gives manager and containers without waiting."""
     group = await group_after_a_run(team(Agent("a"), Agent("b"), turns=1))
     assert isinstance(group.manager, BaseGroupChatManager)
     assert all(isinstance(member, ChatAgentContainer) for member in group._members.values())
@@ -120,7 +120,7 @@ async def test_names_and_topics_of_the_members() -> None:
 
 
 async def test_a_container_holds_its_agent_and_what_it_has_heard() -> None:
-    """`_agent` is the member, and `_message_buffer` what it was not given yet."""
+    """`_agent` is the member, and `_message_buffer` what it has heard and was not given yet."""
     first, second = Agent("first"), Agent("second")
     group = await group_after_a_run(team(first, second, turns=1))
     assert group.agent("second") is second
@@ -131,7 +131,7 @@ async def test_a_container_holds_its_agent_and_what_it_has_heard() -> None:
 
 
 async def test_an_agent_is_asked_through_its_container() -> None:
-    """Whoever is `_agent` of the container is asked at the next turn."""
+    """The `_agent` of the container is asked at the next turn."""
     made = team(Agent("a"), turns=1)
     group, other = await group_after_a_run(made), Agent("a")
     group.put_agent("a", other)
@@ -150,7 +150,7 @@ async def test_message_thread_is_all_that_was_said() -> None:
 
 @pytest.mark.parametrize("make", [pair, selector, swarm, graph], ids=lambda make: make.__name__)
 async def test_update_message_thread_does_not_wait(make: Callable[[], BaseGroupChat]) -> None:
-    """`update_message_thread` of each manager extends the thread without a wait."""
+    """`update_message_thread` of each manager extends the thread without waiting."""
     group = await group_after_a_run(make())
     message = TextMessage(content="x", source="ann")
     group.add([message])
@@ -178,6 +178,6 @@ async def test_magentic_one_asks_its_members_to_forget() -> None:
 
 
 async def test_magentic_one_needs_a_task() -> None:
-    """MagenticOne's `handle_start` refuses a run without a task; hence our own next step."""
+    """MagenticOne's `handle_start` refuses a run without a task; hence our override."""
     with pytest.raises(AssertionError):
         await magentic().run()

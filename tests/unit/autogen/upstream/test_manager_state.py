@@ -31,7 +31,7 @@ from tests.unit.testing.teams import graph, pair, selector, swarm
     ],
 )
 async def test_what_a_manager_selects_by(make: Callable[[], BaseGroupChat], field: str) -> None:
-    """The manager selects by this field, it is data, and changes as speakers are selected."""
+    """The manager selects by this attribute, which is data, and changes with each selection."""
     group = await group_after_a_run(make())
     assert field in group.state()
     changed = _changes_of(group, field)
@@ -44,7 +44,7 @@ def _changes_of(group: Group, field: str) -> bool:
 
 
 async def test_fields_of_a_graph_are_what_they_were() -> None:
-    """`_ready` is a deque of names, `_remaining` counts by group; copies of them are apart."""
+    """`_ready` is a deque of names, `_remaining` counts by group; copies are independent."""
     group = await group_after_a_run(graph())
     manager: Any = group.manager
     assert isinstance(manager, GraphFlowManager)
@@ -59,6 +59,6 @@ async def test_fields_of_a_graph_are_what_they_were() -> None:
 
 
 async def test_what_is_no_state_of_a_manager() -> None:
-    """The names that are left out of a user's manager are those of the base class."""
+    """The attributes left out of a user's manager are those of the base class."""
     group = await group_after_a_run(team(Agent("a"), turns=1))
     assert set(vars(group.manager)) >= _NOT_STATE

@@ -24,7 +24,7 @@ def test_the_mcp_client_reads_its_server_in_stdout_reader() -> None:
 
 
 def test_mcp_actor_has_a_queue_of_commands() -> None:
-    """An actor's `_command_queue` takes commands with a `future`; `_active` says if it is there."""
+    """An actor's `_command_queue` takes commands with a `future`; `_active` says if it runs."""
     pytest.importorskip("mcp")
     from autogen_ext.tools.mcp import McpSessionActor, StdioServerParams  # pyright: ignore[reportMissingTypeStubs]
 
@@ -41,7 +41,7 @@ def test_mcp_actor_has_a_queue_of_commands() -> None:
 
 
 def test_mcp_workbench_keeps_an_actor_that_has_ended() -> None:
-    """`_actor` of a workbench stays when its actor has ended; we take it off."""
+    """`_actor` of a workbench stays when its actor has ended; we remove it."""
     pytest.importorskip("mcp")
     from autogen_ext.tools.mcp import McpSessionActor, McpWorkbench, StdioServerParams  # pyright: ignore[reportMissingTypeStubs]
 

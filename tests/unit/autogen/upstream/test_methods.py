@@ -1,4 +1,4 @@
-"""AutoGen's own methods: known behind wrappers, whatever they are, and missed where replaced."""
+"""AutoGen's own methods: recognized behind any wrapper, and missed where replaced."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from supervisor._autogen.upstream.methods import Method
 
 
 class Stock:
-    """Stands for a class of AutoGen's."""
+    """A class as one of AutoGen's."""
 
     async def work(self) -> str:
-        """The method."""
+        """Do nothing."""
         return "done"
 
 
@@ -35,7 +35,7 @@ ORIGINAL: Any = Stock.work
 
 
 def wraps(function: Any) -> Any:
-    """A plain wrapper."""
+    """Wrap a function plainly."""
 
     @functools.wraps(function)
     async def wrapper(*args: Any) -> Any:
@@ -45,7 +45,7 @@ def wraps(function: Any) -> Any:
 
 
 def nameless(function: Any) -> Any:
-    """A wrapper that does not say what it wraps."""
+    """Wrap a function without saying what is wrapped."""
 
     def wrapper(*args: Any) -> Any:
         return function(*args)
@@ -65,7 +65,7 @@ class Proxy:
 
 
 def by_global(_: Any) -> Any:
-    """A wrapper that finds what it wraps in its module."""
+    """Wrap a function that the wrapper finds in its module."""
 
     async def wrapper(self: Any) -> Any:
         return await ORIGINAL(self)
@@ -74,7 +74,7 @@ def by_global(_: Any) -> Any:
 
 
 def by_default(function: Any) -> Any:
-    """A wrapper that keeps what it wraps in a default."""
+    """Wrap a function that the wrapper keeps in a default."""
 
     async def wrapper(self: Any, inner: Any = function) -> Any:
         return await inner(self)
@@ -116,7 +116,7 @@ def test_a_wrapped_method_is_not_plain_and_still_reached(
 
 
 def test_a_wrapper_before_the_first_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It does not matter whether the wrapper came before we looked for the first time."""
+    """A wrapper counts that was there before the first look, like a later one."""
     monkeypatch.setattr(Stock, "work", wraps(Stock.work))
     method = Method(Stock, "work")
     assert not method.is_plain()
@@ -125,7 +125,7 @@ def test_a_wrapper_before_the_first_look(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_replaced_method_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A function that has nothing to do with AutoGen's is what `replaced` gives."""
+    """`replaced` is a function that does not call AutoGen's."""
     method = Method(Stock, "work")
     monkeypatch.setattr(Stock, "work", Rebel.work)
     assert method.replaced is Rebel.work
@@ -134,7 +134,7 @@ def test_a_replaced_method_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_wrapper_that_breaks_when_it_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wrapper whose attributes raise hides what is behind it, and nothing more."""
+    """A wrapper whose attributes raise hides only what is behind it."""
 
     class Broken:
         __name__ = "broken"
@@ -169,7 +169,7 @@ def test_a_proxy_that_passes_for_what_it_wraps_is_not_plain(
 
 
 def test_an_attribute_of_the_object_hides_the_method() -> None:
-    """What an object has in front of its class's method is seen, too."""
+    """An attribute of the object that hides its class's method is noticed."""
     method, thing = Method(Stock, "work"), Stock()
     assert method.is_plain_of(thing)
     assert not method.is_plain_of(Rebel())

@@ -65,7 +65,7 @@ def test_process_send_and_response_are_coroutines(name: str) -> None:
 
 
 async def test_background_tasks_are_the_handlers() -> None:
-    """`_background_tasks` holds a task for each handler at work, and none when idle."""
+    """`_background_tasks` holds a task for each active handler, and none when idle."""
     async with team_at_work() as (_, runtime):
         assert len(runtime._background_tasks) == 1
         runtime_after = runtime
@@ -83,7 +83,7 @@ async def test_stopped_ends_the_message_loop() -> None:
 
 
 async def test_message_queue_counts_and_shuts() -> None:
-    """The queue counts what is unfinished; shut at once it drops what waits, with exact counts."""
+    """The queue counts unfinished messages; shut at once it drops them, with exact counts."""
     queue: Any = SingleThreadedAgentRuntime()._message_queue
     queue.put_nowait("in work")
     queue.put_nowait("waiting")
@@ -108,7 +108,7 @@ async def test_background_exception_is_raised_by_the_next_message_loop() -> None
 
 
 async def test_a_handler_at_work_is_known_by_its_coroutine() -> None:
-    """`handled` reads off a handler's coroutine what it delivers, before its first step too."""
+    """`handled` finds a handler's message by its coroutine, before its first step too."""
     async with team_at_work() as (group, runtime):
         [task] = runtime._background_tasks
         found = upstream.handled(task.get_coro())
@@ -134,14 +134,14 @@ def _fields(cls: type) -> set[str]:
 
 
 def test_envelope_fields() -> None:
-    """Each envelope holds the message, to whom it goes, and the token that cancels it."""
+    """Each envelope holds the message, its recipient, and the token that cancels it."""
     assert {"message", "topic_id", "cancellation_token"} <= _fields(PublishMessageEnvelope)
     assert {"message", "recipient", "cancellation_token", "future"} <= _fields(SendMessageEnvelope)
     assert {"message", "sender", "future"} <= _fields(ResponseMessageEnvelope)
 
 
 async def test_message_queue_queue_holds_what_waits_in_order() -> None:
-    """`_queue` of the runtime's queue is a deque of what waits, the oldest first."""
+    """`_queue` of the runtime's queue is a deque of the waiting messages, the oldest first."""
     runtime, token = SingleThreadedAgentRuntime(), CancellationToken()
     for number in (1, 2):
         topic = TopicId(f"topic{number}", "key")
@@ -157,7 +157,7 @@ async def test_message_queue_queue_holds_what_waits_in_order() -> None:
 
 
 async def test_a_sent_message_is_one_of_a_key() -> None:
-    """A message that is sent has its recipient's type and key; the first to a team is its start."""
+    """A sent message has its recipient's type and key; the first to a team is its start."""
     group = team(Agent("a"), turns=1)
     token = CancellationToken()
     with tasks_created() as created:
@@ -167,7 +167,7 @@ async def test_a_sent_message_is_one_of_a_key() -> None:
 
 
 async def test_what_a_team_says_to_itself() -> None:
-    """A turn is `GroupChatRequestPublish` to the member's topic, its answer is to the group's."""
+    """A turn is a `GroupChatRequestPublish` to the member; its answer goes to the group."""
     inner = RoundRobinGroupChat([Agent("b")], max_turns=1, name="inner")
     with tasks_created() as created:
         group = await group_after_a_run(team(Agent("a"), inner, turns=2))
@@ -211,7 +211,7 @@ class _Raising(RoutedAgent):
 async def test_ignore_unhandled_handler_exceptions_is_looked_at_each_time(
     is_forgiven: bool,
 ) -> None:
-    """`_ignore_unhandled_handler_exceptions` says, as a handler raises, if the loop ends by it."""
+    """`_ignore_unhandled_handler_exceptions` is read each time that a handler raises."""
     runtime = SingleThreadedAgentRuntime(ignore_unhandled_exceptions=False)
     await _Raising.register(runtime, "raising", lambda: _Raising("It raises."))
     await runtime.add_subscription(TypeSubscription("topic", "raising"))

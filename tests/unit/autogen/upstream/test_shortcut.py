@@ -56,12 +56,12 @@ METHODS = (
     ("cls", "name"), METHODS, ids=lambda given: getattr(given, "__name__", given)
 )
 def test_each_method_is_known_by_its_code(cls: type, name: str) -> None:
-    """Each method that is left out is AutoGen's own as it is defined; its decorators are known."""
+    """Each method that is left out is AutoGen's own as defined; its decorators are known."""
     assert Method(cls, name).is_plain()
 
 
 async def _ready() -> tuple[RoundRobinGroupChat, Any, Any]:
-    """A team after its first run, its runtime and its manager."""
+    """Return a team after its first run, its runtime and its manager."""
     group = team(Agent("a"), turns=1)
     await group.run(task="go")
     runtime: Any = group._runtime
@@ -77,7 +77,7 @@ def _source(function: Any) -> str:
 
 
 def test_tracer_helper_is_a_trace_helper_with_a_tracer() -> None:
-    """`_tracer_helper` is a `TraceHelper`; its `tracer` stands for one to be set up later."""
+    """`_tracer_helper` is a `TraceHelper`; its `tracer` is a proxy of a later one."""
     helper = SingleThreadedAgentRuntime()._tracer_helper
     assert type(helper) is TraceHelper
     assert type(helper.tracer) is ProxyTracer
@@ -94,7 +94,7 @@ def test_trace_block_makes_a_span_and_does_nothing_else() -> None:
 
 
 def test_try_serialize_is_for_logs_and_attributes_only() -> None:
-    """What `_try_serialize` gives goes into events of the log, and into a span's attributes."""
+    """The result of `_try_serialize` goes into log events and a span's attributes only."""
     source = _source(SingleThreadedAgentRuntime)
     uses = source.count("self._try_serialize(")
     assert uses == source.count("payload=self._try_serialize(") + 1
@@ -114,7 +114,7 @@ async def test_create_otel_attributes_makes_the_agents_and_nothing_else() -> Non
 
 
 def test_the_runtime_logs_to_these_two() -> None:
-    """The runtime logs by `autogen_core` and `autogen_core.events`."""
+    """The runtime logs to `autogen_core` and `autogen_core.events`."""
     assert _single_threaded_agent_runtime.logger is logging.getLogger("autogen_core")
     assert _single_threaded_agent_runtime.event_logger is logging.getLogger("autogen_core.events")
 
@@ -187,7 +187,7 @@ async def test_subscribed_recipients_knows_who_hears_of_the_output() -> None:
 
 
 async def test_the_sender_does_not_hear_itself() -> None:
-    """What an agent publishes is not delivered to itself."""
+    """A message is not delivered to the agent that publishes it."""
     group, runtime, manager = await _ready()
     topic = DefaultTopicId(group._output_topic_type, group._team_id)
     runtime.start()
@@ -220,7 +220,7 @@ def test_the_runtimes_queue_says_whether_it_is_shut() -> None:
 
 
 async def test_who_waits_for_a_queue_is_among_its_getters() -> None:
-    """`_getters` of asyncio's queue holds who waits, until it is woken; `_queue` what waits."""
+    """`_getters` of asyncio's queue holds its waiters until they are woken; `_queue` its items."""
     queue: Any = asyncio.Queue[str]()
     getting = asyncio.create_task(queue.get())
     await asyncio.sleep(0)
@@ -239,7 +239,7 @@ async def test_run_stream_waits_by_get_of_the_output() -> None:
 
 
 async def test_what_run_stream_gives_is_known() -> None:
-    """Before its first step the stream's frame knows `self`; what is around it is another one."""
+    """Before its first step the stream's frame knows `self`; a wrapper's frame is another one."""
     group, other = team(Agent("a")), team(Agent("b"))
 
     async def around(stream: Any) -> Any:

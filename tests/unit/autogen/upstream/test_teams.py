@@ -17,7 +17,7 @@ from tests.unit.autogen.upstream.parts import group_after_a_run, team_at_work
 
 
 async def test_is_running_marks_a_team_at_work() -> None:
-    """`_is_running` refuses a second run; `free` takes the mark off."""
+    """`_is_running` refuses a second run; `free` clears it."""
     async with team_at_work() as (group, _):
         marks = [group._is_running]
     marks.append(group._is_running)
@@ -28,7 +28,7 @@ async def test_is_running_marks_a_team_at_work() -> None:
 
 
 async def test_to_whom_a_swarm_has_handed_off() -> None:
-    """Its manager, by the topic's type and the team's id, has the thread and the names."""
+    """A Swarm's manager, found by topic type and team id, has the thread and the names."""
     ann = AssistantAgent("ann", ScriptedModel([wanted("transfer_to_user")]), handoffs=["user"])
     swarm = Swarm([ann], termination_condition=HandoffTermination("user"))
     assert upstream.handed_off(swarm) is None
@@ -49,14 +49,14 @@ async def test_team_id_is_the_key_of_its_agents() -> None:
 
 
 def test_embedded_runtime_tells_whose_the_runtime_is() -> None:
-    """`_embedded_runtime` is false exactly where the user has given one, which is `_runtime`."""
+    """`_embedded_runtime` is false exactly where the user has given `_runtime`."""
     given = SingleThreadedAgentRuntime()
     assert upstream.given_runtime(RoundRobinGroupChat([Agent("a")], runtime=given)) is given
     assert upstream.given_runtime(team(Agent("a"))) is None
 
 
 async def test_output_message_queue_is_where_events_wait() -> None:
-    """`_output_message_queue` holds what a run has not yielded; `free` empties it."""
+    """`_output_message_queue` holds events that were not yielded; `free` empties it."""
     made = team(Agent("a"), turns=1)
     made._output_message_queue.put_nowait(TextMessage(content="old", source="a"))
     made._is_running = True

@@ -28,7 +28,7 @@ async def test_termination_condition_is_the_teams() -> None:
 
 
 async def test_max_turns_and_current_turn_end_a_team() -> None:
-    """A team ends as `_current_turn` has come to `_max_turns`."""
+    """A team ends when `_current_turn` has come to `_max_turns`."""
     made = RoundRobinGroupChat([Agent("a")], max_turns=3)
     group = await group_after_a_run(made)
     assert group.manager._max_turns == 3
@@ -53,7 +53,7 @@ async def test_max_turns_and_current_turn_end_a_team() -> None:
     ids=lambda condition: type(condition).__name__,
 )
 async def test_conditions_do_not_wait(condition: TerminationCondition) -> None:
-    """AutoGen's plain conditions are asked, and reset, without a wait."""
+    """AutoGen's plain conditions are asked, and reset, without waiting."""
     drive_sync(condition([TextMessage(content="x", source="a")]))
     drive_sync(condition.reset())
     assert not condition.terminated
@@ -69,7 +69,7 @@ async def test_conditions_do_not_wait(condition: TerminationCondition) -> None:
     ids=["or", "and", "both"],
 )
 async def test_combined_conditions_hold_their_parts(condition: TerminationCondition) -> None:
-    """`A | B` waits for all its parts at once, so they are asked one by one: `_conditions`."""
+    """`A | B` awaits its parts together, so they are asked one by one, by `_conditions`."""
     made = RoundRobinGroupChat([Agent("a")], max_turns=1, termination_condition=condition)
     group = await group_after_a_run(made)
     assert len(vars(condition)["_conditions"]) == 2
