@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from signal import Signals  # not `import signal`: the field of that name would hide the module
 
 __all__ = ["Rung", "StopRequest"]
@@ -36,10 +37,6 @@ class Rung(enum.IntEnum):
     """The process ends from outside the loop."""
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StopRequest:
     """Why, by whom and when a stop was asked for, and the rung to go to.
@@ -55,4 +52,4 @@ class StopRequest:
     reason: str
     rung: Rung
     signal: Signals | None = None
-    time: datetime = field(default_factory=_now)
+    time: datetime = field(default_factory=partial(datetime.now, UTC))

@@ -110,8 +110,11 @@ class LadderState:
     """
 
     def __init__(self, ladder: Ladder, *, exits: bool = False) -> None:
-        self._ladder = ladder
-        self._exits = exits and ladder.abandon < math.inf
+        self._seconds = {rung: ladder.seconds(rung) for rung in Rung}
+        self._budget = {rung: ladder.budget(rung) for rung in Rung}
+        self._kept = {rung: self._seconds_behind(rung) for rung in Rung}
+        self._is_bounded = ladder.abandon < math.inf
+        self._exits = exits and self._is_bounded
         self._rung = Rung.RUNNING
         self._move = Move.ENTER
         self._entered_at = -math.inf
@@ -200,7 +203,7 @@ class LadderState:
         if at - self._counted.get(number, -math.inf) < DUPLICATE_SECONDS:
             return []
         self._counted[number] = at
-        self._exits = self._ladder.abandon < math.inf
+        self._exits = self._is_bounded
         return self._climb("signal", now, entry, at=at)
 
     def idle(self, now: float) -> list[Step]:
@@ -242,14 +245,14 @@ class LadderState:
         if rung is Rung.EXIT and not self._exits:
             rung = Rung.ABANDON
         if cause != "time":  # which is in the deadline already; adding it up again would round
-            self._end = min(self._end, at + self._ladder.budget(rung))
+            self._end = min(self._end, at + self._budget[rung])
         self._due[rung] = min(self._due.get(rung, math.inf), at)
         return [self._enter(rung, cause, now)] if rung > self._rung else []
 
     def _rung_at(self, at: float) -> Rung:
         """The rung that was due at a time that is past: by what has been entered, or by time."""
         rung = max(rung for rung, due in self._due.items() if due <= at)
-        while "time" in TABLE[rung] and at >= self._end - self._kept(rung):
+        while "time" in TABLE[rung] and at >= self._end - self._kept[rung]:
             rung = TABLE[rung]["time"]
         return rung
 
@@ -283,10 +286,10 @@ class LadderState:
         An infinite later rung keeps none. It can only be here with a clipped deadline, and would
         else take all of that: DRAIN and CANCEL would be passed at once by who asked for patience.
         """
-        own = self._entered_at + self._ladder.seconds(self._rung)
-        return min(own, self._end - self._kept(self._rung))
+        own = self._entered_at + self._seconds[self._rung]
+        return min(own, self._end - self._kept[self._rung])
 
-    def _kept(self, rung: Rung) -> float:
-        """The seconds of the later rungs."""
-        later = [self._ladder.seconds(other) for other in Rung if other > rung]
+    def _seconds_behind(self, rung: Rung) -> float:
+        """Return the seconds of the later rungs."""
+        later = [self._seconds[other] for other in Rung if other > rung]
         return sum(seconds for seconds in later if seconds < math.inf)

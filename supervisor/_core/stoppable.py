@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Protocol
 
@@ -159,6 +160,14 @@ def apply(step: Step, thing: Stoppable, request: StopRequest, ladder: Ladder) ->
         thing.cancel(request)
     else:
         thing.abandon(request)
+
+
+def apply_to_all(
+    step: Step, things: Iterable[Stoppable], request: StopRequest, ladder: Ladder
+) -> None:
+    """Have several things take one step of the ladder; some may end by that, and be forgotten."""
+    for thing in list(things):
+        apply(step, thing, request, ladder)
 
 
 class OwnStop:

@@ -44,12 +44,21 @@ class Clock:
 
     def now(self) -> float:
         """Return the time."""
-        return self.at(self._time())
+        now, since = self._time(), self._paused_since  # as `at` does: it is asked often
+        return (now if since is None else min(now, since)) - self._paused_seconds
 
     def at(self, monotonic: float) -> float:
         """Return the time at a `time.monotonic()`."""
         since = self._paused_since
         return (monotonic if since is None else min(monotonic, since)) - self._paused_seconds
+
+    def to_monotonic(self, at: float) -> float:
+        """Return the `time.monotonic()` at which it will show a time, if it goes on."""
+        return at + self.paused_seconds
+
+    def seconds_until(self, at: float | None) -> float | None:
+        """Return how long until it shows a time; None for never, and while it is paused."""
+        return None if at is None or self.is_paused else max(0.0, at - self.now())
 
     def check(self, *, is_watched: bool) -> bool:
         """Pause or go on, as is needed now; return whether that has changed.

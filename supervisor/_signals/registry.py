@@ -45,8 +45,8 @@ class Listener(Protocol):
         """Have the loop call `poll`, because a signal has arrived; in its handler."""
         ...
 
-    def on_signal(self, number: int, at: float) -> None:
-        """Take in a signal that has arrived at this time of the ladders' clock."""
+    def on_signal(self, number: int, at: float, now: float) -> None:
+        """Take in a signal that has arrived at this time of the ladders' clock, and the time."""
         ...
 
     def catch_up(self) -> None:
@@ -76,7 +76,8 @@ class Registry:
         self._watchdog: Watchdog | None = None
         self._guard: Guard | None = None
         self._switch_seconds = sys.getswitchinterval()  # as found: a stop changes it
-        self._clock = Clock(self._is_debugged)
+        self.clock = Clock(self._is_debugged)
+        """The clock of the ladders."""
         self._stopping_since: float | None = None  # a ladder waits for its time
         self.forks = Forks()
 
@@ -191,31 +192,17 @@ class Registry:
             (it for listener in self._owners if (it := listener.guard_state) is not None), None
         )
         if state is not None:
-            if self._clock.is_paused:
+            if self.clock.is_paused:
                 state = state.without_deadline()
-            elif self._clock.paused_seconds:
-                state = state.delayed(self._clock.paused_seconds)
+            elif self.clock.paused_seconds:
+                state = state.delayed(self.clock.paused_seconds)
             guard.update(state)
-
-    def now(self) -> float:
-        """The time by which every ladder of the process climbs; see `clock`."""
-        return self._clock.now()
-
-    def monotonic(self, at: float) -> float:
-        """The `time.monotonic()` at which the ladders' clock will show a time, if it goes on."""
-        return at + self._clock.paused_seconds
-
-    def seconds_until(self, at: float | None) -> float | None:
-        """Until the ladders' clock shows a time; None for never, and while it stands still."""
-        if at is None or self._clock.is_paused:
-            return None
-        return max(0.0, at - self.now())
 
     def look_for_debugger(self) -> None:
         """See whether a debugger is at work, for which time stands still."""
-        if self._clock.check(is_watched=self._stopping_since is not None):
+        if self.clock.check(is_watched=self._stopping_since is not None):
             if self._stopping_since is not None:
-                now = "stands still" if self._clock.is_paused else "goes on"
+                now = "stands still" if self.clock.is_paused else "goes on"
                 reporter.event(f"a debugger: time {now} for the stop")
             self.tell_guard()
             self.wake_watchdog()
@@ -268,19 +255,19 @@ class Registry:
         if number == signal.SIGINT and debuggers.owns_ctrl_c():
             self.tell_guard()  # which may have seen it: it asks for nothing
             return
-        at = self._clock.at(at)
+        at, now = self.clock.at(at), self.clock.now()
         # Guests last: what they have to do may be over soon, and the others ask them for it.
         for listener in (*self._owners, *self.guests):
             if number in listener.handled:
                 try:
-                    listener.on_signal(number, at)
+                    listener.on_signal(number, at, now)
                 except Exception as error:  # noqa: BLE001 - of ours, if we are wrong somewhere
                     _report(error)
 
     def _on_time(self, _now: float) -> float | None:
         """Have the ladders climb; returns the `time.monotonic()` at which to do so next."""
         self.look_for_debugger()
-        now = self.now()
+        now = self.clock.now()
         wanted: list[float | None] = []
         for listener in self._listeners:
             try:
@@ -298,9 +285,9 @@ class Registry:
         elif self._stopping_since is None:
             self._stopping_since = now
         look_at = now + _LOOK_SECONDS
-        if self._clock.is_paused:
+        if self.clock.is_paused:
             return look_at
-        return None if wanted is None else min(self.monotonic(wanted), look_at)
+        return None if wanted is None else min(self.clock.to_monotonic(wanted), look_at)
 
     def before_fork(self) -> None:
         """Hold signals back in this thread, from here until the child has forgotten us.
@@ -328,7 +315,7 @@ class Registry:
             self._guard.stop()
         wakeup_fd, self._wakeup_fd, self._watchdog, self._guard = self._wakeup_fd, None, None, None
         self._listeners = self._owners = self.guests = ()
-        self._clock, self._stopping_since = Clock(self._is_debugged), None
+        self.clock, self._stopping_since = Clock(self._is_debugged), None
         if wakeup_fd is not None:
             wakeup_fd.forget()
         self.forks.undo()

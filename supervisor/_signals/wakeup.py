@@ -241,12 +241,13 @@ class WakeupFd:
         Other readers do not see these signals: `wake()` the watchdog once they are handled. The
         main thread is never blocked here: while another thread reads, it finds nothing.
         """
-        if not self._read_lock.acquire(blocking=not is_main_thread()):
+        is_main = is_main_thread()
+        if not self._read_lock.acquire(blocking=not is_main):
             return []
         try:
             came = [
                 (byte, at)
-                for byte, at in self._arrivals()
+                for byte, at in self._arrivals(is_main=is_main)
                 if not self._is_self_sent(byte & ~FROM_HANDLER)
             ]
             self._pass_on(bytes(byte for byte, _ in came))
@@ -255,12 +256,12 @@ class WakeupFd:
             self._read_lock.release()
         return [(byte & ~FROM_HANDLER, at) for byte, at in came if byte & ~FROM_HANDLER]
 
-    def _arrivals(self) -> list[tuple[int, float]]:
+    def _arrivals(self, *, is_main: bool) -> list[tuple[int, float]]:
         """Return what has come since the last call, each byte with the time of it."""
         # Asked first: what the guard saw later may lack what is taken here.
         ask, peeked, before = self.arrival_reports, self._peeked, self._read_at
         reports = [report for report in (ask() if ask else ()) if report.at > before]
-        data = self._take()
+        data = self._take(is_main=is_main)
         now = self._read_at = time.monotonic()
         known = reports[-1].arrivals[peeked:] if reports else ()
         times = [min(max(at, before), now) for at in known[: len(data)]]
@@ -277,7 +278,7 @@ class WakeupFd:
         if theirs and chained is not None:
             chained.write(theirs)
 
-    def _take(self) -> bytes:
+    def _take(self, *, is_main: bool) -> bytes:
         """Return what has come since the last call.
 
         The watchdog only peeks, and takes the bytes when it comes again, which is soon. It may lose
@@ -289,7 +290,7 @@ class WakeupFd:
         with contextlib.suppress(BlockingIOError):
             if peeked:
                 self._reader.recv(peeked)
-            if not is_main_thread():
+            if not is_main:
                 data = self._reader.recv(65536, socket.MSG_PEEK)
                 self._peeked = len(data)
                 return data

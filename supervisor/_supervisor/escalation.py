@@ -12,6 +12,7 @@ EXIT is carried out in the thread in which it came out, because the loop may be 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import signal
 import sys
@@ -96,23 +97,26 @@ class Escalation:
         """
         if number in self.handled:
             self._ask(number)
-        self.scope.home.call_soon(poll)
+        _call_soon(self.scope.home.loop, poll)
 
-    def on_signal(self, number: int, at: float) -> None:
+    def on_signal(self, number: int, at: float, now: float) -> None:
         """Climb, because a signal has arrived; in the watchdog's thread, or in the loop.
 
         Args:
             number: The signal.
             at: When it arrived, by the clock of the ladders.
+            now: The time.
         """
         self._ask(number)
-        self.scope.nesting.clip()
-        self._stop.signal(number, self._settings.signals[number], at)
+        if self.scope.nesting.obeys_others:
+            self.scope.nesting.clip()
+        self._stop.signal(number, self._settings.signals[number], at, now)
 
     def _ask(self, number: int) -> None:
         if self._stop.request is None:
             name, entry = signal.Signals(number), self._settings.signals[number]
-            self._stop.ask(StopRequest(reason=f"Stopped by {name.name}", rung=entry, signal=name))
+            reason = f"Stopped by {name.name}"
+            self._stop.request = StopRequest(reason=reason, rung=entry, signal=name)
 
     def on_time(self, now: float) -> float | None:
         """Do what it is time for; return when to be called next. In the watchdog's thread, too."""
@@ -155,13 +159,11 @@ class Escalation:
             self._end.exit()
         self._end.note_children(step)
         self._steps.append(step)
-        if self._loop is not None:
-            self.scope.home.call_soon(self._carry_on_if_due)
+        _call_soon(self._loop, self._carry_on_if_due)
 
     def _begin(self) -> None:
         if self._stop.request is not None:
-            hear_signals = self.scope.home.is_in_main_thread
-            self.scope.nesting.guests.note_work(self._stop.request, hear_signals=hear_signals)
+            self.scope.nesting.guests.note_work(self._stop.request)
         self._readiness.tell_stopping()
         self._switch_threads_often()
 
@@ -225,9 +227,16 @@ class Escalation:
         if self._timer is not None:
             self._timer.cancel()
         registry.look_for_debugger()
-        delay = registry.seconds_until(self.on_time(registry.now()))
+        delay = registry.clock.seconds_until(self.on_time(registry.clock.now()))
         if delay is not None and self._loop is not None and not self._is_closed:
             self._timer = self._loop.call_later(delay, self._look_at_the_time)
+
+
+def _call_soon(loop: asyncio.AbstractEventLoop | None, callback: Callable[[], None]) -> None:
+    # As `HomeLoop.call_soon`; here, because it is on each signal's way.
+    if loop is not None:
+        with contextlib.suppress(RuntimeError):  # closed: only EXIT is left, or the watchdog looks
+            loop.call_soon_threadsafe(callback)
 
 
 def deadline_clock(settings: SupervisorSettings) -> Callable[[int, float], float | None]:

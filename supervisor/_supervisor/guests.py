@@ -12,7 +12,7 @@ hears no signal (`signals={}`) is neither told nor waited for: whoever runs it s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 from supervisor._core.events import Rung, StopRequest
@@ -29,13 +29,11 @@ class Guests:
     """The guests of one supervisor.
 
     Args:
-        deadline: Returns when the stop of that supervisor is over; None for never.
-        on_left: Called when a guest has left its block; in any thread.
+        host: What that supervisor stops.
     """
 
-    def __init__(self, deadline: Callable[[], float | None], on_left: Callable[[], None]) -> None:
-        self.deadline = deadline
-        self._on_left = on_left
+    def __init__(self, host: StopScope) -> None:
+        self.host = host
         self._inside: set[StopScope] = set()
         self._told: set[StopScope] = set()
         self.had_work = False
@@ -51,32 +49,22 @@ class Guests:
         """Forget a guest that has left its block."""
         self._inside.discard(guest)
         self._told.discard(guest)
-        self._on_left()
+        self.host.wake_soon()
 
-    def note_work(self, request: StopRequest, *, hear_signals: bool) -> None:
+    def note_work(self, request: StopRequest) -> None:
         """Remember who has work, before anybody is told; in any thread.
 
         Their work may be over before the loop of this supervisor comes to tell them.
-
-        Args:
-            request: What has asked for the stop.
-            hear_signals: Whether guests that hear the signal by themselves count too.
         """
-        for guest in self._concerned(request, hear_signals=hear_signals):
+        for guest in self._concerned(request):
             if guest.is_busy:
                 self.had_work = True
                 task = guest.nesting.host_task
                 self.hosts.update([task] if task is not None else [])
 
-    def tell(self, request: StopRequest, rung: Rung, *, hear_signals: bool) -> None:
-        """Have them be no less far.
-
-        Args:
-            request: What has asked for the stop.
-            rung: How far.
-            hear_signals: Whether guests that hear the signal by themselves are told too.
-        """
-        for guest in self._concerned(request, hear_signals=hear_signals):
+    def tell(self, request: StopRequest, rung: Rung) -> None:
+        """Have them be no less far than this rung."""
+        for guest in self._concerned(request):
             self._told.add(guest)
             self.order(guest, request, rung)
             if not guest.phase.is_open:  # it has left meanwhile, and may have found nobody to tell
@@ -88,9 +76,10 @@ class Guests:
         guest.follow(request, rung)
         registry.wake_watchdog()
 
-    def _concerned(self, request: StopRequest, *, hear_signals: bool) -> set[StopScope]:
+    def _concerned(self, request: StopRequest) -> set[StopScope]:
         guests = set(self._inside)
-        if hear_signals and request.signal is not None and registry.guests:
+        # Guests that hear the signal by themselves are told by the main thread alone.
+        if registry.guests and request.signal is not None and self.host.home.is_in_main_thread:
             listeners = cast("tuple[Escalation, ...]", registry.guests)
             guests.update(each.scope for each in listeners if request.signal in each.handled)
         return guests

@@ -7,7 +7,6 @@ parent stops the child. One on the loop of another thread is a *guest* (`guests.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -25,18 +24,19 @@ class Nesting:
 
     Args:
         scope: What it stops.
-        on_guest_left: Called when a guest has left its block; in any thread.
     """
 
-    def __init__(self, scope: StopScope, on_guest_left: Callable[[], None]) -> None:
+    def __init__(self, scope: StopScope) -> None:
         self._scope = scope
         self.around: StopScope | None = None
         """In whose block this one was entered, on whichever loop."""
         self.parent: StopScope | None = None
         """The same, where it is on the same loop."""
         self.children: set[StopScope] = set()
-        self.guests = Guests(lambda: scope.stop.deadline, on_guest_left)
+        self.guests = Guests(scope)
         self._told_by: set[Guests] = set()  # of supervisors on other loops
+        self.obeys_others = False
+        """Whether there is a supervisor that this one obeys."""
         self._host_task: weakref.ref[AnyTask] | None = None
 
     def enter(self) -> None:
@@ -46,6 +46,7 @@ class Nesting:
         if around is None or not around.phase.is_open:
             return
         self.around = around
+        self.obeys_others = True
         if around.home.loop is self._scope.home.loop:
             self.parent = around
             around.nesting.children.add(self._scope)
@@ -68,6 +69,7 @@ class Nesting:
     def note_teller(self, guests: Guests) -> None:
         """Remember by whom this one was told to stop: they wait until its block is left."""
         self._told_by.add(guests)
+        self.obeys_others = True
 
     @property
     def may_exit(self) -> bool:
@@ -81,7 +83,7 @@ class Nesting:
 
     def clip(self) -> None:
         """Have the deadline of each supervisor that this one obeys hold for it too."""
-        for guests in list(self._told_by) if self._told_by else ():
-            self._scope.stop.clip(guests.deadline())
+        for guests in list(self._told_by):
+            self._scope.stop.clip(guests.host.stop.deadline)
         if self.parent is not None:
             self._scope.stop.clip(self.parent.stop.deadline)

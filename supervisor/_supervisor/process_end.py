@@ -48,7 +48,8 @@ class ProcessEnd:
     def note_children(self, step: Step) -> None:
         """Remember what processes there are, before a step is carried out."""
         # A tool that is cancelled ends its child; the child's own would be found no more.
-        if self._cleanup.sweeps_all or (step.rung is Rung.CANCEL and self._stop.exits):
+        is_cancel = step.rung is Rung.CANCEL
+        if (is_cancel and self._stop.ladder_state.exits) or self._cleanup.sweeps_all:
             self._cleanup.scan()
 
     def end_children_if_late(self) -> None:
@@ -59,7 +60,7 @@ class ProcessEnd:
     def begin_to_end_children(self) -> None:
         """Have another thread end the children, by the deadline."""
         deadline = self._stop.deadline
-        left = math.inf if deadline is None else max(0.0, deadline - registry.now())
+        left = math.inf if deadline is None else max(0.0, deadline - registry.clock.now())
         self._cleanup.end_in_background(left)
 
     @property
@@ -72,7 +73,7 @@ class ProcessEnd:
         if not self._scope.nesting.may_exit:
             return
         # Late, if at all: from here on the report has its time.
-        self.exiting_at = registry.now() + REPORT_SECONDS
+        self.exiting_at = registry.clock.now() + REPORT_SECONDS
         registry.tell_guard()
         request = self._stop.request
         why = request.reason if request is not None else "Stopped"
@@ -97,7 +98,7 @@ class ProcessEnd:
         """Have the rest of the ladder hold where the interpreter's own end takes too long."""
         if self._stop.request is None or not self._scope.nesting.may_exit:
             return
-        at = registry.monotonic(self._abandon_at())
+        at = registry.clock.to_monotonic(self._abandon_at())
         ends = [(at, self._sweep)] if self.must_sweep else []
         deadline = self._deadline()
         if deadline is not None:
@@ -113,7 +114,7 @@ class ProcessEnd:
     def _deadline(self) -> float | None:
         """Return when the process is to be gone, by `time.monotonic()`; None for never."""
         deadline = self._stop.deadline
-        return registry.monotonic(deadline) if deadline is not None else None
+        return registry.clock.to_monotonic(deadline) if deadline is not None else None
 
     def _abandon_at(self) -> float:
         """Return when ABANDON was entered, or would be."""

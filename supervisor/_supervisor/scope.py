@@ -58,7 +58,7 @@ class StopScope:
         self.stop = stop
         self.phase = BlockPhase.NEW
         self.home = HomeLoop()
-        self.nesting = Nesting(self, self.wake_soon)
+        self.nesting = Nesting(self)
         self.announcement = Announcement(self.home)
         self.body: HostTask | None = None
         self.runs: dict[Stoppable, None] = {}
@@ -102,7 +102,7 @@ class StopScope:
 
     def now(self) -> float:
         """Return the time by the clock of the ladders."""
-        return registry.now()
+        return registry.clock.now()
 
     def attach(self, run: Stoppable) -> None:
         """Take in a run that starts.
@@ -239,7 +239,9 @@ class StopScope:
         body = self.body
         if body is not None and (body.is_work or self.is_working or self.is_awaited):
             spared.add(body.task)
-        return spared.union(*(child.spared() for child in self.nesting.children))
+        for child in self.nesting.children:
+            spared |= child.spared()
+        return spared
 
     def active_agents(self) -> list[str]:
         """Return the names of the agents whose turn it is; in any thread."""
@@ -249,7 +251,7 @@ class StopScope:
 
     def tasks_at_work(self) -> Iterator[TaskInfo]:
         """Return the tasks that it waits for; in any thread."""
-        now = registry.now()
+        now = registry.clock.now()
         asked = _seconds_since(self.stop.cancelled_at, now)
         for run in list(self.runs):
             if not run.is_over:
@@ -274,7 +276,10 @@ def _add_to_count(scope: StopScope | None, runs: int) -> None:
 
 
 def _are_at_work(runs: Iterable[Stoppable]) -> bool:
-    return any(not run.is_over for run in runs)
+    for run in runs:  # noqa: SIM110 - a generator would be two more calls on each signal's way
+        if not run.is_over:
+            return True
+    return False
 
 
 def _seconds_since(at: float | None, now: float) -> float | None:

@@ -6,7 +6,7 @@ import logging
 
 from supervisor._core.events import Rung, StopRequest
 from supervisor._core.ladder import Move, Step
-from supervisor._core.stoppable import apply
+from supervisor._core.stoppable import apply_to_all
 from supervisor._core.tasks import cancel
 from supervisor._signals.registry import registry
 from supervisor._supervisor.gc_pause import MANY
@@ -32,7 +32,7 @@ class StepRunner:
         if self._scope.phase is BlockPhase.CLOSED or request is None:
             return
         if step.move is Move.ENTER and step.rung < Rung.EXIT:
-            self._tell_guests(step.rung, request)
+            self._scope.nesting.guests.tell(request, step.rung)
         if self._scope.announcement.request is None:
             self._announce(request)
         if step.rung is Rung.EXIT or step.move is Move.SPENT:
@@ -42,10 +42,6 @@ class StepRunner:
         else:
             self._enter(step, request)
         self._scope.wake()
-
-    def _tell_guests(self, rung: Rung, request: StopRequest) -> None:
-        hear_signals = self._scope.home.is_in_main_thread
-        self._scope.nesting.guests.tell(request, rung, hear_signals=hear_signals)
 
     def _announce(self, request: StopRequest) -> None:
         self._scope.note_work_of_body()
@@ -57,7 +53,7 @@ class StepRunner:
         for child in list(self._scope.nesting.children):
             child.follow(request, step.rung)
         if step.rung >= Rung.CANCEL and self._scope.count > MANY:
-            self._scope.gc_pause.begin(self._scope.count, registry.now())
+            self._scope.gc_pause.begin(self._scope.count, registry.clock.now())
         if step.rung is Rung.CANCEL:
             self._cancel(step, request)
         elif step.rung is Rung.ABANDON:
@@ -68,8 +64,8 @@ class StepRunner:
     def _cancel(self, step: Step, request: StopRequest) -> None:
         scope = self._scope
         spared = scope.spared()
-        now = scope.stop.cancelled_at = registry.now()  # not `step.at`: the loop may be late
-        self._apply(step, request)
+        now = scope.stop.cancelled_at = registry.clock.now()  # not `step.at`: the loop may be late
+        apply_to_all(step, scope.runs, request, scope.stop.ladder)
         if scope.token is not None:
             scope.token.cancel(request.reason)
         for task in scope.spawned.alive - spared:
@@ -80,9 +76,9 @@ class StepRunner:
     def _abandon(self, step: Step, request: StopRequest) -> None:
         scope = self._scope
         self._report.left("still at work as the stop is abandoned")
-        now = registry.now()
+        now = registry.clock.now()
         scope.stop.cancelled_at = scope.stop.cancelled_at or now
-        self._apply(step, request)
+        apply_to_all(step, scope.runs, request, scope.stop.ladder)
         for task in scope.spawned.alive:
             cancel(task)
         self._cancel_body(now)
@@ -94,8 +90,7 @@ class StepRunner:
         self._apply(step, request)
 
     def _apply(self, step: Step, request: StopRequest) -> None:
-        for run in list(self._scope.runs):
-            apply(step, run, request, self._scope.stop.ladder)
+        apply_to_all(step, self._scope.runs, request, self._scope.stop.ladder)
 
     def _cancel_body(self, at: float) -> None:
         body = self._scope.body

@@ -60,7 +60,7 @@ class Stop:
 
     def age(self) -> float:
         """Return the seconds since it was asked for."""
-        return registry.now() - self._began_at if self._began_at is not None else 0.0
+        return registry.clock.now() - self._began_at if self._began_at is not None else 0.0
 
     def ask(self, request: StopRequest) -> None:
         """Note what asks for a stop, unless something did before; also in a signal handler."""
@@ -74,21 +74,30 @@ class Stop:
 
     def go_to(self, rung: Rung) -> None:
         """Climb to a rung, because code asks for it."""
-        self._facts.add(lambda: self._work_off(lambda now: self.ladder_state.request(rung, now)))
+        now = registry.clock.now()
+        self._facts.add(lambda: self._work_off(self.ladder_state.request(rung, now), now))
 
-    def signal(self, number: int, entry: Rung, at: float) -> None:
-        """Climb, because a signal has arrived at this time."""
-        self._facts.add(lambda: self._work_off(lambda now: self._count(number, entry, at, now)))
+    def signal(self, number: int, entry: Rung, at: float, now: float) -> None:
+        """Climb, because a signal has arrived.
+
+        Args:
+            number: The signal.
+            entry: The rung at which it enters the ladder.
+            at: When it arrived.
+            now: The time.
+        """
+        self._facts.add(lambda: self._work_off(self._count(number, entry, at, now), now))
 
     def idle(self) -> None:
         """Leave DRAIN, because there is nothing to wait for."""
-        self._facts.add(lambda: self._work_off(self.ladder_state.idle))
+        now = registry.clock.now()
+        self._facts.add(lambda: self._work_off(self.ladder_state.idle(now), now))
 
     def tick(self, now: float) -> None:
         """Climb, where it is time."""
         at = self.ladder_state.next_at
         if at is not None and at <= now:
-            self._facts.add(lambda: self._work_off(lambda _: self.ladder_state.tick(now)))
+            self._facts.add(lambda: self._work_off([], now))
 
     def _count(self, number: int, entry: Rung, at: float, now: float) -> list[Step]:
         # By time first: the signal climbs from the rung on which it came.
@@ -98,13 +107,13 @@ class Stop:
             registry.tell_guard()
         return steps + counted
 
-    def _work_off(self, fact: Callable[[float], list[Step]]) -> None:
-        now = registry.now()
-        steps = fact(now) + self.ladder_state.tick(now)
-        if steps:
-            registry.tell_guard()
+    def _work_off(self, steps: list[Step], now: float) -> None:
+        steps = steps + self.ladder_state.tick(now)
+        if not steps:
+            return
+        if self._began_at is None:
+            self._began_at = self.ladder_state.began_at
+        registry.tell_guard()
         for step in steps:
-            if self._began_at is None:
-                self._began_at = self.ladder_state.began_at
             if self.on_step is not None:
                 self.on_step(step)

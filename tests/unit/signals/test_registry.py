@@ -27,7 +27,7 @@ class Listener:
         """One signal."""
         return frozenset({signal.SIGUSR1})
 
-    def on_signal(self, number: int, at: float) -> None:
+    def on_signal(self, number: int, at: float, now: float) -> None:
         """Fails."""
         self.told.append("signal")
         raise LookupError("our own")

@@ -136,11 +136,16 @@ class VirtualProcess:
     def tell_guard(self) -> None:
         """Has none."""
 
+    @property
+    def clock(self) -> VirtualProcess:
+        """Itself."""
+        return self
+
     def now(self) -> float:
         """The loop's time, which leaps."""
         return asyncio.get_running_loop().time()
 
-    def monotonic(self, at: float) -> float:
+    def to_monotonic(self, at: float) -> float:
         """The same: no debugger has the time stand still."""
         return at
 
@@ -164,5 +169,5 @@ class VirtualProcess:
     def signal(self, number: int) -> None:
         """Delivers a signal now."""
         for member in list(self.members):
-            member.on_signal(number, self.now())
+            member.on_signal(number, self.now(), self.now())
         self.wake_watchdog()

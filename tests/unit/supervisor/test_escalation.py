@@ -24,7 +24,7 @@ async def test_a_loop_that_comes_free_while_it_is_told_to_be_blocked() -> None:
     escalation._stuck.is_interrupted = False
     escalation._stop.ask(StopRequest(reason="test", rung=Rung.ABANDON))
     escalation._stop.go_to(Rung.ABANDON)
-    now = registry.now()
+    now = registry.clock.now()
     escalation.on_time(now)
     assert escalation.on_time(now + 2 * STUCK_SECONDS) is not None
     assert was_stuck == [True]

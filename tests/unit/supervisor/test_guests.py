@@ -240,9 +240,9 @@ async def test_a_guest_that_is_told_as_it_leaves() -> None:
     """A stop that comes from another thread in the midst of that does not come out as an error."""
     sup = Supervisor(signals={}, ladder=PATIENT)
     asked = StopRequest(reason="enough", rung=Rung.CANCEL)
-    late = Guests(lambda: None, lambda: None)
-    scope = parts_of(sup).scope
-    early = Guests(lambda: None, lambda: late.order(scope, asked, Rung.CANCEL))
+    scope, other = parts_of(sup).scope, parts_of(Supervisor(signals={})).scope
+    late, early = Guests(other), Guests(other)
+    other.wake_soon = lambda: late.order(scope, asked, Rung.CANCEL)  # type: ignore[method-assign]
     async with sup:
         early.order(scope, asked, Rung.CANCEL)
     assert sup.stop_request is asked
