@@ -4,7 +4,7 @@ What a run started (a code executor's interpreter, a tool server, `subprocess` i
 process that ends, as an orphan. `descendants` knows which processes those are. This module scans
 the process table for them, asks them to end, and kills them.
 
-Nothing here takes an exit status from whoever waits for it (see `waiting`).
+Nothing here takes an exit status that somebody else waits for (see `waiting`).
 
 Not chosen: an environment variable as a mark (it would find every one, and every child of the
 user's would carry it); a process group for each child (Ctrl-C in the terminal would not reach it,

@@ -66,7 +66,7 @@ class _Call(Future[Any]):
 
 
 class DaemonThreadPool(ThreadPoolExecutor):
-    """A thread pool that waits for every call at its end, except for those that nobody waits for.
+    """A thread pool that waits for every call at its end, except for orphans.
 
     Set it with `loop.set_default_executor(DaemonThreadPool())`. It is a `ThreadPoolExecutor`
     because asyncio accepts nothing else; its threads and its queue are its own, and the threads are
@@ -239,7 +239,7 @@ class DaemonThreadPool(ThreadPoolExecutor):
 def install(loop: asyncio.AbstractEventLoop) -> None:
     """Make a `DaemonThreadPool` the loop's default executor, for the loop's life.
 
-    One that the user has set is left alone, as far as the loop tells: uvloop does not.
+    One that the user has set is left alone, as far as the loop shows it: uvloop does not.
     """
     if loop in _installed:
         return
@@ -263,7 +263,7 @@ _installed: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, DaemonThreadPoo
 
 
 def _function(work: Any) -> str:
-    """Return the name of what is called behind `to_thread`, `run_in_executor` and `partial`."""
+    """Return the name of the function under `to_thread`, `run_in_executor` and `partial`."""
     arguments: tuple[Any, ...] = ()
     while isinstance(work, functools.partial):
         arguments = (*work.args, *arguments)

@@ -1,3 +1,3 @@
-"""What is told: structlog events and lines on stderr; stacks of what is at work."""
+"""What is reported: structlog events and lines on stderr; the stacks of what is at work."""
 
 from __future__ import annotations

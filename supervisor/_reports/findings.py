@@ -49,7 +49,7 @@ class Finding:
     function: str | None = None
     """What a thread was given to do."""
     asked: float | None = None
-    """Seconds since it was told to end."""
+    """Seconds since it was asked to end."""
     age: float | None = None
     """Seconds since it began."""
     stack: Sequence[str] = ()

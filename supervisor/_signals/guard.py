@@ -1,7 +1,7 @@
 """The guard's handle: starts the process that ends ours when C code holds the GIL.
 
 C code that keeps the GIL keeps it from the watchdog too. The guard needs no interpreter but its
-own: it runs `guard_main.py`, whose essay tells what it does. This module starts it, sends it the
+own: it runs `guard_main.py`, whose docstring says what it does. This module starts it, sends it the
 state of the stop, and receives its reports.
 
 The guard must not get in anybody's way. It is started through a process in between, so it is not

@@ -150,8 +150,8 @@ class _GuardLoop:
         self._control = socket.socket(fileno=_CONTROL_FD)
         self._wakeup = socket.socket(fileno=_WAKEUP_FD)
         self._kill_time = KillTime()
-        self._is_reported = True  # the process was told of all that is unread
-        self._is_received = True  # and takes what it is told
+        self._is_reported = True  # the process knows of all that is unread
+        self._is_received = True  # and takes our reports
 
     def run(self) -> None:
         """Watch until the process has ended, wants no guard any more, or has to be killed."""
@@ -228,7 +228,7 @@ class _GuardLoop:
             self._send(STACKS_SIGNAL)
             time.sleep(_STACKS_SECONDS)
         stopped = kill_tree.stop_all(self._descendants, _is_spared)
-        kill_tree.kill(stopped)  # before it: who waits for its end is to find none of them
+        kill_tree.kill(stopped)  # first: whatever waits for its end is to find none of them
         also = f" and {len(stopped)} that it had started" if stopped else ""
         # Last: in a file not opened for appending, what the process writes next would be over this.
         if self._has_stderr:
@@ -260,7 +260,7 @@ def _pidfd(pid: int) -> int | None:
     # Should the pid be another process's by now, the socket is closed: that is checked first.
     try:
         return os.pidfd_open(pid)
-    except (AttributeError, OSError):  # not Linux, or an old one: the socket's end tells as well
+    except (AttributeError, OSError):  # not Linux, or an old one: the socket's end is enough
         return None
 
 
@@ -301,7 +301,7 @@ def _is_spared(row: Row) -> bool:
 
 
 def _descendants_of(pid: int) -> Descendants:
-    """Return what is to be known of a process whose present descendants are to be spared."""
+    """Return the record of a process's descendants, in which the present ones are spared."""
     now = process_table.now()
     found = Descendants(pid).update(process_table.read())
     spared = [
@@ -316,7 +316,7 @@ def main() -> None:
     # Now, while the process waits for us: what it starts from here on is not spared.
     descendants = _descendants_of(pid)
     if os.fork() != 0:
-        os._exit(0)  # the process in between: whoever waits for it has no child left
+        os._exit(0)  # the process in between, for which `guard` waits
     os.setsid()
     os.chdir("/")
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))

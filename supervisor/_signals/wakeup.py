@@ -179,7 +179,7 @@ class WakeupFd:
             return False
         self._retire()
         if found != -1:
-            with contextlib.suppress(OSError):  # closed by its owner, who forgot the slot
+            with contextlib.suppress(OSError):  # its owner has closed it, and left it in the slot
                 self._chained = _ChainedFd(found)
         return True
 
@@ -282,8 +282,8 @@ class WakeupFd:
         """Return what has come since the last call.
 
         The watchdog only peeks, and takes the bytes when it comes again, which is soon. It may lose
-        the GIL for good before it has told anybody: the guard counts what is unread, and would not
-        know of a signal that was read.
+        the GIL for good before it has passed them on. The guard counts what is unread, and would
+        not know of a signal that was read.
         """
         peeked, self._peeked = self._peeked, 0
         data = b""
@@ -315,7 +315,7 @@ class WakeupFd:
         found = signal.set_wakeup_fd(-1)
         if found == self._writer.fileno():  # asyncio has emptied the slot already, from 3.12 on
             found = self._number_to_put_back()
-        with contextlib.suppress(OSError):  # somebody's, who has closed it
+        with contextlib.suppress(OSError):  # its owner has closed it
             signal.set_wakeup_fd(found, warn_on_full_buffer=False)
         self._retire()
         self._close_retired()

@@ -55,7 +55,7 @@ class Keyboard:
         return count
 
     def flags(self) -> int:
-        """The flags of the near end's open file."""
+        """Return the flags of the near end's open file."""
         return fcntl.fcntl(self.near, fcntl.F_GETFL)
 
     def close(self) -> None:
@@ -76,13 +76,13 @@ def _ends(kind: str) -> tuple[int, int]:
 
 @pytest.fixture(params=["pipe", "pty", "socket"])
 def keyboard(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Keyboard]:
-    """Stands at the other end of stdin, of each kind."""
+    """Stand at the other end of stdin, of each kind."""
     yield from _keyboard(str(request.param), monkeypatch)
 
 
 @pytest.fixture
 def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Keyboard]:
-    """Stands at the other end of a pipe that is stdin."""
+    """Stand at the other end of a pipe that is stdin."""
     yield from _keyboard("pipe", monkeypatch)
 
 
@@ -106,7 +106,7 @@ async def test_it_gives_a_line_at_a_time(keyboard: Keyboard) -> None:
     assert await read_input() == "second"
 
 
-async def test_it_waits_for_the_line(keyboard: Keyboard) -> None:
+async def test_it_waits_until_the_line_is_whole(keyboard: Keyboard) -> None:
     """The loop goes on until the line is whole."""
     task = asyncio.create_task(read_input())
     at_step(5, lambda: keyboard.type("fir"))
@@ -124,15 +124,15 @@ async def test_it_shows_its_prompt(pipe: Keyboard, capsys: pytest.CaptureFixture
 
 
 async def test_what_follows_the_line_stays_in_a_pipe(pipe: Keyboard) -> None:
-    """The next line is there for whoever reads next: `input()`, a child process."""
+    """The next line stays in the pipe for `input()`, or for a child process."""
     pipe.type("mine\nyours\n")
     assert await read_input() == "mine"
     assert os.read(pipe.near, 100) == b"yours\n"
 
 
 @by_task_and_token
-async def test_cancelled_in_mid_line(keyboard: Keyboard, how: str) -> None:
-    """What was typed so far begins the next call's line."""
+async def test_a_wait_cancelled_in_mid_line(keyboard: Keyboard, how: str) -> None:
+    """After a cancellation the part of a line that was typed begins the next line."""
     task, token = _reading()
     await asyncio.sleep(0)
     keyboard.type("hel")
@@ -146,8 +146,8 @@ async def test_cancelled_in_mid_line(keyboard: Keyboard, how: str) -> None:
 
 @by_task_and_token
 @pytest.mark.parametrize("step", range(8))
-async def test_cancelled_as_the_line_comes(keyboard: Keyboard, how: str, step: int) -> None:
-    """Wherever the cancellation hits: the line is given, or is there for the next call."""
+async def test_a_wait_cancelled_as_the_line_comes(keyboard: Keyboard, how: str, step: int) -> None:
+    """Wherever a cancellation hits, the line is given now or by the next call."""
     task, token = _reading()
     keyboard.type("first\nsecond\n")
     at_step(step, lambda: CANCELS[how](task, token))
@@ -159,7 +159,7 @@ async def test_cancelled_as_the_line_comes(keyboard: Keyboard, how: str, step: i
 
 
 async def test_a_token_that_was_cancelled_before(pipe: Keyboard) -> None:
-    """No line is taken, though one is there."""
+    """With a token that was cancelled before no line is taken, though one is there."""
     token = CancellationToken()
     token.cancel()
     pipe.type("line\n")
@@ -168,10 +168,10 @@ async def test_a_token_that_was_cancelled_before(pipe: Keyboard) -> None:
     assert await read_input() == "line"
 
 
-async def test_calls_at_once_take_turns(
+async def test_calls_at_the_same_time_take_turns(
     keyboard: Keyboard, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """First come, first served; who was cancelled while waiting takes no turn."""
+    """Calls get their lines in order; one that is cancelled while waiting gets none."""
     tasks = [asyncio.create_task(read_input(f"{number}? ")) for number in range(4)]
     await asyncio.sleep(0)
     assert capsys.readouterr().out == "0? "
@@ -202,7 +202,7 @@ async def test_it_leaves_everything_as_found(keyboard: Keyboard, how: str) -> No
 
 
 def test_a_read_that_finds_nothing_does_not_wait(pipe: Keyboard) -> None:
-    """Between the look and the read, another one may have taken it."""
+    """A read does not wait if another reader was faster."""
     own = os.open(f"/dev/fd/{pipe.near}", os.O_RDONLY | os.O_NONBLOCK)
     try:
         assert _read(own, 1) is None
@@ -211,7 +211,7 @@ def test_a_read_that_finds_nothing_does_not_wait(pipe: Keyboard) -> None:
 
 
 async def test_a_character_may_come_in_pieces(keyboard: Keyboard) -> None:
-    """Lines are decoded whole."""
+    """A line is decoded as a whole, so a character may come in pieces."""
     task = asyncio.create_task(read_input())
     await asyncio.sleep(0)
     keyboard.type(b"gr\xc3")
@@ -220,7 +220,7 @@ async def test_a_character_may_come_in_pieces(keyboard: Keyboard) -> None:
 
 
 async def test_bytes_that_are_no_text(pipe: Keyboard) -> None:
-    """They raise, as `input()` does, and the next line is read all the same."""
+    """Bytes that are no text raise, as in `input()`, and the next line is read all the same."""
     pipe.type(b"\xff\nnext\n")
     with pytest.raises(UnicodeDecodeError):
         await read_input()
@@ -228,7 +228,7 @@ async def test_bytes_that_are_no_text(pipe: Keyboard) -> None:
 
 
 async def test_a_long_line(pipe: Keyboard) -> None:
-    """A line is read over many steps of the loop, which goes on meanwhile."""
+    """A long line is read over many steps of the loop, which goes on meanwhile."""
     line = "x" * 20_000
     task = asyncio.create_task(read_input())
     await asyncio.sleep(0)
@@ -263,7 +263,7 @@ async def test_the_end_of_a_terminal(monkeypatch: pytest.MonkeyPatch, key: bytes
 
 
 async def test_a_plain_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No loop watches one; it is read line by line, with its own offset, and its ends of lines."""
+    """A plain file, which no loop watches, is read line by line, with its own offset."""
     path = tmp_path / "answers"
     path.write_bytes(b"one\r\ntwo\nthree")
     with path.open(encoding="utf-8") as stdin:
@@ -275,8 +275,8 @@ async def test_a_plain_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
             await read_input()
 
 
-async def test_no_stdin_to_speak_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    """/dev/null has ended before it began."""
+async def test_dev_null_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With stdin from /dev/null there is an EOFError at once."""
     near = os.open(os.devnull, os.O_RDONLY)
     with open(near, encoding="utf-8") as stdin:  # noqa: ASYNC230, PTH123 - as stdin is opened
         monkeypatch.setattr(sys, "stdin", stdin)
@@ -285,14 +285,14 @@ async def test_no_stdin_to_speak_of(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_stdin_that_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thread calls `input()`."""
+    """With a stdin that is no file a thread calls `input()`."""
     monkeypatch.setattr(sys, "stdin", io.StringIO("typed\n"))
     assert await read_input() == "typed"
     await asyncio.get_running_loop().shutdown_default_executor()
 
 
 async def test_a_notebook(monkeypatch: pytest.MonkeyPatch, pipe: Keyboard) -> None:
-    """Where `input` is a method of somebody's, that is asked."""
+    """In a notebook its own `input` is called, in a thread."""
 
     class Kernel:
         def raw_input(self, prompt: str) -> str:
@@ -306,7 +306,7 @@ async def test_a_notebook(monkeypatch: pytest.MonkeyPatch, pipe: Keyboard) -> No
 def test_one_stdin_for_two_loops(
     pipe: Keyboard, loop_factory: Callable[[], asyncio.AbstractEventLoop]
 ) -> None:
-    """What one loop has read of a line is there for the next loop."""
+    """The part of a line that one loop has read begins the next line of another loop."""
 
     async def first() -> None:
         task = asyncio.create_task(read_input())
