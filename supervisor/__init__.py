@@ -29,7 +29,6 @@ if os.path.exists(os.path.join(os.path.dirname(__file__), "supervisord.py")):  #
     )
 
 if TYPE_CHECKING:
-    from supervisor._autogen.run import Run
     from supervisor._core.errors import (
         HandedOff,
         Quarantined,
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from supervisor._core.events import Rung, StopRequest
+    from supervisor._core.run import Run
     from supervisor._core.settings import Ladder
     from supervisor._process.stdin import read_input
     from supervisor._runner import run
@@ -67,7 +67,7 @@ _LAZY = {
     "HandedOff": "supervisor._core.errors",
     "Ladder": "supervisor._core.settings",
     "Quarantined": "supervisor._core.errors",
-    "Run": "supervisor._autogen.run",
+    "Run": "supervisor._core.run",
     "Rung": "supervisor._core.events",
     "SettingsError": "supervisor._core.errors",
     "StopRequest": "supervisor._core.events",

@@ -16,10 +16,11 @@ TYPE_CHECKING = False  # as `typing` has it
 if TYPE_CHECKING:
     from typing import Any
 
-    from supervisor._autogen.channel import Event
-    from supervisor._autogen.run import AnyToken, Phase, Runnable, Task
+    from supervisor._autogen.adapter import AnyToken, Runnable, Task
+    from supervisor._autogen.messages import Event
     from supervisor._autogen.token import SupervisedToken
     from supervisor._autogen.upstream.workers import RuntimeHost, Servable
+    from supervisor._core.run_state import Phase
     from supervisor._core.settings import Children
     from supervisor._process.stdin import TokenLike
 
@@ -37,15 +38,15 @@ __all__ = [
 ]
 
 _LAZY = {
-    "AnyToken": "supervisor._autogen.run",
+    "AnyToken": "supervisor._autogen.adapter",
     "Children": "supervisor._core.settings",
-    "Event": "supervisor._autogen.channel",
-    "Phase": "supervisor._autogen.run",
-    "Runnable": "supervisor._autogen.run",
+    "Event": "supervisor._autogen.messages",
+    "Phase": "supervisor._core.run_state",
+    "Runnable": "supervisor._autogen.adapter",
     "RuntimeHost": "supervisor._autogen.upstream.workers",
     "Servable": "supervisor._autogen.upstream.workers",
     "SupervisedToken": "supervisor._autogen.token",
-    "Task": "supervisor._autogen.run",
+    "Task": "supervisor._autogen.adapter",
     "TokenLike": "supervisor._process.stdin",
 }
 

@@ -17,8 +17,8 @@ REASON = "Over the limit because "
 METHODS, ATTRIBUTES, LINES = 25, 15, 400
 
 # Over the limit without a reason. Nothing may be added here: split it, or write the reason.
-NOT_YET_SPLIT = {"Run", "Serving"}
-NOT_YET_SHORT = {"run.py"}
+NOT_YET_SPLIT = set[str]()
+NOT_YET_SHORT = set[str]()
 
 
 def test_the_map_shows_each_module_once() -> None:

@@ -10,23 +10,24 @@ from autogen_agentchat.messages import BaseChatMessage
 from autogen_core.model_context import ChatCompletionContext
 
 from supervisor._autogen import mcp_sessions, results, upstream
-from supervisor._autogen.channel import Channel, Item
 from supervisor._autogen.history.team_repair import TeamRepair, TurnRepair
 from supervisor._autogen.history.team_run import TeamRun
+from supervisor._autogen.messages import Event, Item
 from supervisor._autogen.results import Remains
 from supervisor._autogen.run_context import RunContext
+from supervisor._core.channel import Channel
 from supervisor._reports.log import reporter
 
 
-def repair(stage: RunContext, things: Iterable[object]) -> None:
+def repair(context: RunContext, things: Iterable[object]) -> None:
     """Make what is around a team usable again; only once nothing of the run is at work.
 
     Args:
-        stage: Of the run.
+        context: Of the run.
         things: The team, and what is within it.
     """
-    stage.close_journal()
-    for engine in stage.engines.values():
+    context.close_journal()
+    for engine in context.engines.values():
         engine.forget_failure()
     for thing in things:
         mcp_sessions.forget_ended(thing)
@@ -37,13 +38,13 @@ class Repair:
     """What is to be made of a stopped run.
 
     Args:
-        stage: Of the run, which was repaired.
+        context: Of the run, which was repaired.
         channel: What was delivered.
         task: What the run was given.
     """
 
-    def __init__(self, stage: RunContext, channel: Channel, task: object) -> None:
-        self._journal = stage.journal
+    def __init__(self, context: RunContext, channel: Channel[Event], task: object) -> None:
+        self._journal = context.journal
         self._channel = channel
         self._task = task
         self._has_taken: bool | None = None  # None where nothing tells
@@ -102,7 +103,8 @@ class Repair:
             shows_task: Whether the task's messages do, if the team has taken them.
         """
         root = self._journal.root
-        shown, held = self._channel.held(), root.added() if root is not None else []
+        shown = cast("list[Item]", self._channel.held())  # a result is none of them
+        held = root.added() if root is not None else []
         items = results.with_new(results.agreed(shown, held), self._remains.events)
         items = results.answered(items, held, self._remains)
         if self._has_taken is None:
@@ -122,10 +124,10 @@ def natural(shown: list[Item], root: TeamRun, *, shows_task: bool) -> list[Item]
     return results.agreed(shown, held if shows_task else results.without(held, root.task))
 
 
-def conclude_handlers(stage: RunContext) -> None:
+def conclude_handlers(context: RunContext) -> None:
     """Make those teams consistent that the handlers of a worker's agents have run."""
-    repair(stage, ())
-    for team_run in filter(None, (stage.journal.root, *stage.journal.others)):
+    repair(context, ())
+    for team_run in filter(None, (context.journal.root, *context.journal.others)):
         TeamRepair(team_run).apply()
 
 

@@ -20,8 +20,8 @@ from autogen_agentchat.messages import ToolCallExecutionEvent, ToolCallRequestEv
 from autogen_core import FunctionCall
 from autogen_core.models import FunctionExecutionResult
 
-from supervisor._autogen.channel import Item
 from supervisor._autogen.history.tool_calls import interrupted
+from supervisor._autogen.messages import Item
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from autogen_core import SingleThreadedAgentRuntime
@@ -14,8 +14,7 @@ from supervisor._autogen.fast_path import FastPath
 from supervisor._autogen.history.journal import Journal
 from supervisor._autogen.token import SupervisedToken
 from supervisor._autogen.upstream import Engine
-from supervisor._autogen.walk import walk
-from supervisor._core.tasks import AnyTask, Kind, Scope, tracker
+from supervisor._core.tasks import AnyTask, Kind, Scope
 from supervisor._process.children import ChildProcesses
 from supervisor._reports.findings import TaskInfo
 from supervisor._reports.log import reporter
@@ -61,17 +60,17 @@ class RunContext:
         self._executions: list[AnyTask] = []  # each has started a process that runs code
         self._expired: list[ChildProcesses] = []
 
-    def open(self, team: object, loop: asyncio.AbstractEventLoop) -> None:
-        """Watch the tasks of the loop.
+    def open(self, things: Iterable[object], loop: asyncio.AbstractEventLoop) -> None:
+        """Watch what is at work for the run.
 
-        Raises:
-            UsageError: The loop has an eager task factory.
+        Args:
+            things: What is run, and the components that it holds.
+            loop: Where it is run.
         """
-        tracker(loop).hold(shared_runtimes.owner)
         log_filter.install()
         self.token.bind(loop)
         shared_runtimes.register(self.scope, self.token)
-        for thing in walk(team):
+        for thing in things:
             runtime = upstream.given_runtime(thing)
             if runtime is not None:
                 self.shared.know(runtime)
@@ -79,9 +78,8 @@ class RunContext:
             if client is not None:
                 self._releases.append(upstream.hold_kernel(client))
 
-    def close(self, loop: asyncio.AbstractEventLoop) -> None:
+    def close(self) -> None:
         """End `open`."""
-        tracker(loop).release()
         log_filter.remove()
         shared_runtimes.forget(self.scope, self.token)
         while self._releases:

@@ -1,4 +1,4 @@
-"""Settling: brings a run that was told to stop to the point where nothing of it is at work.
+"""Brings a run of AutoGen's that was told to stop to the point where nothing of it is at work.
 
 In one step of the loop, once:
 
@@ -10,8 +10,8 @@ From there AutoGen ends by itself: as the last handler of a runtime ends, its co
 the task that waits for the runtime goes on, and `run_stream` does its own clean-up; a nested team
 first, then the one around it.
 
-Why once: a task in its `finally` needs its seconds, and a cancellation every 50 ms ends that too.
-A second strike comes half-way through CANCEL. At ABANDON they come again and again.
+That comes a second time half-way through CANCEL, and again and again from ABANDON on; see
+`_core/teardown.py`.
 
 Why not only the token: AutoGen waits without limit for handlers that do not heed it, for an
 `AssistantAgent` whose tool call was cancelled, and for a manager whose model client turned the
@@ -31,61 +31,55 @@ from supervisor._autogen.code_execution import executor_in
 from supervisor._autogen.kernels import Kernel
 from supervisor._autogen.run_context import RunContext
 from supervisor._autogen.upstream import Engine
-from supervisor._core.tasks import AnyTask, Kind, ShieldedTask, cancel, retrieve
+from supervisor._core.tasks import AnyTask, Kind, ShieldedTask
+from supervisor._core.teardown import Teardown
 from supervisor._process.children import ChildProcesses
 from supervisor._reports.frames import frames_of
 
-HAMMER_SECONDS: Final = 0.1
-"""How long a task has between two cancellations once it is abandoned."""
-
-_STEPS: Final = 5  # of the loop, that a strike waits for at most
-_SECOND_BLOW: Final = 6  # half a second after the first: a helper has its order to keep
+_DEFERRALS: Final = 5  # steps of the loop for which a cancellation is put off at most
+_SECOND_FOR_HELPERS: Final = 6  # half a second after the first: a helper has its order to keep
 
 
-class Teardown:
-    """What a stopped run waits for.
+class AutoGenTeardown(Teardown):
+    """What a stopped run of AutoGen's waits for.
 
     Args:
-        stage: What is at work for it.
+        context: What is at work for it.
         on_settled: Called once, when nothing is at work any more.
         seconds: How long the processes that run code for it have; they are killed half-way.
     """
 
     def __init__(
-        self, stage: RunContext, on_settled: Callable[[], None], seconds: float = 2.0
+        self, context: RunContext, on_settled: Callable[[], None], seconds: float = 2.0
     ) -> None:
-        self._stage = stage
-        self._scope = stage.scope
-        self._on_settled = on_settled
+        super().__init__(context.scope, on_settled)
+        self._context = context
         self._seconds = seconds
         self._children: list[ChildProcesses] = []
         self._kernels: list[Kernel] = []
-        self._struck: set[AnyTask] = set()
-        self._hammer: asyncio.TimerHandle | None = None
-        self._is_over = False
-        self._patience = _STEPS
-        self._blows = 0
+        self._deferrals = _DEFERRALS
 
-    def strike(self) -> None:
-        """Cancel all that is at work, in this step of the loop."""
-        self._patience -= 1
-        is_amid = mcp_sessions.is_handing_over() or self._stage.is_starting_process()
-        if self._patience > 0 and is_amid:
-            asyncio.get_running_loop().call_soon(self.strike)
+    def cancel_all(self) -> None:
+        """Cancel all that is at work, in this step of the loop or in one of the next."""
+        self._deferrals -= 1
+        is_amid = mcp_sessions.is_handing_over() or self._context.is_starting_process()
+        if self._deferrals > 0 and is_amid:
+            asyncio.get_running_loop().call_soon(self.cancel_all)
             return
-        self._patience = _STEPS
-        self._stage.close_journal()
+        self._deferrals = _DEFERRALS
+        self._context.close_journal()
         self._end_executions()
         self._interrupt_kernels()
-        self._scope.is_hushed = True
         for engine in self._live_engines():
             engine.close_intake()
-        self._stage.shared.withdraw()
-        self._stage.token.cancel()
-        for task in self._scope.at_work():
-            self.cancel(task)
+        self._context.shared.withdraw()
+        self._context.token.cancel()
+        super().cancel_all()
+
+    def cancel_tasks(self) -> None:
+        """Cancel the tasks that are at work."""
+        super().cancel_tasks()
         mcp_sessions.after_cancel()
-        self._look()
 
     def _end_executions(self) -> None:
         """End the processes that run code, and theirs, before the executor ends its own child.
@@ -94,9 +88,9 @@ class Teardown:
         """
         if self._children:
             return
-        for children in self._stage.expired():
+        for children in self._context.expired():
             self._begin_to_end(children, self._seconds)
-        self._end_processes(self._stage.executions(), self._seconds)
+        self._end_processes(self._context.executions(), self._seconds)
 
     def _interrupt_kernels(self) -> None:
         """Interrupt the code that Jupyter kernels run for it; once more, what was interrupted."""
@@ -105,11 +99,11 @@ class Teardown:
         for kernel in self._kernels:
             kernel.again()
         known = {id(kernel.executor) for kernel in self._kernels}
-        found = (executor_in(frames_of(task)) for task in self._scope.at_work())
+        found = (executor_in(frames_of(task)) for task in self.scope.at_work())
         for executor in {id(it): it for it in found if it is not None}.values():
             client = upstream.kernel_client(executor)
             if client is not None and id(executor) not in known:
-                self._kernels.append(Kernel(executor, client, self._look))
+                self._kernels.append(Kernel(executor, client, self.check))
 
     def _end_processes(self, pids: list[int], seconds: float) -> None:
         if pids:
@@ -120,86 +114,71 @@ class Teardown:
     def _begin_to_end(self, children: ChildProcesses, seconds: float) -> None:
         loop = asyncio.get_running_loop()
         self._children.append(children)
-        children.end_in_background(seconds, lambda _: self._look_soon(loop))
+        children.end_in_background(seconds, lambda _: self._check_soon(loop))
 
-    def _look_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _check_soon(self, loop: asyncio.AbstractEventLoop) -> None:
         with contextlib.suppress(RuntimeError):  # closed: nobody waits
-            loop.call_soon_threadsafe(self._look)
+            loop.call_soon_threadsafe(self.check)
 
-    def abandon(self) -> None:
-        """Cancel what is left again and again, helpers too."""
-        self._stop_hammer()
-        self._blows += 1
-        if self._blows == 1:  # beside the session's own end, which takes up to four seconds
-            self._end_processes(self._stage.servers(), self._seconds / 2)
-        for task in self._scope.alive(Kind.HELPER):  # each ends what it has started, in order
-            if task not in self._struck or self._blows == _SECOND_BLOW:
+    def cancel_left(self) -> None:
+        """Cancel what is left once more, helpers too."""
+        if self.attempts == 1:  # beside the session's own end, which takes up to four seconds
+            self._end_processes(self._context.servers(), self._seconds / 2)
+        pending = set(self.pending())
+        for task in self.scope.alive(Kind.HELPER):  # each ends what it has started, in order
+            if task not in pending or self.attempts == _SECOND_FOR_HELPERS:
                 self.cancel(task)
-        self.strike()
+        super().cancel_left()
         for kernel in self._kernels:
             kernel.shut_down()
-        if not self._is_over:
-            loop = asyncio.get_running_loop()
-            self._hammer = loop.call_later(HAMMER_SECONDS, self.abandon)
 
     def give_up(self) -> None:
         """Leave what refuses to itself: nothing is cancelled any more, nothing is shielded."""
-        self._stop_hammer()
-        for task in self._scope.alive(Kind.SHIELDED):
+        super().give_up()
+        for task in self.scope.alive(Kind.SHIELDED):
             if isinstance(task, ShieldedTask):
                 task.shielded = False
 
     def left(self) -> list[AnyTask]:
-        """The tasks that were cancelled and are still at work, the newest first.
+        """Return the tasks that were cancelled and are still at work, the newest first.
 
         A helper is not among them: it is no reason to do without its team.
         """
-        helping = set(self._scope.alive(Kind.HELPER))
-        return [task for task in self.struck() if task not in helping]
-
-    def struck(self) -> list[AnyTask]:
-        """The same, and the helpers that were cancelled."""
-        return [task for task in self._scope.alive(*Kind) if task in self._struck]
+        helping = set(self.scope.alive(Kind.HELPER))
+        return [task for task in self.pending() if task not in helping]
 
     def leave_helpers(self) -> None:
         """Wait no longer for helpers that refuse to end."""
-        self._struck.difference_update(self._scope.alive(Kind.HELPER))
+        self.forget(self.scope.alive(Kind.HELPER))
         self._children.clear()
         self._kernels.clear()
-        self._look()
+        super().leave_helpers()
 
     def _live_engines(self) -> list[Engine]:
-        engines = reversed(self._stage.engines.items())
+        engines = reversed(self._context.engines.items())
         return [engine for task, engine in engines if not task.done()]
 
     def cancel(self, task: AnyTask) -> None:
         """Cancel a task of the run, and wait for it."""
-        if task not in self._struck:
-            self._struck.add(task)
-            task.add_done_callback(self._ended)
         mcp_sessions.before_cancel(task)
-        cancel(task)
+        super().cancel(task)
 
-    def _ended(self, task: AnyTask) -> None:
-        retrieve(task)
-        self._struck.discard(task)
-        self._look()
-
-    def _look(self) -> None:
-        if self._is_over:
+    def check(self) -> None:
+        """See whether anything is still at work."""
+        if self.is_over:
             return
         # Also where the message loop has ended already: its last handler may end after it.
-        for engine in reversed(list(self._stage.engines.values())):
+        for engine in reversed(list(self._context.engines.values())):
             engine.settle_count()
-        endings: list[ChildProcesses | Kernel] = [*self._children, *self._kernels]
-        if not self._struck and not any(ending.is_ending for ending in endings):
-            self._is_over = True
-            self._stop_hammer()
-            self._stage.shared.restore()
-            self._scope.retrieve()
-            self._on_settled()
+        super().check()
 
-    def _stop_hammer(self) -> None:
-        if self._hammer is not None:
-            self._hammer.cancel()
-            self._hammer = None
+    @property
+    def is_ending(self) -> bool:
+        """Whether a process or a kernel is being ended."""
+        endings: list[ChildProcesses | Kernel] = [*self._children, *self._kernels]
+        return any(ending.is_ending for ending in endings)
+
+    def settled(self) -> None:
+        """Leave the user's runtimes as they were found."""
+        self._context.shared.restore()
+        super().settled()

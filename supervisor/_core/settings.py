@@ -225,6 +225,15 @@ def parse_seconds(field: str, value: object) -> float:
     return float(value)
 
 
+def parse_timeout(value: object) -> float | None:
+    """Return a time limit in seconds; None for none.
+
+    Raises:
+        SettingsError: It is no number of seconds.
+    """
+    return None if value is None else parse_seconds("timeout", value)
+
+
 def parse_switch(field: str, value: object) -> bool:
     """Return a setting that is on or off.
 

@@ -21,7 +21,7 @@ The factory is installed only while runs are active, and calls the one that it f
 dictionary entry a task; finished tasks are forgotten whenever the dictionary has doubled.
 
 Where the variable is of no help (a runtime that the user started handles messages in tasks of its
-own, born in nobody's context or in another run's) an *owner* says whose task it is, and the task
+own, born in nobody's context or in another run's) a function says whose task it is, and the task
 is created in a context of that run.
 
 Three kinds of task must not be cancelled like the others. A runtime's message loop ends when its
@@ -78,7 +78,7 @@ _AT_WORK = (Kind.DRIVER, Kind.HANDLER, *_STARTED)
 Classify = Callable[[Any], tuple[Kind, Any]]
 """Given a coroutine, says what the task does that is being created; and more, for the observer."""
 
-Owner = Callable[[Any, "Scope | None"], "Scope | None"]
+FindScope = Callable[[Any, "Scope | None"], "Scope | None"]
 """Given a coroutine and the scope of its context, says in which scope its task belongs.
 
 Asked of coroutines without a scope, and of message loops.
@@ -205,13 +205,14 @@ class Tracker:
         self._users = 0
         self.wrap: Callable[[Any], Any] | None = None
         """Put around each coroutine of a run, where set: `supervisor.testing` counts steps so."""
-        self._owner: Owner | None = None
+        self._find_scope: FindScope | None = None
 
-    def hold(self, owner: Owner | None = None) -> None:
+    def hold(self, find_scope: FindScope | None = None) -> None:
         """Install the factory, if this is the first run that needs it.
 
         Args:
-            owner: Asked whose each task of the loop is; None goes by the context alone.
+            find_scope: Asked whose each task of the loop is; None goes by the context alone, unless
+                another run has given one.
 
         Raises:
             UsageError: An eager task factory is installed; AutoGen hangs under it.
@@ -222,13 +223,15 @@ class Tracker:
         if self._users == 0:
             self._found = loop.get_task_factory()
             loop.set_task_factory(cast(Any, self._create))
-        self._owner = owner
+        self._find_scope = find_scope or self._find_scope
         self._users += 1
 
     def release(self) -> None:
         """Put back the factory that was found, if ours is still in place and no run needs it."""
         self._users -= 1
         loop = self._loop()
+        if self._users == 0:
+            self._find_scope = None
         if self._users == 0 and loop is not None and loop.get_task_factory() == self._create:
             loop.set_task_factory(self._found)
 
@@ -241,8 +244,8 @@ class Tracker:
         try:
             if scope is not None:
                 kind, more = scope.classify(coro)
-            if self._owner is not None and (scope is None or kind is _ENGINE):
-                scope = self._owner(coro, found)
+            if self._find_scope is not None and (scope is None or kind is _ENGINE):
+                scope = self._find_scope(coro, found)
                 if scope is not found:
                     options["context"] = _within(scope, context)
                     kind, more = _NOTHING if scope is None else scope.classify(coro)

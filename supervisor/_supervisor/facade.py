@@ -14,15 +14,17 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from supervisor._core.events import Rung, StopRequest
-from supervisor._core.settings import Children, Ladder, parse_rung
+from supervisor._core.settings import Children, Ladder, parse_rung, parse_timeout
 from supervisor._process.exit import exit_status
 from supervisor._supervisor import settings
 from supervisor._supervisor.parts import Parts
 
 if TYPE_CHECKING:
-    from supervisor._autogen.run import AnyToken, Run, Runnable, Task
+    from supervisor._autogen.adapter import AnyToken, Runnable, Task
+    from supervisor._autogen.messages import Event, TaskResult
     from supervisor._autogen.token import SupervisedToken
     from supervisor._autogen.upstream.workers import Servable
+    from supervisor._core.run import Run
 
 T = TypeVar("T")
 
@@ -155,7 +157,7 @@ class Supervisor:
         cancellation_token: AnyToken | None = None,
         output_task_messages: bool = True,
         timeout: float | None = None,
-    ) -> Run:
+    ) -> Run[Event, TaskResult]:
         """Run a team, or an agent, on a task.
 
         The run starts when it is first awaited or iterated. Stopped by the supervisor, it returns
@@ -176,19 +178,19 @@ class Supervisor:
             TypeError: `team` cannot be run.
             SettingsError: `timeout` is no number of seconds.
         """
-        from supervisor._autogen.run import Run
+        from supervisor._autogen.adapter import adapter_of
+        from supervisor._core.run import Run
 
         scope = self._parts.scope
         scope.check_open("stream()")
-        return Run(
-            scope,
+        adapter = adapter_of(team)(
             team,
             task,
             cancellation_token=None if cancellation_token is scope.token else cancellation_token,
             output_task_messages=output_task_messages,
-            timeout=timeout,
             fast_path=self._parts.settings.fast_path,
         )
+        return Run(scope, adapter, timeout=parse_timeout(timeout))
 
     async def serve(self, runtime: Servable) -> StopRequest:
         """Host a worker: serve a runtime until a stop is requested, and stop it in order.
@@ -215,10 +217,10 @@ class Supervisor:
                 await sup.serve(worker)
             ```
         """
-        from supervisor._autogen.worker_run import Serving
+        from supervisor._autogen.worker_adapter import serve
 
         self._parts.scope.check_open("serve()")
-        return await Serving(self._parts.scope, runtime).until_over()
+        return await serve(self._parts.scope, runtime)
 
     def spawn(self, coro: Coroutine[Any, Any, T], *, name: str | None = None) -> asyncio.Task[T]:
         """Start a task of yours that the ladder covers.

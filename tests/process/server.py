@@ -32,7 +32,7 @@ _WARM: Final = (
     "autogen_ext.models.replay",
     "uvloop",
     "supervisor._supervisor.facade",
-    "supervisor._autogen.run",
+    "supervisor._autogen.adapter",
     "supervisor._runner",
     "tests.process.programs",
 )

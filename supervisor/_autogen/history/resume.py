@@ -72,22 +72,24 @@ def refuse_handed_off(team: object, name: str, task: object) -> None:
         raise HandedOff(name, *found)
 
 
-# The ids of earlier events that are replayed to a summarising agent; hidden from the user's stream,
-# for the user has seen them.
-_replayed: set[str] = set()
+replayed: set[str] = set()
+"""The ids of earlier events that are replayed to a summarising agent.
+
+They are hidden from the user's stream, for the user has seen them.
+"""
 
 
 def is_replayed(event: object) -> bool:
     """Return whether an event is one of an earlier run that is replayed."""
-    return bool(_replayed) and getattr(event, "id", None) in _replayed
+    return bool(replayed) and getattr(event, "id", None) in replayed
 
 
 def without_replayed(items: list[ChatItem]) -> list[ChatItem]:
     """Return the items of a run that has ended, without the replayed ones; forget those."""
-    if not _replayed:
+    if not replayed:
         return items
     own = [item for item in items if not is_replayed(item)]
-    _replayed.difference_update(item.id for item in items)
+    replayed.difference_update(item.id for item in items)
     return own
 
 
@@ -165,7 +167,7 @@ class ResumingTeam(Team):
     ) -> AsyncGenerator[ChatItem | TaskResult, None]:
         """Go on, and yield what is said."""
         self._put_back()
-        _replayed.update(item.id for item in self._said)
+        replayed.update(item.id for item in self._said)
         for item in self._said:
             yield item
         new = self._new(task)

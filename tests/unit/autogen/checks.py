@@ -11,13 +11,20 @@ from autogen_agentchat.messages import BaseChatMessage, TextMessage
 from autogen_agentchat.teams import BaseGroupChat
 from autogen_core import SingleThreadedAgentRuntime
 
-from supervisor import Ladder, Supervisor
+from supervisor import Ladder, Run, Supervisor
 from supervisor._autogen import log_filter
+from supervisor._autogen.adapter import TeamAdapter
 from supervisor._autogen.history.resume import ResumingTeam
 from supervisor._autogen.quarantine import _busy, _given_up
 
 SHORT = Ladder(drain=0.1, cancel=0.1, abandon=0.1)
 """For what refuses to end: the only tests that wait, and they wait this long."""
+
+
+def adapter_in(run: Run) -> TeamAdapter:
+    """The adapter of a run of a team's or an agent's."""
+    assert isinstance(run._adapter, TeamAdapter)
+    return run._adapter
 
 
 def at_step(step: int, call: Callable[[], object]) -> None:

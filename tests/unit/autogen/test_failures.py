@@ -15,7 +15,7 @@ from autogen_core import CancellationToken
 from autogen_core.tools import StaticWorkbench, ToolSchema
 
 from supervisor import Supervisor
-from supervisor._autogen.run import Run
+from supervisor._core.run import Run
 from supervisor._reports.log import reporter
 from supervisor.testing import calls
 from tests.agents import Agent, Deaf, Failing, Stubborn, nested, scripted, team

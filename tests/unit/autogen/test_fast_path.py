@@ -17,6 +17,7 @@ from supervisor._autogen.upstream import Shortcut
 from supervisor.testing import calls
 from tests.agents import Agent, Failing, Stubborn, nested, scripted, team
 from tests.agents import Streaming as Steady
+from tests.unit.autogen.checks import adapter_in
 from tests.unit.autogen.streaming import (
     IN_RESULT,
     Streaming,
@@ -93,7 +94,7 @@ async def test_a_slow_reader_is_not_run_over() -> None:
     async with Supervisor(signals={}) as sup:
         run = sup.stream(group, "go")
         async for event in run:
-            most = max(most, run._channel.waiting)
+            most = max(most, run._stoppable.unread)
             if isinstance(event, Chunk):
                 numbers.append(event.content)
             for _ in range(20):  # steps in which the driver gets ahead
@@ -285,9 +286,9 @@ async def test_nothing_is_kept_of_the_chunks() -> None:
     async with Supervisor(signals={}) as sup:
         run = sup.stream(group, "go")
         async for _ in run:
-            shortcuts = run._fast_path._shortcuts.values() if run._fast_path else ()
-            most = max(
-                most, *(len(it._underway) for it in shortcuts), len(run._stage.scope._entries)
-            )
+            adapter = adapter_in(run)
+            assert adapter._fast_path is not None
+            shortcuts = adapter._fast_path._shortcuts.values()
+            most = max(most, *(len(it._underway) for it in shortcuts), len(adapter.scope._entries))
     assert most <= 130
-    assert not run._fast_path._shortcuts  # type: ignore[union-attr]
+    assert not shortcuts

@@ -14,7 +14,7 @@ from autogen_agentchat.base import ChatAgent, Team
 from autogen_agentchat.teams import RoundRobinGroupChat
 
 from supervisor import Quarantined, Run, Supervisor
-from supervisor._autogen.run import Phase
+from supervisor._core.run_state import Phase
 from supervisor.testing import assert_settled
 from supervisor.testing._settled import said
 from tests.agents import Agent, Stubborn

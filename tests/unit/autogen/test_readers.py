@@ -42,7 +42,7 @@ async def test_nothing_but_the_result_from_the_very_moment(stop: Stop) -> None:
         async for event in run:
             seen.append(event)
             if len(seen) == 1:
-                while run._channel.waiting < 5:  # noqa: ASYNC110 - nothing tells of it
+                while run._stoppable.unread < 5:  # noqa: ASYNC110 - nothing tells of it
                     await asyncio.sleep(0)
                 stop(outer, inner, run)
     assert len(seen) == 2

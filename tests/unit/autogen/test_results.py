@@ -24,7 +24,7 @@ from autogen_core.models import FunctionExecutionResult
 
 from supervisor import Quarantined, Run, Rung, Stopped, Supervisor
 from supervisor._autogen.results import Remains, agreed, answered
-from supervisor._autogen.run import Phase
+from supervisor._core.run_state import Phase
 from supervisor.testing import ScriptedModel, Steps, calls
 from supervisor.testing._agreement import Agreement
 from tests.agents import Agent, Deaf, Failing, Gate, Stubborn, scripted, team
@@ -202,7 +202,7 @@ async def _closed(run: Run, member: Agent) -> None:
 async def _token(run: Run, member: Agent) -> None:
     task = asyncio.create_task(run)
     await member.is_working.wait()
-    run.cancel_by_caller()
+    run._execution.cancel_by_caller()
     with pytest.raises(asyncio.CancelledError, match="Cancelled by the caller"):
         await task
 
@@ -389,7 +389,7 @@ async def test_a_run_of_its_own_end_has_autogens_own_result() -> None:
         run = sup.stream(team(Agent("a"), turns=1), "go")
         seen = [event async for event in run]
     assert run.result is seen[-1]
-    assert run.result is run._natural
+    assert run.result is run._state.natural
 
 
 async def test_the_members_of_a_society_are_heard_once() -> None:

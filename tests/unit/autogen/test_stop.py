@@ -13,7 +13,7 @@ from autogen_agentchat.teams import RoundRobinGroupChat, SelectorGroupChat
 from autogen_core import CancellationToken
 
 from supervisor import Quarantined, Run, Rung, Supervisor
-from supervisor._autogen.run import Phase
+from supervisor._core.run_state import Phase
 from supervisor.testing import Said, calls
 from tests.agents import (
     FOREVER,

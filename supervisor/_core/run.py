@@ -1,0 +1,199 @@
+"""A run, as its user sees it: written once, over an adapter."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import AsyncIterator, Coroutine, Generator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, cast
+
+from supervisor._core.adapter import Adapter
+from supervisor._core.consumers import NOTHING, Consumers
+from supervisor._core.events import Rung, StopRequest
+from supervisor._core.execution import Execution
+from supervisor._core.readers import Reading
+from supervisor._core.run_state import Phase
+from supervisor._core.stoppable import Owner
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar  # type checkers bring it along
+
+    E = TypeVar("E", default=Any)
+    R = TypeVar("R", default=Any)
+else:
+    from typing import TypeVar
+
+    E = TypeVar("E")
+    R = TypeVar("R")
+
+
+class Run(Coroutine[Any, Any, R], Generic[E, R]):
+    """A run, as `Supervisor.stream` gives it: to be awaited, or iterated.
+
+    A coroutine object: `await run`, `asyncio.create_task(run)`, `asyncio.gather(run, other)`. And
+    async-iterable, like what `run_stream` gives: `async for event in run`, the last item being the
+    `TaskResult`. It starts at the first of these. Awaiting it once more gives the same result.
+
+    A loop that is left early (by `break`, by an exception) stops the run.
+    """
+
+    def __init__(
+        self, owner: Owner, adapter: Adapter[E, R], *, timeout: float | None = None
+    ) -> None:
+        self._adapter = adapter
+        self._execution = Execution(owner, adapter, timeout)
+        self._state = self._execution.state
+        self._stoppable = self._execution.stoppable
+        self._consumers = Consumers(owner, adapter, self._execution)
+        self._coro: Coroutine[Any, Any, R] | None = None
+
+    def __repr__(self) -> str:
+        return repr(self._stoppable)
+
+    def __del__(self) -> None:
+        state = self._state
+        if state.phase is Phase.CREATED and self._coro is None and state.request is None:
+            message = f"{self!r} was never awaited"
+            warnings.warn(message, RuntimeWarning, stacklevel=1, source=self)
+
+    @property
+    def name(self) -> str:
+        """The name of the team or agent."""
+        return self._adapter.name
+
+    @property
+    def phase(self) -> Phase:
+        """What the run is doing."""
+        return self._state.phase
+
+    @property
+    def stop_request(self) -> StopRequest | None:
+        """Why the run was told to stop; None while it was not."""
+        return self._state.request
+
+    @property
+    def error(self) -> BaseException | None:
+        """What the run failed with, so far."""
+        return self._state.error or self._state.cleanup_error
+
+    @property
+    def result(self) -> R | None:
+        """What the run has come to, in whatever way it has ended; None before that.
+
+        Also where awaiting it raises: after a failure, or a cancellation by the caller.
+        """
+        if self._state.is_given_up:  # something of it is still at work
+            return self._adapter.so_far()
+        return self._state.result
+
+    @property
+    def has_taken_task(self) -> bool:
+        """Whether the team has taken the task, and goes on without; False while the run lasts."""
+        return self._state.phase is Phase.DONE and self._adapter.has_taken_task
+
+    def stop(self, reason: str = "Stopped") -> None:
+        """Stop this run, and no other; from any thread, and as often as you like.
+
+        Args:
+            reason: What its `TaskResult.stop_reason` will say.
+        """
+        self._stoppable.stop(reason)
+
+    async def aclose(self) -> None:
+        """Stop the run, and wait until it is settled; a run that was not started never will be.
+
+        Raises:
+            Quarantined: It could not be ended.
+        """
+        await self._consumers.close()
+
+    # -- as a coroutine, and as something to iterate --------------------------------------------
+
+    def __await__(self) -> Generator[Any, Any, R]:
+        return self._wait().__await__()
+
+    def send(self, value: Any) -> Any:
+        """As a coroutine object's: for the task that the run was handed to."""
+        return self._as_coroutine().send(value)
+
+    def throw(
+        self,
+        typ: Any,
+        val: BaseException | object = None,
+        tb: TracebackType | None = None,  # noqa: ARG002 - the exception has it
+    ) -> Any:
+        """As a coroutine object's: for the task that the run was handed to."""
+        error = typ if isinstance(typ, BaseException) else (val or typ())
+        return self._as_coroutine().throw(cast(BaseException, error))
+
+    def close(self) -> None:
+        """As a coroutine object's: a run that was not started never will be."""
+        if self._coro is not None:
+            self._coro.close()
+        if self._state.phase is Phase.CREATED:
+            self._state.request = StopRequest(reason="Closed before it started", rung=Rung.CANCEL)
+
+    def _as_coroutine(self) -> Coroutine[Any, Any, R]:
+        if self._coro is None:
+            self._coro = self._wait()
+        return self._coro
+
+    async def _wait(self) -> R:
+        return await self._consumers.wait()  # and keep the run, which would warn as it goes
+
+    def __aiter__(self) -> AsyncIterator[E]:
+        """Start the run, and iterate its events.
+
+        Raises:
+            UsageError: The run is being awaited, or was iterated before.
+        """
+        self._consumers.iterate()
+        return _Events(self, self._consumers)
+
+    if TYPE_CHECKING:
+        # AutoGen's Console is annotated to take an async generator, and does nothing but iterate.
+        # For type checkers only: an iterator that is the run itself would not learn of a `break`.
+        async def __anext__(self) -> E: ...
+        async def asend(self, value: None, /) -> E: ...
+        async def athrow(self, typ: Any, val: Any = None, tb: Any = None, /) -> E: ...
+
+
+class _Events(AsyncIterator[E], Generic[E, R]):
+    """The events of a run, for one loop over them.
+
+    A `for` loop holds the only reference to its iterator, and drops it as it is left, in whatever
+    way: that is how the run learns of a `break`, which Python tells nobody else.
+    """
+
+    def __init__(self, run: Run[E, R], consumers: Consumers[E, R]) -> None:
+        self._run = run  # which would warn as it goes, where no event was asked for yet
+        self._consumers = consumers
+        self._reading = Reading()
+        self._is_over = False
+
+    async def __anext__(self) -> E:
+        if self._is_over:
+            raise StopAsyncIteration
+        # Most are there: without a coroutine of its own for each.
+        event = self._consumers.ready_event()
+        if event is NOTHING:
+            event = await self._consumers.next_event(self._reading)
+        if event is NOTHING:
+            self._is_over = True
+            result = self._consumers.outcome()
+            if not self._consumers.yields_result:
+                raise StopAsyncIteration
+            return cast(E, result)  # one of its events too
+        return event
+
+    async def aclose(self) -> None:
+        """Stop the run, and wait until it is settled."""
+        self._is_over = True
+        try:
+            await self._consumers.close()
+        finally:
+            self._consumers.leave(self._reading)
+
+    def __del__(self) -> None:
+        if not self._is_over:
+            self._consumers.abandon(self._reading)

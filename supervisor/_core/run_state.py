@@ -1,0 +1,69 @@
+"""What is known of one run, in one place: how far it is, and what it has come to."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from supervisor._core.events import StopRequest
+
+R = TypeVar("R")
+
+
+class Phase(enum.Enum):
+    """What a run is doing."""
+
+    CREATED = "not started"
+    ACTIVE = "at work"
+    STOPPING = "stopping"
+    DONE = "done"
+
+
+class Conclusion(Protocol):
+    """What a run still waits for when nothing of it is at work any more."""
+
+    def cancel(self) -> object:
+        """Have it end soon, in whatever state it leaves things."""
+        ...
+
+
+@dataclass(eq=False)
+class RunState(Generic[R]):
+    """The state of one run."""
+
+    phase: Phase = Phase.CREATED
+    request: StopRequest | None = None
+    """Why it was told to stop."""
+    loop: asyncio.AbstractEventLoop | None = None
+    """The loop in which it has started."""
+    conclusion: Conclusion | None = None
+    """What it waits for, once nothing of it is at work."""
+    natural: R | None = None
+    """The result that it came to by itself."""
+    result: R | None = None
+    """What it has come to, once it is done."""
+    error: BaseException | None = None
+    """What awaiting it raises."""
+    cleanup_error: BaseException | None = None
+    """What its clean-up has raised after a stop, which nobody is told by an exception."""
+    is_draining: bool = False
+    is_given_up: bool = False
+    """Something of it refused to end, and is still at work."""
+    is_told: bool = False
+    """`stop()` was called, perhaps in another thread, and the loop has yet to hear of it."""
+    was_cancelled: bool = False
+    """Whoever waits for it was cancelled, and gets a `CancelledError`."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing to wait for any more: it is done, or was given up."""
+        return self.phase is Phase.DONE or self.is_given_up
+
+    @property
+    def reason(self) -> str | None:
+        """Why it has ended, in words; None where it has ended by itself."""
+        if self.error is not None and not self.is_given_up:
+            return f"Failed with {type(self.error).__name__}"
+        return self.request.reason if self.request is not None else None
