@@ -7,6 +7,7 @@ import asyncio
 import dataclasses
 import importlib
 import importlib.util
+import inspect
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -117,3 +118,16 @@ def methods_in(*path: str) -> dict[str, str]:
         for node in cls.body
         if isinstance(node, ast.AsyncFunctionDef)
     }
+
+
+async def team_after_a_run() -> tuple[RoundRobinGroupChat, Any, Any]:
+    """Return a team after its first run, its runtime and its manager."""
+    group = team(Agent("a"), turns=1)
+    await group.run(task="go")
+    assert isinstance(group._runtime, SingleThreadedAgentRuntime)
+    return group, group._runtime, manager_of(group._runtime)
+
+
+def source_of(function: Any) -> str:
+    """Return the source of a function or a class, without white space."""
+    return "".join(inspect.getsource(function).split())
