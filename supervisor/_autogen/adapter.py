@@ -75,7 +75,7 @@ class TeamAdapter:
         self.name = str(getattr(team, "name", type(team).__name__))
         self.subject: object = team
         self.role: Callable[[Event], Any] = role
-        self.find_scope: FindScope | None = shared_runtimes.owner
+        self.find_scope: FindScope | None = shared_runtimes.scope_of
         self._team = team
         self._task = self._as_autogen_takes_it(task)
         self._shows_task = output_task_messages
@@ -119,7 +119,7 @@ class TeamAdapter:
     def open(self, loop: asyncio.AbstractEventLoop) -> None:
         """Put in place what watches the run."""
         self._context.open(self._things, loop)
-        self._before = quarantine.follow(self._team, self._control)
+        self._before = quarantine.claim(self._team, self._control)
 
     def close(self) -> None:
         """Take away what `open` has put in place."""
@@ -165,7 +165,7 @@ class TeamAdapter:
 
     def when_less(self, call: Callable[[], None]) -> None:
         """Have a function called when less is at work there."""
-        self._context.shared.when_less(call)
+        self._context.shared.when_one_ends(call)
 
     def settle(self, on_settled: Callable[[], None], seconds: float) -> Teardown:
         """Return what cancels all of it."""
@@ -242,7 +242,7 @@ class TeamAdapter:
 
     def free(self) -> None:
         """Let the next run have the team."""
-        quarantine.free(self._control)
+        quarantine.release(self._control)
 
     @property
     def has_taken_task(self) -> bool:

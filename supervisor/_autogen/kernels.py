@@ -48,7 +48,7 @@ class Kernel:
         """Whether it still runs code."""
         return self._task is not None
 
-    def again(self) -> None:
+    def interrupt_again(self) -> None:
         """Interrupt it once more, where it still runs code."""
         if self.is_ending and self._was_begun and not self._is_gone:
             self._run(upstream.interrupt_kernel(self._client)).add_done_callback(retrieve)

@@ -24,7 +24,7 @@ class _CancelledHandlers(logging.Filter):
         if scope is None:
             return True
         error = record.exc_info[1] if record.exc_info else None
-        is_ours = scope.is_hushed or scope.is_interrupted() or isinstance(error, Interrupted)
+        is_ours = scope.is_stopping or scope.is_interrupted() or isinstance(error, Interrupted)
         return not (is_ours and str(record.msg).startswith(HANDLER_ERROR))
 
 

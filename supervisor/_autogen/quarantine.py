@@ -35,7 +35,7 @@ _given_up: dict[int, Running] = {}
 _keys: dict[Running, list[int]] = {}  # the keys under which each run stands in the two above
 
 
-def follow(team: object, run: Running) -> Running | None:
+def claim(team: object, run: Running) -> Running | None:
     """Claim a team for a run.
 
     Returns:
@@ -76,7 +76,7 @@ def refuse_given_up(things: Iterable[object]) -> None:
             raise before.error
 
 
-def free(run: Running) -> None:
+def release(run: Running) -> None:
     """Release all teams that a run has claimed or put in quarantine."""
     for key in _keys.pop(run, ()):
         for runs in (_busy, _given_up):

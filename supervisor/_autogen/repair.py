@@ -31,7 +31,7 @@ def repair(context: RunContext, things: Iterable[object]) -> None:
         engine.forget_failure()
     for thing in things:
         mcp_sessions.forget_ended(thing)
-        upstream.free(thing)
+        upstream.unmark_running(thing)
 
 
 class Repair:
@@ -105,8 +105,8 @@ class Repair:
         root = self._journal.root
         shown = cast("list[Item]", self._channel.held())  # a result is none of them
         held = root.added() if root is not None else []
-        items = results.with_new(results.agreed(shown, held), self._remains.events)
-        items = results.answered(items, held, self._remains)
+        items = results.with_new(results.merged(shown, held), self._remains.events)
+        items = results.with_answers(items, held, self._remains)
         if self._has_taken is None:
             return items
         task = root.task if root is not None else _messages(self._task)
@@ -121,7 +121,7 @@ def natural(shown: list[Item], root: TeamRun, *, shows_task: bool) -> list[Item]
     messages from the stream.
     """
     held = root.added()
-    return results.agreed(shown, held if shows_task else results.without(held, root.task))
+    return results.merged(shown, held if shows_task else results.without(held, root.task))
 
 
 def conclude_handlers(context: RunContext) -> None:

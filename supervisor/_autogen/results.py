@@ -41,7 +41,7 @@ class Remains:
         self.closed.extend(other.closed)
 
 
-def agreed(shown: Iterable[Item], held: Sequence[Item]) -> list[Item]:
+def merged(shown: Iterable[Item], held: Sequence[Item]) -> list[Item]:
     """Merge what was shown with what the team holds, each item once.
 
     Args:
@@ -76,7 +76,7 @@ def without(items: Iterable[Item], others: Iterable[Item]) -> list[Item]:
     return [item for item in items if item.id not in known]
 
 
-def answered(items: Sequence[Item], held: Sequence[Item], remains: Remains) -> list[Item]:
+def with_answers(items: Sequence[Item], held: Sequence[Item], remains: Remains) -> list[Item]:
     """Insert an answer behind each request for tool calls that has none.
 
     Args:

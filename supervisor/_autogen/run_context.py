@@ -43,10 +43,10 @@ class RunContext:
         """Called where the run's token is cancelled, by us or by one of its agents."""
         self.token.on_failure = on_failure
         self.journal = Journal(agent, on_boundary)
-        self.scope = Scope(upstream.told, self)
+        self.scope = Scope(upstream.classify, self)
         self.engines: dict[AnyTask, Engine] = {}
         """The runtimes that work for this run alone, by the task of their message loop."""
-        self.shared = shared_runtimes.Shared(self.scope)
+        self.shared = shared_runtimes.SharedRuntimes(self.scope)
         """Its part on other runtimes."""
         self.holds_back = False
         """Whether no manager may select a speaker any more."""
@@ -73,7 +73,7 @@ class RunContext:
         for thing in things:
             runtime = upstream.given_runtime(thing)
             if runtime is not None:
-                self.shared.know(runtime)
+                self.shared.add(runtime)
             client = upstream.kernel_client(thing)
             if client is not None:
                 self._releases.append(upstream.hold_kernel(client))
@@ -95,9 +95,9 @@ class RunContext:
         if code_execution.can_run():
             for task in self.scope.at_work():
                 self.journal.execute(task, self.scope.root(task))
-        own = [found for engine in self.engines.values() for found in engine.waiting()]
+        own = [found for engine in self.engines.values() for found in engine.queued()]
         try:
-            self.journal.close([*own, *self.shared.waiting()])
+            self.journal.close([*own, *self.shared.queued()])
         except Exception as error:  # noqa: BLE001 - the stop must go on
             event = "messages in a team's queue not counted"
             reporter.event(event, level=logging.ERROR, exc_info=error)
@@ -135,7 +135,7 @@ class RunContext:
     def observe(self, kind: Kind, task: AnyTask, coro: Any, more: Any) -> None:
         """A task of the run was created that means something."""
         if kind is Kind.HANDLER:
-            self._observe_handler(task, *upstream.carried(more))
+            self._observe_handler(task, *upstream.envelope_in(more))
         elif kind is Kind.SELECTION:
             self.journal.select(upstream.selecting_manager(coro, more))
             if self.holds_back:  # another branch may still be at its turn; this one waits
@@ -222,7 +222,7 @@ class RunContext:
             del self.engines[ended]  # nested teams start one each time they speak
         engine = self.engines[task] = Engine(context)
         self._runtimes.add(engine.id)
-        team = upstream.starter()
+        team = upstream.starting_team()
         if team is not None:
             if self._fast_path is not None:
                 self._fast_path.open(team, engine.id, task)

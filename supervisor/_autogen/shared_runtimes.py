@@ -38,17 +38,17 @@ def forget(scope: Scope, token: object) -> None:
             del _by_team[key]
 
 
-def owner(coro: Any, scope: Scope | None) -> Scope | None:
+def scope_of(coro: Any, scope: Scope | None) -> Scope | None:
     """Return the scope of the task that is being created for a coroutine.
 
     Args:
         coro: The coroutine.
         scope: The scope of its context.
     """
-    kind, frame = upstream.told(coro)
+    kind, frame = upstream.classify(coro)
     if kind is Kind.HANDLER and frame is not None and scope is None:
-        return _addressee(upstream.delivery(*upstream.carried(frame)))
-    if kind is Kind.ENGINE and scope is not None and upstream.starter() is None:
+        return _addressee(upstream.delivery(*upstream.envelope_in(frame)))
+    if kind is Kind.ENGINE and scope is not None and upstream.starting_team() is None:
         return None  # started by a tool, an agent, a user's function: no part of the run
     return scope
 
@@ -66,7 +66,7 @@ def _addressee(found: Delivery) -> Scope | None:
     return _by_team.get(found.key, by_token)
 
 
-class Shared:
+class SharedRuntimes:
     """The part of a run that uses runtimes of the user's.
 
     Args:
@@ -78,7 +78,7 @@ class Shared:
         self._runtimes: dict[int, tuple[Any, SharedRuntime]] = {}
         self._handlers: dict[AnyTask, SharedRuntime] = {}
 
-    def know(self, runtime: Any) -> SharedRuntime:
+    def add(self, runtime: Any) -> SharedRuntime:
         """Note that a team of this run uses such a runtime."""
         known = self._runtimes.get(id(runtime))
         if known is None:
@@ -87,7 +87,7 @@ class Shared:
 
     def note(self, task: AnyTask, found: Delivery) -> None:
         """Note that a handler is about to start on such a runtime."""
-        self._handlers[task] = self.know(found.runtime)
+        self._handlers[task] = self.add(found.runtime)
         task.add_done_callback(self._ended)
 
     def _ended(self, task: AnyTask) -> None:
@@ -103,9 +103,9 @@ class Shared:
         token = _by_token.get(id(found.token)) if found.is_sent else None
         return _by_team.get(found.key, token) is self._scope
 
-    def waiting(self) -> list[Delivery]:
+    def queued(self) -> list[Delivery]:
         """Return this run's messages in the queues of these runtimes."""
-        found = [d for runtime, _ in self._runtimes.values() for d in upstream.waiting(runtime)]
+        found = [d for runtime, _ in self._runtimes.values() for d in upstream.queued(runtime)]
         return [delivery for delivery in found if self._is_ours(delivery)]
 
     def is_at_work(self) -> bool:
@@ -113,7 +113,7 @@ class Shared:
         waits = any(runtime.waits_for(self._is_ours) for _, runtime in self._runtimes.values())
         return bool(self._handlers) or waits
 
-    def when_less(self, call: Callable[[], None]) -> None:
+    def when_one_ends(self, call: Callable[[], None]) -> None:
         """Call a function soon after one of these handlers has ended."""
         for task in self._handlers:
             task.add_done_callback(lambda _: call())
@@ -123,7 +123,7 @@ class Shared:
     def withdraw(self) -> None:
         """Take this run's messages off the queues, before its handlers are cancelled."""
         for _, runtime in self._runtimes.values():
-            runtime.forgive()
+            runtime.ignore_errors()
             runtime.withdraw(self._is_ours)
 
     def restore(self) -> None:

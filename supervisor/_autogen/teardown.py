@@ -97,7 +97,7 @@ class AutoGenTeardown(Teardown):
         if not upstream.has_kernels():
             return
         for kernel in self._kernels:
-            kernel.again()
+            kernel.interrupt_again()
         known = {id(kernel.executor) for kernel in self._kernels}
         found = (executor_in(frames_of(task)) for task in self.scope.at_work())
         for executor in {id(it): it for it in found if it is not None}.values():

@@ -120,7 +120,7 @@ class Messages:
 
     def is_to_be_logged(self, record: logging.LogRecord) -> bool:
         """Whether a record of AutoGen's is none about a handler that was cancelled by a stop."""
-        is_ours = SCOPE.get() is self._scope and self._scope.is_hushed
+        is_ours = SCOPE.get() is self._scope and self._scope.is_stopping
         return not (is_ours and str(record.msg).startswith(EVENT_ERROR))
 
     def report(self) -> None:
@@ -149,7 +149,7 @@ class WorkerAdapter:
     def __init__(self, runtime: Servable) -> None:
         self.name = type(runtime).__name__
         self.subject: object | None = None
-        self.find_scope: FindScope | None = shared_runtimes.owner
+        self.find_scope: FindScope | None = shared_runtimes.scope_of
         self.role: Callable[[object], Role] = lambda _: Role.HIDDEN
         self.was_opened = False
         self._served = served(runtime, shared_runtimes.is_of_a_run)

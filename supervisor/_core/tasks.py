@@ -130,8 +130,10 @@ class Scope:
         # or not; handlers, the driver and helpers are their own. Tuples: this is the hot path.
         self._entries: dict[AnyTask, tuple[Kind, AnyTask | None]] = {}
         self._limit = 64
-        self.is_hushed = False  # the log records of handlers that we cancelled are ours to drop
-        self.is_interrupted: Callable[[], bool] = lambda: False  # and of those that a signal has
+        self.is_stopping = False
+        """Whether a stop has cancelled its tasks; their log records are dropped from then on."""
+        self.is_interrupted: Callable[[], bool] = lambda: False
+        """Returns whether a signal has interrupted the run; records are dropped then, too."""
         self.on_failure: Callable[[Exception], None] | None = None
         """Called where it could not be told what a task does, in the midst of its creation."""
 

@@ -35,7 +35,7 @@ class Teardown:
 
     def cancel_all(self) -> None:
         """Cancel all that is at work, in this step of the loop."""
-        self.scope.is_hushed = True
+        self.scope.is_stopping = True
         self.cancel_tasks()
         self.check()
 

@@ -111,7 +111,7 @@ class ResumingTeam(Team):
         team: The team.
         put_back: Puts the team back in its place.
         earlier: What it did before the interruption; None where that is over.
-        is_told: Whether that is replayed, for an agent that sums up what was said.
+        is_replayed: Whether that is replayed, for an agent that sums up what was said.
     """
 
     def __init__(
@@ -120,12 +120,12 @@ class ResumingTeam(Team):
         put_back: Callable[[], None],
         earlier: EarlierRun | None = None,
         *,
-        is_told: bool = False,
+        is_replayed: bool = False,
     ) -> None:
         self.team = team
         self._put_back = put_back
         self._earlier = earlier
-        replays = earlier if is_told else None
+        replays = earlier if is_replayed else None
         self._taken = {message.id for message in replays.task} if replays else set[str]()
         self._said = replays.said if replays else []
 

@@ -150,7 +150,7 @@ class TurnRepair:
         if team is not None and self._inner[-1].has_taken:
             put_back = functools.partial(setattr, agent, attribute, team)
             earlier = self._turn.team_runs[-1].as_earlier()
-            setattr(agent, attribute, ResumingTeam(team, put_back, earlier, is_told=True))
+            setattr(agent, attribute, ResumingTeam(team, put_back, earlier, is_replayed=True))
 
 
 def _inner_team_of(agent: object) -> tuple[str, Team | None]:

@@ -40,15 +40,15 @@ from supervisor._autogen.upstream.code import (
 from supervisor._autogen.upstream.contexts import is_autogens, messages_of, put_messages
 from supervisor._autogen.upstream.coroutines import (
     HANDLER_ERROR,
-    carried,
+    classify,
+    envelope_in,
     gathers_calls,
     has_begun,
     message_loop,
     selecting_manager,
-    told,
     tool_call,
 )
-from supervisor._autogen.upstream.creators import refuse_replaced, starter
+from supervisor._autogen.upstream.creators import refuse_replaced, starting_team
 from supervisor._autogen.upstream.group import Group
 from supervisor._autogen.upstream.manager_state import ManagerState
 from supervisor._autogen.upstream.mcp import (
@@ -68,17 +68,17 @@ from supervisor._autogen.upstream.runtimes import (
     Engine,
     SharedRuntime,
     delivery,
-    handled,
-    waiting,
+    delivery_of,
+    queued,
 )
 from supervisor._autogen.upstream.shortcut import Shortcut, Sink, is_read_bare
 from supervisor._autogen.upstream.teams import (
     ChatItem,
-    free,
     given_runtime,
     handed_off,
     is_team,
     team_id,
+    unmark_running,
 )
 from supervisor._autogen.upstream.telemetry import Telemetry
 
@@ -101,16 +101,16 @@ __all__ = [
     "Shortcut",
     "Sink",
     "Telemetry",
-    "carried",
+    "classify",
     "code_agent",
     "delivery",
+    "delivery_of",
     "end_kernel",
+    "envelope_in",
     "forget_cell",
-    "free",
     "gathers_calls",
     "given_runtime",
     "handed_off",
-    "handled",
     "has_begun",
     "has_kernels",
     "has_model",
@@ -134,12 +134,12 @@ __all__ = [
     "messages_of",
     "newest_cell",
     "put_messages",
+    "queued",
     "refuse_replaced",
     "selecting_manager",
-    "starter",
+    "starting_team",
     "team_id",
-    "told",
     "tool_call",
+    "unmark_running",
     "until_idle",
-    "waiting",
 ]

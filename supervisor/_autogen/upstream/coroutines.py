@@ -27,7 +27,7 @@ _NOTHING: Final = (_WORK, None)
 _OFTEN: Final = {"SingleThreadedAgentRuntime._process_publish.<locals>._on_message", "Queue.get"}
 
 
-def told(coro: Any) -> tuple[Kind, FrameType | None]:
+def classify(coro: Any) -> tuple[Kind, FrameType | None]:
     """Classify the task that is being created for a coroutine; WORK for a user's.
 
     Returns:
@@ -79,7 +79,7 @@ def message_loop(frame: FrameType) -> RunContext:
     return context
 
 
-def carried(frame: FrameType) -> tuple[SingleThreadedAgentRuntime, Any]:
+def envelope_in(frame: FrameType) -> tuple[SingleThreadedAgentRuntime, Any]:
     """Return the runtime of a HANDLER that is created in a frame, and the envelope to deliver."""
     given = frame.f_locals
     return given["self"], given["message_envelope"]

@@ -99,7 +99,7 @@ def creation() -> tuple[Kind, FrameType] | None:
 _STARTERS: Final = ("BaseGroupChat.run_stream", "BaseGroupChat.reset")
 
 
-def starter() -> BaseGroupChat | None:
+def starting_team() -> BaseGroupChat | None:
     """Return the team that is starting its own runtime just now; None where other code starts one.
 
     Nothing else distinguishes a team's own runtime from one that a tool or an agent starts during a

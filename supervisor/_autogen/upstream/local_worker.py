@@ -10,7 +10,7 @@ from typing import Any
 
 from autogen_core import SingleThreadedAgentRuntime
 
-from supervisor._autogen.upstream.runtimes import Delivery, SharedRuntime, delivery, handled
+from supervisor._autogen.upstream.runtimes import Delivery, SharedRuntime, delivery, delivery_of
 from supervisor._autogen.upstream.served import Intake, Watch
 from supervisor._core.tasks import AnyTask
 
@@ -68,7 +68,7 @@ class LocalWorker:
         self._runtime._message_queue.task_done()
 
     def _is_a_runs(self, task: AnyTask) -> bool:
-        found = handled(task.get_coro())
+        found = delivery_of(task.get_coro())
         return found is not None and self._is_of_a_run(found)
 
     def release(self) -> None:
@@ -84,7 +84,7 @@ class LocalWorker:
         watched, unwatched = self._watch, bool(runtime._background_tasks)
         is_at_work = watched.is_at_work if watched is not None else unwatched
         queue: Any = runtime._message_queue
-        self._shared.forgive()  # else a cancelled handler's error comes out here
+        self._shared.ignore_errors()  # else a cancelled handler's error comes out here
         try:
             if not is_at_work:
                 await runtime.stop_when_idle()  # answers are still on their way

@@ -50,7 +50,7 @@ def delivery(runtime: SingleThreadedAgentRuntime, envelope: Any) -> Delivery:
 _HANDLERS: Final = ("_process_send", "_process_publish", "_process_response")
 
 
-def handled(coro: Any) -> Delivery | None:
+def delivery_of(coro: Any) -> Delivery | None:
     """Return the message that the task of a handler delivers, by its coroutine.
 
     Returns:
@@ -64,7 +64,7 @@ def handled(coro: Any) -> Delivery | None:
     return None
 
 
-def waiting(runtime: SingleThreadedAgentRuntime) -> list[Delivery]:
+def queued(runtime: SingleThreadedAgentRuntime) -> list[Delivery]:
     """Return the messages in a runtime's queue, the oldest first."""
     return [delivery(runtime, envelope) for envelope in cast(Any, runtime._message_queue)._queue]
 
@@ -87,9 +87,9 @@ class Engine:
         """The `id()` of the runtime."""
         return id(self._runtime)
 
-    def waiting(self) -> list[Delivery]:
+    def queued(self) -> list[Delivery]:
         """Return the messages in its queue, the oldest first."""
-        return waiting(self._runtime) if self._runtime._message_queue is self._queue else []
+        return queued(self._runtime) if self._runtime._message_queue is self._queue else []
 
     def close_intake(self) -> None:
         """Let no further message begin: those in the queue are dropped, with exact counts.
@@ -132,19 +132,19 @@ class SharedRuntime:
         self._runtime = runtime
         self._raises = not runtime._ignore_unhandled_handler_exceptions
 
-    def forgive(self) -> None:
+    def ignore_errors(self) -> None:
         """Let no cancelled handler end the runtime, as it would where the runtime raises errors."""
         self._runtime._ignore_unhandled_handler_exceptions = True
 
     def restore(self) -> None:
-        """End `forgive`."""
+        """End `ignore_errors`."""
         if self._raises:
             self._runtime._ignore_unhandled_handler_exceptions = False
 
     def waits_for(self, is_ours: Callable[[Delivery], bool]) -> bool:
         """Return whether such a message is in the queue, and will be handled."""
         is_running = self._runtime._run_context is not None
-        return is_running and any(is_ours(found) for found in waiting(self._runtime))
+        return is_running and any(is_ours(found) for found in queued(self._runtime))
 
     def withdraw(self, is_ours: Callable[[Delivery], bool]) -> None:
         """Take such messages off the queue, with exact counts."""

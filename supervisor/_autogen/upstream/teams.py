@@ -59,7 +59,7 @@ def handed_off(team: object) -> tuple[str, list[str]] | None:
     return None if target is None or target in names else (target, names)
 
 
-def free(team: object) -> None:
+def unmark_running(team: object) -> None:
     """Unmark a team as running that was interrupted while it started or was reset."""
     if isinstance(team, BaseGroupChat) and team._is_running:
         team._is_running = False

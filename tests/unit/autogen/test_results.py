@@ -23,7 +23,7 @@ from autogen_core import CancellationToken, FunctionCall
 from autogen_core.models import FunctionExecutionResult
 
 from supervisor import Quarantined, Run, Rung, Stopped, Supervisor
-from supervisor._autogen.results import Remains, agreed, answered
+from supervisor._autogen.results import Remains, merged, with_answers
 from supervisor._core.run_state import Phase
 from supervisor.testing import ScriptedModel, Steps, calls
 from supervisor.testing._agreement import Agreement
@@ -74,7 +74,7 @@ async def _until(holds: Callable[[], bool]) -> None:
 )
 def test_shown_and_held(shown: str, held: str, wanted: str) -> None:
     """Held items are there once, in their order; an item that was only shown keeps its place."""
-    assert ids(agreed(list(map(text, shown)), list(map(text, held)))) == wanted
+    assert ids(merged(list(map(text, shown)), list(map(text, held)))) == wanted
 
 
 def _request(*ids: str, source: str = "ann") -> ToolCallRequestEvent:
@@ -96,7 +96,7 @@ def test_a_call_that_was_closed_is_answered_so() -> None:
     """A closed call's answer is that of its agent's context, and stands behind the request."""
     request, closed = _request("1", "2"), _answer("1").content[0]
     remains = Remains(closed=[(request.content[0], closed)])
-    items = answered([request, text("later")], [], remains)
+    items = with_answers([request, text("later")], [], remains)
     assert [type(item) for item in items] == [
         ToolCallRequestEvent,
         ToolCallExecutionEvent,
@@ -110,7 +110,7 @@ def test_a_call_that_was_closed_is_answered_so() -> None:
 def test_what_was_answered_is_not_answered_again() -> None:
     """An answered call gets no second answer, though two agents may use the same ids."""
     found = [_request("1"), _request("1", source="bob"), _answer("1"), _request("1")]
-    items = answered(found, [], Remains())
+    items = with_answers(found, [], Remains())
     assert [source for source, _, _ in _answers(items)] == ["bob", "ann", "ann"]
     assert items[2:4] != found[2:4]
 
@@ -118,7 +118,7 @@ def test_what_was_answered_is_not_answered_again() -> None:
 def test_a_request_of_a_finished_turn_is_let_be() -> None:
     """A request of a finished turn stays as it is: a user's agent may show no answer."""
     request = _request("1")
-    assert answered([request], [request], Remains()) == [request]
+    assert with_answers([request], [request], Remains()) == [request]
 
 
 # -- at every step -------------------------------------------------------------------------------

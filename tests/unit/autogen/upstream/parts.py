@@ -61,9 +61,11 @@ def tasks_created() -> Generator[list[Created]]:
     loop, found = asyncio.get_running_loop(), list[Created]()
 
     def make(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> Any:
-        kind, frame = upstream.told(coro)
+        kind, frame = upstream.classify(coro)
         names = dict(frame.f_locals) if frame is not None else {}
-        found.append(Created(coro, dict(coro.cr_frame.f_locals), kind, names, upstream.starter()))
+        found.append(
+            Created(coro, dict(coro.cr_frame.f_locals), kind, names, upstream.starting_team())
+        )
         return asyncio.Task(coro, loop=loop, **options)
 
     loop.set_task_factory(make)

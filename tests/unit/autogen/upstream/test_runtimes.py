@@ -108,10 +108,10 @@ async def test_background_exception_is_raised_by_the_next_message_loop() -> None
 
 
 async def test_a_handler_at_work_is_known_by_its_coroutine() -> None:
-    """`handled` finds a handler's message by its coroutine, before its first step too."""
+    """`delivery_of` finds a handler's message by its coroutine, before its first step too."""
     async with team_at_work() as (group, runtime):
         [task] = runtime._background_tasks
-        found = upstream.handled(task.get_coro())
+        found = upstream.delivery_of(task.get_coro())
     assert found is not None
     assert (found.runtime, found.key) == (runtime, group._team_id)
     assert isinstance(found.message, GroupChatRequestPublish)
@@ -123,7 +123,7 @@ async def test_a_handler_at_work_is_known_by_its_coroutine() -> None:
         message_id="1",
     )
     coro = runtime._process_publish(envelope)
-    found = upstream.handled(coro)
+    found = upstream.delivery_of(coro)
     coro.close()
     assert found is not None
     assert found.address == "topic"
@@ -148,7 +148,7 @@ async def test_message_queue_queue_holds_what_waits_in_order() -> None:
         await runtime.publish_message(GroupChatReset(), topic, cancellation_token=token)
     queue: Any = runtime._message_queue
     assert type(queue._queue) is deque
-    found = upstream.waiting(runtime)
+    found = upstream.queued(runtime)
     assert [(d.address, d.key, d.is_sent) for d in found] == [
         ("topic1", "key", False),
         ("topic2", "key", False),
@@ -193,9 +193,9 @@ async def test_engine_shuts_and_settles_a_message_loop() -> None:
     engine = Engine(context)
     assert runtime._run_context is context
     await runtime.publish_message(GroupChatReset(), TopicId("nobody", "key"))
-    assert len(engine.waiting()) == 1
+    assert len(engine.queued()) == 1
     engine.close_intake()
-    assert not engine.waiting()
+    assert not engine.queued()
     assert engine.settle_count()
     await runtime.stop_when_idle()
     assert runtime._run_context is None
@@ -207,9 +207,9 @@ class _Raising(RoutedAgent):
         raise ValueError("the handler's own")
 
 
-@pytest.mark.parametrize("is_forgiven", [False, True])
+@pytest.mark.parametrize("ignores_errors", [False, True])
 async def test_ignore_unhandled_handler_exceptions_is_looked_at_each_time(
-    is_forgiven: bool,
+    ignores_errors: bool,
 ) -> None:
     """`_ignore_unhandled_handler_exceptions` is read each time that a handler raises."""
     runtime = SingleThreadedAgentRuntime(ignore_unhandled_exceptions=False)
@@ -217,10 +217,10 @@ async def test_ignore_unhandled_handler_exceptions_is_looked_at_each_time(
     await runtime.add_subscription(TypeSubscription("topic", "raising"))
     runtime.start()
     shared = upstream.SharedRuntime(runtime)
-    if is_forgiven:
-        shared.forgive()
+    if ignores_errors:
+        shared.ignore_errors()
     await runtime.publish_message(GroupChatReset(), TopicId("topic", "key"))
-    if is_forgiven:
+    if ignores_errors:
         await runtime.stop_when_idle()
     else:
         with pytest.raises(ValueError, match="the handler's own"):

@@ -9,7 +9,7 @@ from autogen_agentchat.teams import RoundRobinGroupChat, Swarm
 from autogen_core import SingleThreadedAgentRuntime
 
 from supervisor._autogen import upstream
-from supervisor._autogen.upstream import free
+from supervisor._autogen.upstream import unmark_running
 from supervisor.testing import ScriptedModel
 from supervisor.testing import calls as wanted
 from tests.agents import Agent, team
@@ -17,13 +17,13 @@ from tests.unit.autogen.upstream.parts import group_after_a_run, team_at_work
 
 
 async def test_is_running_marks_a_team_at_work() -> None:
-    """`_is_running` refuses a second run; `free` clears it."""
+    """`_is_running` refuses a second run; `unmark_running` clears it."""
     async with team_at_work() as (group, _):
         marks = [group._is_running]
     marks.append(group._is_running)
     assert marks == [True, False]
     group._is_running = True
-    free(group)
+    unmark_running(group)
     await group.run(task="go")
 
 
@@ -56,10 +56,10 @@ def test_embedded_runtime_tells_whose_the_runtime_is() -> None:
 
 
 async def test_output_message_queue_is_where_events_wait() -> None:
-    """`_output_message_queue` holds events that were not yielded; `free` empties it."""
+    """`_output_message_queue` holds events that were not yielded; `unmark_running` empties it."""
     made = team(Agent("a"), turns=1)
     made._output_message_queue.put_nowait(TextMessage(content="old", source="a"))
     made._is_running = True
-    free(made)
+    unmark_running(made)
     result = await made.run(task="go")
     assert [m.to_text() for m in result.messages if isinstance(m, TextMessage)] == ["go", "done"]
