@@ -53,12 +53,12 @@ class Streamer(ScriptedAgent):
 
 
 def team_of(agent: BaseChatAgent, messages: int = 2) -> RoundRobinGroupChat:
-    """A team of one, that ends after `messages` messages (the task is one)."""
+    """Return a team of one that ends after `messages` messages, the task included."""
     return RoundRobinGroupChat([agent], termination_condition=MaxMessageTermination(messages))
 
 
 def centile(values: Sequence[float], part: float) -> float:
-    """The value below which `part` of the values lie."""
+    """Return the value below which `part` of the values lie."""
     return sorted(values)[min(len(values) - 1, int(part * len(values)))]
 
 
@@ -68,6 +68,6 @@ def result(what: str, figure: str) -> None:
 
 
 def milliseconds(seconds: Sequence[float]) -> str:
-    """The median and the 99th percentile."""
+    """Return the median and the 99th percentile."""
     median, p99 = statistics.median(seconds), centile(seconds, 0.99)
     return f"median {median * 1e3:.2f} ms, p99 {p99 * 1e3:.2f} ms"

@@ -33,7 +33,7 @@ async def alone() -> float:
 
 
 async def supervised() -> float:
-    """The same under a supervisor."""
+    """Run the same under a supervisor."""
     freed: list[float] = []
 
     async with Supervisor(signals={}) as sup:

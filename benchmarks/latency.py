@@ -36,7 +36,7 @@ def _press(at: list[float]) -> None:
 
 
 async def bare() -> float:
-    """The wake-up of a loop by `add_signal_handler`."""
+    """Measure how long `add_signal_handler` takes to wake a loop."""
     loop, woken, at = asyncio.get_running_loop(), asyncio.Event(), list[float]()
     loop.add_signal_handler(signal.SIGINT, woken.set)
     _press(at)
@@ -47,12 +47,12 @@ async def bare() -> float:
 
 
 async def waiting_for_model() -> float:
-    """A team whose agent waits for the next chunk."""
+    """Return a team whose agent waits for the next chunk."""
     return await _stopped(team_of(Streamer(3, pause=30.0)), lambda _: True)
 
 
 async def waiting_for_tool() -> float:
-    """A team whose agent waits for an async tool that knows no token."""
+    """Return a team whose agent waits for an async tool that has no token."""
 
     async def dig() -> str:
         """Dig."""
@@ -65,7 +65,7 @@ async def waiting_for_tool() -> float:
 
 
 async def nested() -> float:
-    """The same as for the model, three teams deep."""
+    """Return the same as for the model, three teams deep."""
     inner = RoundRobinGroupChat([Streamer(3, pause=30.0)], name="third", max_turns=1)
     middle = RoundRobinGroupChat([inner], name="second", max_turns=1)
     return await _stopped(RoundRobinGroupChat([middle], name="first"), lambda _: True)

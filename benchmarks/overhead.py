@@ -48,12 +48,12 @@ class Case:
 
 
 def team(chunks: int, pause: float = PAUSE) -> Callable[[], Runnable]:
-    """A team of one that streams."""
+    """Return a team of one agent that streams."""
     return lambda: team_of(Streamer(chunks, pause))
 
 
 def agent(chunks: int) -> Callable[[], BaseChatAgent]:
-    """The agent alone."""
+    """Return the agent alone."""
     return lambda: Streamer(chunks, 0.0)
 
 
@@ -67,7 +67,7 @@ CASES = (
 
 
 async def seconds_of(case: Case, way: Way) -> float:
-    """The processor time of a case, for each of its units."""
+    """Return the processor time of a case for each of its units."""
     made = [case.make() for _ in range(case.runs)]
     gc.collect()
     begun = time.process_time()
@@ -78,7 +78,7 @@ async def seconds_of(case: Case, way: Way) -> float:
 
 
 async def compare(case: Case) -> dict[str, list[float]]:
-    """The processor times by the way, a value for each round."""
+    """Return the processor times for each way, one value a round."""
     took: dict[str, list[float]] = {}
     async with Supervisor(signals={}) as sup, Supervisor(signals={}, fast_path=False) as plain:
         ways: dict[str, Way] = {
@@ -97,7 +97,7 @@ async def compare(case: Case) -> dict[str, list[float]]:
 
 
 def figure(stock: Sequence[float], ours: Sequence[float]) -> str:
-    """A ratio, and what it is in microseconds."""
+    """Return a ratio, and the difference in microseconds."""
     ratio = statistics.median(mine / bare for mine, bare in zip(ours, stock, strict=True))
     more = statistics.median(mine - bare for mine, bare in zip(ours, stock, strict=True))
     return f"{ratio:.2f} times AutoGen's ({more * 1e6:+.1f} us)"

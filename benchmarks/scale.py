@@ -39,7 +39,7 @@ def _press() -> None:
 
 
 async def stop(runs: int, tasks: int, threads: int) -> float:
-    """The seconds that it takes to stop so many runs."""
+    """Return the seconds that it takes to stop so many runs."""
     idle = [asyncio.create_task(asyncio.sleep(3600)) for _ in range(tasks)]
     for _ in range(threads):
         threading.Thread(target=threading.Event().wait, daemon=True).start()
@@ -72,7 +72,7 @@ def _inside(loop: str, runs: str, tasks: str, threads: str, mcp: str) -> None:
 
 
 def _measure(*case: object) -> float:
-    """The median of some rounds; infinite where the process did not end as it should."""
+    """Return the median of some rounds; infinity if the process did not end as it should."""
     command = [sys.executable, "-m", "benchmarks.scale", "inside", *map(str, case)]
     seconds: list[float] = []
     for _ in range(ROUNDS):

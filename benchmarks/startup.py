@@ -29,7 +29,7 @@ def _processor_seconds(code: str, environ: Mapping[str, str]) -> float:
 
 
 def imports() -> tuple[float, float]:
-    """The median ratio of the two, and the median of the first; bytecode is there, as installed."""
+    """Return the median ratio of the two, and that of the first; bytecode exists already."""
     with tempfile.TemporaryDirectory() as folder:
         environ = {**os.environ, "PYTHONPYCACHEPREFIX": folder}
         environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -43,7 +43,7 @@ def imports() -> tuple[float, float]:
 
 
 async def blocks(**options: Any) -> list[float]:
-    """The seconds of each entry and exit."""
+    """Return the seconds of each entry and exit."""
     took: list[float] = []
     for _ in range(ROUNDS):
         begun = time.perf_counter()

@@ -50,7 +50,7 @@ async def before() -> None:
 
 
 async def after() -> None:
-    """The same under a supervisor."""
+    """Run the same under a supervisor."""
     async with Supervisor() as sup:
         _bound_and_press_ctrl_c()
         stream = sup.stream(_counting_team(), "Count from 1 to 20")

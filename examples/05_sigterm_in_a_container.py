@@ -21,7 +21,7 @@ GRACE_SECONDS = 10
 
 
 async def main(sup: Supervisor) -> None:
-    """The program in the container."""
+    """Run the program in the container."""
     from autogen_agentchat.messages import ModelClientStreamingChunkEvent as Chunk
 
     from examples.teams import counters, summary

@@ -46,7 +46,7 @@ class Slow(RoutedAgent):
 
 
 async def work(sup: Supervisor) -> None:
-    """The worker: one agent, served until a stop."""
+    """Serve one agent until a stop, as the worker."""
     worker = GrpcWorkerAgentRuntime(sys.argv[1])
     await worker.start()
     await Slow.register(worker, "slow", lambda: Slow("It takes its time."))
@@ -56,7 +56,7 @@ async def work(sup: Supervisor) -> None:
 
 
 async def ask(address: str) -> None:
-    """The host: start a worker, ask it, and stop it meanwhile."""
+    """Start a worker, send it a request, and stop it meanwhile, as the host."""
     async with Supervisor() as sup:
         sup.spawn(sup.serve(GrpcWorkerAgentRuntimeHost(address)))
         client = GrpcWorkerAgentRuntime(address)
@@ -81,7 +81,7 @@ async def ask(address: str) -> None:
 
 
 def free_address() -> str:
-    """An address on this machine where nobody listens."""
+    """Return an address on this machine at which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{probe.getsockname()[1]}"

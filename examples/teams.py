@@ -54,7 +54,7 @@ def counters(pause: float = 0.05) -> RoundRobinGroupChat:
 
 
 def writers(pause: float = 0.08) -> RoundRobinGroupChat:
-    """A writer with a tool, and an editor; some ten seconds of talk."""
+    """Return a writer with a tool and an editor, who talk for some ten seconds."""
 
     async def find_rhymes(word: str) -> str:
         """Look up words that rhyme, slowly."""

@@ -217,7 +217,7 @@ def scripted(
     *tools: Callable[..., Any] | Callable[..., Awaitable[Any]],
     streams: bool = False,
 ) -> AssistantAgent:
-    """An `AssistantAgent` whose model answers with these, one after the other.
+    """Return an `AssistantAgent` whose model gives these answers, one after the other.
 
     Args:
         name: Its name.
@@ -230,7 +230,7 @@ def scripted(
 
 
 def team(*members: ChatAgent | Team, turns: int = 4, name: str = "team") -> RoundRobinGroupChat:
-    """The members by turns, until there are so many messages (the task is the first).
+    """Return a team of members who take turns until there are so many messages, the task included.
 
     Args:
         members: Agents or teams.
@@ -242,7 +242,7 @@ def team(*members: ChatAgent | Team, turns: int = 4, name: str = "team") -> Roun
 
 
 def nested(innermost: ChatAgent, depth: int = 3, turns: int = 2) -> RoundRobinGroupChat:
-    """An agent within so many teams; the outermost has a second member, which speaks in between.
+    """Return an agent within so many teams; the outermost has a second member, too.
 
     Args:
         innermost: The agent.

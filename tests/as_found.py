@@ -42,7 +42,7 @@ class Snapshot:
 
     @classmethod
     def take(cls, *, whole: bool = False) -> Snapshot:
-        """Reads the state now; from the main thread only."""
+        """Read the state now; in the main thread only."""
         return cls(
             handlers={number: signal.getsignal(number) for number in _all_signals()},
             kernel_masks=_kernel_masks(),

@@ -44,13 +44,13 @@ def _loop_factories() -> dict[str, LoopFactory]:
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, LoopFactory]:
-    """Runs every `async def` test on each loop."""
+    """Run every `async def` test on each loop."""
     return _loop_factories()
 
 
 @pytest.fixture(params=list(_loop_factories().values()), ids=list(_loop_factories()))
 def loop_factory(request: pytest.FixtureRequest) -> LoopFactory:
-    """Makes loops, of each kind in turn, for a test that hands it to `asyncio.Runner`."""
+    """Return a factory of loops, of each kind in turn, for `asyncio.Runner`."""
     factory: LoopFactory = request.param
     return factory
 
@@ -70,7 +70,7 @@ def _leaves_all_as_found(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _never_blocks_the_loop(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Raises `BlockingError` where code of `supervisor` blocks a running loop."""
+    """Raise `BlockingError` where code of `supervisor` blocks a running loop."""
     if request.node.get_closest_marker("blocks") is not None:
         yield
         return

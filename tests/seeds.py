@@ -21,5 +21,5 @@ def draw_seeds() -> None:
 
 
 def seed(name: Name) -> int:
-    """The seed of one sample."""
+    """Return the seed of one sample."""
     return int(os.environ[name])

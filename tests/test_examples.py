@@ -36,7 +36,7 @@ def _start(name: str, *arguments: str, stdin: int = subprocess.DEVNULL) -> subpr
 
 
 def _end(child: subprocess.Popen[str]) -> tuple[str, str]:
-    """What the child still says, and what it said on stderr."""
+    """Return what the child still prints, and what it printed on stderr."""
     with child:
         try:
             out, err = child.communicate(timeout=LIMIT_SECONDS)

@@ -108,7 +108,7 @@ def test_the_process_manager_of_the_same_name_gets_a_clear_error(tmp_path: Path)
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from the checkout with the backend that is installed; no network."""
+    """Build the wheel from the checkout with the installed backend, without a network."""
     folder = tmp_path_factory.mktemp("wheel")
     _pip("wheel", "--no-deps", "--no-index", "--no-build-isolation", "-w", str(folder), str(ROOT))
     (built,) = folder.glob("autogen_supervisor-*.whl")

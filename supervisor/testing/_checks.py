@@ -59,7 +59,7 @@ def _check_task(attempt: Attempt) -> None:
 
 
 def _check_said(scenario: Scenario, now: list[Line], whole: list[Line], after: str) -> None:
-    """What is held now is where an uninterrupted run begins; or what exceeds it does."""
+    """Check that an uninterrupted run begins with the team's messages, or they with it."""
     shared = min(len(now), len(whole))
     if scenario.is_ordered:
         is_same = now[:shared] == whole[:shared]

@@ -49,7 +49,7 @@ _INFO: Final = ModelInfo(
 
 
 def calls(*wanted: str | tuple[str, Mapping[str, Any]]) -> list[FunctionCall]:
-    """What a model says that wants tools called, all at once.
+    """Return an answer of a model that calls tools, all at once.
 
     Args:
         wanted: A tool's name, with its arguments where it takes any. The ids are left to the model.
@@ -250,7 +250,7 @@ class ScriptedModel(ChatCompletionClient):
         *,
         tools: Sequence[Tool | ToolSchema] = (),  # noqa: ARG002
     ) -> int:
-        """Always enough."""
+        """Return a number that is always enough."""
         return 1_000_000
 
     @property

@@ -81,7 +81,7 @@ class Scenario:
 
     @contextlib.asynccontextmanager
     async def opened(self) -> AsyncGenerator[Runnable, None]:
-        """A fresh team."""
+        """Return a fresh team."""
         made = self.make()
         if isinstance(made, AbstractAsyncContextManager):
             async with made as team:

@@ -45,7 +45,7 @@ def assert_settled(thing: object) -> None:
 
 
 def said(thing: object) -> list[tuple[str, str]]:
-    """What the members of a team have said so far, as the team holds it: who, and what.
+    """Return the messages in the team's thread so far: who said what.
 
     Of a single agent, what its model contexts hold of its own. Messages of "user" are left out.
     """

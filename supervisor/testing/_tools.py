@@ -33,7 +33,7 @@ class ToolLog:
         """Called as a call begins."""
 
     def tool(self, name: str, *, pause: int = 1) -> Callable[[str], Awaitable[str]]:
-        """A tool that takes a `key`, and answers with its name and the key.
+        """Return a tool that takes a `key`, and answers with its name and the key.
 
         Args:
             name: The tool's name.

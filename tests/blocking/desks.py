@@ -50,7 +50,7 @@ class Desk:
         """The calls that the model makes when it is asked for something."""
 
     def team(self, *tools: Tool) -> RoundRobinGroupChat:
-        """A fresh team on the same workbench; with tools of its own, where it is given some."""
+        """Return a fresh team on the same workbench, with tools of its own if it is given some."""
         agent = AssistantAgent(
             "caller",
             ScriptedModel(self._answer),
@@ -72,7 +72,7 @@ class Desk:
 
 @contextlib.asynccontextmanager
 async def desk_in(folder: Path, *more: str, transport: Transport = "stdio") -> AsyncGenerator[Desk]:
-    """A desk that is closed in the end; no process is left, and nobody has complained.
+    """Open a desk, and close it at the end; no process may be left, and nothing may complain.
 
     Args:
         folder: For the FIFO on which the server tells what happens.
@@ -94,7 +94,7 @@ async def desk_in(folder: Path, *more: str, transport: Transport = "stdio") -> A
 async def _server(
     told: Told, more: Sequence[str], transport: Transport
 ) -> AsyncGenerator[McpServerParams]:
-    """A server: on stdio who connects to it starts it, on loopback it is there already."""
+    """Provide a server: on stdio the connection starts it, on loopback it runs already."""
     args = [*_SERVER, str(told.path), *more]
     if transport == "stdio":
         # Starting it, a busy machine may need more than AutoGen's five seconds.

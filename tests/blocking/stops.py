@@ -75,5 +75,5 @@ async def run_again(team: BaseGroupChat, task: str | None = "again") -> TaskResu
 
 
 def words(result: TaskResult) -> list[str]:
-    """What was said."""
+    """Return what was said."""
     return [m.to_text() for m in result.messages if isinstance(m, BaseChatMessage)]

@@ -61,7 +61,7 @@ def _block(told: Told, code: str) -> str:
 async def _team(
     folder: Path, model: ScriptedModel | None = None
 ) -> AsyncGenerator[RoundRobinGroupChat]:
-    """A team of one agent that runs code in a folder."""
+    """Return a team of one agent that runs code in a folder."""
     with Complaints(), warnings.catch_warnings(category=UserWarning, action="ignore"):
         executor = LocalCommandLineCodeExecutor(work_dir=folder)
         agent = CodeExecutorAgent(
@@ -121,7 +121,7 @@ async def test_a_grandchild_that_holds_the_pipes(tmp_path: Path, way: str) -> No
 
 
 async def _heard(team: RoundRobinGroupChat) -> str:
-    """What was said last, as the team has heard it."""
+    """Return the last message of the team's thread."""
     state = dict(await team.save_state())
     thread = state["agent_states"]["RoundRobinGroupChatManager"]["message_thread"]
     return str(thread[-1]["content"])

@@ -52,7 +52,7 @@ def test_ctrl_c_on_a_terminal_while_the_user_is_asked(loop: str) -> None:
 
 @contextlib.contextmanager
 def _fifo(folder: Path) -> Generator[Lines]:
-    """What a grandchild tells: a FIFO in the folder."""
+    """Return the FIFO in the folder to which a grandchild writes."""
     os.mkfifo(folder / "told")
     fd = os.open(folder / "told", os.O_RDWR)  # so that its end is never reached
     try:

@@ -165,7 +165,7 @@ class Errors(list[Exception]):
 
 @asynccontextmanager
 async def _peer(errors: Errors) -> AsyncGenerator[tuple[Peer, ClientSession]]:
-    """A session of the user's, and its peer in this process."""
+    """Open a session of the user's, and its peer in this process."""
     to_client, from_server = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     to_server, from_client = anyio.create_memory_object_stream[SessionMessage](0)
     peer = Peer(from_client, to_client)
@@ -195,7 +195,7 @@ def _caller(session: ClientSession, *names: str) -> RoundRobinGroupChat:
 
 @pytest.fixture
 def without_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server is told at once: the peers of these tests answer at once, or not at all."""
+    """Notify servers at once: the peers of these tests answer at once, or not at all."""
     monkeypatch.setattr(mcp_requests, "ANSWER_SECONDS", 0.0)
 
 

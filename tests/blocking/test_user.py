@@ -33,14 +33,14 @@ class User:
         self._loop = asyncio.get_running_loop()
 
     def in_a_thread(self, prompt: str) -> str:
-        """A sync input function."""
+        """Wait for input, as a sync input function."""
         self.asked += 1
         self._loop.call_soon_threadsafe(self.is_asked.set)
         assert self.answers.wait(10)
         return "answer"
 
     async def in_the_loop(self, prompt: str, token: CancellationToken | None) -> str:
-        """An async input function that looks at no token."""
+        """Wait for input, as an async input function that ignores the token."""
         self.asked += 1
         self.is_asked.set()
         while not self.answers.is_set():  # noqa: ASYNC110 - shared with a thread's
@@ -140,7 +140,7 @@ def _open_files() -> int:
 
 @pytest.fixture
 def keyboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """The far end of a pipe that is stdin."""
+    """Return the far end of a pipe that is stdin."""
     near, far = os.pipe()
     with open(near, encoding="utf-8") as stdin:  # noqa: PTH123 - it has a number, and no name
         monkeypatch.setattr(sys, "stdin", stdin)

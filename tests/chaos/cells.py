@@ -98,7 +98,7 @@ def _start(
 
 @contextlib.contextmanager
 def _opened(pair: Callable[[], tuple[int, int]] | None) -> Generator[int | None]:
-    """The program's end of a pair; the other is left alone."""
+    """Return the program's end of a pair; the other end is left alone."""
     if pair is None:
         yield None
         return
@@ -145,7 +145,7 @@ def _send(it: Fresh, cell: Cell, thread: int | None) -> tuple[int, float]:
 
 @contextlib.contextmanager
 def _family_of(it: Fresh) -> Generator[list[psutil.Process]]:
-    """What it has started; killed in the end."""
+    """Return what it has started, and kill that at the end."""
     family = it.program.children(recursive=True)
     try:
         yield family

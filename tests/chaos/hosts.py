@@ -89,7 +89,7 @@ def aiorun(state: State, loop: str) -> None:
 
 
 def anyio(state: State, loop: str) -> None:
-    """A signal receiver that cancels the task group's scope."""
+    """Cancel the scope of the task group when a signal is received."""
     peer = importlib.import_module("anyio")
 
     async def hear(scope: Any) -> None:
@@ -114,7 +114,7 @@ def anyio(state: State, loop: str) -> None:
 
 
 def uvicorn(state: State, loop: str) -> None:
-    """A web server; the state is a request's, and the end is the application's."""
+    """Run a web server: a request is in the state, and clean-up is the application's end."""
     peer = importlib.import_module("uvicorn")
     config = peer.Config(_app(state), timeout_graceful_shutdown=int(SECONDS))
     with _asked(state) as listener:
@@ -122,7 +122,7 @@ def uvicorn(state: State, loop: str) -> None:
 
 
 def hypercorn(state: State, loop: str) -> None:
-    """The same on another one."""
+    """Run the same on another web server."""
     config = importlib.import_module("hypercorn.config").Config()
     config.graceful_timeout = config.shutdown_timeout = SECONDS
     serve = importlib.import_module("hypercorn.asyncio").serve
@@ -150,7 +150,7 @@ def _app(state: State) -> Callable[..., Any]:
 
 @contextlib.contextmanager
 def _asked(state: State) -> Generator[socket.socket]:
-    """A socket to listen on, at which a request waits already."""
+    """Return a socket to listen on, at which a request waits already."""
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as client:
         if state.moment != "starting":
             client.connect(listener.getsockname())

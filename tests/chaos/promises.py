@@ -68,7 +68,7 @@ def _broken(cell: Cell, outcome: Outcome, margin: float) -> Iterator[str]:
 
 
 def _in_order(cell: Cell) -> int:
-    """The status of an end in order: by the signal that began the stop."""
+    """Return the status of an end in order: death by the signal that began the stop."""
     number, _ = SIGNALS[cell.signals]
     if STATES[cell.state].moment == "cleaning":
         number = signal.SIGINT

@@ -46,20 +46,20 @@ class State:
     has_full_stderr: bool = False
 
     async def start_up(self) -> None:
-        """What the program does first: a slow import, and then something that it opens."""
+        """Start as the program does: a slow import, and then something that it opens."""
         if self.moment == "starting":
             tell("starting")
             importlib.import_module("tests.chaos.slow")
             await asyncio.sleep(LONG)
 
     async def do(self) -> str:
-        """The work, for a host without tools."""
+        """Do the work, for a host without tools."""
         if inspect.iscoroutinefunction(self.work):
             return str(await self.work())
         return await asyncio.to_thread(self.work)  # type: ignore[arg-type]
 
     async def clean_up(self) -> None:
-        """What the program does last, stopped or not, if it is let."""
+        """Clean up as the program does at its end, stopped or not, if it is allowed to."""
         try:
             if self.moment == "cleaning":
                 tell("cleaning")

@@ -23,14 +23,14 @@ _NAME, _CELL = 19, 15  # columns; the longest text, and a space
 
 
 def heading() -> str:
-    """The two lines above all blocks."""
+    """Return the two lines above all blocks."""
     places = "".join(place.ljust(_CELL * len(SIGNALS)) for place in PLACES)
     signals = "".join(name.ljust(_CELL) for name in SIGNALS) * len(PLACES)
     return f"{'':{_NAME}}{places.rstrip()}\n{'':{_NAME}}{signals.rstrip()}"
 
 
 def block(host: str, outcomes: Outcomes, failed: Sequence[Cell]) -> Iterator[str]:
-    """A host's lines.
+    """Return the lines of a host.
 
     Args:
         host: The host.

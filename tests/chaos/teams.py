@@ -15,7 +15,7 @@ from tests.process.agents import streamer, tool_caller
 
 
 def team_in(state: State) -> Team:
-    """A team of two, of which the first is in that state."""
+    """Return a team of two, of which the first is in that state."""
     second = AssistantAgent("second", ScriptedModel(["done"]))
     return RoundRobinGroupChat([_first(state), second], max_turns=2, name="team")
 

@@ -146,13 +146,13 @@ def reads(seconds: float) -> Work:
 
 
 def tool_caller(name: str, tool: Callable[..., Any], calls: int = 1) -> AssistantAgent:
-    """An AssistantAgent whose model calls the tool, so often at once, and then sums up."""
+    """Return an AssistantAgent whose model calls the tool so often at once, and sums up."""
     model = ScriptedModel([calls_of(*[tool.__name__] * calls), "summed up"])
     return AssistantAgent(name, model, tools=[tool], reflect_on_tool_use=True)
 
 
 def async_tool(seconds: float) -> Callable[[], Awaitable[str]]:
-    """A tool that waits."""
+    """Wait, as a tool."""
 
     async def look_up() -> str:
         """Look something up."""
@@ -164,7 +164,7 @@ def async_tool(seconds: float) -> Callable[[], Awaitable[str]]:
 
 
 def sync_tool(seconds: float) -> Callable[[], str]:
-    """A tool that AutoGen runs in a thread."""
+    """Wait, as a tool that AutoGen runs in a thread."""
 
     def look_up() -> str:
         """Look something up."""

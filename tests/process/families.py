@@ -36,7 +36,7 @@ async def _run(sup: Supervisor, *people: ChatAgent, task: Any = "go") -> None:
 
 
 def family(*, loop: Any, script: str, cancels: float, children: int = 1) -> None:
-    """An agent starts processes that wait, and swallows so many cancellations."""
+    """Run an agent that starts waiting processes, and swallows so many cancellations."""
 
     async def work() -> AsyncGenerator[str, None]:
         started = [await _shell(script) for _ in range(children)]
@@ -56,7 +56,7 @@ _HALF = f"{_PAIR * 12} trap '' TERM; echo ready $$; exec sleep 300"
 
 
 def tree(*, loop: Any, cancels: float) -> None:
-    """An agent starts fifty processes, half of which refuse, and swallows so many cancellations."""
+    """Run an agent that starts fifty processes, half stubborn, and swallows cancellations."""
 
     async def work() -> AsyncGenerator[str, None]:
         started = [await _shell(_HALF, lines=25) for _ in range(2)]
@@ -76,7 +76,7 @@ def tree(*, loop: Any, cancels: float) -> None:
 
 
 def blocked_family(*, loop: Any, script: str) -> None:
-    """The same, and the loop is held by Python that computes."""
+    """Run the same, with a loop that is blocked by Python code that computes."""
 
     async def work() -> AsyncGenerator[str, None]:
         _, pid = await _shell(script)
@@ -166,7 +166,7 @@ PARENTS = tuple(_PARENTS)
 
 
 def shares_signal(*, loop: Any, parent: str) -> None:
-    """A child dies of the signal that stops us, and its parent makes an error of it."""
+    """Run a tool that raises an error because its child dies of the signal that stops us."""
 
     async def main(sup: Supervisor) -> None:
         await _run(sup, _PARENTS[parent](), streamer("closer", agents.speaks("last", 0.01)))
@@ -178,7 +178,7 @@ def shares_signal(*, loop: Any, parent: str) -> None:
 
 
 def executes(*, loop: Any, script: str, as_guest: bool = False, limit: int = 60) -> None:
-    """A code executor runs a script, which makes a file `ready` with pids in it.
+    """Run a script in a code executor; it writes a file `ready` with pids in it.
 
     `as_guest`: in a block that handles no signal, and is stopped by code. `limit`: the executor's.
     """

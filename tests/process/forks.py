@@ -20,7 +20,7 @@ Main = Callable[[Supervisor | None], Awaitable[None]]
 
 
 def forks(*, host: str, loop: str, in_thread: bool, is_stopping: bool) -> None:
-    """Starts children of each kind and ends them in the block, and one that lives on behind it."""
+    """Start children of each kind and end them in the block, and one that lives on after it."""
     lasting: list[StartedChild] = []
 
     async def made(how: str) -> StartedChild:

@@ -47,7 +47,7 @@ class Lines:
         self._buffer = b""
 
     def next(self, seconds: float) -> Fact | None:
-        """The next line; None at the end of the stream.
+        """Return the next line; None at the end of the stream.
 
         Raises:
             TimeoutError: None came in time.

@@ -61,7 +61,7 @@ async def _work(sup: Supervisor, work: Work) -> str | None:
 
 
 async def _waits(sup: Supervisor, fact: str = "busy") -> None:
-    """A team that waits for its model; tells how it ended."""
+    """Run a team that waits for its model; print how it ended."""
     tell("result", reason=await _work(sup, agents.speaks(fact, LINGER)))
 
 
@@ -78,7 +78,7 @@ def _run(main: Callable[[Supervisor], Coroutine[Any, Any, None]], loop: Any) -> 
 
 
 def blocks_first(*, loop: Any, how: str) -> None:
-    """The first lines of `main` are synchronous: the loop has not taken a step by then."""
+    """Begin `main` with synchronous lines, before which the loop has not taken a step."""
 
     async def main(sup: Supervisor) -> None:
         tell("busy")
@@ -93,7 +93,7 @@ def blocks_first(*, loop: Any, how: str) -> None:
 
 
 def works_first(*, loop: Any) -> None:
-    """Synchronous work, with handlers of its own, before `run` is called."""
+    """Do synchronous work, with handlers of its own, before `run` is called."""
 
     def work() -> None:
         tell("working")
@@ -115,7 +115,7 @@ def works_first(*, loop: Any) -> None:
 
 
 def nests(*, loop: str, refuses: bool) -> None:
-    """A supervisor with much time, in one with little."""
+    """Open a supervisor with much time inside one with little."""
     work = agents.ignores(LINGER, cancels=float("inf")) if refuses else agents.waits(LINGER)
 
     async def main() -> None:
@@ -134,7 +134,7 @@ def nests(*, loop: str, refuses: bool) -> None:
 
 
 def guest(*, loop: str, beside: bool) -> None:
-    """A supervisor of another thread: beside one of the main thread, or alone."""
+    """Open a supervisor in another thread: beside one of the main thread, or alone."""
     is_open = threading.Event()
     opened: list[Supervisor] = []
 
@@ -242,14 +242,14 @@ def small_team(loop: str, number: int) -> None:
 
 
 def _until_watchdogs_ended() -> None:
-    """A block does not wait for its watchdog, which still has objects of ours in its hands."""
+    """Leave a block while its watchdog still refers to objects of ours; the block does not wait."""
     for thread in threading.enumerate():
         if thread.name == "supervisor-watchdog":
             thread.join()
 
 
 def fork_server(*, loop: str, count: int) -> None:
-    """Holds a supervisor now and then, and forks children that have their own, in it and out.
+    """Open a supervisor now and then, and fork children that have their own, inside it and outside.
 
     From the main thread, and from others.
     """

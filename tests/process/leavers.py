@@ -185,7 +185,7 @@ def leaves(
     is_stubborn: bool = False,
     raises: bool = False,
 ) -> None:
-    """A tool starts processes.
+    """Run a tool that starts processes.
 
     Args:
         loop: Which event loop.
@@ -238,7 +238,7 @@ def _tell_who_is_there() -> None:
 
 
 def goes_on(*, loop: Any) -> None:
-    """A host goes on behind `run`, and starts a process of its own."""
+    """Go on after `run`, and start a process of the host's own."""
     with contextlib.suppress(SystemExit):
         leaves(loop=loop, tool="by_shell", settings={"stop_status": 0})
     made = subprocess.Popen(["sleep", "302"])
@@ -247,7 +247,7 @@ def goes_on(*, loop: Any) -> None:
 
 
 def block_ends(*, loop: Any) -> None:
-    """A block ends what was started in it, and the program goes on."""
+    """End in a block what was started in it, and go on."""
 
     async def main() -> None:
         async with Supervisor(ladder=LADDER, children="own") as sup:

@@ -93,7 +93,7 @@ def _by_tracing(step: _Step) -> Callable[[], None]:
 
 
 def _by_monitoring(step: _Step) -> Callable[[], None]:
-    """The same where tracing shows no operations any more (Python 3.13.0)."""
+    """Return the same where tracing no longer shows operations (Python 3.13.0)."""
     monitoring: Any = vars(sys)["monitoring"]  # from Python 3.12 on
     tool = 4  # none that the interpreter has a name for, as it has for debuggers
     thread = threading.get_ident()
@@ -113,7 +113,7 @@ def _by_monitoring(step: _Step) -> Callable[[], None]:
 
 @functools.cache
 def _steps_of(code: CodeType) -> frozenset[int]:
-    """The offsets of the operations that come behind one at which the interpreter looks."""
+    """Return the offsets of operations that follow one at which signals are checked."""
     operations = list(dis.get_instructions(code))
     behind = {
         after.offset
@@ -131,7 +131,7 @@ def _whose(handler: object) -> str:
 
 
 async def _body(sup: Supervisor, steps: Steps, stopped_by: int | None) -> None:
-    """The end has to wait for a task, and for a call in a thread."""
+    """Make the end wait for a task, and for a call in a thread."""
     asyncio.get_running_loop().run_in_executor(None, time.sleep, 0.01)
     if stopped_by is None:
         sup.spawn(asyncio.sleep(0.005))
@@ -188,7 +188,7 @@ def _tell_changes(program: Callable[[], None]) -> None:
 
 
 def suspended(*, guard: bool) -> None:
-    """A turn that lasts, under `run`."""
+    """Take a long turn, under `run`."""
 
     async def main(sup: Supervisor) -> None:
         sup.on_stop(lambda request: tell("asked"))
@@ -199,7 +199,7 @@ def suspended(*, guard: bool) -> None:
 
 
 def lingers() -> None:
-    """A thread holds the interpreter's end, after a stop by a signal."""
+    """Delay the interpreter's end by a thread, after a stop by a signal."""
 
     async def main(sup: Supervisor) -> None:
         threading.Thread(target=_tell_the_wait, name="lingerer").start()
@@ -210,7 +210,7 @@ def lingers() -> None:
 
 
 def held(*, by: str, loop: Any) -> None:
-    """A program that comes to its end, and is held there by what does not end."""
+    """Come to the program's end, and be delayed there by what does not end."""
     kept: list[object] = []
 
     async def main(sup: Supervisor) -> None:

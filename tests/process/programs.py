@@ -58,7 +58,7 @@ def _in_loop(loop: str, main: Coroutine[Any, Any, Any]) -> None:
 
 
 async def _quiet(sup: Supervisor, fact: str = "busy") -> None:
-    """A team that waits for its model; tells when, and how it ended."""
+    """Run a team that waits for its model; print when, and how it ended."""
     work = agents.speaks(fact, LINGER)
     team = RoundRobinGroupChat([streamer("quiet", work)], max_turns=1, name="team")
     result = await sup.stream(team, task="go")
@@ -70,7 +70,7 @@ async def _quiet(sup: Supervisor, fact: str = "busy") -> None:
 
 @_program
 def to_another_thread(*, loop: str, foreign: str) -> None:
-    """The kernel gives the signal to a thread that is not the main one.
+    """Have the kernel deliver the signal to a thread other than the main one.
 
     `foreign`: whether, and in which way, somebody else has used the loop's signal handlers.
     """
@@ -132,7 +132,7 @@ def foreign_handler(*, loop: str) -> None:
 
 @_program
 def storm(*, loop: Any) -> None:
-    """A team that waits, under `run`, while thousands of signals come."""
+    """Run a team that waits, under `run`, while thousands of signals come."""
 
     async def main(sup: Supervisor) -> None:
         await _quiet(sup)
@@ -142,7 +142,7 @@ def storm(*, loop: Any) -> None:
 
 @_program
 def linked_futures(*, loop: Any, count: int) -> None:
-    """The token has so many futures to cancel when a signal comes, and another one meanwhile."""
+    """Give the token so many futures to cancel at a signal, and a second signal meanwhile."""
 
     async def main(sup: Supervisor) -> None:
         running = asyncio.get_running_loop()
@@ -185,7 +185,7 @@ def many(*, loop: Any, count: int) -> None:
 
 @_program
 def spans_two_runs(*, loop: str) -> None:
-    """A supervisor that is entered in one run of the loop and left in the next."""
+    """Enter a supervisor in one run of the loop, and leave it in the next."""
     made = scenarios.loop_factory(loop)()
     sup = Supervisor(ladder=LADDER)
     made.run_until_complete(sup.__aenter__())
@@ -217,7 +217,7 @@ def nohup(*, loop: Any) -> None:
 
 @_program
 def forks_in_the_block(*, loop: Any) -> None:
-    """A child is forked while the block is open."""
+    """Fork a child while the block is open."""
 
     async def main(sup: Supervisor) -> None:
         status = _end_a_fork()
@@ -260,7 +260,7 @@ def soaked(*, host: str, **arguments: Any) -> None:
 
 @_program
 def ends(*, how: str, loop: Any, stop_status: int | None = None) -> None:
-    """Ends under `run`, in this way."""
+    """End under `run`, in this way."""
     atexit.register(tell, "atexit")
 
     async def main(sup: Supervisor) -> str:
@@ -289,7 +289,7 @@ def _linger() -> None:
 
 @_program
 def ends_behind(*, how: str, loop: Any) -> None:
-    """A signal has stopped its block; the interpreter's end is held, or its own code takes long."""
+    """Delay the interpreter's end, or the program's code, after a signal stopped its block."""
 
     async def main() -> int:
         async with Supervisor(ladder=LADDER) as sup:
@@ -312,7 +312,7 @@ def ends_behind(*, how: str, loop: Any) -> None:
 
 @_program
 def before_the_loop(*, loop: Any) -> None:
-    """The loop takes long to make, as uvloop's import does; then a team would run."""
+    """Take long to make the loop, as uvloop's import does, before a team would run."""
     import uvloop
 
     module: Any = uvloop if loop == "uvloop" else asyncio.events
@@ -336,7 +336,7 @@ def before_the_loop(*, loop: Any) -> None:
 
 @_program
 def blocked(*, loop: Any, fill: bool) -> None:
-    """The loop is held for good, and not let go; where `fill`, stderr is a full pipe before."""
+    """Block the loop for good; with `fill`, after stderr was made a full pipe."""
     if fill:
         os.set_blocking(2, False)
         try:

@@ -57,7 +57,7 @@ def _nest(inner: ChatAgent | Team, levels: int) -> Team:
 
 
 def team(scenario: str, moment: str) -> Team:
-    """The scenario's team, lingering at that moment."""
+    """Return the scenario's team, which lingers at that moment."""
     first = streamer("opener", agents.speaks("first", LINGER if moment == "first" else 0.01))
     special = _SPECIAL[scenario](LINGER if moment in ("start", "middle") else 0.02)
     last = streamer("closer", agents.speaks("last", LINGER if moment == "last" else 0.01))
@@ -93,7 +93,7 @@ async def _one(sup: Supervisor, scenario: str, moment: str) -> TaskResult:
 
 
 def under_run(*, scenario: str, moment: str, loop: Any) -> None:
-    """The scenario under `supervisor.run`."""
+    """Run the scenario under `supervisor.run`."""
 
     async def main(sup: Supervisor) -> None:
         await _body(sup, scenario, moment)
@@ -102,7 +102,7 @@ def under_run(*, scenario: str, moment: str, loop: Any) -> None:
 
 
 def as_block(*, scenario: str, moment: str, loop: str) -> None:
-    """The scenario in a block, in a loop of somebody else's."""
+    """Run the scenario in a block, in a loop that somebody else made."""
     sup = Supervisor(ladder=LADDER)
 
     async def main() -> None:
@@ -119,7 +119,7 @@ def as_block(*, scenario: str, moment: str, loop: str) -> None:
 
 
 def loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
-    """What makes loops of that name."""
+    """Return the factory for loops of that name."""
     import uvloop
 
     return uvloop.new_event_loop if name == "uvloop" else asyncio.SelectorEventLoop

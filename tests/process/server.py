@@ -170,7 +170,7 @@ def tell(fact: str, **details: Any) -> None:
 
 
 def main() -> None:
-    """Serves, and runs the program in each child."""
+    """Serve, and run the program in each child."""
     for module in _WARM:
         import_module(module)
     control = socket.socket(fileno=int(sys.argv[1]))

@@ -95,7 +95,7 @@ class Started:
         os.write(self._fd, keys)
 
     def wait(self) -> int:
-        """The status."""
+        """Return the status."""
         return self.process.wait(_PATIENCE)
 
 

@@ -63,7 +63,7 @@ def _check(server: Server, case: Case) -> None:
 
 
 def _children(server: Server, host: str, where: str, loop: str) -> dict[str, Any]:
-    """What each child of this host has said of itself."""
+    """Return what each child of this host has said of itself."""
     stopping, _, host = host.rpartition(" ")
     arguments = {"in_thread": where == "thread", "is_stopping": bool(stopping)}
     stdin, ours = os.pipe()
@@ -82,7 +82,7 @@ def _children(server: Server, host: str, where: str, loop: str) -> dict[str, Any
 
 
 def _check_that_no_guard_is_left(it: Child, child: int) -> None:
-    """The child lives, and holds nothing by which its parent's guard would live on."""
+    """Check that the child lives, and holds nothing that keeps its parent's guard alive."""
     _, left = psutil.wait_procs([*guards_of(it.pid), *guards_of(child)], timeout=_PATIENCE)
     assert not left, f"{left}\n{it.story()}"
     assert psutil.pid_exists(child), it.story()

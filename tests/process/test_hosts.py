@@ -167,7 +167,7 @@ def _check_as_found(child: Child) -> None:
 
 @contextlib.contextmanager
 def _stdin() -> Generator[tuple[int, int]]:
-    """A stdin, and the end to close so that the program goes on."""
+    """Return a stdin, and the end to close so that the program goes on."""
     stdin, go = os.pipe()
     try:
         yield stdin, go

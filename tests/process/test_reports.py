@@ -189,7 +189,7 @@ def test_each_climb_past_cancel_tells_who_refuses(loop: str) -> None:
 
 
 def _blocks(told: str, about: str = "") -> list[str]:
-    """The blocks of a report that begin so, each with its first line."""
+    """Return the blocks of a report that begin like this, by their first lines."""
     lines = [line for line in re.split(r"^(?=supervisor: )", told, flags=re.MULTILINE) if line]
     blocks = [line for line in lines if line.count("\n") > 1]
     return [block for block in blocks if block.startswith(f"supervisor: {about}")]

@@ -126,7 +126,7 @@ def _check(child: Child, plan: Plan, status: int, seconds: float) -> None:
 
 
 def _clean(plan: Plan, reasons: set[str]) -> set[int]:
-    """The statuses of a stop in order."""
+    """Return the statuses of a stop in order."""
     named = {number for number in plan.sent if f"Stopped by {number.name}" in reasons}
     stopped = named or set(plan.sent)
     if plan.host != "block":

@@ -111,7 +111,7 @@ def test_a_signal_at_every_step_of_the_leaving_is_not_lost(
 
 
 def _lines(server: Server, case: dict[str, Any]) -> dict[str, tuple[int, int]]:
-    """The supervisor's lines that the program comes to, each with its first and last step."""
+    """Return the supervisor's lines that the program reaches, each with its first and last step."""
     with server.start(**case, at=0) as child:
         child.wait()
         (steps,) = child.facts("steps")
@@ -121,7 +121,7 @@ def _lines(server: Server, case: dict[str, Any]) -> dict[str, tuple[int, int]]:
 
 
 def _some(lines: dict[str, tuple[int, int]], count: int = 8) -> list[int]:
-    """Steps of a sample of the lines, those in which handlers are put back among them."""
+    """Return the steps of a sample of the lines, including those in which handlers are put back."""
     print(f"MOMENTS_SEED={_SEED} repeats this sample")
     chance = random.Random(_SEED)
     sample = chance.sample(sorted(lines), count)
@@ -142,7 +142,7 @@ def _check_step(server: Server, case: dict[str, Any], step: int) -> None:
 
 
 def _statuses(case: dict[str, Any], raised: dict[str, Any]) -> set[int]:
-    """What the program may end with."""
+    """Return the statuses with which the program may end."""
     number: int = case["number"]
     first: int = case.get("stopped_by") or number
     # Where the one is raised as the other is being recorded, either may be the first.

@@ -21,7 +21,7 @@ from tests.serving.answerer import Answerer, Text, Work, until
 
 
 def free_address() -> str:
-    """An address on loopback where nobody listens."""
+    """Return an address on loopback at which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{probe.getsockname()[1]}"

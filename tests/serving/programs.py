@@ -71,7 +71,7 @@ _WORK: dict[str, Work] = {
 
 
 def worker(*, address: str, does: str, loop: Any) -> None:
-    """A worker under `run`: it dies by the signal that stops it."""
+    """Serve a worker under `run`; it dies by the signal that stops it."""
 
     async def main(sup: Supervisor) -> None:
         runtime = await _started_worker(address, does)
@@ -83,7 +83,7 @@ def worker(*, address: str, does: str, loop: Any) -> None:
 
 
 def guest(*, address: str) -> None:
-    """A worker in a block of a program that goes on behind it; tells what it was left with."""
+    """Serve a worker in a block, go on after it, and print what is left."""
 
     async def main() -> None:
         runtime = await _started_worker(address, "echoes")
@@ -104,7 +104,7 @@ async def _started_worker(address: str, does: str) -> GrpcWorkerAgentRuntime:
 
 
 def host(*, address: str) -> None:
-    """A host under `run`, and a client that asks the worker whenever the test says what."""
+    """Serve a host under `run`, with a client that asks the worker what the test says."""
 
     async def main(sup: Supervisor) -> None:
         serving = GrpcWorkerAgentRuntimeHost(address)
@@ -157,7 +157,7 @@ def _asker(client: GrpcWorkerAgentRuntime) -> ScriptedAgent:
 
 
 def team(*, address: str, is_distributed: bool) -> None:
-    """A team with an agent in another process; or, in vain, wholly on the distributed runtime."""
+    """Run a team with an agent in another process; or, in vain, all on the gRPC runtime."""
 
     async def main(sup: Supervisor) -> None:
         client = await _started_client(address)

@@ -102,7 +102,7 @@ _hosts: dict[str, Child] = {}
 
 @contextlib.contextmanager
 def _busy_worker(address: str, does: str, loop: str = "asyncio") -> Generator[tuple[Child, Child]]:
-    """A worker that is handling a message, and the host whose client has sent it."""
+    """Start a worker that is handling a message, and the host whose client has sent it."""
     with start("worker", address=address, does=does, loop=loop) as worker:
         worker.until("ready")
         _hosts[address].ask("hello")

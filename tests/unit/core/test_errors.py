@@ -35,7 +35,7 @@ each_error = pytest.mark.parametrize("error", ERRORS, ids=_IDS)
 
 
 def through_pickle(error: BaseException) -> BaseException:
-    """What arrives of an error in another process."""
+    """Return an error as it arrives in another process."""
     arrived: BaseException = pickle.loads(pickle.dumps(error))
     return arrived
 

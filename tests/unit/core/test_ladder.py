@@ -37,18 +37,18 @@ def facts(climb: LadderState) -> tuple[object, ...]:
 
 
 def prompt_ticks(climb: LadderState, until: float = math.inf) -> Iterator[Step]:
-    """The steps of a climb that is asked exactly when it has something to do."""
+    """Return the steps of a ladder that is asked exactly when it has something to do."""
     while (at := climb.next_at) is not None and at <= until:
         yield from climb.tick(at)
 
 
 def course(climb: LadderState, first: list[Step]) -> list[tuple[float, Move, Rung]]:
-    """The way of a climb that is left to time, after its first steps."""
+    """Return the way of a ladder that is left to time, after its first steps."""
     return [(step.at, step.move, step.rung) for step in (*first, *prompt_ticks(climb))]
 
 
 def entered(steps: list[Step]) -> list[Rung]:
-    """The rungs that these steps enter."""
+    """Return the rungs that these steps enter."""
     return [step.rung for step in steps if step.move is Move.ENTER]
 
 
@@ -120,7 +120,7 @@ def apply(climb: LadderState, fact: str, named: str) -> list[Step]:
 
 
 def outcome_of(climb: LadderState, fact: str, named: str) -> str:
-    """What a fact does, in the words of the grids; where that is nothing, it must be nothing."""
+    """Return what a fact does, in the words of the grids; check that nothing is nothing."""
     before = facts(climb)
     try:
         steps = apply(climb, fact, named)
@@ -562,7 +562,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @initialize(ladder=patient_ladders, exits=st.booleans())
     def begin(self, ladder: Ladder, exits: bool) -> None:
-        """A supervisor begins, under `run` or as a guest."""
+        """Begin as a supervisor does, under `run` or as a guest."""
         self.ladder = ladder
         self.climb = LadderState(ladder, exits=exits)
         self.exits = exits and ladder.abandon < math.inf
@@ -572,7 +572,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.counted: dict[int, float] = {}
 
     def check(self, steps: list[Step], cause: str) -> None:
-        """Takes the steps of one fact, and checks what holds for any."""
+        """Take the steps of one fact, and check what holds for any."""
         assert all(step.cause == cause for step in steps)
         assert all(step.at == self.now for step in steps)
         self.steps += steps
@@ -584,7 +584,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(gap=eighths)
     def clock_goes_back(self, gap: float) -> None:
-        """A fact with an earlier time than the last one counts as made at that one."""
+        """Give a fact an earlier time than the last one; it counts as made at that one."""
         self.check(self.climb.tick(self.now), "time")
         self.check(self.climb.idle(self.now - gap), "idle")
 
@@ -606,7 +606,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(rung=st.sampled_from(Rung))
     def request(self, rung: Rung) -> None:
-        """A request is refused, enters its rung, or comes too late for it."""
+        """Request a rung: it is refused, entered, or too late."""
         if rung is Rung.RUNNING or (rung is EXIT and not self.exits):
             before = facts(self.climb)
             with pytest.raises(UsageError):
@@ -620,7 +620,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(number=signals, entry=entries | st.just(EXIT))
     def signal(self, number: int, entry: Rung) -> None:
-        """A signal climbs at most once; a duplicate changes nothing."""
+        """Send a signal: it climbs at most one time, and a duplicate changes nothing."""
         before = facts(self.climb)
         steps = self.climb.signal(number, entry, self.now)
         if self.now - self.counted.get(number, -math.inf) < DUPLICATE_SECONDS:
@@ -634,7 +634,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule()
     def idle(self) -> None:
-        """An idle rung is left for CANCEL, from DRAIN only."""
+        """Report idleness: a rung is left for CANCEL, from DRAIN only."""
         expected = [CANCEL] if self.climb.rung is DRAIN else []
         steps = self.climb.idle(self.now)
         assert entered(steps) == expected
@@ -642,7 +642,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(ahead=eighths)
     def clip(self, ahead: float) -> None:
-        """An outer deadline moves no rung by itself."""
+        """Set an outer deadline: it enters no rung by itself."""
         before = self.climb.rung, self.climb.entered_at
         self.climb.clip(self.now + ahead)
         self.deadline = min(self.deadline, self.now + ahead)
@@ -665,7 +665,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @invariant()
     def deadline_is_never_put_off(self) -> None:
-        """The deadline only comes nearer, and is never later than an outer one."""
+        """Check that the deadline only comes nearer, and is never later than an outer one."""
         if self.climb.deadline is None:
             return
         assert self.exits

@@ -21,7 +21,7 @@ SECONDS = st.floats(0, 1e6)
 
 
 def seconds(ladder: Ladder) -> tuple[float, float, float]:
-    """The seconds of the three rungs that take time."""
+    """Return the seconds of the three rungs that take time."""
     return ladder.drain, ladder.cancel, ladder.abandon
 
 

@@ -37,7 +37,7 @@ KINDS = {
 
 
 def classify(coro: Any) -> tuple[Kind, Any]:
-    """A coroutine's kind, by its name; and the name."""
+    """Return a coroutine's kind, by its name, and the name."""
     name = coro.cr_code.co_name
     return KINDS.get(name, Kind.WORK), name
 
@@ -74,7 +74,7 @@ class RunContext:
         self.tracker.release()
 
     def create(self, coro: Coroutine[Any, Any, Any]) -> AnyTask:
-        """A task created in the scope."""
+        """Return a task created in the scope."""
         context = contextvars.copy_context()
         context.run(SCOPE.set, self.scope)
         return asyncio.get_running_loop().create_task(coro, context=context)
@@ -84,30 +84,30 @@ class RunContext:
         await self.may_end.wait()
 
     async def handle(self, started: list[AnyTask]) -> None:
-        """A handler that starts a task, and waits."""
+        """Start a task, and wait, as a handler does."""
         started.append(asyncio.create_task(self.wait()))
         await self.may_end.wait()
 
     async def handle_and_leave(self, started: list[AnyTask]) -> None:
-        """A handler (by its first word) that starts a task, and does not wait for it."""
+        """Start a task and do not wait for it, as a handler (by the first word of its name)."""
         started.append(asyncio.create_task(self.wait()))
 
     async def serve(self, started: list[AnyTask]) -> None:
-        """A helper that starts a task of its own."""
+        """Start a task, as a helper does."""
         started.append(asyncio.create_task(self.wait()))
         await self.may_end.wait()
 
     async def call(self, started: list[AnyTask]) -> None:
-        """A tool call that starts a task."""
+        """Start a task, as a tool call does."""
         started.append(asyncio.create_task(self.wait()))
         await self.may_end.wait()
 
     async def select(self) -> None:
-        """A selection."""
+        """Wait, as a selection does."""
         await self.may_end.wait()
 
     async def handle_call(self, started: list[AnyTask]) -> None:
-        """A handler that calls a tool, in a task that a task of its own starts."""
+        """Call a tool in a task that a task of this handler starts."""
 
         async def begin() -> None:
             started.append(asyncio.create_task(self.call(started)))
@@ -117,11 +117,11 @@ class RunContext:
         await self.may_end.wait()
 
     async def pass_on(self) -> None:
-        """A message loop."""
+        """Wait, as a message loop does."""
         await self.may_end.wait()
 
     async def wait_idle(self) -> None:
-        """What must not be cancelled."""
+        """Wait, as what must not be cancelled."""
         await self.may_end.wait()
 
     async def end(self, *tasks: AnyTask) -> None:

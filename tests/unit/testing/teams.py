@@ -49,7 +49,7 @@ def agent(
     streams: bool = False,
     on_cancel: Literal["heed", "raise", "swallow"] = "heed",
 ) -> AssistantAgent:
-    """An agent whose answers tell what it was given."""
+    """Return an agent whose answers show what it was given."""
     model = ScriptedModel(unique=True, on_cancel=on_cancel)
     return AssistantAgent(name, model, model_client_stream=streams)
 
@@ -60,7 +60,7 @@ def round_robin(
     name: str = "team",
     runtime: AgentRuntime | None = None,
 ) -> RoundRobinGroupChat:
-    """The members by turns, so many of them."""
+    """Return a team of so many members who take turns."""
     return RoundRobinGroupChat(list(members), max_turns=turns, name=name, runtime=runtime)
 
 
@@ -73,7 +73,7 @@ def pair() -> RoundRobinGroupChat:
 
 
 def selector() -> SelectorGroupChat:
-    """A model selects who speaks: the one who has said less."""
+    """Return a team whose model selects the speaker who has said less."""
 
     def select(messages: Sequence[LLMMessage]) -> Said:
         text = str(messages[0].content)
@@ -95,7 +95,7 @@ def swarm() -> Swarm:
 
 
 def magentic() -> MagenticOneGroupChat:
-    """An orchestrator that asks both its agents, and is satisfied."""
+    """Return an orchestrator that asks both its agents, and is satisfied."""
 
     def orchestrate(messages: Sequence[LLMMessage]) -> Said:
         prompt = str(messages[-1].content)
@@ -118,7 +118,7 @@ def magentic() -> MagenticOneGroupChat:
 
 
 def graph(log: ToolLog | None = None) -> GraphFlow:
-    """A fork and a join: a, then b and c at once, then d; with a log, b calls tools."""
+    """Return a graph: a, then b and c at once, then d; with a log, b calls tools."""
 
     def node(name: str, pause: int) -> AssistantAgent:
         # Not by what it was given: branches are heard in any order.
@@ -169,7 +169,7 @@ def nested() -> RoundRobinGroupChat:
 
 
 def counted() -> RoundRobinGroupChat:
-    """The same, with inner teams that end by counts, which a stop must not have them forget."""
+    """Return the same, with inner teams that end by counts, which a stop must not reset."""
     third = round_robin(agent("ann"), agent("bob"), name="third", turns=3)
     limit = MaxMessageTermination(5)
     second = RoundRobinGroupChat([third, agent("cleo")], name="second", termination_condition=limit)
@@ -177,30 +177,30 @@ def counted() -> RoundRobinGroupChat:
 
 
 def until(last: str, *members: ChatAgent | Team, name: str) -> RoundRobinGroupChat:
-    """The members by turns, until this one has spoken."""
+    """Return a team of members who take turns until this one has spoken."""
     condition = SourceMatchTermination([last])
     return RoundRobinGroupChat(list(members), name=name, termination_condition=condition)
 
 
 def society() -> RoundRobinGroupChat:
-    """A society of two, and one more."""
+    """Return a team of a society of two, and one more."""
     inner = round_robin(agent("ann"), agent("bob"), name="inner")
     return round_robin(SocietyOfMindAgent("society", inner, ScriptedModel()), agent("cleo"))
 
 
 def society_within() -> RoundRobinGroupChat:
-    """A society in a team that is a member itself, and so has the outer one hear its members."""
+    """Return a society in a team that is a member, so that the outer team hears its members."""
     middle = until("dan", society(), agent("dan"), name="middle")
     return round_robin(middle, agent("eve"))
 
 
 def societies() -> RoundRobinGroupChat:
-    """A society of which one member is a society."""
+    """Return a society of which one member is a society."""
     return round_robin(SocietyOfMindAgent("whole", society(), ScriptedModel()), agent("dan"))
 
 
 def filtered() -> RoundRobinGroupChat:
-    """A member that hears only the last words of the other."""
+    """Return a team with a member that hears only the last words of the other."""
     rule = MessageFilterConfig(per_source=[PerSourceFilter(source="bob", position="last", count=1)])
     return round_robin(agent("bob"), MessageFilterAgent("ann", agent("ann"), rule), turns=4)
 
@@ -241,7 +241,7 @@ def kept() -> RoundRobinGroupChat:
 
 
 def seeker(log: ToolLog, name: str = "seeker") -> AssistantAgent:
-    """An agent that calls two tools at once, in each turn, before it answers."""
+    """Return a team with an agent that calls two tools at once, in each turn, before it answers."""
 
     def reply(messages: Sequence[LLMMessage]) -> Said:
         turn = answers_so_far(messages)
@@ -276,19 +276,19 @@ class Stored(UnboundedChatCompletionContext):
         self.wait = wait
 
     async def add_message(self, message: LLMMessage) -> None:
-        """Waits."""
+        """Wait."""
         await self.wait()
         await super().add_message(message)
         await self.wait()
 
     async def get_messages(self) -> list[LLMMessage]:
-        """Waits."""
+        """Wait."""
         await self.wait()
         return await super().get_messages()
 
 
 def stored(log: ToolLog) -> RoundRobinGroupChat:
-    """An agent that remembers elsewhere, in a team that ends by a function of the user's."""
+    """Return an agent that remembers elsewhere, in a team that ends by a function of the user's."""
 
     def reply(messages: Sequence[LLMMessage]) -> Said:
         # Its answer may be in its memory, and nobody have heard it: then it answers once more.
@@ -314,7 +314,7 @@ def stored(log: ToolLog) -> RoundRobinGroupChat:
 
 
 def digger(log: ToolLog) -> AssistantAgent:
-    """An agent that calls one tool after another, twice in each turn, before it answers."""
+    """Return a team with an agent that calls one tool after another, twice in each turn."""
 
     def reply(messages: Sequence[LLMMessage]) -> Said:
         turn = answers_so_far(messages)
@@ -334,7 +334,7 @@ def deep_tools(log: ToolLog) -> RoundRobinGroupChat:
 
 
 def society_with_tools(log: ToolLog) -> RoundRobinGroupChat:
-    """A society whose members call tools."""
+    """Return a society whose members call tools."""
     inner = round_robin(seeker(log, "ann"), agent("bob"), name="inner")
     return round_robin(SocietyOfMindAgent("society", inner, ScriptedModel()), agent("cleo"))
 
@@ -374,7 +374,7 @@ class _LoggedAgent(AgentTool):
 
 
 def asking(tool: TeamTool | AgentTool) -> AssistantAgent:
-    """An agent that asks a team, or an agent, before it answers."""
+    """Return an agent that asks a team, or an agent, before it answers."""
 
     def reply(messages: Sequence[LLMMessage]) -> Said:
         turn = answers_so_far(messages)
@@ -390,7 +390,7 @@ def asking(tool: TeamTool | AgentTool) -> AssistantAgent:
 
 @contextlib.asynccontextmanager
 async def started() -> AsyncGenerator[SingleThreadedAgentRuntime, None]:
-    """A runtime at work; afterwards it has to become idle."""
+    """Run a runtime; afterwards it has to become idle."""
     runtime = SingleThreadedAgentRuntime()
     runtime.start()
     try:
@@ -403,7 +403,7 @@ async def started() -> AsyncGenerator[SingleThreadedAgentRuntime, None]:
 
 @contextlib.asynccontextmanager
 async def shared() -> AsyncGenerator[RoundRobinGroupChat, None]:
-    """A team on a runtime on which another one is at work, and must not notice anything."""
+    """Return a team on a runtime where another team is at work, which must not notice."""
     async with started() as runtime:
         other = round_robin(agent("cleo"), agent("dan"), turns=6, name="other", runtime=runtime)
         running = asyncio.create_task(other.run(task="Yours"))
@@ -414,7 +414,7 @@ async def shared() -> AsyncGenerator[RoundRobinGroupChat, None]:
 
 @contextlib.asynccontextmanager
 async def nested_on_shared() -> AsyncGenerator[RoundRobinGroupChat, None]:
-    """A team within a team, both on the same runtime."""
+    """Return a team within a team, both on the same runtime."""
     async with started() as runtime:
         inner = round_robin(agent("ann"), name="inner", turns=1, runtime=runtime)
         yield round_robin(inner, agent("bob"), name="outer", runtime=runtime)

@@ -37,7 +37,7 @@ Events = AsyncGenerator[str | BaseAgentEvent | BaseChatMessage, None]
 
 
 async def answer_of(agent: ScriptedAgent) -> str:
-    """What it says to "hello"."""
+    """Return its answer to "hello"."""
     return (await agent.run(task="hello")).messages[-1].to_text()
 
 

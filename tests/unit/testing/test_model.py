@@ -17,12 +17,12 @@ HELLO: list[LLMMessage] = [UserMessage(content="hello", source="user")]
 
 
 def after(*answers: str) -> list[LLMMessage]:
-    """A transcript in which these were said already."""
+    """Return a transcript in which these were said already."""
     return HELLO + [AssistantMessage(content=text, source="ann") for text in answers]
 
 
 async def text_of(model: ScriptedModel, messages: Sequence[LLMMessage]) -> str:
-    """What it answers."""
+    """Return what it answers."""
     result = await model.create(messages)
     assert isinstance(result.content, str)
     return result.content

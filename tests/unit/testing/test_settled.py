@@ -21,7 +21,7 @@ from tests.unit.testing.teams import _LoggedTeam, agent, asking, nested, pair, s
 
 
 def parts(team: BaseGroupChat) -> tuple[Any, Any, Any]:
-    """A team's runtime, its manager, and the container of its first member."""
+    """Return a team's runtime, its manager, and the container of its first member."""
     runtime: Any = team._runtime
     agents = list(runtime._instantiated_agents.values())
     manager = next(each for each in agents if hasattr(each, "_active_speakers"))
@@ -62,7 +62,7 @@ PLANTED: dict[str, tuple[Callable[[BaseGroupChat], object], str]] = {
 
 
 async def ran(team: BaseGroupChat) -> BaseGroupChat:
-    """The team, after a run."""
+    """Return the team, after a run."""
     await team.run(task="Begin")
     return team
 

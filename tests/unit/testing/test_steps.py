@@ -26,7 +26,7 @@ async def steps_of_a_pair() -> int:
 
 @functools.cache
 def counted_before() -> list[int]:
-    """What the tests of this process have counted."""
+    """Return what the tests of this process have counted."""
     return []
 
 

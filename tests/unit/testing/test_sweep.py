@@ -90,7 +90,7 @@ def stick(member: Planted) -> None:
 
 
 def scenario(wrong: Callable[[Planted], object], log: ToolLog | None = None) -> Scenario:
-    """A team of two, the first of whom is planted."""
+    """Return a team of two, the first of whom is planted."""
 
     def make() -> RoundRobinGroupChat:
         return round_robin(Planted(wrong, log), Keeper("bob"))

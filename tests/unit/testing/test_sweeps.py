@@ -25,7 +25,7 @@ LARGE = [name for name in SCENARIOS if name not in SMALL]
 
 
 async def swept(scenario: Scenario, **options: object) -> None:
-    """A sweep without asyncio's debug mode, which takes a stack of each task."""
+    """Run a sweep without asyncio's debug mode, which takes a stack of each task."""
     asyncio.get_running_loop().set_debug(False)
     done = await sweep(scenario, **options)  # type: ignore[arg-type]
     assert done.stops > 0

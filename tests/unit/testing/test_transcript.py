@@ -19,17 +19,17 @@ from supervisor.testing import TranscriptError, check_transcript
 
 
 def user(text: str = "hello") -> LLMMessage:
-    """What a user says."""
+    """Return a message of the user."""
     return UserMessage(content=text, source="user")
 
 
 def answer(text: str = "well") -> LLMMessage:
-    """What the assistant says."""
+    """Return a message of the assistant."""
     return AssistantMessage(content=text, source="ann")
 
 
 def wish(*ids: str) -> LLMMessage:
-    """Calls with these ids."""
+    """Return calls with these ids."""
     wanted = [FunctionCall(id=each, name="look_up", arguments="{}") for each in ids]
     return AssistantMessage(content=wanted, source="ann")
 
