@@ -12,11 +12,15 @@ from supervisor._core.settings import GRACE_VARIABLE
 from tests.unit.supervisor.fakes import VirtualProcess
 
 
+@pytest.fixture(autouse=True)
+def _no_grace_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(GRACE_VARIABLE, raising=False)
+
+
 @pytest.fixture
 def process(monkeypatch: pytest.MonkeyPatch) -> VirtualProcess:
     """The process, and its end as an entry in the log."""
     virtual = VirtualProcess()
-    monkeypatch.delenv(GRACE_VARIABLE, raising=False)
     for module in pkgutil.iter_modules(_supervisor.__path__, "supervisor._supervisor."):
         if hasattr(importlib.import_module(module.name), "registry"):
             monkeypatch.setattr(f"{module.name}.registry", virtual)

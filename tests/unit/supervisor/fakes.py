@@ -12,11 +12,18 @@ from autogen_agentchat.base import TaskResult
 from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, TextMessage
 from autogen_core import CancellationToken
 
+from supervisor import Ladder, Rung, Supervisor
 from supervisor._signals.registry import Listener
 from supervisor.testing import ScriptedAgent
 
 LONG = 3600.0
 """Seconds that no test waits."""
+
+SHORT = Ladder(drain=0.05, cancel=0.05, abandon=0.05)
+"""For what refuses: each rung is over soon."""
+
+PATIENT = Ladder(drain=LONG, cancel=LONG, abandon=LONG)
+"""For what must end by itself: no rung is left for the time."""
 
 
 class Talker(ScriptedAgent):
@@ -78,6 +85,33 @@ async def over(team: Talker) -> None:
     while not team.has_ended:  # noqa: ASYNC110 - one that refuses sets no event
         await asyncio.sleep(0)
     await asyncio.sleep(0)
+
+
+def cancelling() -> int:
+    """How many cancellations of the present task are pending."""
+    task = asyncio.current_task()
+    assert task is not None
+    return task.cancelling()
+
+
+@contextlib.asynccontextmanager
+async def settles_its_count() -> AsyncGenerator[None]:
+    """Checks that the task's count of cancellations is what it was."""
+    found = cancelling()
+    yield
+    assert cancelling() == found
+    await asyncio.sleep(0)  # and none is on its way
+
+
+async def stop_when(event: asyncio.Event, sup: Supervisor, rung: Rung = Rung.CANCEL) -> None:
+    """Asks for a stop once an event has come."""
+    await event.wait()
+    sup.stop("enough", rung)
+
+
+async def wait_for(sup: Supervisor, team: Talker) -> str | None:
+    """What the team's run ended with."""
+    return (await sup.stream(team)).stop_reason
 
 
 class _LeapingSelector(selectors.DefaultSelector):

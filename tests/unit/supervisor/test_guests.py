@@ -20,21 +20,13 @@ from supervisor._reports.log import reporter
 from supervisor._supervisor.facade import parts_of
 from supervisor._supervisor.guests import Guests
 from tests.unit.autogen.checks import at_step
-from tests.unit.supervisor.fakes import LONG, Stubborn, Talker
+from tests.unit.supervisor.fakes import LONG, PATIENT, SHORT, Stubborn, Talker
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGUSR1")
 
-SHORT = Ladder(drain=0.05, cancel=0.05, abandon=0.05)
-PATIENT = Ladder(drain=LONG, cancel=LONG, abandon=LONG)
-"""For what must end by itself: no rung is left for the time."""
 Signals = Mapping[signal.Signals | int | str, Rung | str]
 
 SIGNALS: Signals = {"SIGUSR1": "DRAIN", "SIGUSR2": "CANCEL"}
-
-
-@pytest.fixture(autouse=True)
-def _no_grace_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SUPERVISOR_GRACE", raising=False)
 
 
 class Guest:
