@@ -50,7 +50,7 @@ class Snapshot:
             wakeup_fd=_wakeup_fd(),
             hooks=_hooks(),
             threads=frozenset(threading.enumerate()),
-            children=frozenset(psutil.Process().children(recursive=True)),
+            children=_descendants(),
             switch_interval=sys.getswitchinterval() if whole else None,
             files=_open_files() if whole else None,
         )
@@ -143,8 +143,36 @@ def _threads_left(found: frozenset[threading.Thread], grace: float) -> list[thre
 
 
 def _children_left(found: frozenset[psutil.Process], grace: float) -> list[psutil.Process]:
+    new = _descendants() - found
+    if not new:
+        return []
     # Waiting for a child of ours would reap it, and hide that the test did not.
-    direct = set(psutil.Process().children()) - found
-    further = set(psutil.Process().children(recursive=True)) - found - direct
-    _, alive = psutil.wait_procs(further, timeout=grace)
+    direct = new.intersection(psutil.Process().children())
+    _, alive = psutil.wait_procs(new - direct, timeout=grace)
     return sorted(direct.union(alive), key=lambda child: child.pid)
+
+
+def _descendants() -> frozenset[psutil.Process]:
+    """The children of this process and theirs, dead ones that nobody has waited for included."""
+    if not Path("/proc/thread-self/children").exists():
+        return frozenset(psutil.Process().children(recursive=True))
+    # psutil reads the whole process table, and this is asked twice for every test.
+    found: list[psutil.Process] = []
+    parents = [os.getpid()]
+    while parents:
+        pids = _children_of(parents.pop())
+        parents += pids
+        for pid in pids:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found.append(psutil.Process(pid))
+    return frozenset(found)
+
+
+def _children_of(pid: int) -> list[int]:
+    children: list[int] = []
+    # A process, or one of its threads, may end meanwhile.
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - the fastest way
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/children") as file:  # noqa: PTH123
+                children += map(int, file.read().split())
+    return children

@@ -1,6 +1,6 @@
 """What all tests share: loops, hypothesis profiles, and the checks around every test.
 
-`async def` tests run twice, on asyncio and on uvloop, in debug mode;
+`async def` tests run twice: on asyncio in its debug mode, and on uvloop without, as programs run;
 `@pytest.mark.asyncio(loop_factories=["asyncio"])` picks one. A test that needs to own its loop is a
 plain function that takes `loop_factory`.
 """
@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import inspect
+import itertools
 import os
 import sys
+import traceback
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from typing import Any
+from types import FrameType
+from typing import Any, Final
 
 import pytest
 from blockbuster import blockbuster_ctx
@@ -31,6 +35,30 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 settings.register_profile("derandomized", derandomize=True, deadline=None)
 settings.register_profile("random", max_examples=2000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "derandomized"))
+
+_FRAMES: Final = 4
+
+
+def _shorten_stacks() -> None:
+    """Let debug mode keep only the innermost frames of the stack that makes a task or a future.
+
+    It keeps the whole stack otherwise, pytest's frames included: half the time of all tests.
+    """
+    walk = traceback.walk_stack
+
+    def walk_some(f: FrameType | None) -> Iterator[tuple[FrameType, int]]:
+        return itertools.islice(walk(f), _FRAMES)
+
+    traceback.walk_stack = walk_some
+
+
+_shorten_stacks()  # here, for uvloop takes the function as it is imported
+
+
+def pytest_collection_finish() -> None:
+    """Let no collection of garbage look at what was imported and collected: it stays anyway."""
+    gc.collect()
+    gc.freeze()
 
 
 def _loop_factories() -> dict[str, LoopFactory]:
@@ -90,7 +118,11 @@ def _ends_its_tasks(
     # Inside the loop and at once: closing it would cancel the leftovers, and hide them.
     @functools.wraps(test)
     async def checked(*args: object, **kwargs: object) -> None:
-        found = asyncio.all_tasks()
+        loop, found = asyncio.get_running_loop(), asyncio.all_tasks()
+        if isinstance(loop, asyncio.BaseEventLoop):
+            loop.slow_callback_duration = 60.0  # what it warns of measures the neighbours
+        else:
+            loop.set_debug(False)
         await test(*args, **kwargs)
         left = asyncio.all_tasks() - found
         assert not left, f"The test left tasks behind: {left}"

@@ -120,8 +120,8 @@ def test_a_child_left_behind_is_named() -> None:
 
 
 async def test_both_loops_are_used(request: pytest.FixtureRequest) -> None:
-    """An `async def` test runs on the loop that its name tells, in debug mode."""
+    """An `async def` test runs on the loop that its name tells; asyncio's is in debug mode."""
     loop = asyncio.get_running_loop()
     expected = "uvloop" if "uvloop" in request.node.name else "asyncio"
     assert type(loop).__module__.startswith(expected)
-    assert loop.get_debug()
+    assert loop.get_debug() == (expected == "asyncio")
