@@ -50,7 +50,7 @@ async def _stop_all(at_work: Callable[[], object] = lambda: None) -> None:
     assert_all_put_back()
 
 
-async def test_no_task_is_looked_for_where_nobody_has_sessions(
+async def test_no_task_is_walked_without_sessions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A stop does not walk the loop's tasks where AutoGen's MCP sessions are not imported."""
@@ -60,7 +60,7 @@ async def test_no_task_is_looked_for_where_nobody_has_sessions(
     assert not walks
 
 
-async def test_many_runs_look_for_sessions_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_runs_share_one_walk_for_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there may be sessions, all runs that are stopped in one step share one walk."""
     monkeypatch.setitem(sys.modules, ACTOR, ModuleType(ACTOR))
     with _walks() as walks:

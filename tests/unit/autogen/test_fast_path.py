@@ -87,7 +87,7 @@ async def test_a_chunk_does_not_overtake_what_was_said_before(pauses: bool) -> N
     ].index("ModelClientStreamingChunkEvent")
 
 
-async def test_a_slow_reader_is_not_run_over() -> None:
+async def test_a_slow_reader_has_no_more_events_waiting() -> None:
     """No more events wait for a slow reader than without the fast path."""
     most, numbers = 0, list[str]()
     group = team(Agent(), Streaming(n=1000, pauses=False), turns=2)
@@ -182,7 +182,7 @@ async def test_all_is_taken_back_from_a_team_in_quarantine() -> None:
         await asyncio.wait([run])
 
 
-async def test_what_somebody_put_there_stays() -> None:
+async def test_a_wrapper_around_our_override_stays() -> None:
     """A wrapper that other code puts around our override of a method stays."""
     group, published = team(Streaming(), turns=1), list[Any]()
     runtime: Any = runtime_of(group)
@@ -204,7 +204,7 @@ async def test_what_somebody_put_there_stays() -> None:
     assert sum(isinstance(message, Chunk) for message in published) == 4
 
 
-async def test_what_was_kept_is_autogens_way() -> None:
+async def test_a_kept_override_does_what_autogens_method_does() -> None:
     """A kept reference to our override does what AutoGen's method does once the run is over."""
     group, kept = team(Streaming(), turns=1), list[Any]()
     async with Supervisor(signals={}) as sup:

@@ -197,7 +197,7 @@ VIOLATIONS: dict[str, tuple[str, Violation]] = {
 
 
 _BY_OTHER_TESTS = {
-    "the runtime is at work for this run",  # test_what_was_kept_is_autogens_way
+    "the runtime is at work for this run",  # test_a_kept_override_does_what_autogens_method_does
     "it takes messages",  # test_a_shut_runtime_takes_nothing
     "nothing else is on its way",  # test_a_chunk_does_not_overtake_what_was_said_before
 }
@@ -211,7 +211,7 @@ def test_each_condition_has_a_test() -> None:
 # AutoGen warns of its own answer to the first message, which is None.
 @pytest.mark.filterwarnings("ignore:Intervention handler on_response")
 @pytest.mark.parametrize("what", VIOLATIONS)
-async def test_whoever_looks_sees_each_chunk(what: str) -> None:
+async def test_each_observer_sees_each_chunk(what: str) -> None:
     """Where anything observes the chunks, each goes AutoGen's way, and all arrive."""
     condition, violate = VIOLATIONS[what]
     group = team(Streaming(), turns=1)

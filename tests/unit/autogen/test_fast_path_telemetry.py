@@ -24,7 +24,7 @@ from tests.unit.autogen.streaming import (
 )
 
 
-async def test_nothing_is_written_out_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nothing_is_serialized_without_a_reader(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a log and a tracer, no message is serialized, and no span is made."""
     group, counts = team(Agent("a"), turns=2), dict[str, int]()
     registry = runtime_of(group)._serialization_registry

@@ -170,7 +170,7 @@ async def test_twice_as_many_runs_take_twice_as_long(start: Start) -> None:
     assert not _grown(*[await _stopped(start, count) for count in (10, 20, 40)])
 
 
-async def test_so_it_is_where_they_drain_first() -> None:
+async def test_a_stop_that_begins_with_drain_is_linear_too() -> None:
     """A stop's cost is linear also where it begins with DRAIN."""
     rungs = (Rung.DRAIN, Rung.CANCEL)
     assert not _grown(*[await _stopped(_awaited, count, *rungs) for count in (10, 20, 40)])

@@ -89,7 +89,7 @@ async def test_an_agent_cannot_wait_for_its_own_run(how: str) -> None:
 
 
 @pytest.mark.blocks  # for the log's thread
-async def test_the_quarantined_are_told(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_team_in_quarantine_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     """A team that refused to stop is among `quarantined`, and one log line says so."""
     stubborn = Stubborn()
     group = team(stubborn, turns=1)

@@ -67,7 +67,7 @@ async def test_the_error_names_the_agent_and_what_it_is_doing() -> None:
             assert part in str(error)
 
 
-async def test_what_it_is_doing_is_a_line_of_its_own() -> None:
+async def test_the_line_in_the_error_is_the_agents_own() -> None:
     """For an agent that waits for asyncio, file and line are the agent's, not asyncio's."""
     lines, first = inspect.getsourcelines(Stubborn.work)
     stubborn = Stubborn()
@@ -162,7 +162,7 @@ async def test_a_team_whose_handler_ended_by_the_next_use_is_free() -> None:
     assert_all_put_back()
 
 
-async def test_who_heeds_a_cancellation_late_is_not_in_quarantine() -> None:
+async def test_an_agent_that_ends_late_but_in_time_is_not_in_quarantine() -> None:
     """A team is free whose agent ends late, but in time."""
     moment = Moment()
 

@@ -92,7 +92,7 @@ def _answers(items: Sequence[Any]) -> list[tuple[str, list[str], str]]:
     return [(i.source, [r.call_id for r in i.content], i.content[0].content) for i in found]
 
 
-def test_a_call_that_was_closed_is_answered_so() -> None:
+def test_a_closed_call_has_the_answer_of_its_context() -> None:
     """A closed call's answer is that of its agent's context, and stands behind the request."""
     request, closed = _request("1", "2"), _answer("1").content[0]
     remains = Remains(closed=[(request.content[0], closed)])
@@ -107,7 +107,7 @@ def test_a_call_that_was_closed_is_answered_so() -> None:
     assert answer.content[1].content.endswith("it was not started.")
 
 
-def test_what_was_answered_is_not_answered_again() -> None:
+def test_an_answered_call_is_not_answered_again() -> None:
     """An answered call gets no second answer, though two agents may use the same ids."""
     found = [_request("1"), _request("1", source="bob"), _answer("1"), _request("1")]
     items = with_answers(found, [], Remains())
@@ -115,7 +115,7 @@ def test_what_was_answered_is_not_answered_again() -> None:
     assert items[2:4] != found[2:4]
 
 
-def test_a_request_of_a_finished_turn_is_let_be() -> None:
+def test_a_request_of_a_finished_turn_stays() -> None:
     """A request of a finished turn stays as it is: a user's agent may show no answer."""
     request = _request("1")
     assert with_answers([request], [request], Remains()) == [request]
@@ -284,7 +284,7 @@ async def test_a_run_that_never_began_has_taken_nothing() -> None:
     assert not refused.has_taken_task
 
 
-async def test_whether_the_task_was_taken_is_not_read_off_the_messages() -> None:
+async def test_the_task_may_be_taken_without_being_in_the_result() -> None:
     """`has_taken_task` holds where the result shows no task, or a member is called "user"."""
     deaf = Deaf("user")
     group = team(Agent("a"), deaf)
@@ -373,7 +373,7 @@ class Secretive(Agent):
         yield Response(chat_message=answer, inner_messages=[thought])
 
 
-async def test_what_no_event_has_shown_is_in_the_result() -> None:
+async def test_what_no_event_showed_is_in_the_result() -> None:
     """The result of a run that came to its own end also holds what its team holds unseen."""
     group = team(Secretive("a"), turns=2)
     agreement = Agreement(group)

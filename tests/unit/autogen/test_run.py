@@ -262,7 +262,7 @@ async def test_after_a_stop_no_run_starts() -> None:
 
 
 @pytest.mark.parametrize("limit", [-1, float("nan"), "5"])
-async def test_a_time_limit_that_is_none_is_refused(limit: float) -> None:
+async def test_an_invalid_time_limit_is_refused(limit: float) -> None:
     """A negative time limit, NaN, and what is no number are refused at once."""
     async with Supervisor(signals={}) as sup:
         with pytest.raises(SettingsError, match="timeout"):

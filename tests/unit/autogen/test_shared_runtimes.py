@@ -334,7 +334,7 @@ async def test_handlers_of_a_shared_runtime_belong_to_their_run() -> None:
 
 
 @EXCEPTIONS
-async def test_an_agent_that_is_deaf(ignores: bool) -> None:
+async def test_an_agent_that_ignores_its_token(ignores: bool) -> None:
     """An agent that never looks at its token is cancelled, and counted off."""
     async with started(ignore_unhandled_exceptions=ignores) as runtime:
         deaf = Deaf()

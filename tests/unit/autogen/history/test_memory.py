@@ -402,7 +402,7 @@ def test_the_missing_results_of_a_request_are_added_to_those_there() -> None:
     assert len(closed) == 3
 
 
-def test_only_the_last_request_is_looked_at() -> None:
+def test_only_the_last_request_is_closed() -> None:
     """Only the last request is closed: the model accepted the earlier ones."""
     before = (_USER, _request("1"), _answer("1"), _TEXT)
     assert _closed(*before, _request("2")) == list(before)

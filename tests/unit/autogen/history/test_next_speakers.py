@@ -27,7 +27,7 @@ from tests.unit.testing.teams import Backwards, graph, round_robin
 
 
 @pytest.mark.parametrize("task", [None, "again"])
-async def test_round_robin_asks_who_was_interrupted(task: str | None) -> None:
+async def test_round_robin_asks_the_interrupted_member(task: str | None) -> None:
     """The interrupted second speaker is asked first; all members hear a new task."""
     moment = Moment()
     team = round_robin(speaker("ann"), speaker("bob", moment), speaker("cleo"), turns=3)
@@ -36,7 +36,7 @@ async def test_round_robin_asks_who_was_interrupted(task: str | None) -> None:
     assert stand_ins(team) == []
 
 
-async def test_a_user_s_manager_asks_who_was_interrupted() -> None:
+async def test_a_user_s_manager_asks_the_interrupted_member() -> None:
     """With a user's manager, however it selects, the interrupted member is asked again."""
     moment = Moment()
     team = Backwards([speaker("ann"), speaker("bob"), speaker("cleo", moment)], 3)
@@ -66,7 +66,7 @@ class Selecting:
         return self.names.pop(0)
 
 
-async def test_the_selector_s_model_is_not_asked_who_was_interrupted() -> None:
+async def test_the_selector_s_model_is_not_asked_before_the_interrupted_member() -> None:
     """Without a new task the interrupted member speaks, and then the model selects as before."""
     moment, selecting = Moment(), Selecting("bob", "ann", "cleo")
     members: list[Any] = [speaker("ann", moment), speaker("bob"), speaker("cleo")]
@@ -102,7 +102,7 @@ async def test_an_interrupted_selection_is_made_again() -> None:
     assert selecting.asked == 3
 
 
-async def test_a_selector_function_is_not_asked_who_was_interrupted() -> None:
+async def test_a_selector_function_is_not_asked_before_the_interrupted_member() -> None:
     """A function that selects is asked after the interrupted member has spoken."""
     moment, threads = Moment(), list[int]()
 
@@ -117,7 +117,7 @@ async def test_a_selector_function_is_not_asked_who_was_interrupted() -> None:
     assert threads == [1, 2]
 
 
-async def test_swarm_asks_whom_it_was_handed_to() -> None:
+async def test_swarm_asks_the_member_that_was_handed_to() -> None:
     """The interrupted agent that was handed to speaks next, and knows of the handoff."""
     moment = Moment()
     model = ScriptedModel(lambda messages: calls("transfer_to_bob"))

@@ -181,7 +181,7 @@ class _Place:
         self.held = self.team
 
 
-async def test_going_on_is_the_team_to_everybody() -> None:
+async def test_the_stand_in_looks_like_the_team() -> None:
     """The stand-in has the team's name, description, state and component."""
     team = round_robin(Agent("ann"), name="inner")
     await team.run(task="go")
@@ -192,7 +192,7 @@ async def test_going_on_is_the_team_to_everybody() -> None:
     assert behind(team) is team
 
 
-async def test_going_on_without_anything_new_goes_on_without_a_task() -> None:
+async def test_an_empty_task_becomes_no_task() -> None:
     """An empty task, which AutoGen refuses, becomes no task."""
     team = round_robin(Agent("ann"), turns=1, name="inner")
     await team.run(task="go")
@@ -203,7 +203,7 @@ async def test_going_on_without_anything_new_goes_on_without_a_task() -> None:
 
 
 @pytest.mark.parametrize("name", ["reset", "load_state"])
-async def test_going_on_ends_with_a_reset_or_another_state(name: str) -> None:
+async def test_a_reset_or_another_state_ends_the_stand_in(name: str) -> None:
     """A team that was reset, or has loaded another state, resumes nothing."""
     team = round_robin(Agent("ann"), turns=1, name="inner")
     await team.run(task="go")

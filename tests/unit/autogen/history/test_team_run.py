@@ -106,7 +106,7 @@ async def test_without_task_messages_the_result_never_holds_the_task() -> None:
     assert taken == {False, True}
 
 
-async def test_who_has_seen_the_task_finds_it_in_the_result() -> None:
+async def test_a_task_that_a_reader_saw_is_in_the_result() -> None:
     """A team has taken the task once a reader got it among the events."""
     team, task = pair(), TextMessage(content="Begin", source="user")
     seen: list[Any] = []
@@ -167,7 +167,7 @@ def has_heard(team: BaseGroupChat, text: str) -> bool:
     return any(getattr(message, "content", None) == text for message in thread(team))
 
 
-async def test_the_transcripts_of_who_was_interrupted_twice() -> None:
+async def test_an_agent_interrupted_twice_gets_the_same_transcript() -> None:
     """An agent that is interrupted in one turn repeatedly is asked with the same transcript."""
     moments = [Moment(), Moment(), Moment()]
     waiting = list(moments)
@@ -285,7 +285,7 @@ class _Waiting(_Unresettable):
         await asyncio.sleep(0)
 
 
-async def test_a_condition_that_waits_keeps_nobody_from_repair() -> None:
+async def test_a_condition_that_waits_does_not_prevent_the_repair() -> None:
     """The team is repaired at each step, although a user's condition waits."""
 
     def make() -> RoundRobinGroupChat:
@@ -310,7 +310,7 @@ class _Recovering(Failing):
             await super().work(token)
 
 
-async def test_who_has_failed_is_asked_again() -> None:
+async def test_a_failed_member_is_asked_again() -> None:
     """An agent that raises ends its run, not its team: a run without a task asks it again."""
     failing = _Recovering("bob")
     team = round_robin(Agent("ann"), failing, turns=2)

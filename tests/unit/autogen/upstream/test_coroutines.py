@@ -82,7 +82,7 @@ async def test_the_calls_of_a_request_are_gathered_in_their_order() -> None:
         assert [tool.name for tool in names["handoff_tools"]] == ["transfer_to_bob"]
 
 
-async def test_what_gathers_the_tool_calls_is_told_by_its_name() -> None:
+async def test_the_gathering_of_tool_calls_is_known_by_its_name() -> None:
     """`_process_model_result` waits for a turn's calls in a task of `_execute_tool_calls`."""
     gathering = list[bool]()
 

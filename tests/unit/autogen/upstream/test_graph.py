@@ -24,7 +24,7 @@ async def test_a_selection_drains_the_ready() -> None:
     assert manager._triggered_activation_groups == {}
 
 
-async def test_reset_execution_state_forgets_the_triggered_groups_not() -> None:
+async def test_reset_execution_state_keeps_the_triggered_groups() -> None:
     """`_reset_execution_state` keeps `_triggered_activation_groups`; we clear them as well."""
     group = await group_after_a_run(graph())
     manager: Any = group.manager

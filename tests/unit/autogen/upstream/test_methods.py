@@ -124,7 +124,7 @@ def test_a_wrapper_before_the_first_look(monkeypatch: pytest.MonkeyPatch) -> Non
     assert method.replaced is None
 
 
-def test_a_replaced_method_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_replaced_method_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """`replaced` is a function that does not call AutoGen's."""
     method = Method(Stock, "work")
     monkeypatch.setattr(Stock, "work", Rebel.work)
@@ -133,7 +133,7 @@ def test_a_replaced_method_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not method.is_plain()
 
 
-def test_a_wrapper_that_breaks_when_it_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrapper_whose_attributes_raise(monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrapper whose attributes raise hides only what is behind it."""
 
     class Broken:
