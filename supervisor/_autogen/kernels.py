@@ -18,7 +18,8 @@ from contextvars import copy_context
 from typing import Any, Final
 
 from supervisor._autogen import upstream
-from supervisor._core.tasks import SCOPE, retrieve
+from supervisor._core.asyncio_tools import retrieve
+from supervisor._core.tasks import SCOPE
 from supervisor._reports.log import reporter
 
 _INTERVAL: Final = 0.1  # seconds between two interrupts of a kernel that may not run its cell yet

@@ -111,7 +111,7 @@ class Messages:
     def note(self, task: AnyTask, what: str) -> None:
         """Take a task that handles a message into the run."""
         self.handlers[task] = what
-        self._scope.note(task, Kind.DRIVER, None)
+        self._scope.add(task, Kind.DRIVER, None)
         task.add_done_callback(self._handled)
 
     def _handled(self, task: AnyTask) -> None:

@@ -9,13 +9,13 @@
     asyncio.CancelledError
      +- Stopped                                   a run was started after a stop
 
-Each says what is wrong and, after the semicolon, what to do instead. The facts are attributes, and
-the arguments of the class: so `pickle` and `copy` rebuild an error from its `args`, and the
-sentence is written only when it is read.
+Each message says what is wrong and, after the semicolon, what to do instead. The facts are the
+arguments and attributes of the class: so `pickle` and `copy` rebuild an error from its `args`, and
+the sentence is written only when it is read.
 
-Why `Stopped` is outside the tree: a loop over jobs that wraps each in `except Exception` would
-take it for a failed job, acknowledge that, and go on to the next. A cancellation is what such code
-lets pass.
+Why `Stopped` is outside the tree: a loop over jobs that wraps each one in `except Exception` would
+take it for a failed job, acknowledge that job, and go on to the next. Such code lets a cancellation
+pass.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ __all__ = ["HandedOff", "Quarantined", "SettingsError", "Stopped", "SupervisorEr
 
 
 class SupervisorError(Exception):
-    """Root of the supervisor's errors, but for `Stopped`, which is a cancellation."""
+    """The base of the supervisor's errors, except `Stopped`, which is a cancellation."""
 
 
 class SettingsError(SupervisorError, ValueError):
-    """A setting cannot have this value; change it where the message says.
+    """A setting cannot have this value; change the setting that the message names.
 
     Raised when settings are built, before anything is installed.
 
@@ -59,21 +59,21 @@ class SettingsError(SupervisorError, ValueError):
 class UsageError(SupervisorError, RuntimeError):
     """The supervisor was used in a place or at a time where it cannot work.
 
-    A supervisor entered twice or used outside its block, an eager task factory on the loop, an
-    environment that holds the process manager of the same name, a rung that cannot be asked for. A
-    mistake in the program: the message says which, and what to do instead.
+    For example: a supervisor is entered twice or used outside its block, an eager task factory is
+    installed on the loop, the environment has the process manager of the same name, a rung cannot
+    be asked for. It is a mistake in the program: the message says which, and what to do instead.
     """
 
 
 class HandedOff(UsageError, ValueError):
     """A Swarm that has handed off to somebody outside is run without the answer; give it one.
 
-    AutoGen by itself raises a ValueError there.
+    Without a supervisor, AutoGen raises a ValueError there.
 
     Args:
         team: The team's name.
-        target: To whom it has handed off.
-        members: Who can be handed back to.
+        target: The name that it has handed off to.
+        members: The names that the answer can hand back to.
     """
 
     def __init__(self, team: str, target: str, members: Iterable[str]) -> None:
@@ -94,14 +94,14 @@ class HandedOff(UsageError, ValueError):
 class Quarantined(SupervisorError):
     """A team has an agent that refused to end; build a new team, for this one would hang.
 
-    Raised by the run that had to be abandoned, and by each later use of the team: its agents take
-    turns under a lock which the one that refuses still holds.
+    The run that had to be abandoned raises it, and so does each later use of the team: its agents
+    take turns under a lock, and the agent that refuses still holds it.
 
     Args:
         team: The team's name.
         agents: The names of the agents that refused.
-        doing: What they were still at, as in "still ...": "running the tool 'lookup'".
-        seconds: For how long they had been asked to end.
+        doing: What they were still doing, as in "still ...": "running the tool 'lookup'".
+        seconds: How long they had been asked to end.
     """
 
     def __init__(self, team: str, agents: Iterable[str], doing: str, seconds: float) -> None:
@@ -123,11 +123,11 @@ class Quarantined(SupervisorError):
 class Stopped(asyncio.CancelledError):
     """A run was started after a stop; leave the block, which swallows this.
 
-    `except Exception` does not catch it. A task that ends with it hands it to the first who awaits
-    the task; later ones get a plain `CancelledError`: asyncio keeps a task's own one only once.
+    `except Exception` does not catch it. Where a task ends with it, only the first one to await the
+    task gets it. Later ones get a plain `CancelledError`: asyncio keeps a task's own one only once.
 
     Args:
-        request: The stop that was in the way, where it is known.
+        request: The stop that had been requested, where it is known.
     """
 
     def __init__(self, request: StopRequest | None = None) -> None:

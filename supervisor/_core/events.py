@@ -1,7 +1,7 @@
-"""What happens to a supervisor, as records: the rungs, and the request to stop.
+"""The rungs of the ladder, and the request to stop: data only.
 
-Data only. Whoever learns of a stop, on whatever thread, makes one `StopRequest` and hands that on,
-so that the log, the `TaskResult`, the error and the user's callback all tell the same story.
+Each stop has one `StopRequest`, made where the stop is first noticed, on any thread. The log, the
+`TaskResult`, the error and the user's callback all get this one, so they agree.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["Rung", "StopRequest"]
 
 
 class Rung(enum.IntEnum):
-    """How far a stop has gone: ordered, and only ever climbed.
+    """How far a stop has gone: ordered; a stop never goes back.
 
     The names are the words of messages, settings and logs; compare with `<` and `>=`.
     """
@@ -25,13 +25,13 @@ class Rung(enum.IntEnum):
     """Not stopping."""
 
     DRAIN = 1
-    """No new turn begins, the current one finishes."""
+    """No new turn begins. The current one finishes."""
 
     CANCEL = 2
-    """Runs are cancelled, settled and repaired."""
+    """Runs are cancelled, and their teams put in order."""
 
     ABANDON = 3
-    """What still runs is given up: quarantine, stack report; the body is cancelled."""
+    """What still runs is given up: it is quarantined and reported. The body is cancelled."""
 
     EXIT = 4
     """The process ends from outside the loop."""
@@ -39,14 +39,14 @@ class Rung(enum.IntEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StopRequest:
-    """Why, by whom and when a stop was asked for, and the rung to go to.
+    """Who asked for a stop, when and why, and the rung to go to.
 
     Args:
         reason: The cause in words, fit for `TaskResult.stop_reason` ("Stopped by SIGINT").
-        rung: The rung that was asked for. Where the stop already was further, it stays there.
+        rung: The rung that was asked for. A stop that is further already stays where it is.
         signal: The signal that asked; None for code, a time limit or a failing host.
-        time: When, aware and in UTC. For people and logs: the ladder has a monotonic clock of its
-            own.
+        time: The time, aware and in UTC. For people and logs: the ladder has its own monotonic
+            clock.
     """
 
     reason: str

@@ -23,7 +23,7 @@ from supervisor._core.readers import Readers
 from supervisor._core.run_state import Phase, RunState
 from supervisor._core.stoppable import Owner
 from supervisor._core.stoppable_run import StoppableRun
-from supervisor._core.tasks import SCOPE, AnyTask, Kind, tracker
+from supervisor._core.tasks import SCOPE, AnyTask, Kind, task_factory
 from supervisor._reports.log import reporter
 
 E = TypeVar("E")
@@ -90,23 +90,23 @@ class Execution(Generic[E, R]):
         scope = self._adapter.scope
         scope.is_interrupted = self._is_signalled
         scope.on_failure = self._lose_track
-        tracker(loop).hold(self._adapter.find_scope)
+        task_factory(loop).acquire(self._adapter.find_scope)
         try:
             self._adapter.open(loop)
         except BaseException:
-            tracker(loop).release()
+            task_factory(loop).release()
             raise
 
     def _start_driver(self, loop: asyncio.AbstractEventLoop) -> None:
         context = contextvars.copy_context()
         context.run(SCOPE.set, None)
         coro = self._drive()
-        wrap = tracker(loop).wrap
+        wrap = task_factory(loop).wrap
         name, wrapped = f"run of {self._adapter.name}", coro if wrap is None else wrap(coro)
         driver: AnyTask = loop.create_task(wrapped, name=name, context=context)
         scope = self._adapter.scope
         context.run(SCOPE.set, scope)
-        scope.note(driver, Kind.DRIVER, coro)
+        scope.add(driver, Kind.DRIVER, coro)
         driver.add_done_callback(self._driver_ended)
 
     async def _drive(self) -> None:
@@ -238,7 +238,7 @@ class Execution(Generic[E, R]):
         state = self.state
         was_stopped = state.phase is Phase.STOPPING and state.error is None
         state.phase = Phase.STOPPING
-        tracker(cast(asyncio.AbstractEventLoop, state.loop)).release()
+        task_factory(cast(asyncio.AbstractEventLoop, state.loop)).release()
         self._adapter.close()
         end = functools.partial(self._end, was_stopped=was_stopped)
         if state.natural is not None and not was_stopped:

@@ -1,8 +1,8 @@
-"""The body: the task inside the block, how it is interrupted, and how that is told from others.
+"""The host task: the task inside the block, and its cancellation by a stop.
 
-The accounting is that of `asyncio.timeout`: each `cancel()` of ours is taken back by one
-`uncancel()`, so that what is around the block sees the count that it left, and a cancellation from
-outside is known by a count that ours do not explain.
+Cancellations are counted as in `asyncio.timeout`: one `uncancel()` takes back each `cancel()` of
+ours. So the code around the block finds the count that it had before, and a count that our own
+cancellations do not explain shows one from outside.
 """
 
 from __future__ import annotations
@@ -25,42 +25,42 @@ class HostTask:
         self._found = self._cancelling()
         self._cancels = 0
         self.cancelled_at: float | None = None
-        """When it was last interrupted."""
+        """When it was last cancelled."""
         self.is_work = False
-        """Whether it is given until ABANDON: it had a run when the stop came, or knows of it."""
+        """Whether it may go on until ABANDON: it had a run when the stop came, or knows of it."""
 
     def is_current(self) -> bool:
-        """Whether it is the body that asks."""
+        """Return whether the caller runs in this task."""
         if self.task is None or threading.get_ident() != self._thread:
             return False
         return asyncio.current_task(self._loop) is self.task
 
     def note_that_it_knows(self) -> None:
-        """Give it until ABANDON, if it is the body that asks: it need not be interrupted before."""
+        """Let it go on until ABANDON where it is the caller: it has learned of the stop."""
         if self.is_current():
             self.is_work = True
 
     def cancel(self) -> None:
-        """Interrupt it."""
+        """Cancel it, unless it has ended."""
         if self.task is not None and not self.task.done():
             self._cancels += 1
             self.task.cancel()
 
-    def is_own(self, error: BaseException | None, request: StopRequest | None) -> bool:
-        """Whether this is how a stop comes out of the body: our cancellation, or `Stopped`.
+    def is_from_stop(self, error: BaseException | None, request: StopRequest | None) -> bool:
+        """Return whether `error` came from this stop (our cancel, or `Stopped`), not from outside.
 
-        Also in a group: `asyncio.TaskGroup` wraps what is a cancellation by inheritance.
+        Looks into groups, too: `asyncio.TaskGroup` wraps a subclass of `CancelledError`.
         """
         if isinstance(error, BaseExceptionGroup):
             group = cast("BaseExceptionGroup[BaseException]", error)
-            return all(self.is_own(each, request) for each in group.exceptions)
+            return all(self.is_from_stop(each, request) for each in group.exceptions)
         if not isinstance(error, asyncio.CancelledError) or request is None:
             return False
         if isinstance(error, Stopped) and error.request is not request:
             return False  # an outer supervisor's
         return self._cancelling() - self._found <= self._cancels
 
-    def take_back(self) -> None:
+    def uncancel(self) -> None:
         """Take back our cancellations."""
         while self._cancels and self.task is not None:
             self._cancels -= 1

@@ -1,20 +1,19 @@
-"""The ladder's rules: facts and the time in, steps out.
+"""The rules of the ladder: events and the time go in, steps come out.
 
 Rules for this file:
 
-1. Everything that decides about a stop's course lives here, as much of it as possible in `TABLE`.
-   What does not fit the table is listed below it, and stands in `LadderState`.
-2. Nothing here knows a clock, a loop, a thread or AutoGen. The time comes in with each fact, in
-   seconds of one monotonic clock, whose zero does not matter; what to do about a step is the
-   conductor's.
-3. A fact that means nothing on the present rung makes no step. One that is a mistake of the program
-   raises, and changes nothing.
+1. Everything that decides how a stop proceeds is here, as much of it as possible in `TABLE`.
+   What does not fit the table is listed below it, and `LadderState` implements it.
+2. Nothing here knows a clock, a loop, a thread or AutoGen. Each event brings the time with it, in
+   seconds of one monotonic clock, whose zero does not matter. The escalation carries out the steps.
+3. An event that means nothing on the present rung makes no step. An event that is a mistake of the
+   program raises, and changes nothing.
 
-Why not timers, one per rung: a blocked loop has none, so the watchdog must be able to ask as well,
-and the two would disagree. Why one absolute deadline and not a sum of timeouts: each late wake-up
-would push the end further back.
+Why not one timer for each rung: a blocked loop runs no timers, so the watchdog must be able to ask
+as well, and the two would disagree. Why one absolute deadline and not a sum of timeouts: each late
+wake-up would move the end further back.
 
-The state is the rung and the last move made on it:
+The state is the rung, and the last move that was made on it:
 
     RUNNING -> DRAIN -> CANCEL -> ABANDON -> EXIT
                           |          |
@@ -37,7 +36,7 @@ __all__ = ["DUPLICATE_SECONDS", "TABLE", "Cause", "LadderState", "Move", "Step"]
 
 Cause = Literal["request", "signal", "idle", "time"]
 
-# On each rung, the lowest rung that each kind of fact leads to; none where there is no entry.
+# For each rung: the lowest rung that each kind of event leads to. No entry: the event does nothing.
 TABLE: Final[Mapping[Rung, Mapping[Cause, Rung]]] = {
     Rung.RUNNING: {
         "request": Rung.DRAIN,
@@ -62,15 +61,16 @@ TABLE: Final[Mapping[Rung, Mapping[Cause, Rung]]] = {
     Rung.EXIT: {},
 }
 # Not in the table:
-# - A signal names its entry rung and goes there where that is higher; a request goes to the rung
-#   that it names, or nowhere. The rungs between are not entered.
-# - Where EXIT does not apply, a signal stays at ABANDON, and time makes one SPENT there instead.
-# - Half way through CANCEL, time makes one AGAIN.
-# - A signal is not counted within DUPLICATE_SECONDS of the last counted one of its kind.
-# - A signal that is told late climbs from the rung on which it arrived, and its seconds began then.
+# - A signal has an entry rung, and goes there where that is higher. A request goes to the rung that
+#   it names, or nowhere. The rungs between are skipped.
+# - Where EXIT does not apply, a signal stays at ABANDON, and time makes one move SPENT there.
+# - Half way through CANCEL, time makes one move AGAIN.
+# - A signal does not count within DUPLICATE_SECONDS of the last one of its number that counted.
+# - A signal that is dispatched late climbs from the rung that was due when it arrived. Its rung's
+#   seconds begin at that time.
 
 DUPLICATE_SECONDS: Final = 0.3
-"""A terminal and a wrapper both deliver the same Ctrl-C: no hand presses twice within this time."""
+"""A terminal and a wrapper may both deliver one Ctrl-C. Nobody presses twice within this time."""
 
 
 class Move(enum.Enum):
@@ -80,15 +80,15 @@ class Move(enum.Enum):
     """A rung is entered."""
 
     AGAIN = "again"
-    """Half of CANCEL is over: what still runs is cancelled once more."""
+    """Half of CANCEL is over: cancel again what still runs."""
 
     SPENT = "spent"
-    """The time is over, and nothing comes after: EXIT does not apply."""
+    """The time of ABANDON is over, and nothing follows: EXIT does not apply."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing to do now: the move, its rung, the time of the fact, and its kind."""
+    """One thing to do now: the move, its rung, when it was made, and what caused it."""
 
     move: Move
     rung: Rung
@@ -97,11 +97,11 @@ class Step:
 
 
 class LadderState:
-    """One supervisor's way up the ladder.
+    """How far one stop is on the ladder.
 
-    Facts may come late, twice and in any order; the way is never back, and each rung is entered at
-    most once. A time earlier than the last one seen counts as that one. Not thread-safe: whoever
-    feeds it from several threads holds a lock.
+    Events may come late, twice and in any order. The state never goes back, and it enters each rung
+    at most once. A time earlier than the last one seen counts as that one. Not thread-safe: hold a
+    lock to feed it from several threads.
 
     Args:
         ladder: The seconds of each rung.
@@ -121,15 +121,15 @@ class LadderState:
         self._end = math.inf
         self._seen = -math.inf
         self._counted: dict[int, float] = {}
-        self._due = {Rung.RUNNING: -math.inf}  # when each rung was entered, or should have been
+        self._due = {Rung.RUNNING: -math.inf}  # when each rung was due, as far as it was entered
 
     def __repr__(self) -> str:
         if self._rung is Rung.RUNNING:
-            return "<Climb RUNNING>"
+            return "<LadderState RUNNING>"
         age = f"{self._rung.name} for {self._seen - self._entered_at:.3g} s"
         if self.deadline is None:
-            return f"<Climb {age}, no EXIT>"
-        return f"<Climb {age}, EXIT in {self.deadline - self._seen:.3g} s>"
+            return f"<LadderState {age}, no EXIT>"
+        return f"<LadderState {age}, EXIT in {self.deadline - self._seen:.3g} s>"
 
     @property
     def rung(self) -> Rung:
@@ -143,34 +143,34 @@ class LadderState:
 
     @property
     def entered_at(self) -> float:
-        """When the present rung was entered; -inf while RUNNING."""
+        """The time at which the present rung was entered; -inf while RUNNING."""
         return self._entered_at
 
     @property
     def began_at(self) -> float | None:
-        """When what has begun the stop came; None while RUNNING."""
+        """The time of the event that began the stop; None while RUNNING."""
         return min((due for rung, due in self._due.items() if rung), default=None)
 
     @property
     def counted(self) -> Mapping[int, float]:
-        """When the last one of each signal that was counted arrived."""
+        """For each signal that counted, the time at which it last arrived."""
         return dict(self._counted)
 
     @property
     def next_at(self) -> float | None:
-        """When `tick` has something to do; None where time changes nothing."""
+        """The time at which `tick` has something to do; None where time changes nothing."""
         at, _ = self._next()
         return at if at < math.inf else None
 
     @property
     def deadline(self) -> float | None:
-        """When EXIT is entered at the latest; None while RUNNING, and where EXIT does not apply."""
+        """The latest time for EXIT; None while RUNNING, and where EXIT does not apply."""
         if self._rung is Rung.RUNNING or not self._exits or self._end == math.inf:
             return None
         return self._end
 
     def request(self, rung: Rung, now: float) -> list[Step]:
-        """Goes to `rung`, for code asks for it; does nothing where the climb is that far already.
+        """Go to `rung` because code asks for it; do nothing where the stop is that far already.
 
         Raises:
             UsageError: For RUNNING; for EXIT where that does not apply. Nothing has changed then.
@@ -189,14 +189,14 @@ class LadderState:
     def signal(
         self, number: int, entry: Rung, now: float, arrived: float | None = None
     ) -> list[Step]:
-        """Climbs by one rung, or to `entry` where that is higher; EXIT applies from here on.
+        """Climb by one rung, or to `entry` where that is higher; EXIT applies from now on.
 
         Args:
-            number: The signal, to know duplicates by: these change nothing.
+            number: The signal. It identifies duplicates, which change nothing.
             entry: The rung at which this signal enters the ladder.
-            now: Seconds.
-            arrived: When it arrived, where that was earlier: it climbs from the rung that was due
-                then, and the deadline counts from then.
+            now: The time.
+            arrived: The time at which the signal arrived, where that was earlier. The stop climbs
+                from the rung that was due then, and the deadline counts from then.
         """
         now = self._see(now)
         at = now if arrived is None else min(arrived, now)
@@ -207,14 +207,14 @@ class LadderState:
         return self._climb("signal", now, entry, at=at)
 
     def idle(self, now: float) -> list[Step]:
-        """Leaves the rung, for there is nothing to wait for on it; only DRAIN is left so."""
+        """Leave DRAIN, because there is nothing left to wait for; do nothing on other rungs."""
         return self._climb("idle", self._see(now))
 
     def tick(self, now: float) -> list[Step]:
-        """Makes the steps that are due, in order; may be called at any time, and too often.
+        """Make the steps that are due, in order. It does no harm to call this too often.
 
-        A rung that is entered late is entered now, not when it was due: what is cancelled only now
-        still has what is left until the deadline, and its AGAIN comes half way through that.
+        A rung that is entered late counts as entered now, not when it was due. So what is cancelled
+        late still has the seconds until the deadline, and AGAIN comes half way through those.
         """
         now = self._see(now)
         steps: list[Step] = []
@@ -223,9 +223,10 @@ class LadderState:
         return steps
 
     def clip(self, deadline: float) -> None:
-        """Makes the end no later than `deadline`, an outer supervisor's, also before the stop.
+        """Move the end to `deadline` where it is later: that of an outer supervisor's stop.
 
-        The rungs shrink from DRAIN on: the later ones keep their seconds as far as they fit.
+        May be called before the stop. DRAIN shrinks first: the later rungs keep their seconds as
+        far as these fit.
         """
         self._end = min(self._end, deadline)
 
@@ -244,13 +245,13 @@ class LadderState:
         rung = max(lowest, asked)
         if rung is Rung.EXIT and not self._exits:
             rung = Rung.ABANDON
-        if cause != "time":  # which is in the deadline already; adding it up again would round
+        if cause != "time":  # its rungs are in the deadline already; a new sum would be rounded
             self._end = min(self._end, at + self._budget[rung])
         self._due[rung] = min(self._due.get(rung, math.inf), at)
         return [self._enter(rung, cause, now)] if rung > self._rung else []
 
     def _rung_at(self, at: float) -> Rung:
-        """The rung that was due at a time that is past: by what has been entered, or by time."""
+        """Return the rung that was due at a past time: one that was entered, or a later one."""
         rung = max(rung for rung, due in self._due.items() if due <= at)
         while "time" in TABLE[rung] and at >= self._end - self._kept[rung]:
             rung = TABLE[rung]["time"]
@@ -268,12 +269,12 @@ class LadderState:
         return [Step(move, self._rung, now, "time")]
 
     def _next(self) -> tuple[float, Move]:
-        """Returns when time makes its next move on this rung, and which; at inf: never."""
+        """Return when time makes its next move on this rung (inf: never), and the move."""
         if "time" not in TABLE[self._rung] or self._move is Move.SPENT:
             return math.inf, Move.ENTER
         over = self._over_at()
         half = self._entered_at + (over - self._entered_at) / 2
-        # A rung of no seconds has no half: to cancel twice at one instant is to cancel once.
+        # A rung of 0 seconds has no half: to cancel twice at one time is to cancel once.
         if self._rung is Rung.CANCEL and self._move is Move.ENTER and half < over:
             return half, Move.AGAIN
         if self._rung is Rung.ABANDON and not self._exits:
@@ -281,10 +282,11 @@ class LadderState:
         return over, Move.ENTER
 
     def _over_at(self) -> float:
-        """Returns when the rung's time is over: it has its own seconds, the later ones keep theirs.
+        """Return when this rung's time is over: after its seconds, or where later rungs begin.
 
-        An infinite later rung keeps none. It can only be here with a clipped deadline, and would
-        else take all of that: DRAIN and CANCEL would be passed at once by who asked for patience.
+        An infinite later rung keeps no seconds. It matters only under a clipped deadline, and would
+        take all of it: then DRAIN and CANCEL would be over at once, for a user who asked for
+        patience.
         """
         own = self._entered_at + self._seconds[self._rung]
         return min(own, self._end - self._kept[self._rung])

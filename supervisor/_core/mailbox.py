@@ -1,9 +1,10 @@
-"""One queue for what becomes of a stop, worked off by whoever puts something in.
+"""The mailbox of a stop: a queue of calls, processed by the threads that post to it.
 
-Facts come from everywhere: a signal from the watchdog's thread, a request from any thread (from a
-signal handler of the user's, too), idleness from the loop, the time from the watchdog. A lock
-would let a signal handler wait for the very thread that it interrupts. Here nobody waits: who
-finds the queue being worked off leaves its fact to the other one, who looks again before it goes.
+A stop gets messages from everywhere: a signal from the watchdog's thread; a request from any
+thread, also from a signal handler of the user's; idleness from the loop; the time from the
+watchdog. With a lock, a signal handler could wait for the very thread that it interrupts. Here
+nobody waits: a thread that finds another one processing the queue leaves its message there, and
+the other one looks again before it leaves.
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ from collections.abc import Callable
 
 
 class Mailbox:
-    """Functions that are called one at a time, in order, none lost and none waiting for a lock."""
+    """Calls the functions posted to it: one at a time, in order, and each one for certain."""
 
     def __init__(self) -> None:
         self._queue: deque[Callable[[], None]] = deque()
-        self._working = threading.Lock()
+        self._is_processing = threading.Lock()
 
-    def add(self, fact: Callable[[], None]) -> None:
-        """Have a fact worked off, by this thread or by the one that is at it."""
-        self._queue.append(fact)
-        while self._queue and self._working.acquire(blocking=False):
+    def post(self, message: Callable[[], None]) -> None:
+        """Have `message` called, by this thread or by the one that processes the queue now."""
+        self._queue.append(message)
+        while self._queue and self._is_processing.acquire(blocking=False):
             try:
                 while self._queue:
                     self._queue.popleft()()
             finally:
-                self._working.release()
+                self._is_processing.release()

@@ -1,8 +1,8 @@
-"""Who reads a run, and whether one of them has still to get its result.
+"""The readers of a run: the tasks that await or iterate it, and have still to get its result.
 
-A run that has ended may still be read: a slow reader has events before it, and one that awaits the
-run goes on a step of the loop later. Until then a stop has to wait for them, or at least to leave
-them alone, for otherwise the result would be lost.
+A run that has ended may still have readers: a slow one has events left to read, and one that awaits
+the run continues a step of the loop later. Until then a stop must wait for them, or at least not
+cancel them: the result would be lost.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ class Readers:
     """The readers of one run.
 
     Args:
-        on_served: Called when nobody is left who has still to get the result.
+        on_served: Called when no reader is left that has still to get the result.
     """
 
     def __init__(self, on_served: Callable[[], None]) -> None:
         self.tasks: set[AnyTask] = set()
-        """Those that have awaited or iterated the run, and the spawned ones on whose behalf."""
+        """The tasks that have awaited or iterated the run, and the spawned tasks behind them."""
         self._due: set[Reading] = set()
         self._on_served = on_served
 
     def read(self, reading: Reading) -> None:
-        """The current task waits for the run; called before each event that is not there yet."""
+        """Note that the current task waits for the run; call it before each wait for an event."""
         task = asyncio.current_task()
         if reading.task is task and reading in self._due:
             return
@@ -46,7 +46,7 @@ class Readers:
         self.tasks.update(each for each in (task, behind) if each is not None)
 
     def leave(self, reading: Reading) -> None:
-        """A reader has the result, or has broken off."""
+        """Note that a reader has the result, or has stopped reading."""
         if reading in self._due:
             self._due.discard(reading)
             if not self._due:
@@ -54,7 +54,7 @@ class Readers:
 
     @contextlib.contextmanager
     def reading(self) -> Generator[None]:
-        """The current task waits for the run's result."""
+        """Within it, the current task waits for the run's result."""
         reading = Reading()
         self.read(reading)
         try:
@@ -64,5 +64,5 @@ class Readers:
 
     @property
     def are_due(self) -> bool:
-        """Whether a living task has still to get the result."""
+        """Whether an unfinished task has still to get the result."""
         return any(reading.task is None or not reading.task.done() for reading in self._due)

@@ -1,14 +1,15 @@
-"""What can be set: the seconds of the ladder, and which signal enters it where.
+"""Settings: the seconds of the ladder, and the rung at which each signal enters it.
 
-Checked when built, so that a bad value is an error in the program's first second and not in its
-last.
+They are checked when they are built, so that a bad value is an error in the program's first second
+and not in its last.
 
-Why seconds per rung and not one timeout: the rungs have different owners. DRAIN is for work worth
-finishing and takes all that can be spared; CANCEL is for other people's `finally`; ABANDON is for
-our own report. So a whole budget (`total=28`) is given to the later rungs first, and the rest to
-DRAIN.
+Why seconds for each rung and not one timeout: the rungs serve different owners. DRAIN lets work
+finish that is worth it, and takes all the time that can be spared. CANCEL is for the `finally` of
+other people's code. ABANDON is for our own report. So a whole budget (`total=28`) goes to the later
+rungs first, and what is left to DRAIN.
 
-Why the environment wins over the code: whoever deploys knows when the kill comes, the code guesses.
+Why the environment wins over the code: whoever deploys the program knows when it will be killed,
+the code only guesses.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ __all__ = [
 ]
 
 Children = Literal["own", "end", "leave"]
-"""Which of the processes that the program has started a stop by a signal ends."""
+"""The processes started by the program that a stop by a signal ends."""
 
 GRACE_VARIABLE: Final = "SUPERVISOR_GRACE"
 
-# Known by identity: a drain that was given is another object, also where it is 5.0.
+# Compared by identity: a drain that the user gives is another object, even where it is 5.0.
 _DRAIN: Final = float("5")
 
 _SECONDS = "give a number of seconds, 0 or more (inf: no limit)"
@@ -77,9 +78,9 @@ class Ladder:
         drain: Seconds for the current turn to finish.
         cancel: Seconds for what was cancelled to end.
         abandon: Seconds to give up the rest, before the process is ended; inf: it never is.
-        total: Seconds for all three, instead of `drain`, which then is what the others leave. Where
-            they leave nothing, drain is 0 and they shrink in proportion. inf: as `abandon=inf`.
-            Only to build from: afterwards it is `budget(Rung.DRAIN)`.
+        total: Seconds for all three, in place of `drain`, which gets what the others leave. Where
+            they leave nothing, drain is 0 and the others shrink in proportion. inf: as
+            `abandon=inf`. Not an attribute: read `budget(Rung.DRAIN)`.
 
     Raises:
         SettingsError: For NaN, less than 0 or no number; for both `drain` and `total`; for an
@@ -105,7 +106,7 @@ class Ladder:
         return f"Ladder(drain={self.drain:g}, cancel={self.cancel:g}, abandon={self.abandon:g})"
 
     def seconds(self, rung: Rung | str) -> float:
-        """Return the seconds of `rung`: 0 for RUNNING and EXIT, which the ladder does not time.
+        """Return the seconds of `rung`; 0 for RUNNING and EXIT, which have no limit of time.
 
         Raises:
             SettingsError: There is no such rung.
@@ -114,7 +115,7 @@ class Ladder:
         return timed.get(parse_rung("rung", rung), 0.0)
 
     def budget(self, entry: Rung | str) -> float:
-        """Return the seconds of a stop that enters at `entry`: up to and with ABANDON.
+        """Return the seconds of a stop that enters at `entry`, up to and including ABANDON.
 
         Raises:
             SettingsError: There is no such rung.
@@ -123,10 +124,10 @@ class Ladder:
         return sum(self.seconds(rung) for rung in Rung if rung >= entry)
 
     def within(self, total: float) -> Ladder:
-        """Returns the ladder with `total` seconds in all: the same later rungs, as far as they fit.
+        """Return a ladder of `total` seconds in all, with the same later rungs as far as they fit.
 
-        It must always work, for the environment calls for it: so a later rung that is infinite, and
-        cannot be fitted into anything, has its default instead.
+        It must always work, because the environment asks for it. So an infinite later rung, which
+        fits into nothing, is replaced by its default.
 
         Raises:
             SettingsError: For NaN, less than 0, or no number.
@@ -138,7 +139,7 @@ class Ladder:
         return Ladder(total=total, **finite)
 
     def from_environment(self, environ: Mapping[str, str]) -> Ladder:
-        """Returns the ladder within `SUPERVISOR_GRACE` (seconds or "off"); unset or empty: itself.
+        """Return the ladder within `SUPERVISOR_GRACE` (seconds or "off"); unset or empty: itself.
 
         Raises:
             SettingsError: For anything else, naming the variable.
@@ -167,13 +168,13 @@ class Ladder:
             self._set("abandon", self.abandon * (total / later))
 
     def _set(self, field: str, seconds: float) -> None:
-        object.__setattr__(self, field, seconds)  # the way to build a frozen dataclass
+        object.__setattr__(self, field, seconds)  # the dataclass is frozen
 
 
 def parse_signals(
     signals: Mapping[Signals | int | str, Rung | str] | None, *, stdin_is_tty: bool
 ) -> Mapping[Signals, Rung]:
-    """Returns the rung at which the first signal of each kind enters the ladder.
+    """Return the rung at which each signal enters the ladder.
 
     Args:
         signals: Signals and rungs, also by name in any case ("SIGTERM", "term"). None: SIGTERM to
@@ -182,9 +183,8 @@ def parse_signals(
         stdin_is_tty: Whether standard input is a terminal.
 
     Raises:
-        SettingsError: For anything but a mapping; for a signal that is unknown, that cannot be
-            caught, that is no request to stop, or that stands there twice; for an unknown rung,
-            and RUNNING.
+        SettingsError: For anything but a mapping; for a signal that is unknown, cannot be caught,
+            is no request to stop, or is given twice; for an unknown rung, and for RUNNING.
     """
     if signals is None:
         return _default_signals(stdin_is_tty=stdin_is_tty)
@@ -210,7 +210,7 @@ def _default_signals(*, stdin_is_tty: bool) -> Mapping[Signals, Rung]:
 
 
 def parse_seconds(field: str, value: object) -> float:
-    """Return a number of seconds as a float; inf is one.
+    """Return a number of seconds as a float; inf is valid.
 
     Args:
         field: The setting, for the error.
@@ -219,7 +219,7 @@ def parse_seconds(field: str, value: object) -> float:
     Raises:
         SettingsError: For NaN, less than 0, a bool, or no number.
     """
-    # `not >=` and not `<`: every comparison with NaN is false.
+    # `not >=` in place of `<`: every comparison with NaN is false.
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
         raise SettingsError(field, _SECONDS, value)
     return float(value)
@@ -235,14 +235,14 @@ def parse_timeout(value: object) -> float | None:
 
 
 def parse_switch(field: str, value: object) -> bool:
-    """Return a setting that is on or off.
+    """Return the value of a setting that is on or off.
 
     Args:
         field: The setting, for the error.
         value: What was given for it.
 
     Raises:
-        SettingsError: For anything but True and False: "no" would count as on.
+        SettingsError: For anything but True and False. ("no" would count as True.)
     """
     if not isinstance(value, bool):
         raise SettingsError(field, "give True or False", value)
@@ -260,10 +260,10 @@ def _signal(key: Signals | int | str) -> Signals:
 
 
 def parse_children(value: object) -> Children:
-    """Returns the setting `children`.
+    """Return the value of the setting `children`.
 
     Raises:
-        SettingsError: For anything that is none of its words.
+        SettingsError: For anything but its words.
     """
     for word in get_args(Children):
         if value == word:
@@ -276,7 +276,7 @@ def _full_name(name: str) -> str:
 
 
 def parse_rung(field: str, value: Rung | str) -> Rung:
-    """Return the rung that was given, also by its name in any case ("drain").
+    """Return the rung that was given, by itself or by its name in any case ("drain").
 
     Args:
         field: The setting, for the error.

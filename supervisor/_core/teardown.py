@@ -11,7 +11,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from supervisor._core.tasks import AnyTask, Kind, Scope, cancel, retrieve
+from supervisor._core.asyncio_tools import cancel, retrieve
+from supervisor._core.tasks import AnyTask, Kind, Scope
 
 RETRY_SECONDS: Final = 0.1
 """How long a task has between two cancellations once it is abandoned."""

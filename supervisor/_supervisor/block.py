@@ -10,11 +10,11 @@ import signal
 import sys
 from typing import Final
 
+from supervisor._core.asyncio_tools import refuse_eager
 from supervisor._core.errors import UsageError
 from supervisor._core.events import Rung
 from supervisor._core.host_task import HostTask
 from supervisor._core.shield import shielded
-from supervisor._core.tasks import refuse_eager
 from supervisor._process import threads
 from supervisor._reports.log import reporter
 from supervisor._signals import masks
@@ -114,7 +114,7 @@ class Block:
         self._refuse_from_inside()
         body = self._body
         self._scope.phase = BlockPhase.LEAVING
-        is_ours = body.is_own(error, self._scope.stop.request)
+        is_ours = body.is_from_stop(error, self._scope.stop.request)
         if error is not None and not is_ours:
             self._escalation.request_stop(_describe(error), Rung.CANCEL)
         try:
@@ -123,7 +123,7 @@ class Block:
                 self._end.begin_to_end_children()
                 await self._until_idle(body)
         finally:
-            body.take_back()
+            body.uncancel()
             self._close()
         self._scope.spawned.raise_failures(is_first=error is None or is_ours)
         return is_ours
@@ -161,13 +161,13 @@ class Block:
                     else:
                         await self._change(body)
                 except asyncio.CancelledError as error:
-                    if not body.is_own(error, self._scope.stop.request):
+                    if not body.is_from_stop(error, self._scope.stop.request):
                         if outside is None:
                             waiting_on.enter_context(shielded())
                         outside = error
                         reason = "The block was cancelled while it was being left"
                         self._escalation.request_stop(reason, Rung.CANCEL)
-                    body.take_back()
+                    body.uncancel()
                 self._scope.wake()
         if outside is not None:
             raise outside

@@ -11,12 +11,13 @@ import enum
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from supervisor._core.asyncio_tools import refuse_eager
 from supervisor._core.errors import Stopped, UsageError
 from supervisor._core.events import Rung, StopRequest
 from supervisor._core.host_task import HostTask
 from supervisor._core.settings import Ladder
 from supervisor._core.stoppable import Stoppable
-from supervisor._core.tasks import AnyTask, refuse_eager
+from supervisor._core.tasks import AnyTask
 from supervisor._process.cleanup import ChildCleanup
 from supervisor._reports.findings import TaskInfo
 from supervisor._signals.registry import registry

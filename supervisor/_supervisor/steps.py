@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 
+from supervisor._core.asyncio_tools import cancel
 from supervisor._core.events import Rung, StopRequest
 from supervisor._core.ladder import Move, Step
 from supervisor._core.stoppable import apply_to_all
-from supervisor._core.tasks import cancel
 from supervisor._signals.registry import registry
 from supervisor._supervisor.gc_pause import MANY
 from supervisor._supervisor.report import StopReport

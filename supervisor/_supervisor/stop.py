@@ -36,7 +36,7 @@ class Stop:
         self.on_step: Callable[[Step], None] | None = None
         """Called with each step that follows from a fact, in the thread that works it off."""
         self._began_at: float | None = None
-        self._facts = Mailbox()
+        self._mailbox = Mailbox()
 
     @property
     def rung(self) -> Rung:
@@ -75,7 +75,7 @@ class Stop:
     def go_to(self, rung: Rung) -> None:
         """Climb to a rung, because code asks for it."""
         now = registry.clock.now()
-        self._facts.add(lambda: self._work_off(self.ladder_state.request(rung, now), now))
+        self._mailbox.post(lambda: self._work_off(self.ladder_state.request(rung, now), now))
 
     def signal(self, number: int, entry: Rung, at: float, now: float) -> None:
         """Climb, because a signal has arrived.
@@ -86,18 +86,18 @@ class Stop:
             at: When it arrived.
             now: The time.
         """
-        self._facts.add(lambda: self._work_off(self._count(number, entry, at, now), now))
+        self._mailbox.post(lambda: self._work_off(self._count(number, entry, at, now), now))
 
     def idle(self) -> None:
         """Leave DRAIN, because there is nothing to wait for."""
         now = registry.clock.now()
-        self._facts.add(lambda: self._work_off(self.ladder_state.idle(now), now))
+        self._mailbox.post(lambda: self._work_off(self.ladder_state.idle(now), now))
 
     def tick(self, now: float) -> None:
         """Climb, where it is time."""
         at = self.ladder_state.next_at
         if at is not None and at <= now:
-            self._facts.add(lambda: self._work_off([], now))
+            self._mailbox.post(lambda: self._work_off([], now))
 
     def _count(self, number: int, entry: Rung, at: float, now: float) -> list[Step]:
         # By time first: the signal climbs from the rung on which it came.

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, cast
 
 from supervisor._core.errors import UsageError
-from supervisor._core.tasks import tracker
+from supervisor._core.tasks import task_factory
 
 
 class Steps:
@@ -56,9 +56,9 @@ class Steps:
 
     def __enter__(self) -> Steps:
         loop = asyncio.get_running_loop()
-        if tracker(loop).wrap is not None:
+        if task_factory(loop).wrap is not None:
             raise UsageError("the steps of this loop are being counted; use one Steps at a time")
-        tracker(loop).wrap = self._wrap
+        task_factory(loop).wrap = self._wrap
         self._loop = loop
         return self
 
@@ -68,7 +68,7 @@ class Steps:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        tracker(cast(asyncio.AbstractEventLoop, self._loop)).wrap = None
+        task_factory(cast(asyncio.AbstractEventLoop, self._loop)).wrap = None
         self._loop = None
 
     def _wrap(self, coro: Coroutine[Any, Any, Any]) -> _Counted:

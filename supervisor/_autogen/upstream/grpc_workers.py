@@ -12,7 +12,8 @@ import asyncio
 from typing import Any, Final
 
 from supervisor._autogen.upstream.served import Intake, Watch, tolerate_cancellation
-from supervisor._core.tasks import AnyTask, retrieve
+from supervisor._core.asyncio_tools import retrieve
+from supervisor._core.tasks import AnyTask
 
 EVENT_ERROR: Final = "Error handling event"
 """How a worker's log record begins about an event whose handler raised or was cancelled."""

@@ -479,7 +479,7 @@ def test_running() -> None:
     climb = LadderState(Ladder(), exits=True)
 
     assert facts(climb) == (Rung.RUNNING, -math.inf, None, None)
-    assert repr(climb) == "<Climb RUNNING>"
+    assert repr(climb) == "<LadderState RUNNING>"
 
 
 def test_repr() -> None:
@@ -487,11 +487,11 @@ def test_repr() -> None:
     climb = LadderState(Ladder())
     climb.request(DRAIN, 100)
     climb.tick(101.5)
-    assert repr(climb) == "<Climb DRAIN for 1.5 s, no EXIT>"
+    assert repr(climb) == "<LadderState DRAIN for 1.5 s, no EXIT>"
 
     climb.signal(SIGINT, CANCEL, 102)
     climb.tick(102.25)
-    assert repr(climb) == "<Climb CANCEL for 0.25 s, EXIT in 2.75 s>"
+    assert repr(climb) == "<LadderState CANCEL for 0.25 s, EXIT in 2.75 s>"
 
 
 @pytest.mark.parametrize(("rung", "instead"), [(Rung.RUNNING, "DRAIN"), (EXIT, "ABANDON")])

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from supervisor._core.asyncio_tools import refuse_eager, retrieve
 from supervisor._core.errors import UsageError
 from supervisor._core.tasks import (
     SCOPE,
@@ -19,10 +20,8 @@ from supervisor._core.tasks import (
     Kind,
     Scope,
     ShieldedTask,
-    Tracker,
-    refuse_eager,
-    retrieve,
-    tracker,
+    TaskFactory,
+    task_factory,
 )
 
 KINDS = {
@@ -50,7 +49,7 @@ class RunContext:
         self.children: list[tuple[AnyTask, str]] = []
         self.deliveries: list[tuple[AnyTask, AnyTask]] = []
         self.scope = Scope(classify, self)
-        self.tracker = Tracker(asyncio.get_running_loop())
+        self.factory = TaskFactory(asyncio.get_running_loop())
         self.may_end = asyncio.Event()
 
     def observe(self, kind: Kind, task: AnyTask, coro: Any, more: Any) -> None:
@@ -67,11 +66,11 @@ class RunContext:
         self.deliveries.append((handler, task))
 
     def __enter__(self) -> RunContext:
-        self.tracker.hold()
+        self.factory.acquire()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.tracker.release()
+        self.factory.release()
 
     def create(self, coro: Coroutine[Any, Any, Any]) -> AnyTask:
         """Return a task created in the scope."""
@@ -239,9 +238,9 @@ async def test_a_shield_can_be_taken_away() -> None:
 async def test_the_factory_is_there_while_it_is_held() -> None:
     """The last to release it puts back what was found."""
     loop = asyncio.get_running_loop()
-    tasks = Tracker(loop)
-    tasks.hold()
-    tasks.hold()
+    tasks = TaskFactory(loop)
+    tasks.acquire()
+    tasks.acquire()
     tasks.release()
     assert loop.get_task_factory() is not None
     tasks.release()
@@ -285,7 +284,7 @@ async def test_a_factory_set_over_ours_stays() -> None:
 async def test_one_tracker_for_a_loop() -> None:
     """Runs of several supervisors share it."""
     loop = asyncio.get_running_loop()
-    assert tracker(loop) is tracker(loop)
+    assert task_factory(loop) is task_factory(loop)
 
 
 def test_a_loop_that_had_a_run_is_let_go(
@@ -295,9 +294,9 @@ def test_a_loop_that_had_a_run_is_let_go(
 
     async def main() -> weakref.ref[asyncio.AbstractEventLoop]:
         loop = asyncio.get_running_loop()
-        tracker(loop).hold()
+        task_factory(loop).acquire()
         await asyncio.sleep(0)
-        tracker(loop).release()
+        task_factory(loop).release()
         return weakref.ref(loop)
 
     with asyncio.Runner(loop_factory=loop_factory) as runner:
@@ -323,7 +322,7 @@ async def test_an_eager_factory_is_refused() -> None:
         with pytest.raises(UsageError, match=r"set_task_factory\(None\)"):
             refuse_eager(loop)
         with pytest.raises(UsageError):
-            Tracker(loop).hold()
+            TaskFactory(loop).acquire()
         assert loop.get_task_factory() is eager
     finally:
         loop.set_task_factory(None)
@@ -414,13 +413,13 @@ async def _scope_seen(seen: list[Scope | None]) -> None:
 async def test_an_owner_puts_a_task_into_another_scope() -> None:
     """A task of no scope's context is put into the one that its owner names, context and all."""
     stage, seen = RunContext(), list[Scope | None]()
-    stage.tracker.hold(lambda coro, found: stage.scope)
+    stage.factory.acquire(lambda coro, found: stage.scope)
     try:
         task = asyncio.create_task(_scope_seen(seen))
         assert stage.scope.at_work() == [task]
         await task
     finally:
-        stage.tracker.release()
+        stage.factory.release()
     assert seen == [stage.scope]
     assert SCOPE.get() is None
 
@@ -432,13 +431,13 @@ async def test_an_owner_takes_a_message_loop_out_of_its_scope() -> None:
     async def pass_on() -> None:
         await asyncio.create_task(_scope_seen(seen))
 
-    stage.tracker.hold(lambda coro, found: None)
+    stage.factory.acquire(lambda coro, found: None)
     try:
         task = stage.create(pass_on())
         assert stage.scope.alive(*Kind) == []
         await task
     finally:
-        stage.tracker.release()
+        stage.factory.release()
     assert stage.engines == []
     assert seen == [None]
 
@@ -451,13 +450,13 @@ async def test_an_owner_is_not_asked_of_a_scope_s_own_work() -> None:
         asked.append(coro.__name__)
         return found
 
-    stage.tracker.hold(owner)
+    stage.factory.acquire(owner)
     try:
         tasks = [stage.create(stage.wait()), stage.create(stage.pass_on())]
         outside = asyncio.create_task(stage.wait_idle())
         await stage.end(*tasks, outside)
     finally:
-        stage.tracker.release()
+        stage.factory.release()
     assert asked == ["pass_on", "wait_idle"]
 
 
@@ -471,11 +470,11 @@ async def test_what_a_task_starts_that_was_put_elsewhere_is_there_too() -> None:
     def owner(coro: Any, found: Scope | None) -> Scope | None:
         return stage.scope if coro.__name__ == "start" else found
 
-    stage.tracker.hold(owner)
+    stage.factory.acquire(owner)
     try:
         await asyncio.create_task(start())
     finally:
-        stage.tracker.release()
+        stage.factory.release()
     assert seen == [stage.scope]
 
 
@@ -489,13 +488,13 @@ async def test_an_owner_leaves_the_other_variables_of_the_context() -> None:
 
     given = contextvars.copy_context()
     given.run(variable.set, "given")
-    stage.tracker.hold(lambda coro, found: stage.scope)
+    stage.factory.acquire(lambda coro, found: stage.scope)
     try:
         variable.set("current")
         await asyncio.create_task(look())
         await asyncio.get_running_loop().create_task(look(), context=given)
     finally:
-        stage.tracker.release()
+        stage.factory.release()
     assert seen == ["current", "given"]
     assert given.get(SCOPE) is None
 
@@ -536,7 +535,7 @@ async def test_wrap_is_put_around_each_coroutine_of_a_scope() -> None:
         return made[-1]
 
     with RunContext() as stage:
-        stage.tracker.wrap = wrap
+        stage.factory.wrap = wrap
         outside, inside = asyncio.create_task(stage.wait()), stage.create(stage.wait())
         await asyncio.sleep(0)
         assert [getattr(each.coro, "__name__", "") for each in made] == ["wait"]
@@ -548,7 +547,7 @@ async def test_wrap_is_put_around_each_coroutine_of_a_scope() -> None:
 async def test_a_wrapped_coroutine_is_classified_by_its_own_code() -> None:
     """Kinds are those of the coroutines themselves, whatever is put around them."""
     with RunContext() as stage:
-        stage.tracker.wrap = _Wrapped
+        stage.factory.wrap = _Wrapped
         started: list[AnyTask] = []
         handler, loop = stage.create(stage.handle(started)), stage.create(stage.pass_on())
         await asyncio.sleep(0)

@@ -139,7 +139,7 @@ async def test_stop_from_a_signal_handler_of_the_users() -> None:
     found = signal.signal(signal.SIGUSR1, by_hand)
     try:
         async with sup:
-            parts_of(sup).stop._facts.add(lambda: signal.raise_signal(signal.SIGUSR1))
+            parts_of(sup).stop._mailbox.post(lambda: signal.raise_signal(signal.SIGUSR1))
             assert sup.rung is Rung.DRAIN
             assert (await sup.wait_stop()).reason == "by hand"
     finally:

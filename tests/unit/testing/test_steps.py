@@ -10,7 +10,7 @@ import pytest
 from autogen_agentchat.agents import AssistantAgent
 
 from supervisor import Supervisor, UsageError
-from supervisor._core.tasks import tracker
+from supervisor._core.tasks import task_factory
 from supervisor.testing import ScriptedModel, Steps
 from supervisor.testing._steps import _Counted
 from tests.unit.testing.teams import agent, pair
@@ -69,7 +69,7 @@ async def test_nothing_else_is_counted() -> None:
     async with Supervisor(signals={}) as sup:
         await sup.stream(agent("ann"), "Begin")
     assert steps.taken == 0
-    assert tracker(asyncio.get_running_loop()).wrap is None
+    assert task_factory(asyncio.get_running_loop()).wrap is None
 
 
 async def test_a_run_may_outlive_the_block() -> None:
@@ -91,7 +91,7 @@ async def test_only_one_counts_at_a_time() -> None:
     with Steps():
         with pytest.raises(UsageError, match="one Steps at a time"):
             Steps().__enter__()
-        assert tracker(asyncio.get_running_loop()).wrap is not None
+        assert task_factory(asyncio.get_running_loop()).wrap is not None
 
 
 async def test_a_counted_coroutine_looks_like_its_own() -> None:
