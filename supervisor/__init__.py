@@ -1,27 +1,27 @@
-"""Runs AutoGen teams so that they can be stopped: at once, in order, within a deadline.
+"""Run AutoGen teams so that they can be stopped: at once, in order, within a deadline.
 
 ```python
 async with Supervisor() as sup:
     result = await sup.stream(team, "Write a haiku")   # a TaskResult, also after Ctrl-C
 ```
 
-`docs/design.md` has the map of the house: folders are floors, and an import goes only downward.
-What is private is under a leading underscore; everything else is public.
+`docs/reference.md` lists the public names, and `docs/design.md` has the map of the modules: folders
+are floors, and an import goes only downward. A name with a leading underscore is private.
 
-Importing this package loads neither AutoGen nor uvloop: it is fast, and under `run` the signal
-handlers stand before those slow imports. It loads none of its own modules either, before one is
-asked for: `python -m supervisor exec` is to be small, and has nothing to do with asyncio.
+Importing this package loads neither AutoGen nor uvloop. So it is fast, and `run` can install its
+signal handlers before those slow imports. It loads none of its own modules either, until a name is
+used: `python -m supervisor exec` must stay small, and does not need asyncio.
 """
 
 from __future__ import annotations
 
 import os
 
-TYPE_CHECKING = False  # as `typing` has it, whose import takes longer than all of this
+TYPE_CHECKING = False  # not from `typing`, whose import takes longer than everything here
 if TYPE_CHECKING:
     from typing import Any
 
-if os.path.exists(os.path.join(os.path.dirname(__file__), "supervisord.py")):  # noqa: PTH110, PTH118, PTH120 - as above, of pathlib
+if os.path.exists(os.path.join(os.path.dirname(__file__), "supervisord.py")):  # noqa: PTH110, PTH118, PTH120 - pathlib is slow to import, too
     raise ImportError(
         "the distribution 'supervisor' (a process manager) is installed in this environment, and "
         "its package has the same name as that of 'autogen-supervisor'; give each an environment "

@@ -7,12 +7,12 @@ from supervisor.types import Event, Runnable
 async def show(team: Runnable) -> None: ...
 ```
 
-They are loaded one by one, when they are asked for: some of them load AutoGen.
+Each is loaded when it is first used, because some of them load AutoGen.
 """
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # as `typing` has it
+TYPE_CHECKING = False  # not from `typing`, which is slow to import
 if TYPE_CHECKING:
     from typing import Any
 

@@ -1,8 +1,8 @@
 """The command line: `python -m supervisor exec [--grace SECONDS] -- COMMAND [ARGUMENT ...]`.
 
-`--version` names the release.
+`--version` prints the version.
 
-No argparse: it would take longer than all the rest of the start.
+Not chosen: argparse. Importing it would take longer than everything else at the start.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ status, or death by its signal (128 + n as PID 1).
 
 `python -m supervisor --version` prints the version.
 
-Other statuses: 125 this command line cannot be, 126 the command cannot be run, 127 there is none.
+Other statuses: 125 wrong command line, 126 the command cannot be run, 127 it was not found.
 """
 
 # The conventions of env, nohup and timeout.
@@ -38,9 +38,9 @@ _MISUSED: Final = 125
 _CANNOT_RUN: Final = 126
 _NOT_FOUND: Final = 127
 
-_RESERVE: Final = 1.0  # seconds in which a supervised program ends itself, before it is killed
+_RESERVE: Final = 1.0  # seconds for a supervised program to end itself before it is killed
 _GRACE: Final = 8.0 + _RESERVE
-_VARIABLE: Final = "SUPERVISOR_GRACE"  # of `settings`, which takes longer to import than this
+_VARIABLE: Final = "SUPERVISOR_GRACE"  # as in `settings`, which is slow to import
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
@@ -60,11 +60,11 @@ def main(arguments: Sequence[str]) -> NoReturn:
 
 
 def execute(command: Sequence[str], grace: float) -> NoReturn:
-    """Run a command, and end as it ends.
+    """Run a command, and end with its status.
 
     Args:
         command: The program and its arguments.
-        grace: Seconds from the first signal that asks it to end to the kill; inf: no kill.
+        grace: Seconds between the first signal that asks it to end and the kill; inf: no kill.
     """
     import signal
 

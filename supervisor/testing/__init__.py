@@ -1,7 +1,7 @@
-"""For the tests of those who write agents: a strict model, a scripted agent, stops, and checks.
+"""Test your own agents: a strict model, a scripted agent, stops at chosen steps, and checks.
 
-`sweep` stops a team at each step of its run, in each way, and checks what the supervisor promises;
-an agent that loses a message, or does something twice, fails it.
+`sweep` stops a team at each step of its run, in each way, and checks what the supervisor promises.
+It fails for an agent that loses a message or does something twice.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""An agent for tests: follows a script, streams, and needs no model.
+"""An agent for tests: it follows a script, streams, and needs no model.
 
-Its answers depend on its transcript, as `ScriptedModel`'s do: the supervisor rewinds lists of
-messages after an interrupted turn, so a turn that is asked for again gets the same answer again.
+Its answers depend on its transcript, as those of `ScriptedModel` do. The supervisor rewinds lists
+of messages after an interrupted turn, so the same turn gets the same answer again.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ class ScriptedAgent(BaseChatAgent):
 
     Args:
         name: Its name.
-        script: The answers in order, each for the transcript that holds so many of its answers
-            already; or a function that takes a turn, which may stand among the answers, too. The
-            function gets the transcript and the token. It returns an answer, or it is a coroutine
-            function that does, or an async generator function: each text that it yields is
-            streamed as a chunk, each event is passed on, and a message is the answer and ends the
-            turn. Without one, the chunks together are the answer. None answers with a fingerprint
-            of the transcript: two runs say the same exactly if their agents heard the same.
-        description: What a model that selects the next speaker is told.
+        script: The answers in order: a transcript with n of its answers gets the next one. Or a
+            function that takes a turn; it may also be one of the answers. The function gets the
+            transcript and the token. It returns an answer, or is a coroutine function that does.
+            Or it is an async generator function: each text that it yields is streamed as a chunk,
+            each event is passed on, and a message is the answer and ends the turn. Without a
+            message, the chunks together are the answer. None answers with a fingerprint of the
+            transcript: two runs give the same answers only if their agents got the same messages.
+        description: The description for a model that selects the next speaker.
 
     Example:
         ```python
@@ -152,19 +152,19 @@ class ScriptedAgent(BaseChatAgent):
         return answer_of(self._script, len(self.answers))
 
     async def on_reset(self, cancellation_token: CancellationToken) -> None:  # noqa: ARG002
-        """Forget what it has heard and said."""
+        """Forget the transcript."""
         self.transcript.clear()
         self.answers.clear()
 
     async def save_state(self) -> Mapping[str, Any]:
-        """Return what it has heard and said."""
+        """Return the transcript."""
         return {
             "transcript": [message.dump() for message in self.transcript],
             "answers": [message.dump() for message in self.answers],
         }
 
     async def load_state(self, state: Mapping[str, Any]) -> None:
-        """Take on what it has heard and said."""
+        """Continue from a saved transcript."""
         load = MessageFactory().create
         self.transcript = [cast("BaseChatMessage", load(each)) for each in state["transcript"]]
         self.answers = [cast("BaseChatMessage", load(each)) for each in state["answers"]]

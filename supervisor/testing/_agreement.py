@@ -1,4 +1,4 @@
-"""Whether the results of a team's runs and the team itself agree on what was said."""
+"""A check that the results of a team's runs contain exactly the messages of the team."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Item = BaseAgentEvent | BaseChatMessage
 
 
 class Agreement:
-    """Compares, after each run of a team, its result with what the team holds.
+    """Compares, after each run of a team, its result with the team's messages.
 
-    Each message that was said to the team in a run is in that run's result, in the same order; no
-    message is in the results twice; and each tool call that is in one has its answer there.
+    Each message of a run is in the result of that run, in the same order. No message is in two
+    results. Each tool call in a result has its answer there.
 
     Args:
-        thing: The team, before its first run. Of what is no group chat nothing is compared.
+        thing: The team, before its first run. Nothing is compared if it is not a group chat.
     """
 
     def __init__(self, thing: object) -> None:
@@ -44,7 +44,7 @@ class Agreement:
         """
         assert result is not None, "a run that has ended has no result"
         shown = [item.id for item in result.messages]
-        # A society is told again what its members have said before a stop, and so may its team be.
+        # After a stop, a society and its team may get messages of its members a second time.
         known = self._held | self._seen
         new = [item for item in _thread(thing) if item.id not in known]
         _check_whole(new, shown)

@@ -1,4 +1,4 @@
-"""What must hold after a stop: at once, and in the runs that follow."""
+"""The checks of a sweep: right after a stop, and in the runs that follow."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Line = tuple[str, str]
 
 @dataclass(frozen=True)
 class Whole:
-    """An uninterrupted run: how long it is, what is said, and how much of it after each turn."""
+    """An uninterrupted run: its steps, its messages, and how many there are after each turn."""
 
     steps: int
     said: list[Line]
@@ -33,7 +33,7 @@ def check_stopped(attempt: Attempt, whole: Whole, stops: Sequence[Stop]) -> None
     """Check a run that was just stopped.
 
     Raises:
-        AssertionError: Something is not as it should be.
+        AssertionError: A check failed.
     """
     result = attempt.result
     assert_settled(attempt.team)
@@ -69,10 +69,13 @@ def _check_said(scenario: Scenario, now: list[Line], whole: list[Line], after: s
 
 
 async def check_following(attempt: Attempt, whole: Whole, stops: Sequence[Stop]) -> None:
-    """Go on after a stop, and check that; by turns with the team, anew, or with another one.
+    """Go on after a stop, and check that.
+
+    The step decides how: with the same team, with the team after a reset, or with a fresh team
+    that has loaded the state.
 
     Raises:
-        AssertionError: Something is not as it should be.
+        AssertionError: A check failed.
     """
     scenario, team, turn = attempt.scenario, attempt.team, stops[0][0] % 3
     state = await team.save_state()
@@ -98,7 +101,7 @@ async def _begin_anew(attempt: Attempt, whole: Whole) -> None:
 
 
 async def _go_on(attempt: Attempt, team: Runnable, whole: Whole) -> None:
-    """Run the team until it holds as much as after an uninterrupted run; once at least."""
+    """Run the team, at least once, until it has as many messages as an uninterrupted run."""
     scenario = attempt.scenario
     is_comparable = not scenario.restarts and not _had_begun_tools(attempt, whole)
     is_first = True
@@ -116,11 +119,11 @@ async def _go_on(attempt: Attempt, team: Runnable, whole: Whole) -> None:
 
 
 def _had_begun_tools(attempt: Attempt, whole: Whole) -> bool:
-    """Whether a tool had been started in a turn that was interrupted."""
+    """Return whether a tool was started in a turn that was interrupted."""
     held = len(said(attempt.team))
     if not attempt.scenario.is_ordered:  # others may have spoken during a turn
         return bool(attempt.said_at_calls) and held < len(whole.said)
-    # A turn with a tool is over once the team holds what it did after that turn of the whole run.
+    # A turn with a tool is over once the team has as many messages as after it in the whole run.
     ends = [min(filter(n.__lt__, whole.ends), default=n + 1) for n in attempt.said_at_calls]
     return any(held < end for end in ends)
 

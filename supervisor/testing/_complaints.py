@@ -1,4 +1,4 @@
-"""Listens to what a loop and the logs complain of while something is tried."""
+"""Collects complaints of the loop and of the logs while a test runs."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ _LOGGERS: Final = ("asyncio", "autogen_core", "autogen_agentchat", "supervisor")
 
 
 class Complaints:
-    """Fails a block in which somebody complained.
+    """Fails a block in which there was a complaint.
 
-    A call of the loop's exception handler ("never retrieved"), a log record of level ERROR, an
-    exception that could not be raised (a destructor's). What the block itself raises comes first.
+    Complaints are calls of the loop's exception handler ("never retrieved"), log records of level
+    ERROR, and exceptions that could not be raised (in a destructor). An exception of the block
+    itself takes precedence.
 
     Raises:
-        AssertionError: There was a complaint; the message quotes all.
+        AssertionError: There were complaints; the message quotes them all.
     """
 
     def __init__(self) -> None:
         self.heard: list[str] = []
-        """What was complained of, so far."""
+        """The complaints so far."""
         self._unwind = contextlib.ExitStack()
 
     def __enter__(self) -> Complaints:
@@ -47,7 +48,7 @@ class Complaints:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        gc.collect(1)  # the young: a task in a cycle complains when it is collected
+        gc.collect(1)  # a task in a reference cycle complains when it is collected
         self._unwind.close()
         if error is None:
             assert not self.heard, "complaints: " + "; ".join(self.heard)

@@ -1,8 +1,8 @@
-"""A model for tests: follows a script, and refuses transcripts that a real one would refuse.
+"""A model for tests: it follows a script, and refuses transcripts that a real model would refuse.
 
 Its answers depend on the transcript and on nothing else. A turn that was stopped and rolled back is
-asked for again, and must then get the answer that it would have got; a client that counts its
-requests, as AutoGen's `ReplayChatCompletionClient` does, gives it the next one.
+asked for again, and must then get the same answer. A client that counts its requests, as AutoGen's
+`ReplayChatCompletionClient` does, would give it the next answer.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def calls(*wanted: str | tuple[str, Mapping[str, Any]]) -> list[FunctionCall]:
     """Return an answer of a model that calls tools, all at once.
 
     Args:
-        wanted: A tool's name, with its arguments where it takes any. The ids are left to the model.
+        wanted: The names of tools, with arguments if a tool takes any. The model chooses the ids.
 
     Example:
         ```python
@@ -65,17 +65,17 @@ def calls(*wanted: str | tuple[str, Mapping[str, Any]]) -> list[FunctionCall]:
 
 
 def answers_so_far(messages: Sequence[LLMMessage]) -> int:
-    """How many answers of a model the transcript holds: the place in a script."""
+    """Return the number of model answers in the transcript: the place in a script."""
     return sum(isinstance(message, AssistantMessage) for message in messages)
 
 
 def digest(*texts: str) -> str:
-    """Return eight letters that differ where the texts do."""
+    """Return eight letters that differ if the texts differ."""
     return hashlib.blake2b("\n".join(texts).encode(), digest_size=4).hexdigest()
 
 
 def fingerprint(messages: Sequence[LLMMessage]) -> str:
-    """Return eight letters that differ where transcripts do."""
+    """Return eight letters that differ if the transcripts differ."""
     return digest(*(message.model_dump_json() for message in messages))
 
 
@@ -99,17 +99,17 @@ def answer_of(script: Sequence[T], number: int) -> T:
 class ScriptedModel(ChatCompletionClient):
     """A model client that needs no network, and is as strict as a provider.
 
-    One script serves any number of agents: what counts is the transcript that each sends. Texts
-    come in words where they are streamed. Its requests end with the token, as OpenAI's do.
+    One script serves any number of agents, because only the transcript counts that each sends. A
+    streamed text is sent word by word. The token cancels requests, as with OpenAI's client.
 
     Args:
-        script: The answers in order, each for the transcript that holds so many answers already;
-            or a function from the transcript to the answer, which may be a coroutine function, and
-            may stand among the answers too. None answers with a fingerprint of the transcript: two
-            runs say the same exactly if their agents were given the same.
-        pause: How many steps of the loop an answer takes, and each further word.
-        seconds: How long an answer takes besides, and each further word.
-        on_cancel: What it does when cancelled. "heed" is as a good client does; "raise" turns
+        script: The answers in order: a transcript with n answers gets the next one. Or a function
+            from the transcript to the answer, which may be a coroutine function; it may also be one
+            of the answers. None answers with a fingerprint of the transcript: two runs give the
+            same answers only if their agents got the same messages.
+        pause: The number of steps of the loop for an answer, and for each further word.
+        seconds: Additional seconds for an answer, and for each further word.
+        on_cancel: What it does when cancelled: "heed" ends, as a good client does; "raise" turns
             the cancellation into a `RuntimeError`; "swallow" answers all the same.
         user_first: As for `check_transcript`.
         unique: As for `check_transcript`.
@@ -137,7 +137,7 @@ class ScriptedModel(ChatCompletionClient):
         self._on_cancel = on_cancel
         self._rules = {"user_first": user_first, "unique": unique}
         self.requests: list[list[LLMMessage]] = []
-        """The transcripts that it was sent."""
+        """The transcripts that it has received."""
 
     async def create(
         self,
@@ -228,11 +228,11 @@ class ScriptedModel(ChatCompletionClient):
         """Do nothing: nothing is open."""
 
     def actual_usage(self) -> RequestUsage:
-        """Nothing is used."""
+        """Return zero: nothing is used."""
         return _USAGE
 
     def total_usage(self) -> RequestUsage:
-        """Nothing is used."""
+        """Return zero: nothing is used."""
         return _USAGE
 
     def count_tokens(
@@ -241,7 +241,7 @@ class ScriptedModel(ChatCompletionClient):
         *,
         tools: Sequence[Tool | ToolSchema] = (),  # noqa: ARG002
     ) -> int:
-        """No tokens: they are not counted."""
+        """Return 0: tokens are not counted."""
         return 0
 
     def remaining_tokens(
@@ -255,12 +255,12 @@ class ScriptedModel(ChatCompletionClient):
 
     @property
     def capabilities(self) -> ModelInfo:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """As `model_info`."""
+        """The same as `model_info`."""
         return _INFO
 
     @property
     def model_info(self) -> ModelInfo:
-        """Of a model that calls functions, and can do nothing else."""
+        """The abilities of a model that calls functions, and nothing else."""
         return _INFO
 
 

@@ -1,4 +1,4 @@
-"""What a sweep stops, and how: a scenario, the ways to stop it, and one attempt at it."""
+"""A scenario that a sweep stops, the ways to stop it, and one run of it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from supervisor.testing._tools import ToolLog
 from supervisor.types import Runnable
 
 REASON: Final = "Stopped by the sweep"
-"""Why the supervisor was told to stop."""
+"""The reason of the stop."""
 
 SECONDS: Final = 10.0
-"""What takes longer hangs: a turn that is to end in DRAIN, a run that follows a stop."""
+"""The limit for a turn that ends in DRAIN, and for a run that follows; longer counts as hanging."""
 
 
 class Way(enum.Enum):
@@ -51,22 +51,23 @@ class Scenario:
     """What is run, stopped, and run again.
 
     Args:
-        make: Makes the team, or the agent, afresh. Where something has to be closed afterwards, an
-            async context manager that gives it.
-        task: What it is asked for.
-        tools: The log of its tools, where it has any; it is cleared before each run.
-        is_ordered: Whether its members speak in one order only. Those of parallel branches may be
-            heard in another order after a stop, and what they say must not depend on it.
-        restarts: Whether each run starts anew, with a task, as MagenticOne's does. What is said
-            after a stop is then not compared.
-        resets: Whether, at every third step, the team is reset, and has to begin anew. For what
-            resets all that it holds: AutoGen's tools do not reset the team or agent behind them.
-        reloads: Whether, at every third step, a fresh team that has loaded the stopped one's state
-            goes on in its place. For what saves all that it holds: AutoGen's tools, filters,
+        make: Makes a fresh team or agent. If something has to be closed afterwards, it returns an
+            async context manager that gives the team.
+        task: The task of each run.
+        tools: The log of its tools, if it has any; it is cleared before each run.
+        is_ordered: Whether its members always speak in the same order. Members of parallel branches
+            may speak in another order after a stop, and their messages must not depend on that.
+        restarts: Whether each run starts over with a task, as MagenticOne does. Messages after a
+            stop are then not compared.
+        resets: Whether, at every third step, the team is reset and has to start over. Set False if
+            a reset does not reach everything: AutoGen's tools do not reset the team or agent behind
+            them.
+        reloads: Whether, at every third step, a fresh team loads the state of the stopped team and
+            goes on in its place. Only for teams that save everything: AutoGen's tools, filters,
             selectors and societies do not.
-        fast_path: Whether its runs take the supervisor's fast path. It is off unless told, for it
-            changes the number of steps, which then depends on who logs and traces.
-        name: What errors call it.
+        fast_path: Whether its runs take the supervisor's fast path. It is off by default because it
+            changes the number of steps, which then depends on logging and tracing.
+        name: The name in error messages.
     """
 
     make: Callable[[], Runnable | AbstractAsyncContextManager[Runnable]]
@@ -91,7 +92,7 @@ class Scenario:
 
 
 class Attempt:
-    """A run of a scenario that is stopped, or is not.
+    """One run of a scenario, with or without stops.
 
     Args:
         scenario: The scenario.
@@ -107,7 +108,7 @@ class Attempt:
         self.seconds = 0.0
         """How long the run took."""
         self.left_at = 0
-        """How many steps were taken when the loop over its events was left, or had ended."""
+        """The number of steps when the loop over its events was left, or ended."""
         self._said_at_call: list[int] = []
         self._token = CancellationToken()
         self._run: Run | None = None
@@ -115,10 +116,10 @@ class Attempt:
         self._wants_to_leave = False
 
     async def make(self, stops: Sequence[Stop] = ()) -> None:
-        """Run the team, and stop it so.
+        """Run the team, and stop it.
 
         Args:
-            stops: When, and how.
+            stops: Before which steps, and in which ways.
         """
         self._watch_tools()
         begun = asyncio.get_running_loop().time()
@@ -167,7 +168,7 @@ class Attempt:
 
     @property
     def result(self) -> TaskResult | None:
-        """What the run has returned; None where its caller did not live to see it."""
+        """What the run returned; None if its caller was cancelled first."""
         if self._reader is None or self._reader.cancelled():
             return None
         return self._reader.result()
@@ -180,5 +181,5 @@ class Attempt:
 
     @property
     def said_at_calls(self) -> list[int]:
-        """How much the team held when each call of a tool began."""
+        """The number of the team's messages when each tool call began."""
         return list(self._said_at_call)

@@ -1,4 +1,4 @@
-"""Whether anything of a team, or of what it holds, is still at work or was left behind."""
+"""A check that nothing of a team is still at work or was left half done."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from supervisor.testing._transcript import TranscriptError, check_transcript
 def assert_settled(thing: object) -> None:
     """Check that nothing of a team or an agent is at work, and that nothing was left half done.
 
-    So with each team that is reached from it through AutoGen's components: members, a society's
-    inner team, a wrapped agent, the team behind a tool. No team runs, no message waits, no count is
-    open, nobody is awaited, no lock is held, no message waits for an agent twice; and each model
-    context holds a transcript that providers accept.
+    This includes each team inside it: members, the inner team of a society, a wrapped agent, the
+    team behind a tool. No team runs, no message waits, all counts are zero, no answer is awaited,
+    no lock is held, no message waits twice for an agent, and each model context has a transcript
+    that providers accept.
 
     Args:
         thing: A team or an agent.
 
     Raises:
-        AssertionError: Something is left; the message says all that is.
+        AssertionError: Something is left; the message lists everything that is.
 
     Example:
         ```python
@@ -47,7 +47,7 @@ def assert_settled(thing: object) -> None:
 def said(thing: object) -> list[tuple[str, str]]:
     """Return the messages in the team's thread so far: who said what.
 
-    Of a single agent, what its model contexts hold of its own. Messages of "user" are left out.
+    For a single agent, its own messages in its model contexts. Messages of "user" are left out.
     """
     if isinstance(thing, BaseGroupChat):
         chat = [message for message in thread(thing) if isinstance(message, BaseChatMessage)]
@@ -57,7 +57,7 @@ def said(thing: object) -> list[tuple[str, str]]:
 
 
 def has_taken(thing: object, message: BaseChatMessage) -> bool:
-    """Whether a team, or an agent, holds a message that it was given as a task."""
+    """Return whether a team or an agent has taken this message as its task."""
     if isinstance(thing, BaseGroupChat):
         return any(found.id == message.id for found in thread(thing))
     text = message.to_model_text()

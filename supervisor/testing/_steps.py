@@ -1,9 +1,9 @@
-"""Counts the steps of runs, and does something just before a chosen one.
+"""Counts the steps of runs, and calls a function just before a chosen one.
 
-A step is one resumption of a coroutine that belongs to a run: of the task that iterates the team,
-of a handler, of a tool call, of anything that they start. What was not chosen: iterations of the
-loop, which differ between asyncio and uvloop, and from one machine to the next as soon as anything
-waits for a file or a socket.
+A step is one resumption of a coroutine that belongs to a run: the task that iterates the team, a
+handler, a tool call, anything that they start. Not chosen: to count iterations of the loop. They
+differ between asyncio and uvloop, and between machines as soon as something waits for a file or a
+socket.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from supervisor._core.tasks import task_factory
 class Steps:
     """Counts the steps of the runs of this loop, while its block is open.
 
-    Runs that have started before are not counted.
+    Runs that started earlier are not counted.
 
     Raises:
-        UsageError: Another one is counting.
+        UsageError: The steps of this loop are being counted already.
 
     Example:
         ```python
@@ -37,7 +37,7 @@ class Steps:
 
     def __init__(self) -> None:
         self.taken: int = 0
-        """How many were begun."""
+        """The number of steps so far."""
         self._plans: list[tuple[int, Callable[[], object]]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -45,11 +45,11 @@ class Steps:
         return f"<Steps {self.taken} taken>"
 
     def before(self, step: int, call: Callable[[], object]) -> None:
-        """Have a function called just before a step is taken.
+        """Call a function just before a step.
 
         Args:
             step: The step's number, from 1.
-            call: The function. Where there is no such step, it is not called.
+            call: The function. If the run has fewer steps, it is not called.
         """
         self._plans.append((step, call))
         self._plans.sort(key=lambda plan: plan[0])
@@ -85,8 +85,8 @@ class Steps:
 class _Counted(Coroutine[Any, Any, Any]):
     """A coroutine, with a call before each step of it.
 
-    Everything else (its code, its frame, what it awaits) is the coroutine's own, so that dumps of
-    stacks and those who look at a coroutine before it starts see no difference.
+    Everything else (code, frame, what it awaits) is the coroutine's own, so that stack dumps, and
+    code that looks at a coroutine before it starts, see no difference.
     """
 
     def __init__(self, coro: Coroutine[Any, Any, Any], take: Callable[[], None]) -> None:

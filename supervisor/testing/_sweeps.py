@@ -1,9 +1,9 @@
-"""Stops a scenario at every step, in every way, and checks all that must hold afterwards.
+"""Stops a scenario at every step, in every way, and checks everything that must hold afterwards.
 
-A stop is right where nobody can tell at which step it came: the team is settled, its transcripts
-are whole, and the runs that follow say what an uninterrupted one would have said. That is compared
-with an uninterrupted run of the same scenario, which therefore has to be deterministic: a model
-that answers by the transcript (`ScriptedModel`), no clock, no network.
+A stop is correct if nobody can tell at which step it came: the team is settled, its transcripts are
+whole, and the runs that follow end with the messages of an uninterrupted run. The comparison needs
+a deterministic scenario: a model that answers by the transcript (`ScriptedModel`), no clock, no
+network.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from supervisor.testing._scenario import Attempt, Scenario, Stop, Way
 from supervisor.testing._settled import assert_settled, said
 
 WAYS: Final = (Way.CANCEL, Way.DRAIN, Way.TASK, Way.TOKEN, Way.BREAK)
-"""The ways that a sweep takes unless told otherwise."""
+"""The ways of a sweep by default."""
 
 PAIRS: Final = (
     (Way.DRAIN, Way.CANCEL),
@@ -33,17 +33,17 @@ PAIRS: Final = (
     (Way.TOKEN, Way.CANCEL),
     (Way.BREAK, Way.CANCEL),
 )
-"""A stop, and a second one that comes while the first is being made."""
+"""The ways of a stop, and of a second one that comes while the first is in progress."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Swept:
-    """What a sweep has done.
+    """What a sweep did.
 
     Args:
-        steps: How many steps an uninterrupted run has.
+        steps: The number of steps of an uninterrupted run.
         stops: How many times the scenario was stopped.
-        seed: What the samples were drawn by.
+        seed: The seed of the samples.
     """
 
     steps: int
@@ -52,13 +52,13 @@ class Swept:
 
 
 async def count_steps(scenario: Scenario) -> int:
-    """Run a scenario uninterrupted.
+    """Run a scenario without a stop, and count its steps.
 
     Returns:
-        How many steps it has; the same on every loop.
+        The number of steps; it is the same on every loop.
 
     Raises:
-        AssertionError: Something is wrong without any stop.
+        AssertionError: Something is wrong even without a stop.
     """
     return (await _run_whole(scenario)).steps
 
@@ -74,26 +74,26 @@ async def sweep(
 ) -> Swept:
     """Stop a scenario at each step in each way, and check what must hold after every one.
 
-    Nothing is at work and nothing was left half done (`assert_settled`); neither the loop nor the
-    log complains; no tool call that had finished is made again; the result holds the task exactly
-    if the team has taken it, and all that the team has heard in that run, in its order; what the
-    team holds is what an uninterrupted run begins with. Runs that follow go on, and once the team
-    has said as much as in an uninterrupted run, it has said the same (except after a turn in which
-    a tool had been started). Its state can be saved, and it can be reset.
+    After each stop, nothing is at work or half done (`assert_settled`), and neither the loop nor
+    the log complains. No tool call that had finished is made again. The result contains the task
+    if, and only if, the team has taken it, and all messages of that run, in the team's order. The
+    team's messages are the first ones of an uninterrupted run. Runs that follow go on; once the
+    team has as many messages as after an uninterrupted run, they are the same (except after a turn
+    in which a tool had been started). The state can be saved, and the team can be reset.
 
     Args:
         scenario: What is stopped.
         ways: How.
         steps: Before which steps; None is each.
         sample: How many of these stops are drawn; None makes all.
-        pairs: How many times, besides, it is stopped twice: at a step that is drawn, and in another
-            way at a later one.
-        seed: What the samples are drawn by. None takes it from the environment variable
-            `STEPS_SEED`, or draws it.
+        pairs: How many additional times it is stopped twice: at a step that is drawn, and at a
+            later step in another way.
+        seed: The seed of the samples. None takes it from the environment variable `STEPS_SEED`, or
+            draws one.
 
     Raises:
-        AssertionError: Something does not hold. As with any other error, a note says how to repeat
-            that stop alone.
+        AssertionError: A check failed. A note of the error, as of any other error, says how to
+            repeat that stop alone.
 
     Example:
         ```python
@@ -113,7 +113,7 @@ async def sweep(
     passed: dict[Way, int] = {}
     for plan in plans:
         step, way = plan[0]
-        # A loop that is left is left at the next event: stops in between are the same stop.
+        # `break` leaves the loop at the next event: stops in between are the same stop.
         if is_sampled or len(plan) > 1 or step > passed.get(way, 0):
             passed[way] = await _stop(scenario, whole, plan, drawn)
             made += 1
@@ -122,15 +122,15 @@ async def sweep(
 
 
 async def stop_twice(scenario: Scenario, first: Stop, second: Stop) -> None:
-    """Make one stop, and another one while it is being made; check what `sweep` checks.
+    """Stop once, and a second time while that stop is in progress; check what `sweep` checks.
 
     Args:
         scenario: What is stopped.
         first: Before which step, and how.
-        second: The same; the step is a later one.
+        second: The same, for a later step.
 
     Raises:
-        AssertionError: Something does not hold.
+        AssertionError: A check failed.
     """
     await _stop(scenario, await _run_whole(scenario), (first, second), None)
 
@@ -177,7 +177,7 @@ async def _run_once(scenario: Scenario, steps: int) -> Whole:
 
 
 async def _stop(scenario: Scenario, whole: Whole, stops: Sequence[Stop], seed: int | None) -> int:
-    """Make these stops and all checks; up to which step others would have been the same stop."""
+    """Make these stops and all checks; return up to which step other stops would be the same."""
     try:
         with Complaints():
             async with scenario.opened() as team:

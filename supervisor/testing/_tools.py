@@ -1,4 +1,4 @@
-"""Tools for tests that write down which calls were begun, and which were finished."""
+"""Tools for tests that record which calls were begun, and which were finished."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Call = tuple[str, str]
 
 
 class ToolLog:
-    """Makes tools, and notes their calls.
+    """Makes tools, and records their calls.
 
-    A call is known by its tool and its argument: give each call of a script an argument of its
-    own, and one that was made twice shows.
+    A call is identified by its tool and its argument. Give each call of a script an argument of its
+    own; then a call that is made twice is found.
 
     Example:
         ```python
@@ -37,7 +37,7 @@ class ToolLog:
 
         Args:
             name: The tool's name.
-            pause: How many steps of the loop a call takes.
+            pause: The number of steps of the loop that a call takes.
         """
 
         async def tool(key: str = "") -> str:

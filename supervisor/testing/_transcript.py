@@ -1,8 +1,8 @@
-"""The rules that model providers put on a transcript; a request that breaks one is refused.
+"""The rules of model providers for a transcript; a request that breaks one is refused.
 
-OpenAI answers 400 where a tool call is not followed by its result, Anthropic also where a content
-is empty or the first to speak is not the user. AutoGen's fakes check none of this, so that an
-agent whose context was left half-written passes its tests and fails with a real model.
+OpenAI answers 400 if a tool call is not followed by its result; Anthropic also does if a content is
+empty, or if the first message is not the user's. AutoGen's fake models check none of this. So an
+agent whose context was left half written passes its tests, and fails with a real model.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ def check_transcript(
 ) -> None:
     """Check a transcript by the providers' rules.
 
-    Each tool call is followed at once by its result, and has one; no result is without its call;
-    no id is used for two calls; nothing that the assistant says is empty.
+    Each tool call is followed at once by its result, and has only one. No result is without its
+    call, no id is used for two calls, and no message of the assistant is empty.
 
     Args:
-        messages: What a model is sent.
-        user_first: Whether the first message, the system's aside, has to be the user's. Anthropic's
-            rule; AutoGen's `MagenticOneGroupChat` breaks it by itself.
-        unique: Whether no two messages of users may be equal. No provider's rule: where all
-            messages of a test differ, it finds the one that an agent was given twice.
+        messages: The transcript, as it is sent to a model.
+        user_first: Whether the first message, apart from the system's, has to be the user's. That
+            is a rule of Anthropic's; AutoGen's `MagenticOneGroupChat` breaks it by itself.
+        unique: Whether no two messages of users may be equal. That is no provider's rule. If all
+            messages of a test differ, it finds a message that an agent was given twice.
 
     Raises:
         TranscriptError: A rule is broken.
