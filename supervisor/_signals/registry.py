@@ -176,15 +176,15 @@ class Registry:
             guard, self._guard = self._guard, None
             wakeup_fd.arrival_reports = None
             guard.stop()
-        self.tell_guard()
+        self.update_guard()
 
     @property
     def has_guard(self) -> bool:
         """Whether a guard was started: so a fresh interpreter can be had here."""
         return self._guard is not None
 
-    def tell_guard(self) -> None:
-        """Have the guard know how far the outermost stop has gone."""
+    def update_guard(self) -> None:
+        """Send the guard how far the outermost stop has gone."""
         guard = self._guard
         if guard is None:
             return
@@ -204,7 +204,7 @@ class Registry:
             if self._stopping_since is not None:
                 now = "stands still" if self.clock.is_paused else "goes on"
                 reporter.event(f"a debugger: time {now} for the stop")
-            self.tell_guard()
+            self.update_guard()
             self.wake_watchdog()
 
     def _is_debugged(self) -> bool:
@@ -253,7 +253,7 @@ class Registry:
     def _on_signal(self, number: int, at: float) -> None:
         """Tell of a signal that has arrived, at this `time.monotonic()`."""
         if number == signal.SIGINT and debuggers.owns_ctrl_c():
-            self.tell_guard()  # which may have seen it: it asks for nothing
+            self.update_guard()  # which may have seen it: it asks for nothing
             return
         at, now = self.clock.at(at), self.clock.now()
         # Guests last: what they have to do may be over soon, and the others ask them for it.

@@ -74,7 +74,7 @@ class ProcessEnd:
             return
         # Late, if at all: from here on the report has its time.
         self.exiting_at = registry.clock.now() + REPORT_SECONDS
-        registry.tell_guard()
+        registry.update_guard()
         request = self._stop.request
         why = request.reason if request is not None else "Stopped"
         line = f"supervisor: {why}; something refused to stop, ending the process (status {FORCED})"

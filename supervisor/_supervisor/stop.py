@@ -104,7 +104,7 @@ class Stop:
         steps = self.ladder_state.tick(at)
         counted = self.ladder_state.signal(number, entry, now, at)
         if not counted:  # a duplicate: the guard, which has seen it too, counts it otherwise
-            registry.tell_guard()
+            registry.update_guard()
         return steps + counted
 
     def _work_off(self, steps: list[Step], now: float) -> None:
@@ -113,7 +113,7 @@ class Stop:
             return
         if self._began_at is None:
             self._began_at = self.ladder_state.began_at
-        registry.tell_guard()
+        registry.update_guard()
         for step in steps:
             if self.on_step is not None:
                 self.on_step(step)

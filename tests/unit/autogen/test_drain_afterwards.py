@@ -142,7 +142,7 @@ async def test_a_condition_that_ends_the_team_in_drain() -> None:
 
 
 @pytest.mark.parametrize("is_inner", [False, True], ids=["outer", "inner"])
-@pytest.mark.parametrize("holds_at", [(WakeupFd, "read"), (Registry, "tell_guard")])
+@pytest.mark.parametrize("holds_at", [(WakeupFd, "read"), (Registry, "update_guard")])
 async def test_no_turn_begins_while_the_watchdog_holds_a_signal(
     monkeypatch: pytest.MonkeyPatch, *, holds_at: tuple[type, str], is_inner: bool
 ) -> None:

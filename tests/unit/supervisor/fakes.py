@@ -167,7 +167,7 @@ class VirtualProcess:
     def reclaim(self) -> None:
         """Has nothing that others could take."""
 
-    def tell_guard(self) -> None:
+    def update_guard(self) -> None:
         """Has none."""
 
     @property
