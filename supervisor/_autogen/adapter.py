@@ -33,6 +33,7 @@ from supervisor._core.tasks import AnyTask, FindScope, Scope
 from supervisor._core.teardown import Teardown
 from supervisor._reports.findings import TaskInfo
 from supervisor._reports.log import reporter
+from supervisor._reports.stacks import describe
 
 AnyToken = CancellationToken
 Runnable = Team | ChatAgent
@@ -184,7 +185,7 @@ class TeamAdapter:
     def refused(self, left: list[AnyTask], seconds: float) -> BaseException | None:
         """Put it into quarantine, for these tasks refused to end."""
         quarantine.give_up(walk(self._team), self._control)
-        doing = quarantine.doing(left)
+        doing = describe(left)
         error = Quarantined(self.name, self.active_agents(), doing, seconds)
         reporter.event(f"{error}", level=logging.WARNING, team=self.name)
         return error

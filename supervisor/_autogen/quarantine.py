@@ -12,9 +12,6 @@ from typing import Protocol
 
 from autogen_agentchat.base import Team
 
-from supervisor._core.tasks import AnyTask
-from supervisor._reports import stacks
-
 
 class Running(Protocol):
     """A run, as the next run of its team sees it."""
@@ -82,10 +79,3 @@ def release(run: Running) -> None:
         for runs in (_busy, _given_up):
             if runs.get(key) is run:
                 del runs[key]
-
-
-def doing(tasks: Iterable[AnyTask]) -> str:
-    """Describe what tasks are doing: for each, the innermost line of the user's code."""
-    tasks = list(tasks)
-    found = [stack for task in tasks if (stack := stacks.stack(task))]
-    return ", ".join(dict.fromkeys(stack[-1] for stack in found) or [t.get_name() for t in tasks])

@@ -60,6 +60,13 @@ def stack(task: AnyTask) -> Sequence[str]:
     return lines_of(users_frames(frames_of(task)))
 
 
+def describe(tasks: Iterable[AnyTask]) -> str:
+    """Return what tasks are doing: for each, the innermost line of the user's code."""
+    tasks = list(tasks)
+    found = [lines for task in tasks if (lines := stack(task))]
+    return ", ".join(dict.fromkeys(lines[-1] for lines in found) or [t.get_name() for t in tasks])
+
+
 def _task(
     task_info: TaskInfo, known: Mapping[AnyTask, TaskInfo], waiters: Mapping[AnyTask, AnyTask]
 ) -> Finding | None:

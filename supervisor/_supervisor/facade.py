@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncIterable, Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -191,6 +191,40 @@ class Supervisor:
             fast_path=self._parts.settings.fast_path,
         )
         return Run(scope, adapter, timeout=parse_timeout(timeout))
+
+    def iterate(self, source: AsyncIterable[T], *, timeout: float | None = None) -> Run[T, list[T]]:
+        """Run anything else that `async for` takes: an async generator, another framework's stream.
+
+        Iterated, it yields what the source yields, and keeps nothing; awaited, it returns a list of
+        that. A stop ends the source as it ends a team: in DRAIN the item that is being made is
+        still delivered, then the source is closed; at CANCEL its tasks are cancelled, and the loop
+        over the run ends. The run's `stop_request` says why.
+
+        Args:
+            source: What to iterate. It is closed, by `aclose()` or `close()` where it has one.
+            timeout: Seconds after which the run is stopped, with the reason "Stopped after 60 s".
+
+        Returns:
+            A coroutine object that can be iterated as well; see `Run`.
+
+        Raises:
+            UsageError: Called outside the block; or the source is a generator that has been begun.
+            TypeError: `source` cannot be iterated.
+            SettingsError: `timeout` is no number of seconds.
+
+        Example:
+            ```python
+            async with Supervisor() as sup:
+                async for page in sup.iterate(pages()):
+                    print(page)
+            ```
+        """
+        from supervisor._core.iterator import IteratorAdapter
+        from supervisor._core.run import Run
+
+        scope = self._parts.scope
+        scope.check_open("iterate()")
+        return Run(scope, IteratorAdapter(source), timeout=parse_timeout(timeout))
 
     async def serve(self, runtime: Servable) -> StopRequest:
         """Host a worker: serve a runtime until a stop is requested, and stop it in order.

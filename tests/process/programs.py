@@ -19,7 +19,7 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 
 from supervisor import Ladder, Rung, Supervisor, run
 from supervisor._signals.registry import registry
-from tests.process import agents, families, forks, hosts, leavers, moments, scenarios
+from tests.process import agents, families, forks, hosts, leavers, moments, scenarios, sources
 from tests.process.agents import streamer
 from tests.process.scenarios import LADDER, LINGER
 from tests.process.server import tell
@@ -44,6 +44,7 @@ PROGRAMS: dict[str, Callable[..., Any]] = {
     "forking": hosts.forking,
     **leavers.PROGRAMS,
     **moments.PROGRAMS,
+    **sources.PROGRAMS,
 }
 
 
