@@ -66,7 +66,7 @@ class ChildCleanup:
             self._subreaper.begin()
 
     def close(self) -> None:
-        """Adopt no more orphans, unless the program goes on to do so; as the block is left."""
+        """Stop adopting orphans as the block is left, unless that comes with the program's end."""
         if not self.ends_with_program:
             self.stop_adopting()
 
@@ -150,15 +150,15 @@ class ChildCleanup:
         self.children.scan()
         self.children.descendants.settle()
 
-        def sweep_once_more() -> None:
-            atexit.unregister(sweep_once_more)
+        def sweep_after_others() -> None:
+            atexit.unregister(sweep_after_others)
             try:
                 _run_earlier_handlers(is_last=_count_handlers() == count)
             finally:
                 self.sweep_once_more(deadline)
                 self.stop_adopting()
 
-        atexit.register(sweep_once_more)
+        atexit.register(sweep_after_others)
         count = _count_handlers()
 
     def kill(self) -> list[ProcessInfo]:

@@ -75,8 +75,8 @@ class Init:
         self._pid = 0
         self._wait_status: int | None = None
         self._is_stopped = False
-        self._asked: int | None = None  # the first signal that has asked for an end
-        self._has_asked_group = False
+        self._end_signal: int | None = None  # the first one that asked for an end
+        self._was_group_signalled = False
         self._deadline = math.inf
         self._is_killed = False
 
@@ -138,7 +138,7 @@ class Init:
         deadline = self._kill_at(number, time.monotonic())
         if deadline is None:
             return
-        self._asked = self._asked or number
+        self._end_signal = self._end_signal or number
         self._deadline = min(self._deadline, deadline)
         if self._is_stopped:
             self._send_group(signal.SIGCONT)  # a stopped process acts on nothing else
@@ -155,7 +155,7 @@ class Init:
             if pid != self._pid:
                 continue
             self._is_stopped = os.WIFSTOPPED(status)
-            if self._is_stopped and self._asked is not None:
+            if self._is_stopped and self._end_signal is not None:
                 self._send_group(signal.SIGCONT)
             elif self._is_stopped:
                 self._stop_with_it(os.WSTOPSIG(status))
@@ -164,11 +164,11 @@ class Init:
 
     def _is_group_left(self) -> bool:
         """Return whether the command has left others in its group that have to be ended."""
-        if self._asked is None or self._is_killed or not self._send_group(0):
+        if self._end_signal is None or self._is_killed or not self._send_group(0):
             return False
-        if not self._has_asked_group:
-            self._has_asked_group = True
-            self._send_group(self._asked)
+        if not self._was_group_signalled:
+            self._was_group_signalled = True
+            self._send_group(self._end_signal)
             self._send_group(signal.SIGCONT)
         return has_children()  # without any, no signal would say when the group is empty
 
