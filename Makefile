@@ -2,7 +2,6 @@
 #
 #   make demo      a team that talks for ten seconds; press Ctrl-C
 #   make test      style, types, floors and tests
-#   make verify-types  the types of the public names, in the wheel
 #   make soak      the long grid of process tests, and a thousand signals
 #   make chaos     whatever a program is at, how it ends: ours beside peers
 #   make upstream  AutoGen's own tests, under a supervisor
@@ -43,7 +42,7 @@ demo: setup
 
 test: check pytest
 
-check: style types floors
+check: style types verify-types floors
 
 style: setup
 	$(BIN)/ruff check .

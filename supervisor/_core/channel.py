@@ -37,7 +37,7 @@ class Channel(Generic[E]):
     def __init__(
         self, role: Callable[[E], Role], *, ahead: int = 0, keeps_read: bool = False
     ) -> None:
-        self.is_iterated = False
+        self.is_iterated: bool = False
         """Whether events wait for a reader; otherwise they are delivered as they come."""
         self._kept: list[E] = []
         self._role = role

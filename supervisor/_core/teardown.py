@@ -28,7 +28,7 @@ class Teardown:
 
     def __init__(self, scope: Scope, on_settled: Callable[[], None]) -> None:
         self.scope = scope
-        self.attempts = 0  # of `abandon`
+        self.attempts: int = 0  # of `abandon`
         self._on_settled = on_settled
         self._pending: set[AnyTask] = set()
         self._retry_timer: asyncio.TimerHandle | None = None

@@ -78,7 +78,7 @@ class ScriptedAgent(BaseChatAgent):
         """What it has heard and said."""
         self.answers: list[BaseChatMessage] = []
         """What it has said: their number is the place in the script."""
-        self.is_working = asyncio.Event()
+        self.is_working: asyncio.Event = asyncio.Event()
         """Set as a turn begins. Clear it to wait for the next one."""
 
     @property
