@@ -16,17 +16,16 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from autogen_agentchat.agents import BaseChatAgent
-from autogen_agentchat.base import ChatAgent, Team
 from autogen_core import CancellationToken
 
 from benchmarks._bench import LOOPS, Streamer, result, team_of
 from supervisor import Supervisor
+from supervisor.types import Runnable
 
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 12
 PAUSE = 1e-7  # a step of the loop for each chunk, as with a model
 CHUNKS = 600
 
-Runnable = Team | ChatAgent
 Way = Callable[[Runnable], AsyncIterator[object]]
 
 

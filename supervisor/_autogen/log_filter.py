@@ -14,34 +14,44 @@ from supervisor._autogen.upstream import HANDLER_ERROR
 from supervisor._core.tasks import SCOPE
 from supervisor._signals.interrupt import Interrupted
 
-_logger = logging.getLogger("autogen_core")
+logger: Final = logging.getLogger("autogen_core")
 
 
-class _CancelledHandlers(logging.Filter):
+class CancelledHandlers(logging.Filter):
+    """Drops AutoGen's records about handlers that a stop has cancelled or interrupted.
+
+    Args:
+        prefix: How the message of such a record begins.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__()
+        self._prefix = prefix
+
     def filter(self, record: logging.LogRecord) -> bool:
-        """Drop the record of a handler that a stop has cancelled or interrupted."""
+        """Return False for the record of a handler that a stop has cancelled or interrupted."""
         scope = SCOPE.get()
         if scope is None:
             return True
         error = record.exc_info[1] if record.exc_info else None
         is_ours = scope.is_stopping or scope.is_interrupted() or isinstance(error, Interrupted)
-        return not (is_ours and str(record.msg).startswith(HANDLER_ERROR))
+        return not (is_ours and str(record.msg).startswith(self._prefix))
 
 
-_filter: Final = _CancelledHandlers()
-_uses: Final[list[_CancelledHandlers]] = []  # the one filter, once for each active run
+_filter: Final = CancelledHandlers(HANDLER_ERROR)
+_uses: Final[list[CancelledHandlers]] = []  # the one filter, once for each active run
 
 
 def install() -> None:
     """Install the filter, unless another run has; each record passes it once."""
     _uses.append(_filter)
-    _logger.addFilter(_filter)
+    logger.addFilter(_filter)
 
 
 def remove() -> None:
     """Remove the filter, unless another run still needs it."""
     _uses.pop()
     if not _uses:
-        _logger.removeFilter(_filter)
+        logger.removeFilter(_filter)
     if _uses:  # a run on another thread's loop has started meanwhile
-        _logger.addFilter(_filter)
+        logger.addFilter(_filter)

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, cast
 
-from supervisor._autogen import repair, shared_runtimes
+from supervisor._autogen import log_filter, repair, shared_runtimes
 from supervisor._autogen.run_context import RunContext
 from supervisor._autogen.teardown import AutoGenTeardown
 from supervisor._autogen.upstream.workers import EVENT_ERROR, Servable, served
@@ -32,8 +32,6 @@ from supervisor._core.tasks import SCOPE, AnyTask, FindScope, Kind, Scope
 from supervisor._core.teardown import Teardown
 from supervisor._reports.findings import TaskInfo
 from supervisor._reports.log import reporter
-
-_logger = logging.getLogger("autogen_core")
 
 
 async def serve(owner: Owner, runtime: Servable) -> StopRequest:
@@ -118,11 +116,6 @@ class Messages:
         self.handlers.pop(task, None)
         self._control.boundary()
 
-    def is_to_be_logged(self, record: logging.LogRecord) -> bool:
-        """Whether a record of AutoGen's is none about a handler that was cancelled by a stop."""
-        is_ours = SCOPE.get() is self._scope and self._scope.is_stopping
-        return not (is_ours and str(record.msg).startswith(EVENT_ERROR))
-
     def report(self) -> None:
         """Tell how many were turned away."""
         if self._refused:
@@ -154,6 +147,7 @@ class WorkerAdapter:
         self.was_opened = False
         self._served = served(runtime, shared_runtimes.is_of_a_run)
         self._stopper: AnyTask | None = None
+        self._log_filter = log_filter.CancelledHandlers(EVENT_ERROR)
 
     def bind(self, control: Control[object, StopRequest]) -> None:
         """Get to know the run."""
@@ -184,7 +178,7 @@ class WorkerAdapter:
         for task in self._served.watch(self._messages):
             self._messages.note(task, "a message that came before")
         self._context.open((), asyncio.get_running_loop())
-        _logger.addFilter(self._messages.is_to_be_logged)
+        log_filter.logger.addFilter(self._log_filter)
         self.was_opened = True
 
     def close(self) -> None:
@@ -274,7 +268,7 @@ class WorkerAdapter:
         """Let its messages go their way again, and tell how many were turned away."""
         self._served.release()
         self._messages.report()
-        _logger.removeFilter(self._messages.is_to_be_logged)
+        log_filter.logger.removeFilter(self._log_filter)
 
     # -- what it tells --------------------------------------------------------------------------
 

@@ -5,12 +5,11 @@ A finding has two readers: a block of text for a person, and the same as facts f
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-AnyTask = asyncio.Task[Any]
+from supervisor._reports.frames import AnyTask
 
 MOST: Final = 20
 """How many findings of each kind a report shows."""

@@ -15,9 +15,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import FrameType
 from typing import TypeGuard
 
-from supervisor._reports.findings import MOST, AnyTask, Finding, Findings, TaskInfo
+from supervisor._reports.findings import MOST, Finding, Findings, TaskInfo
 from supervisor._reports.frames import (
     LONGEST,
+    AnyTask,
     current_frames,
     frames_of,
     frames_of_thread,

@@ -16,10 +16,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Self
+
+import psutil
 
 _ROOT = Path(__file__).parents[2]
 _PATIENCE = 30.0  # seconds for a fact that will come unless something hangs
@@ -226,3 +228,13 @@ class Server:
             yield child
         finally:
             child.close()
+
+
+def alive(pids: Iterable[int]) -> list[int]:
+    """Return those that have not ended; a zombie has, whoever reaps it."""
+    found: list[int] = []
+    for pid in pids:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                found.append(pid)
+    return found

@@ -15,7 +15,7 @@ import pytest
 
 from supervisor import Rung
 from tests.process.families import OBEYS, PARENTS, REFUSES
-from tests.process.harness import MARGIN, Child, Server
+from tests.process.harness import MARGIN, Child, Server, alive
 from tests.process.scenarios import LADDER
 
 pytestmark = [pytest.mark.process]
@@ -34,7 +34,7 @@ def test_children_are_ended_at_abandon(server: Server, loop: str, script: str) -
         began = child.signal(signal.SIGINT)
         assert child.wait() == -signal.SIGINT, child.story()
         assert time.monotonic() - began < LADDER.budget(Rung.CANCEL) + MARGIN
-        assert not _alive(pids)
+        assert not alive(pids)
         assert "ending the process" not in child.stderr
         assert ("killed" in child.stderr) == (script is REFUSES)
 
@@ -48,7 +48,7 @@ def test_a_tree_of_fifty_of_which_half_refuse(server: Server, loop: str, cancels
         began = child.signal(signal.SIGINT)
         assert child.wait() == (_FORCED if cancels == _FOREVER else -signal.SIGINT), child.story()
         assert time.monotonic() - began < LADDER.budget(Rung.CANCEL) + MARGIN
-        assert not _alive(pids)
+        assert not alive(pids)
         if cancels != _FOREVER:
             assert [left["pids"] for left in child.facts("left")] == [[]], child.story()
         _check_that_they_are_reaped(pids)
@@ -65,7 +65,7 @@ def test_children_are_killed_before_a_forced_end(server: Server, loop: str) -> N
         _signal_at(child, began + 0.70, signal.SIGINT)
         assert child.wait() == _FORCED, child.story()
         assert time.monotonic() - began < 0.70 + MARGIN
-        assert not _alive(pids)
+        assert not alive(pids)
 
 
 @on_each_loop
@@ -75,7 +75,7 @@ def test_children_are_killed_while_the_loop_computes(server: Server, loop: str) 
         began = child.signal(signal.SIGINT)
         assert child.wait() == _FORCED, child.story()
         assert time.monotonic() - began < LADDER.budget(Rung.CANCEL) + MARGIN
-        assert not _alive(pids)
+        assert not alive(pids)
 
 
 @on_each_loop
@@ -128,7 +128,7 @@ def test_a_code_executors_grandchild_that_holds_the_pipes(server: Server, loop: 
         assert child.wait() == -signal.SIGINT, child.story()
         (settled,) = child.facts("settled")
         assert settled["at"] - began < LADDER.cancel + 0.1, child.story()
-        assert not _alive(pids), child.story()
+        assert not alive(pids), child.story()
 
 
 @on_each_loop
@@ -138,7 +138,7 @@ def test_a_guest_ends_what_a_code_executor_has_started(server: Server, loop: str
     with _family(server, "executes", loop=loop, **arguments) as (child, pids):
         began = child.signal(signal.SIGINT)
         settled = child.until("settled")
-        assert not _alive(pids), child.story()
+        assert not alive(pids), child.story()
         assert settled["at"] - began < LADDER.cancel + 0.1, child.story()
         assert not child.has_ended(within=0.05)
 
@@ -149,7 +149,7 @@ def test_a_guest_ends_a_tool_server_at_abandon(server: Server, loop: str) -> Non
     with _family(server, "keeps_a_server", loop=loop) as (child, pids):
         began = child.signal(signal.SIGINT)
         settled = child.until("settled")
-        assert not _alive(pids), child.story()
+        assert not alive(pids), child.story()
         assert settled["at"] - began < LADDER.budget(Rung.CANCEL) + 0.3, child.story()
         assert not child.has_ended(within=0.05)
 
@@ -163,14 +163,14 @@ def _family(server: Server, program: str, **arguments: Any) -> Generator[tuple[C
         try:
             yield child, pids
         finally:
-            for pid in _alive(pids):
+            for pid in alive(pids):
                 os.kill(pid, signal.SIGKILL)
 
 
 def _check_that_they_are_reaped(pids: Iterable[int]) -> None:
     """By whoever has inherited them; pids that are another's by now do not count."""
     deadline = time.monotonic() + 5
-    while zombies := [pid for pid in pids if psutil.pid_exists(pid) and not _alive([pid])]:
+    while zombies := [pid for pid in pids if psutil.pid_exists(pid) and not alive([pid])]:
         assert time.monotonic() < deadline, f"zombies: {zombies}"
         time.sleep(0.05)
 
@@ -183,13 +183,3 @@ def _check_silence(child: Child) -> None:
 def _signal_at(child: Child, at: float, number: int) -> None:
     time.sleep(max(0.0, at - time.monotonic()))
     child.signal(number)
-
-
-def _alive(pids: Iterable[int]) -> list[int]:
-    """Those that have not ended; who reaps them is somebody else's business."""
-    alive: list[int] = []
-    for pid in pids:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-                alive.append(pid)
-    return alive

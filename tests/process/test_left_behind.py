@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from supervisor import Rung
-from tests.process.harness import MARGIN, Child, Server
+from tests.process.harness import MARGIN, Child, Server, alive
 from tests.process.scenarios import LADDER
 
 pytestmark = [pytest.mark.process]
@@ -179,7 +179,7 @@ def test_what_a_host_starts_behind_run_is_left_alone(server: Server) -> None:
         more = child.until("more")["pids"]
         with _killed(more):
             assert child.wait() == 0, child.story()
-            assert _alive([*pids, *more]) == more, child.story()
+            assert alive([*pids, *more]) == more, child.story()
             assert child.facts("behind") == [{"fact": "behind"}], child.story()
             assert len(child.facts("atexit")) == 1, child.story()
 
@@ -192,7 +192,7 @@ def test_a_block_can_end_them_too(server: Server, loop: str) -> None:
         with _killed(pids):
             child.signal(signal.SIGINT)
             child.until("behind")
-            assert _alive(pids) == [], child.story()
+            assert alive(pids) == [], child.story()
             assert not child.has_ended(within=0.05)
 
 
@@ -214,18 +214,18 @@ def test_what_outlives_the_time_limit_of_autogens_executor(
         shell, left = child.until("children")["pids"]
         with _killed([left]):
             _until_ended(shell)
-            assert _alive([left]) == [left], child.story()
+            assert alive([left]) == [left], child.story()
             child.signal(signal.SIGINT)
             if as_guest:
                 child.until("settled")
             else:
                 child.wait()
-            assert _alive([left]) == [], child.story()
+            assert alive([left]) == [], child.story()
 
 
 def _until_ended(pid: int) -> None:
     deadline = time.monotonic() + 10
-    while _alive([pid]):
+    while alive([pid]):
         assert time.monotonic() < deadline, f"{pid} does not end"
         time.sleep(0.02)
 
@@ -243,14 +243,14 @@ def _killed(pids: list[int]) -> Generator[None]:
     try:
         yield
     finally:
-        for pid in _alive(pids):
+        for pid in alive(pids):
             os.kill(pid, signal.SIGKILL)
 
 
 def _left(child: Child, pids: Iterable[int]) -> list[int]:
     """Those that are alive of these, and of its session; these are killed."""
     more = [pid for pid in psutil.pids() if pid not in pids and _session(pid) == child.pid]
-    left = _alive([*pids, *more])
+    left = alive([*pids, *more])
     for pid in left:
         if pid in more:
             os.kill(pid, signal.SIGKILL)
@@ -266,12 +266,3 @@ def _session(pid: int) -> int | None:
     with contextlib.suppress(OSError):
         return os.getsid(pid)
     return None
-
-
-def _alive(pids: Iterable[int]) -> list[int]:
-    alive: list[int] = []
-    for pid in pids:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-                alive.append(pid)
-    return alive

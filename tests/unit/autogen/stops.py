@@ -9,18 +9,43 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, TypeVar
 
 from autogen_agentchat.agents import AssistantAgent
-from autogen_agentchat.base import ChatAgent, TaskResult, Team
+from autogen_agentchat.base import TaskResult
 from autogen_agentchat.messages import TextMessage
 from autogen_core.models import LLMMessage
 
 from supervisor import Rung, Supervisor
 from supervisor.testing import ScriptedModel, Steps, answers_so_far, assert_settled
+from supervisor.types import Runnable
 from tests.unit.autogen.checks import assert_all_put_back
+from tests.unit.testing.teams import (
+    agent,
+    filtered,
+    graph,
+    kept,
+    nested,
+    pair,
+    selector,
+    society,
+    swarm,
+)
 
-Runnable = Team | ChatAgent
 R = TypeVar("R", bound=Runnable)
 
 REASON = "Enough"
+
+
+EACH_TEAM: dict[str, tuple[Callable[[], Runnable], int]] = {
+    "agent": (lambda: agent("ann", streams=True), 1),
+    "pair": (pair, 2),
+    "selector": (selector, 3),
+    "swarm": (swarm, 7),
+    "graph": (graph, 7),
+    "society": (society, 13),
+    "filtered": (filtered, 5),
+    "kept": (kept, 3),
+    "nested": (nested, 17),
+}
+"""Teams of each class; and at how many steps apart a test stops them, to stay short."""
 
 
 class Moment:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -25,9 +25,9 @@ from supervisor.testing._settled import said
 from tests.unit.autogen.checks import assert_all_put_back, contents
 from tests.unit.autogen.draining import _Orchestrator, classes_of_teams
 from tests.unit.autogen.stops import (
+    EACH_TEAM,
     REASON,
     Moment,
-    Runnable,
     at_each_step,
     count,
     go_on,
@@ -35,18 +35,7 @@ from tests.unit.autogen.stops import (
     speaker,
     stopped,
 )
-from tests.unit.testing.teams import (
-    agent,
-    filtered,
-    graph,
-    kept,
-    nested,
-    pair,
-    round_robin,
-    selector,
-    society,
-    swarm,
-)
+from tests.unit.testing.teams import round_robin
 
 
 @pytest.mark.parametrize("kind", list(classes_of_teams()))
@@ -182,23 +171,10 @@ async def test_between_turns_it_ends_at_once() -> None:
     assert count(ann, bob) == [1, 0]
 
 
-DRAINED: dict[str, tuple[Callable[[], Runnable], int]] = {
-    "agent": (lambda: agent("ann", streams=True), 1),
-    "pair": (pair, 2),
-    "selector": (selector, 3),
-    "swarm": (swarm, 7),
-    "graph": (graph, 7),
-    "society": (society, 13),
-    "filtered": (filtered, 5),
-    "kept": (kept, 3),
-    "nested": (nested, 17),
-}
-
-
-@pytest.mark.parametrize("kind", list(DRAINED))
+@pytest.mark.parametrize("kind", list(EACH_TEAM))
 async def test_at_each_step_all_that_was_finished_is_delivered(kind: str) -> None:
     """Wherever DRAIN comes, the result holds what the team holds, and nothing is undone."""
-    make, every = DRAINED[kind]
+    make, every = EACH_TEAM[kind]
     async for team, result in at_each_step(make, rung=Rung.DRAIN, every=every):
         held = [m.to_text() for m in result.messages if isinstance(m, BaseChatMessage)]
         for name, text in said(team):
@@ -208,7 +184,7 @@ async def test_at_each_step_all_that_was_finished_is_delivered(kind: str) -> Non
 @pytest.mark.parametrize("kind", ["pair", "selector", "graph", "nested"])
 async def test_at_each_step_no_model_is_asked_for_a_further_turn(kind: str) -> None:
     """Wherever DRAIN comes, each request of a member's model became an answer."""
-    make, every = DRAINED[kind]
+    make, every = EACH_TEAM[kind]
     async for team, _ in at_each_step(make, rung=Rung.DRAIN, every=every):
         asked = sum(len(requests(each)) for each in _members(team))
         assert asked == len(said(team))

@@ -31,9 +31,9 @@ from supervisor.testing._settled import has_taken, said
 from tests.agents import Agent, Failing
 from tests.unit.autogen.checks import contents
 from tests.unit.autogen.stops import (
+    EACH_TEAM,
     REASON,
     Moment,
-    Runnable,
     at_each_step,
     go_on,
     requests,
@@ -42,40 +42,20 @@ from tests.unit.autogen.stops import (
 )
 from tests.unit.testing.teams import (
     agent,
-    filtered,
-    graph,
-    kept,
-    nested,
     pair,
     round_robin,
-    selector,
-    society,
-    swarm,
 )
-
-MAKES: dict[str, tuple[Callable[[], Runnable], int]] = {
-    "agent": (lambda: agent("ann", streams=True), 1),
-    "pair": (pair, 2),
-    "selector": (selector, 3),
-    "swarm": (swarm, 7),
-    "graph": (graph, 7),
-    "society": (society, 13),
-    "filtered": (filtered, 5),
-    "kept": (kept, 3),
-    "nested": (nested, 17),
-}
-
 
 # -- what the result tells ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("rung", [Rung.CANCEL, Rung.DRAIN])
-@pytest.mark.parametrize("kind", list(MAKES))
+@pytest.mark.parametrize("kind", list(EACH_TEAM))
 async def test_the_result_holds_the_task_exactly_if_the_team_has_taken_it(
     kind: str, rung: Rung
 ) -> None:
     """The task is in the result if, and only if, it need not be given again."""
-    make, every = MAKES[kind]
+    make, every = EACH_TEAM[kind]
     task = TextMessage(content="Begin", source="user")
     outcomes: set[bool] = set()
     async for team, result in at_each_step(make, task=task, rung=rung, every=every):
@@ -339,7 +319,9 @@ async def test_a_team_with_a_failed_member_can_be_given_a_new_task() -> None:
 
 # -- plain use afterwards -----------------------------------------------------------------------
 
-PLAIN = {name: MAKES[name][0] for name in ("pair", "selector", "swarm", "graph", "kept", "nested")}
+PLAIN = {
+    name: EACH_TEAM[name][0] for name in ("pair", "selector", "swarm", "graph", "kept", "nested")
+}
 
 
 def _length(team: BaseGroupChat) -> int:
