@@ -2,6 +2,7 @@
 #
 #   make demo      a team that talks for ten seconds; press Ctrl-C
 #   make test      style, types, floors and tests
+#   make test-fast what needs no child process, on one loop: in less than a minute, while one works
 #   make soak      the long grid of process tests, and a thousand signals
 #   make chaos     whatever a program is at, how it ends: ours beside peers
 #   make upstream  AutoGen's own tests, under a supervisor
@@ -18,13 +19,16 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 4
+FAST_WORKERS ?= 2
+# Whatever an environment says: without compiled files each of the tests' processes compiles anew.
+unexport PYTHONDONTWRITEBYTECODE
 # Seconds by which a process may be late: the soak is for a machine that has nothing else to do.
 TEST_MARGIN ?= 1.5
 UPSTREAM := $(VENV)-upstream
 UPSTREAM_PIP := $(UPSTREAM)/bin/python -m pip install -qq --disable-pip-version-check \
 	-c constraints.txt -c constraints-upstream.txt
 
-.PHONY: setup demo test check style types verify-types floors pytest format soak chaos upstream matrix bench coverage clean
+.PHONY: setup demo test test-fast check style types verify-types floors pytest format soak chaos upstream matrix bench coverage clean
 
 setup: $(VENV)/.stamp
 
@@ -40,7 +44,17 @@ $(VENV)/.stamp: pyproject.toml constraints.txt
 demo: setup
 	@$(BIN)/python examples/demo.py
 
-test: check pytest
+# Types take long, and are checked beside the tests; what that says comes last.
+test: style floors
+	@$(MAKE) --no-print-directory types verify-types >$(VENV)/.types.log 2>&1 & types=$$!; \
+	$(MAKE) --no-print-directory pytest; tests=$$?; \
+	wait $$types; found=$$?; cat $(VENV)/.types.log; \
+	test $$tests -eq 0 && test $$found -eq 0
+
+# The sweeps are in-process too, but take long.
+test-fast: setup
+	$(PYTEST) -n $(FAST_WORKERS) tests/unit -m "not process and not soak" -k "not uvloop" \
+		--ignore=tests/unit/testing/test_sweeps.py
 
 check: style types verify-types floors
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 import ast
 import asyncio
 import inspect
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +38,24 @@ def pytest_xdist_make_scheduler(config: Any, log: Any) -> object:
     # Not `xdist_group` marks: xdist 3.8 writes them to where pytest 9.2 does not read them.
     scheduling._split_scope = scope  # noqa: SLF001 - the way that xdist documents
     return scheduling
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Spread the tests of each file over the whole run, where tests run side by side.
+
+    Some files wait, for a rung's seconds or a process, and some compute: they take turns. Tests
+    with a time-out of their own may take longest, and begin first.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    counts, seen = Counter(item.path for item in items), Counter[Path]()
+    places: dict[pytest.Item, tuple[float, float]] = {}
+    for item in items:
+        own = item.get_closest_marker("timeout")
+        seen[item.path] += 1
+        places[item] = (-own.args[0] if own else 0.0, seen[item.path] / counts[item.path])
+    items.sort(key=places.__getitem__)
 
 
 def _run_block(example: Example) -> None:

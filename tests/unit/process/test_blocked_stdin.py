@@ -15,6 +15,8 @@ from supervisor._process.threads import DaemonThreadPool
 from tests.unit.process.calls import orphan
 from tests.unit.process.pool_programs import both_loops, child, needs_proc
 
+pytestmark = [pytest.mark.process]
+
 
 @pytest.fixture
 def terminal() -> Iterator[tuple[int, int]]:

@@ -15,6 +15,8 @@ import pytest
 from supervisor._process.exit import exit_status
 from tests.process.namespaces import UNSHARE, can_unshare
 
+pytestmark = [pytest.mark.process]
+
 ROOT = Path(__file__).parents[3]
 
 PREAMBLE = """
