@@ -11,6 +11,7 @@ from benchmarks._house import ClassSize, ModuleSize, classes, modules
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "supervisor"
+TESTS = ROOT / "tests"
 
 # A class or a module that needs more says so in a line of its docstring that begins with this.
 REASON = "Over the limit because "
@@ -43,6 +44,22 @@ def test_the_map_is_read_by_its_spaces() -> None:
     ]
     expected = ["one", "two", "_folder", "_folder/three", "_folder/inner", "_folder/inner/four"]
     assert _paths(lines) == [*expected, "five"]
+
+
+def test_the_map_of_the_tests_names_each_folder() -> None:
+    """tests/README.md has a row for each folder of the tests, and for nothing else."""
+    rows = re.findall(r"^\| `(\w+)/` \|", (TESTS / "README.md").read_text(), re.MULTILINE)
+    assert sorted(rows) == _folders(TESTS)
+
+
+def test_the_unit_tests_mirror_the_package() -> None:
+    """Each folder of the unit tests bears the name of a folder of the package."""
+    floors = [name.lstrip("_") for name in _folders(PACKAGE)]
+    assert set(_folders(TESTS / "unit")) <= set(floors)
+
+
+def _folders(path: Path) -> list[str]:
+    return sorted({found.relative_to(path).parts[0] for found in path.glob("*/**/*.py")})
 
 
 def test_a_class_is_small_or_says_why_not() -> None:
