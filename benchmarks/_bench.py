@@ -1,4 +1,4 @@
-"""What the measurements share: agents of known cost, percentiles, and the RESULT line."""
+"""Shared by the measurements: agents of known cost, percentiles, and the RESULT line."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Streamer(ScriptedAgent):
     """Streams `chunks` chunks with `pause` seconds after each.
 
     Args:
-        chunks: How many.
-        pause: Seconds; 0 does not give way to the loop.
+        chunks: The number of chunks.
+        pause: Seconds; with 0 it does not yield to the loop.
         heeds: Whether the pause is linked to the token.
     """
 

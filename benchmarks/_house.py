@@ -1,6 +1,6 @@
 """Count what the package is made of, from its source: classes and modules.
 
-Used by the measurements and by the tests of the structure, so that both count alike.
+The measurements and the tests of the structure both use this, so that they count alike.
 """
 
 from __future__ import annotations

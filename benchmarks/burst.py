@@ -1,4 +1,4 @@
-"""A burst of 20,000 chunks that never gives way, stopped: how long after the loop is free."""
+"""Stop a burst of 20,000 chunks that never yields to the loop, and measure how long that takes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHUNKS = 20_000
 
 
 async def alone() -> float:
-    """AutoGen, its token cancelled."""
+    """Run AutoGen alone, and cancel its token."""
     token, freed = CancellationToken(), list[float]()
 
     def cancel() -> None:  # the burst holds the loop: this runs when it is free

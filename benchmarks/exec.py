@@ -1,4 +1,4 @@
-"""What the processes beside a program cost: `exec` and the guard, against Python alone."""
+"""The cost of the processes beside a program, `exec` and the guard, compared with Python alone."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _EXEC = [sys.executable, "-m", "supervisor", "exec", "--"]
 
 
 def seconds_of(command: Sequence[str]) -> float:
-    """From the start of a command to its end."""
+    """Return the seconds from the start of a command to its end."""
     began = time.perf_counter()
     subprocess.run(command, check=True, cwd=_ROOT)
     return time.perf_counter() - began
 
 
 def memory_of(command: Sequence[str]) -> tuple[float, float]:
-    """Megabytes of a command that waits: resident in all, and its own."""
+    """Return the megabytes of a command that waits: all resident memory, and its own."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=_ROOT) as process:
         assert process.stdout is not None
         process.stdout.readline()
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def measure_guard() -> None:
-    """How long starting one blocks, and its memory."""
+    """Measure for how long starting a guard blocks, and its memory."""
     seconds: list[float] = []
     wakeup, _writer = socket.socketpair()
     for _ in range(ROUNDS):

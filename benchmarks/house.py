@@ -1,8 +1,8 @@
-"""What the package is made of: its widest classes, its longest modules, and what a user sees.
+"""The package in figures: its widest classes, its longest modules, and the public names.
 
-Run it in any checkout; it names no module of the package. How a class and a module are counted is
-said in `_house.py`. What a user sees are the names of `dir()` that do not begin with an underscore:
-of the package, of a `Supervisor`, and of the run that its `stream()` returns.
+Run it in any checkout; it names no module of the package. `_house.py` says how classes and modules
+are counted. The public names are those of `dir()` without a leading underscore: of the package, of
+a `Supervisor`, and of the run that its `stream()` returns.
 """
 
 from __future__ import annotations

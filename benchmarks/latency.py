@@ -1,7 +1,7 @@
-"""From the signal to the `TaskResult` in hand, against the bare loop's own wake-up.
+"""The time from the signal to the `TaskResult`, compared with the wake-up of a bare loop.
 
-Both are measured in turn, many times, from a thread that sends SIGINT to the process while the
-loop sleeps; the team waits for its model, or for a tool.
+Both are measured in turn, many times. A thread sends SIGINT to the process while the loop sleeps
+and the team waits for its model, or for a tool.
 """
 
 from __future__ import annotations

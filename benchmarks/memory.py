@@ -1,4 +1,4 @@
-"""Memory in the number of streamed chunks: what is kept while a run streams, by `tracemalloc`."""
+"""The memory that a run keeps per streamed chunk, by `tracemalloc`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAUSE = 1e-7
 
 
 async def _kept_at_end(events: AsyncIterator[object], chunks: int) -> float:
-    """Megabytes that the run holds when its last chunk is read."""
+    """Return the megabytes that the run holds when its last chunk is read."""
     gc.collect()
     tracemalloc.start()
     count, kept = 0, 0.0

@@ -1,8 +1,8 @@
-"""What a streamed event, and a short run, cost beside `run_stream` with a token: median ratios.
+"""The cost of a streamed event and of a short run, as a ratio to `run_stream` with a token.
 
-AutoGen is given a `CancellationToken`, for who wants to stop a run by AutoGen alone passes one. The
-ways are taken in turn within one process, and their processor time is compared. Under "AutoGen's
-path" the supervisor has `fast_path=False`.
+AutoGen gets a `CancellationToken`, because without one a run cannot be stopped by AutoGen alone.
+The ways are measured in turn within one process, by their processor time; the figures are medians.
+In the rows of "AutoGen's path" the supervisor has `fast_path=False`.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ Way = Callable[[Runnable], AsyncIterator[object]]
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """What is run.
+    """One case to measure.
 
     Args:
-        name: What it is called.
-        make: Makes what is run.
-        runs: How many runs make one measurement.
-        units: How many things cost what was measured.
+        name: Its name in the output.
+        make: Makes the team or agent.
+        runs: The number of runs in one measurement.
+        units: The number of events, or of runs, over which the cost is divided.
     """
 
     name: str

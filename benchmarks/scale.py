@@ -1,6 +1,6 @@
-"""How a stop grows: one signal, and so many runs, idle tasks of the host's, and threads.
+"""How the time of a stop grows with the number of runs, idle tasks and threads.
 
-From the signal to the last `TaskResult` in hand; each case is a process of its own.
+Measured from the signal to the last `TaskResult`; each case is a process of its own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What it takes to import the package, and to enter and leave a block in which nothing is done."""
+"""The time to import the package, and to enter and leave an empty block."""
 
 from __future__ import annotations
 

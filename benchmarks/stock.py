@@ -1,7 +1,7 @@
-"""What AutoGen does alone when it is stopped, and what it does under the supervisor.
+"""How AutoGen reacts to a stop, alone and under the supervisor.
 
-The figures of the README's table. Every situation is a child process, for some of them never end;
-each has ten seconds.
+These are the figures of the README's table. Each situation runs in a child process and has ten
+seconds, because some of them never end.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ async def _read_alone(team: Team, token: CancellationToken) -> None:
 
 
 def _by_handler(team: Callable[[], Team]) -> Callable[[], Awaitable[str]]:
-    """AutoGen alone; a signal handler cancels the token."""
+    """Run AutoGen alone; a signal handler cancels the token."""
 
     async def alone() -> str:
         token = CancellationToken()
@@ -84,7 +84,7 @@ def _by_handler(team: Callable[[], Team]) -> Callable[[], Awaitable[str]]:
 
 
 async def _interrupted_twice() -> str:
-    """AutoGen alone; Ctrl-C as asyncio takes it, and once more."""
+    """Run AutoGen alone; asyncio handles Ctrl-C, twice."""
     _press_after(0.5, times=2)
     team = _deaf()
     with contextlib.suppress(asyncio.CancelledError):
@@ -93,7 +93,7 @@ async def _interrupted_twice() -> str:
 
 
 async def _used_again() -> str:
-    """AutoGen alone; a run of ten messages after one that was cancelled."""
+    """Run AutoGen alone: ten messages, after a run that was cancelled."""
     agent, token = Streamer(100, pause=0.05), CancellationToken()
     team = team_of(agent, messages=10)
     asyncio.get_running_loop().call_later(0.3, token.cancel)

@@ -1,4 +1,4 @@
-"""AutoGen's own Console takes a supervised run as it takes `team.run_stream()`.
+"""AutoGen's own Console accepts a supervised run, as it accepts `team.run_stream()`.
 
 python examples/02_console.py    and press Ctrl-C
 """

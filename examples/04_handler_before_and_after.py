@@ -1,11 +1,11 @@
-"""The script that many have written: a signal handler that cancels the token. Before, and after.
+"""A common script, before and after: a signal handler that cancels the token.
 
 python examples/04_handler_before_and_after.py before    (AutoGen alone; ends itself after 6 s)
 python examples/04_handler_before_and_after.py after
 
-A model that thinks for a while before it speaks, and Ctrl-C meanwhile. A `signal.signal` handler
-runs, but nothing wakes the event loop, which sleeps until the model speaks: the stream goes on for
-as long as that takes. Under the supervisor it ends at once, and with a result.
+Ctrl-C comes while a model thinks. A `signal.signal` handler runs, but nothing wakes the event loop,
+which sleeps until the model answers; the stream goes on for as long as that takes. Under the
+supervisor it ends at once, with a result.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _counting_team() -> RoundRobinGroupChat:
 
 
 async def before() -> None:
-    """AutoGen alone, with a handler that cancels the token."""
+    """Run AutoGen alone, with a handler that cancels the token."""
     token = CancellationToken()
     signal.signal(signal.SIGINT, lambda _number, _frame: token.cancel())
     _bound_and_press_ctrl_c()

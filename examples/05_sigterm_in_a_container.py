@@ -1,10 +1,10 @@
-"""What a container engine does: SIGTERM, some seconds of grace, SIGKILL. The program ends in order.
+"""A container engine sends SIGTERM, waits some seconds, and kills. The program ends in order.
 
 python examples/05_sigterm_in_a_container.py
 
-The parent plays the engine: it starts this file as a child, whose `SUPERVISOR_GRACE` is two
-seconds below the engine's own, waits until the team speaks, and sends SIGTERM. The child finishes
-the turn that it is in, tells what it has, and ends within the grace, by that signal.
+The parent plays the engine. It starts this file as a child with a `SUPERVISOR_GRACE` two seconds
+below its own, waits until the team speaks, and sends SIGTERM. The child finishes the current turn,
+prints its result, and dies of that signal within the grace.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ async def main(sup: Supervisor) -> None:
 
 
 def engine() -> int:
-    """Start the program, tell it to stop, and see how it ends."""
+    """Start the program, stop it, and print how it ended."""
     environ = os.environ | {"SUPERVISOR_GRACE": str(GRACE_SECONDS - 2)}
     command = [sys.executable, __file__, "inside"]
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as child:

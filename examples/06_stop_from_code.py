@@ -1,4 +1,4 @@
-"""Stop from code: one run of two, after a time, and then all that is left, from another thread.
+"""Stop from code: one run, one run after a time limit, and then the rest, from another thread.
 
 python examples/06_stop_from_code.py    (ends by itself after a second)
 """

@@ -2,8 +2,8 @@
 
 OPENAI_API_KEY=… python examples/07_real_model.py    and press Ctrl-C
 
-OPENAI_MODEL names the model (gpt-4o-mini if unset); OPENAI_BASE_URL a server of your own that
-speaks the same protocol. Without a key it says what to do, and ends with status 0.
+OPENAI_MODEL names the model (gpt-4o-mini if unset). OPENAI_BASE_URL names a server of your own with
+the same protocol. Without a key the example says what to do, and ends with status 0.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Ask the user: Ctrl-C at the question ends the waiting at once, and takes no line from anybody.
+"""Ask the user: Ctrl-C at the question ends the wait at once, and no typed line is lost.
 
 python examples/08_ask_the_user.py    answer, or press Ctrl-C; "enough" ends it
 

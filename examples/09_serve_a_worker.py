@@ -1,9 +1,9 @@
-"""A worker in a process of its own. SIGTERM comes while it works, and its answer still arrives.
+"""A worker in its own process gets SIGTERM while it works, and its answer still arrives.
 
 python examples/09_serve_a_worker.py    (ends by itself; needs the extra `grpc`)
 
-This process is the host, and asks; it starts the worker, and plays the container engine that
-stops it. The worker's agent takes a second for its answer, which is inside the worker's ladder.
+This process is the host. It starts the worker, sends it a request, and plays the container engine
+that stops it. The worker's agent takes a second for its answer; DRAIN has more seconds than that.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from supervisor import Supervisor, run
 
 @dataclass
 class Text:
-    """What the agent is asked, and what it answers."""
+    """A request to the agent, or its answer."""
 
     content: str
 
@@ -39,7 +39,7 @@ class Slow(RoutedAgent):
 
     @message_handler
     async def answer(self, message: Text, ctx: MessageContext) -> Text:
-        """Say it louder."""
+        """Answer in capitals."""
         print("worker: at work", flush=True)
         await asyncio.sleep(1)
         return Text(message.content.upper())

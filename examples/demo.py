@@ -1,8 +1,8 @@
-"""Two agents and a tool talk for some ten seconds. Press Ctrl-C, and the prompt is back at once.
+"""Two agents and a tool talk for some ten seconds. Press Ctrl-C; the prompt is back at once.
 
 make demo
 
-(Before `run` is called, in the first tenth of a second, Ctrl-C is Python's: a traceback.)
+(In the first tenth of a second, before `run` is called, Ctrl-C gives Python's own traceback.)
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from supervisor import Supervisor, run
 
 
 async def main(sup: Supervisor) -> None:
-    """Run the team, print what it says, and tell how it ended."""
+    """Run the team, print its messages, and print how it ended."""
     print("A writer, an editor and a rhyming dictionary. Press Ctrl-C at any moment.", flush=True)
     begun, result = time.monotonic(), None
     # AutoGen is imported here and not above, so that Ctrl-C works in that slow second as well.

@@ -1,7 +1,7 @@
-"""The teams that the examples stop. AutoGen as always, but for the model.
+"""The teams that the examples stop: ordinary AutoGen, except for the model.
 
-`ScriptedModel` is a language model without a model: it streams what it was given to say, word by
-word. It needs no key, no network and no weights, and behaves as a model's client should.
+`ScriptedModel` streams the answers of a script, word by word. It needs no key, no network and no
+weights, and behaves as a model client should.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _REMARK = (
 
 
 def model(*answers: Said, seconds: float) -> ScriptedModel:
-    """Make a model that gives its answers in turn, and begins anew after the last.
+    """Make a model that gives its answers in turn, and starts over after the last.
 
     Args:
-        answers: What to say: texts, and tool calls.
-        seconds: How long each word takes.
+        answers: Its answers: texts and tool calls.
+        seconds: Seconds for each word.
     """
 
     def answer(transcript: Sequence[LLMMessage]) -> Said:
@@ -44,7 +44,7 @@ def model(*answers: Said, seconds: float) -> ScriptedModel:
 
 
 def counters(pause: float = 0.05) -> RoundRobinGroupChat:
-    """Two agents that between them count from 1 to 20, until there are ten messages."""
+    """Return two agents that together count from 1 to 20, until there are ten messages."""
     said = [f"Now comes {number}, and then {number + 1}." for number in range(1, 21, 2)]
     agents = [
         AssistantAgent(name, model(*said[first::2], seconds=pause), model_client_stream=True)
@@ -85,7 +85,7 @@ def show(event: BaseAgentEvent | BaseChatMessage | TaskResult) -> None:
 
 
 def summary(result: TaskResult | None) -> str:
-    """Say in one line how a run ended."""
+    """Return in one line how a run ended."""
     if result is None:
         return "Stopped before the team had begun."
     return f"{result.stop_reason}; {len(result.messages)} messages and events kept."
