@@ -30,7 +30,7 @@ def streamer(name: str, work: Work) -> ScriptedAgent:
 
 
 def speaks(fact: str, seconds: float) -> Work:
-    """Tell a fact after the first chunk, and take so long over the second."""
+    """Report a fact after the first chunk, and take so long over the second."""
 
     async def work() -> AsyncGenerator[str, None]:
         yield "a word"
@@ -81,7 +81,7 @@ def bursts(seconds: float) -> Work:
 
 
 def blocks(seconds: float) -> Work:
-    """Hold the loop with synchronous code."""
+    """Block the loop with synchronous code."""
 
     async def work() -> AsyncGenerator[str, None]:
         tell("busy")
@@ -97,7 +97,7 @@ def hold_the_loop(seconds: float) -> None:
 
 
 def keeps(seconds: float) -> Work:
-    """Hold the loop with synchronous code that cannot be interrupted."""
+    """Block the loop with synchronous code that cannot be interrupted."""
 
     async def work() -> AsyncGenerator[str, None]:
         tell("busy")
@@ -108,7 +108,7 @@ def keeps(seconds: float) -> Work:
 
 
 def keep_the_loop(seconds: float) -> None:
-    """Sleep, whatever is raised; the report of a forced end must name this function."""
+    """Sleep, whatever is raised; the report of a forced end has to name this function."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         with contextlib.suppress(BaseException):
@@ -176,7 +176,7 @@ def sync_tool(seconds: float) -> Callable[[], str]:
 
 
 def model_that_breaks(answers: Sequence[str], seconds: float) -> ScriptedModel:
-    """Make a model that waits, and that meets a cancellation with an error of its own."""
+    """Make a model that waits, and that turns a cancellation into an error of its own."""
     left = iter(answers)
 
     async def answer(_: Sequence[LLMMessage]) -> str:

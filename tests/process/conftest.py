@@ -1,4 +1,4 @@
-"""The warm server, started at the first test that needs it; and what nobody may leave behind."""
+"""The warm server, started at the first test that needs it; a check that no process is left."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MARK = "SUPERVISOR_TESTS"
 
 @pytest.fixture(scope="session", autouse=True)
 def _leaves_no_process() -> Iterator[None]:
-    """Fails the session if a process of these tests outlives them; the error names it.
+    """Fail the session if a process of these tests outlives them; the error names it.
 
     All inherit a mark with the environment, orphans too. A guard has none, and ends by itself.
     """
@@ -46,6 +46,6 @@ def _marked(mark: str) -> dict[psutil.Process, str]:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """Forks children that have imported everything."""
+    """Return the server, whose forked children have imported everything."""
     with Server() as started:
         yield started

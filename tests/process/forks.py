@@ -68,7 +68,7 @@ def _under_run(loop: Any, main: Main) -> None:
 
 
 def _in_loop(loop: str, main: Callable[[], Awaitable[None]]) -> None:
-    """Not in an `asyncio.Runner`, which has a handler of its own: there is none under `run`."""
+    """Run a loop without `asyncio.Runner`, whose handler would be one more than under `run`."""
     made = loop_factory(loop)()
 
     async def body() -> None:
@@ -81,7 +81,7 @@ def _in_loop(loop: str, main: Callable[[], Awaitable[None]]) -> None:
 
 
 def _have_a_handler() -> None:
-    """One of somebody else's: the loop's fd is in the slot before ours."""
+    """Add a handler of somebody else's: the loop's fd is the wakeup fd before ours."""
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, tell, "usr2")
 
 

@@ -115,7 +115,7 @@ class Child:
         return at
 
     def has_ended(self, within: float) -> bool:
-        """Whether it ends within so many seconds."""
+        """Return whether it ends within so many seconds."""
         if self._status is None:
             with contextlib.suppress(TimeoutError):
                 message = self._messages.next(within)
@@ -131,7 +131,7 @@ class Child:
         return self._status
 
     def facts(self, name: str) -> list[Fact]:
-        """All facts of this name; once it has ended."""
+        """Return all facts of this name, once it has ended."""
         with contextlib.suppress(TimeoutError):
             while (fact := self._facts.next(0.0)) is not None:
                 self.seen.append(fact)
@@ -139,12 +139,12 @@ class Child:
 
     @property
     def stderr(self) -> str:
-        """What it has written there so far."""
+        """Return what it has written there so far."""
         self._stderr.seek(0)
         return self._stderr.read().decode(errors="replace")
 
     def story(self) -> str:
-        """All that is known of it, for the message of a failed test."""
+        """Return all that is known of it, for the message of a failed test."""
         self.facts("")
         tail = "\n".join(str(fact) for fact in self.seen[-20:])
         return f"{self._what}\nstatus {self._status}\n{tail}\n--- stderr\n{self.stderr[-6000:]}"

@@ -1,4 +1,4 @@
-"""Shapes of host: programs that come to a loop late, twice, in a thread, or five hundred times.
+"""Hosts that start a loop late, twice, in a thread, or five hundred times.
 
 Each tells what it has left changed. What lasts for the life of a process, as the sockets of the
 wakeup fd do, is there before: a block was entered and left.
@@ -41,7 +41,7 @@ def _in_loop(loop: str, main: Coroutine[Any, Any, Any]) -> None:
 
 
 def _leaves_as_found(host: Callable[[], None], loop: str) -> None:
-    """Be that host, and tell what has changed by it."""
+    """Run as that host, and report what has changed by it."""
     before = Snapshot.take()
     _in_loop(loop, _warm())
     before.changes()  # waits for what is on its way out
@@ -66,7 +66,7 @@ async def _waits(sup: Supervisor, fact: str = "busy") -> None:
 
 
 def _run(main: Callable[[Supervisor], Coroutine[Any, Any, None]], loop: Any) -> bool:
-    """`supervisor.run`, in a host that goes on behind it; says whether it was stopped."""
+    """Call `supervisor.run` in a host that goes on after it; return whether it was stopped."""
     try:
         run(main, loop=loop, ladder=LADDER, stop_status=_STOPPED)
     except SystemExit as end:
@@ -169,7 +169,7 @@ def guest(*, loop: str, beside: bool) -> None:
 
 
 def twice(*, loop: Any, how: str, first: str) -> None:
-    """Two loops, one after the other; the second is stopped, and the first too or ends."""
+    """Run two loops in turn; the second is stopped, and the first is stopped or ends."""
 
     async def main(sup: Supervisor) -> None:
         if len(ends) > 0 or first == "stopped":
@@ -207,7 +207,7 @@ def test_a_small_team(number):
 
 
 def test_runner(*, loop: str, count: int) -> None:
-    """pytest, in this process, with so many tests that open a supervisor each."""
+    """Run pytest in this process, with so many tests that each open a supervisor."""
     _pytest(loop, 1)  # it imports readline, which takes SIGWINCH for good
     _leaves_as_found(lambda: tell("tested", status=_pytest(loop, count)), loop)
 
@@ -223,7 +223,7 @@ def _pytest(loop: str, count: int) -> int:
 
 
 def small_team(loop: str, number: int) -> None:
-    """One of the many; every hundredth tells what there is."""
+    """Run one of many small tests; every hundredth reports what there is."""
 
     async def main() -> None:
         async with Supervisor(guard=number % 100 == 0) as sup:
@@ -272,7 +272,7 @@ def fork_server(*, loop: str, count: int) -> None:
 
 
 def _serve_one(how: str, loop: Any) -> None:
-    """Fork a child, stop it by a signal, and tell how it has ended."""
+    """Fork a child, stop it by a signal, and report how it ended."""
     ready, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -311,7 +311,7 @@ async def _say(writer: int) -> None:
 
 
 def forking(*, loop: Any, in_thread: bool) -> None:
-    """Forks children all the time, in the loop or in a thread, while a team waits."""
+    """Fork children all the time, in the loop or in a thread, while a team waits."""
 
     async def main(sup: Supervisor) -> None:
         is_over = threading.Event()

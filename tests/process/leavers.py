@@ -1,4 +1,4 @@
-"""Programs that start processes in each way that users do, and leave them to themselves."""
+"""Programs that start processes in each way that users do, and do not end them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _DAEMON = (
 
 
 async def _shell(script: str) -> str:
-    """Run a dev server, as people write it."""
+    """Run a development server, as people write it."""
     pipe = asyncio.subprocess.PIPE
     made = await asyncio.create_subprocess_shell(script, stdout=pipe)
     assert made.stdout is not None
@@ -57,7 +57,7 @@ async def refuses() -> str:
 
 
 def in_thread() -> str:
-    """Run it in a thread, and the next one when it is over: `subprocess.run` in a loop."""
+    """Run it in a thread, and then the next one: `subprocess.run` in a loop."""
     for _ in range(1000):
         with subprocess.Popen(["sh", "-c", _PAIR], stdout=subprocess.PIPE, text=True) as made:
             assert made.stdout is not None
@@ -95,7 +95,7 @@ def _serve() -> None:
 
 
 async def orphan() -> str:
-    """Leave one behind in a shell that has ended before the stop."""
+    """Leave one behind in a shell that ends before the stop."""
     _tell_output("sh", "-c", _ORPHAN)
     await asyncio.sleep(LINGER)
     return "done"
@@ -124,14 +124,14 @@ def _pid(_: int) -> int:
 
 
 async def starts_on() -> str:
-    """Have a thread that starts one process after the other."""
+    """Start a thread that starts one process after the other."""
     threading.Thread(target=_start_on, daemon=True).start()
     await asyncio.sleep(LINGER)
     return "done"
 
 
 async def starts_again() -> str:
-    """Have a thread that starts one anew as soon as the last one has ended."""
+    """Start a thread that starts a new one as soon as the last one has ended."""
     threading.Thread(target=_start_again, daemon=True).start()
     await asyncio.sleep(LINGER)
     return "done"
@@ -225,7 +225,7 @@ def _stubborn(tool: Callable[[], Any]) -> agents.Work:
 
 
 class _Teller(logging.Handler):
-    """Tells which daemons the log names."""
+    """Reports which daemons the log names."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Tell."""

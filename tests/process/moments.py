@@ -1,4 +1,4 @@
-"""Small programs, each step of which can be the moment of a signal.
+"""Small programs; a signal can come at each of their steps.
 
 A step is a place in the supervisor's code at which the main thread runs signal handlers: behind a
 call, on entering a function, at a loop's jump back, and nowhere else. The signal is raised right
@@ -55,7 +55,7 @@ class Steps:
             atexit.register(lambda: tell("steps", lines=self._lines))
 
     def begin(self) -> None:
-        """Count in what is called from here on."""
+        """Count the steps from here on."""
         trace = _by_monitoring if sys.version_info >= (3, 12) else _by_tracing
         self._end = trace(self._step)
 
@@ -75,7 +75,7 @@ _Step = Callable[[CodeType, int | None], None]
 
 
 def _by_tracing(step: _Step) -> Callable[[], None]:
-    """Have `step` called at each step of our code in this thread; returns what ends that."""
+    """Call `step` at each step of our code in this thread; return what ends that."""
 
     def called(frame: FrameType, _event: str, _argument: object) -> Any:
         if not frame.f_code.co_filename.startswith(_OURS):
@@ -144,7 +144,7 @@ async def _body(sup: Supervisor, steps: Steps, stopped_by: int | None) -> None:
 def steps_under_run(
     *, loop: Any, number: int, at: int, stopped_by: int | None = None, guard: bool = False
 ) -> None:
-    """Under `run`; ends by itself, or is stopped by another signal before the steps begin."""
+    """Count under `run`; end by itself, or be stopped by another signal before the steps begin."""
     steps = Steps(at, number)
 
     async def main(sup: Supervisor) -> None:
@@ -161,7 +161,7 @@ def steps_under_run(
 def steps_in_block(
     *, loop: str, number: int, at: int, stopped_by: int | None = None, guard: bool = False
 ) -> None:
-    """In a block; the same."""
+    """Do the same in a block."""
     steps = Steps(at, number)
     sup = Supervisor(ladder=LADDER, guard=guard)
 
@@ -247,7 +247,7 @@ async def _generates() -> AsyncGenerator[None]:
 
 
 def _tell_the_wait() -> None:
-    """Tell when the interpreter waits for this thread, and have it wait."""
+    """Report when the interpreter waits for this thread, and make it wait."""
     main = threading.main_thread().ident or 0
     frame: FrameType | None = None
     while frame is None or frame.f_code.co_name != "_shutdown":

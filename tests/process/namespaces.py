@@ -8,7 +8,7 @@ UNSHARE = ["unshare", "--pid", "--fork", "--mount-proc"]
 
 
 def can_unshare() -> bool:
-    """Whether this machine lets us make one."""
+    """Return whether this machine lets us make one."""
     try:
         return subprocess.run([*UNSHARE, "true"], capture_output=True, check=False).returncode == 0
     except OSError:

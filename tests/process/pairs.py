@@ -1,4 +1,4 @@
-"""Covers all pairs of values of some settings with few cases."""
+"""Few cases that cover all pairs of values of some settings."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _TRIES = 20  # more of them find little
 
 
 def grid(settings: Mapping[str, Sequence[str]]) -> list[Case]:
-    """All cases."""
+    """Return all cases."""
     return [dict(zip(settings, values, strict=True)) for values in _product(settings)]
 
 
 def all_pairs(settings: Mapping[str, Sequence[str]], seed: int) -> list[Case]:
-    """Cases in which every value of a setting meets every value of every other setting."""
+    """Return cases in which each value of a setting meets each value of every other setting."""
     chance = random.Random(seed)
     missing = {pair for case in grid(settings) for pair in _pairs(case)}
     cases: list[Case] = []

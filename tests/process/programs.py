@@ -99,7 +99,7 @@ def _raise_here(number: int) -> None:
 
 @_program
 def foreign_handler(*, loop: str) -> None:
-    """Somebody's `add_signal_handler(SIGUSR1)` before, in, and behind the block."""
+    """Call somebody's `add_signal_handler(SIGUSR1)` before, in, and after the block."""
 
     async def main() -> None:
         running = asyncio.get_running_loop()
@@ -163,7 +163,7 @@ def linked_futures(*, loop: Any, count: int) -> None:
 
 @_program
 def many(*, loop: Any, count: int) -> None:
-    """So many teams that wait for their model, as one signal comes."""
+    """Run so many teams that wait for their model when one signal comes."""
 
     async def main(sup: Supervisor) -> None:
         waiting = asyncio.Semaphore(0)
@@ -204,7 +204,7 @@ def spans_two_runs(*, loop: str) -> None:
 
 @_program
 def nohup(*, loop: Any) -> None:
-    """SIGHUP and SIGINT were ignored when the process started."""
+    """Run with SIGHUP and SIGINT ignored since the process started."""
     for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
 
@@ -244,7 +244,7 @@ def _end_a_fork() -> int:
 
 @_program
 def soaked(*, host: str, **arguments: Any) -> None:
-    """Another program, which tells as soon as its signals are handled."""
+    """Run another program, and report as soon as its signals are handled."""
     add = registry.add
 
     def told(member: Any) -> bool:

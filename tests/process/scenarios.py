@@ -1,4 +1,4 @@
-"""The grid's teams: three turns, the middle one special; it lingers where the signal is to come.
+"""The grid's teams: three turns, the middle one special; they linger where the signal comes.
 
 The moments, and the fact that tells each: `start` ("ready", before anything runs), `first`
 ("first", in the first turn), `middle` ("busy", in the special turn), `last` ("last", in the last

@@ -1,4 +1,4 @@
-"""The warm process that forks the programs under test: AutoGen's import takes over a second.
+"""The warm process that forks the programs under test, since AutoGen's import takes a second.
 
 Started once by `harness.Server`, with `python -m tests.process.server <fd>`. Each request comes
 over that socket: the program's name and arguments as JSON, and the file descriptors that it gets
@@ -40,7 +40,7 @@ _FDS: Final = 5  # stdin, stdout, stderr, facts, channel
 
 
 class Server:
-    """Forks a child for each request, and tells how it ended."""
+    """Forks a child for each request, and reports how it ended."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
@@ -49,7 +49,7 @@ class Server:
         self._bell, self._ringer = socket.socketpair()
 
     def serve(self) -> Callable[[], None] | None:
-        """Works until the tests are over; returns a program to run, in each child."""
+        """Work until the tests are over; return, in each child, the program to run."""
         for end in (self._bell, self._ringer):
             end.setblocking(False)
         signal.set_wakeup_fd(self._ringer.fileno())
@@ -128,7 +128,7 @@ def _kill(pid: int, number: int, thread: int | None) -> None:
 
 
 def _ring(_number: int, _frame: FrameType | None) -> None:
-    """Nothing: the wakeup fd has the number."""
+    """Do nothing: the wakeup fd has the number."""
 
 
 def _send(channel: socket.socket, message: dict[str, int]) -> None:
@@ -139,7 +139,7 @@ def _send(channel: socket.socket, message: dict[str, int]) -> None:
 
 
 def _become(request: dict[str, Any], fds: list[int]) -> Callable[[], None]:
-    """Turn the fork into what a fresh process with these streams would be."""
+    """Make the fork equal to a fresh process with these streams."""
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -164,7 +164,7 @@ def _become(request: dict[str, Any], fds: list[int]) -> Callable[[], None]:
 
 
 def tell(fact: str, **details: Any) -> None:
-    """Tell the test a fact; from a program."""
+    """Report a fact to the test; called by a program."""
     line = json.dumps({"fact": fact, **details}) + "\n"
     os.write(FACTS_FD, line.encode())
 

@@ -1,4 +1,4 @@
-"""Programs that iterate a source of their own: no team, no AutoGen."""
+"""Programs that iterate a source of their own, without a team or AutoGen."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.process.server import tell
 
 
 def iterates(*, loop: Any, awaited: bool, refuses: bool = False) -> None:
-    """A source that yields a number and waits, under `run`; with a task of its own.
+    """Iterate, under `run`, a source that yields a number and waits, and has a task of its own.
 
     Args:
         loop: Which loop.

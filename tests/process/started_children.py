@@ -1,4 +1,4 @@
-"""Children in each way that Python has, and what they find: handlers, wakeup fd, mask, files.
+"""Children, started in each way of Python's, and their handlers, wakeup fd, mask and files.
 
 Imports little: a child that is spawned imports this module anew.
 """
@@ -25,7 +25,7 @@ _LIFE = 20  # seconds after which a child ends by itself, whatever goes wrong
 
 @dataclass(frozen=True)
 class StartedChild:
-    """A child, and what it has said of itself."""
+    """A child, and what it has reported of itself."""
 
     pid: int
     state: dict[str, Any]
@@ -70,7 +70,7 @@ def _process(how: str, theirs: Connection) -> tuple[int, Callable[[], int | None
 
 
 def _live(connection: Connection) -> None:
-    """Say what the child has, and wait for its end."""
+    """Report what the child has, and wait for its end."""
     signal.alarm(_LIFE)
     connection.send_bytes(json.dumps(_state()).encode())
     while True:

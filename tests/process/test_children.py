@@ -1,4 +1,4 @@
-"""The processes that a program's runs have started, when it is stopped."""
+"""A stop and the processes that a program's runs have started."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FOREVER = 1_000_000
 @on_each_loop
 @pytest.mark.parametrize("script", [OBEYS, REFUSES], ids=["obeys", "refuses"])
 def test_children_are_ended_at_abandon(server: Server, loop: str, script: str) -> None:
-    """Told first, killed then, before the block ends: the status stays that of a stop in order."""
+    """Children get SIGTERM and then SIGKILL before the block ends; the stop is still in order."""
     with _family(server, "family", loop=loop, script=script, cancels=2) as (child, pids):
         began = child.signal(signal.SIGINT)
         assert child.wait() == -signal.SIGINT, child.story()
@@ -42,7 +42,7 @@ def test_children_are_ended_at_abandon(server: Server, loop: str, script: str) -
 @on_each_loop
 @pytest.mark.parametrize("cancels", [2, _FOREVER], ids=["in order", "forced"])
 def test_a_tree_of_fifty_of_which_half_refuse(server: Server, loop: str, cancels: int) -> None:
-    """All are gone with the program, in its time, and none is left a zombie of its own."""
+    """All fifty are gone with the program, in its time, and none is left as a zombie."""
     with _family(server, "tree", loop=loop, cancels=cancels) as (child, pids):
         assert len(pids) == 50, child.story()
         began = child.signal(signal.SIGINT)
@@ -56,7 +56,7 @@ def test_a_tree_of_fifty_of_which_half_refuse(server: Server, loop: str, cancels
 
 @on_each_loop
 def test_children_are_killed_before_a_forced_end(server: Server, loop: str) -> None:
-    """By the third counted signal; no budget is waited for."""
+    """The third signal that counts kills the children at once, without waiting for any seconds."""
     arguments = {"script": REFUSES, "cancels": _FOREVER, "children": 3}
     with _family(server, "family", loop=loop, **arguments) as (child, pids):
         began = child.signal(signal.SIGINT)
@@ -70,7 +70,7 @@ def test_children_are_killed_before_a_forced_end(server: Server, loop: str) -> N
 
 @on_each_loop
 def test_children_are_killed_while_the_loop_computes(server: Server, loop: str) -> None:
-    """The watchdog does it, beside Python code that does not wait for anything."""
+    """The watchdog kills them while Python code computes and waits for nothing."""
     with _family(server, "blocked_family", loop=loop, script=REFUSES) as (child, pids):
         began = child.signal(signal.SIGINT)
         assert child.wait() == _FORCED, child.story()
@@ -83,7 +83,7 @@ def test_children_are_killed_while_the_loop_computes(server: Server, loop: str) 
 def test_a_child_that_dies_of_the_same_ctrl_c_makes_no_error(
     server: Server, loop: str, parent: str
 ) -> None:
-    """The terminal sends it to the whole group; the program's end is still a stop."""
+    """A terminal sends Ctrl-C to the whole group; the program's end is still a stop."""
     ours, theirs = pty.openpty()
     try:
         with server.start("shares_signal", loop=loop, parent=parent, stdin=theirs) as child:
@@ -103,7 +103,7 @@ def test_a_child_that_dies_of_the_same_ctrl_c_makes_no_error(
 def test_a_child_that_dies_of_the_same_sigterm_makes_no_error(
     server: Server, loop: str, parent: str
 ) -> None:
-    """As systemd sends it, to every process of a service."""
+    """The same holds for SIGTERM as systemd sends it, to every process of a service."""
     with server.start("shares_signal", loop=loop, parent=parent) as child:
         child.until("busy")
         os.killpg(child.pid, signal.SIGTERM)
@@ -133,7 +133,7 @@ def test_a_code_executors_grandchild_that_holds_the_pipes(server: Server, loop: 
 
 @on_each_loop
 def test_a_guest_ends_what_a_code_executor_has_started(server: Server, loop: str) -> None:
-    """By the time that the run has settled; the process itself is not ours to end."""
+    """A guest has ended them when the run has settled, and leaves the process itself alone."""
     arguments = {"script": _HOLDS_THE_PIPES, "as_guest": True}
     with _family(server, "executes", loop=loop, **arguments) as (child, pids):
         began = child.signal(signal.SIGINT)
@@ -145,7 +145,7 @@ def test_a_guest_ends_what_a_code_executor_has_started(server: Server, loop: str
 
 @on_each_loop
 def test_a_guest_ends_a_tool_server_at_abandon(server: Server, loop: str) -> None:
-    """One that neither the end of its input nor SIGTERM ends."""
+    """At ABANDON it ends a server that neither the end of its input nor SIGTERM ends."""
     with _family(server, "keeps_a_server", loop=loop) as (child, pids):
         began = child.signal(signal.SIGINT)
         settled = child.until("settled")
@@ -168,7 +168,7 @@ def _family(server: Server, program: str, **arguments: Any) -> Generator[tuple[C
 
 
 def _check_that_they_are_reaped(pids: Iterable[int]) -> None:
-    """By whoever has inherited them; pids that are another's by now do not count."""
+    """Check that their new parent has reaped them; reused pids do not count."""
     deadline = time.monotonic() + 5
     while zombies := [pid for pid in pids if psutil.pid_exists(pid) and not alive([pid])]:
         assert time.monotonic() < deadline, f"zombies: {zombies}"

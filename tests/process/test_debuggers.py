@@ -56,7 +56,7 @@ _HOSTS = {"run": _UNDER_RUN, "block": _AS_BLOCK}
 
 
 class Terminal:
-    """A program at a terminal of its own, and who sits there."""
+    """A program at a terminal of its own, and its user."""
 
     def __init__(self, process: subprocess.Popen[bytes], fd: int) -> None:
         self._process = process
@@ -69,7 +69,7 @@ class Terminal:
         os.write(self._fd, keys.encode())
 
     def until(self, text: str) -> str:
-        """Wait until this is shown; returns what was shown since, up to that."""
+        """Wait until this is shown; return what was shown up to it."""
         deadline = time.monotonic() + _PATIENCE
         while text not in self._shown:
             left = deadline - time.monotonic()
@@ -82,18 +82,18 @@ class Terminal:
         return before
 
     def tell(self, line: str) -> str:
-        """Give the debugger a line at its prompt; returns what it says."""
+        """Give the debugger a line at its prompt; return its answer."""
         self.type(f"{line}\n")
         return self.until(_PROMPT)
 
     def wait(self) -> int:
-        """Its status."""
+        """Return its status."""
         return self._process.wait(_PATIENCE)
 
 
 @contextlib.contextmanager
 def at_terminal(*arguments: str) -> Generator[Terminal]:
-    """Start Python on a terminal of its own; kill it in the end."""
+    """Start Python on a terminal of its own; kill it at the end."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-c", _LOGIN, *arguments],
@@ -113,7 +113,7 @@ def at_terminal(*arguments: str) -> Generator[Terminal]:
 
 @pytest.fixture
 def script(tmp_path: Path) -> Path:
-    """Where a program is written."""
+    """Return the path of a program."""
     return tmp_path / "program.py"
 
 
@@ -125,7 +125,7 @@ def _write(script: Path, loop: str, host: str = "run", first: str = "pass") -> s
 @on_each_loop
 @pytest.mark.parametrize("host", list(_HOSTS))
 def test_ctrl_c_at_a_prompt_is_the_debuggers(script: Path, loop: str, host: str) -> None:
-    """It ends what was typed, and asks for no stop; once the program goes on, it does."""
+    """At a prompt Ctrl-C ends the typed line; once the program goes on, it requests a stop."""
     with at_terminal(_write(script, loop, host, "breakpoint()")) as it:
         it.until(_PROMPT)
         it.type("half a line")
@@ -143,7 +143,7 @@ def test_ctrl_c_at_a_prompt_is_the_debuggers(script: Path, loop: str, host: str)
 @on_each_loop
 @pytest.mark.parametrize("host", list(_HOSTS))
 def test_time_stands_still_at_a_prompt(script: Path, loop: str, host: str) -> None:
-    """A SIGTERM asks for a stop, whose seconds begin as the program goes on."""
+    """A SIGTERM requests a stop whose seconds begin when the program goes on."""
     with at_terminal(_write(script, loop, host, "breakpoint()")) as it:
         it.until(_PROMPT)
         os.kill(it.pid, signal.SIGTERM)
@@ -156,7 +156,7 @@ def test_time_stands_still_at_a_prompt(script: Path, loop: str, host: str) -> No
 
 @on_each_loop
 def test_ctrl_c_under_a_debugger_stops_in_the_debugger(script: Path, loop: str) -> None:
-    """`python -m pdb`; what somebody sends with kill is for the program."""
+    """Under `python -m pdb` Ctrl-C enters the debugger; a signal by `kill` stops the program."""
     with at_terminal("-m", "pdb", _write(script, loop)) as it:
         it.until(_PROMPT)
         it.type("c\n")
@@ -170,7 +170,7 @@ def test_ctrl_c_under_a_debugger_stops_in_the_debugger(script: Path, loop: str) 
 
 @on_each_loop
 def test_a_debugger_that_has_let_go_hears_ctrl_c_and_stops_no_time(script: Path, loop: str) -> None:
-    """Behind a breakpoint pdb waits for Ctrl-C; a stop has its deadline."""
+    """After a breakpoint pdb handles Ctrl-C; a stop has its deadline all the same."""
     with at_terminal(_write(script, loop, first="breakpoint()")) as it:
         it.until(_PROMPT)
         it.type("c\n")
@@ -185,7 +185,7 @@ def test_a_debugger_that_has_let_go_hears_ctrl_c_and_stops_no_time(script: Path,
 
 @on_each_loop
 def test_what_refuses_is_ended_behind_a_breakpoint(script: Path, loop: str) -> None:
-    """Once the debugger was told to go on."""
+    """What refuses to stop is ended once the debugger has continued."""
     refuses = """breakpoint()
     while True:
         try: await asyncio.sleep(60)
@@ -200,7 +200,7 @@ def test_what_refuses_is_ended_behind_a_breakpoint(script: Path, loop: str) -> N
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ptrace")
 def test_time_stands_still_for_a_process_that_is_traced() -> None:
-    """It does not end itself at its deadline before the tracer has gone."""
+    """A traced process does not end itself at its deadline before the tracer has gone."""
     script = """
     async def main(sup):
         tell("ready")

@@ -1,4 +1,4 @@
-"""How a program ends under `supervisor.run`: its status, and that nothing holds it."""
+"""How a program ends under `supervisor.run`: with its status, and without delay."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FORCED = 137
 def test_the_status_of_an_end_without_a_signal(
     server: Server, loop: str, how: str, status: int, returns: bool
 ) -> None:
-    """By itself and by `sup.stop()` 0, an exception 1, `SystemExit` its code."""
+    """The status is 0 at a normal end and after `sup.stop()`, 1 for an exception, else the code."""
     with server.start("ends", loop=loop, how=how) as child:
         assert child.wait() == status, child.story()
         assert bool(child.facts("returned")) == returns
@@ -37,7 +37,7 @@ def test_the_status_of_an_end_without_a_signal(
 
 @on_each_loop
 def test_stop_status_replaces_death_by_the_signal(server: Server, loop: str) -> None:
-    """For hosts that know only of exit codes."""
+    """With `stop_status` a stopped program exits with that code instead of dying by the signal."""
     with server.start("ends", loop=loop, how="signal", stop_status=3) as child:
         child.until("busy")
         child.signal(signal.SIGTERM)
@@ -48,7 +48,7 @@ def test_stop_status_replaces_death_by_the_signal(server: Server, loop: str) -> 
 
 @on_each_loop
 def test_death_by_the_signal_comes_after_atexit(server: Server, loop: str) -> None:
-    """What the interpreter does at its end is done, and then the signal kills."""
+    """The interpreter finishes its own end, and then the signal kills."""
     with server.start("ends", loop=loop, how="signal") as child:
         child.until("busy")
         child.signal(signal.SIGINT)
@@ -81,7 +81,7 @@ def test_a_signal_before_the_loop_exists_is_kept(server: Server, loop: str, numb
 def test_a_thread_that_lingers_is_bounded_after_a_stop(
     server: Server, loop: str, stop_status: int | None
 ) -> None:
-    """The interpreter would wait for it; the deadline stays armed until the process is gone."""
+    """The deadline also bounds a thread for which the interpreter waits at its end."""
     with server.start("ends", loop=loop, how="thread", stop_status=stop_status) as child:
         child.until("busy")
         began = child.signal(signal.SIGINT)
@@ -94,7 +94,7 @@ def test_a_thread_that_lingers_is_bounded_after_a_stop(
 
 @on_each_loop
 def test_the_deadline_of_a_stop_by_code_bounds_the_end_as_well(server: Server, loop: str) -> None:
-    """Under `run`, where it is a stop's at any rate: status 137, and the thread is named."""
+    """After a stop by code under `run`, a lingering thread is named, and the status is 137."""
     with server.start("ends", loop=loop, how="thread and stop") as child:
         assert child.wait() == _FORCED, child.story()
         assert child.facts("returned"), child.story()
@@ -106,7 +106,7 @@ def test_the_deadline_of_a_stop_by_code_bounds_the_end_as_well(server: Server, l
 def test_behind_a_block_the_deadline_holds_for_the_interpreters_end(
     server: Server, loop: str, how: str
 ) -> None:
-    """Where a signal has stopped the block: status 137, and what holds it is named."""
+    """After a signal has stopped the block, what delays the end is named, and the status is 137."""
     with server.start("ends_behind", loop=loop, how=how) as child:
         child.until("busy")
         child.signal(signal.SIGINT)
@@ -118,7 +118,7 @@ def test_behind_a_block_the_deadline_holds_for_the_interpreters_end(
 
 @on_each_loop
 def test_behind_a_block_code_of_the_users_takes_its_time(server: Server, loop: str) -> None:
-    """It goes on beyond the deadline, and ends with its own status."""
+    """The user's code goes on past the deadline, and ends with its own status."""
     with server.start("ends_behind", loop=loop, how="own code") as child:
         child.until("busy")
         child.signal(signal.SIGINT)
@@ -129,7 +129,7 @@ def test_behind_a_block_code_of_the_users_takes_its_time(server: Server, loop: s
 def test_a_blocked_loop_is_ended_with_a_report_that_names_what_blocks(
     server: Server, loop: str
 ) -> None:
-    """Status 137 at the deadline, and the stack of every thread."""
+    """A blocked loop is ended at the deadline with status 137 and the stack of every thread."""
     with server.start("blocked", loop=loop, fill=False) as child:
         child.until("busy")
         began = child.signal(signal.SIGTERM)

@@ -57,7 +57,7 @@ def _environment(**more: str) -> dict[str, str]:
 
 
 class Started:
-    """A parent and its command, of which stdout is read."""
+    """A parent and its command; the test reads stdout."""
 
     def __init__(self, process: subprocess.Popen[bytes], fd: int) -> None:
         self.process = process
@@ -66,14 +66,14 @@ class Started:
 
     @property
     def pid(self) -> int:
-        """That of the parent, which under `unshare` is a child's."""
+        """The pid of the parent, which under `unshare` is that of a child."""
         if self.process.args[0] != "unshare":  # type: ignore[index]
             return self.process.pid
         (child,) = psutil.Process(self.process.pid).children()
         return child.pid
 
     def until(self, text: str, seconds: float = _PATIENCE) -> str:
-        """Read up to this text; returns what came."""
+        """Read up to this text; return what was read."""
         end = time.monotonic() + seconds
         while text not in self.output:
             ready, _, _ = select.select([self._fd], [], [], max(0.0, end - time.monotonic()))
@@ -101,7 +101,7 @@ class Started:
 
 @contextlib.contextmanager
 def started(command: Sequence[str], **more: str) -> Generator[Started]:
-    """Start it in a session of its own; all of that session is killed in the end."""
+    """Start it in a session of its own; the whole session is killed at the end."""
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -165,14 +165,14 @@ def _hears(*arguments: str) -> list[str]:
 @PLACES
 @pytest.mark.parametrize("status", [0, 1, 7, 255])
 def test_the_exit_status_is_the_commands(prefix: tuple[str, ...], status: int) -> None:
-    """As it exits, so does the parent."""
+    """The parent exits with the status of the command."""
     with started([*prefix, *EXEC, "--", "sh", "-c", f"exit {status}"]) as it:
         assert it.wait() == status
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGKILL", "SIGSEGV", "SIGUSR1"])
 def test_it_dies_by_the_signal_that_the_command_died_by(name: str) -> None:
-    """A shell, a service manager, see the command's own end."""
+    """The parent dies by the command's signal, so a shell sees the command's own end."""
     number = signal.Signals[name]
     with started([*EXEC, "--", "sh", "-c", f"kill -{int(number)} $$"]) as it:
         assert it.wait() == -number
@@ -180,7 +180,7 @@ def test_it_dies_by_the_signal_that_the_command_died_by(name: str) -> None:
 
 @NEEDS_NAMESPACE
 def test_as_pid_1_a_death_by_a_signal_is_a_status() -> None:
-    """PID 1 cannot die by its own signal: 128 + n."""
+    """PID 1 cannot die by its own signal, so its status is 128 + n."""
     with started([*UNSHARE, *EXEC, "--", "sh", "-c", "kill -TERM $$"]) as it:
         assert it.wait() == 128 + signal.SIGTERM
 
@@ -201,7 +201,7 @@ def test_as_pid_1_a_death_by_a_signal_is_a_status() -> None:
 def test_what_cannot_be_has_a_sentence_and_a_status(
     arguments: list[str], status: int, says: str
 ) -> None:
-    """125, 126 and 127, as from env, nohup and timeout; never a traceback."""
+    """Mistakes give 125, 126 and 127, as env, nohup and timeout do, and never a traceback."""
     found = _output([*EXEC, *arguments])
     assert found.returncode == status
     assert says in found.stderr
@@ -209,7 +209,7 @@ def test_what_cannot_be_has_a_sentence_and_a_status(
 
 
 def test_an_unknown_command_of_ours_and_help() -> None:
-    """The usage goes to stdout where it was asked for, and to stderr with an error."""
+    """The usage goes to stdout if it was requested, and to stderr with an error."""
     python = EXEC[:-1]
     assert "usage:" in _output([*python, "--help"]).stdout
     assert "usage:" in _output([*EXEC, "-h"]).stdout
@@ -225,7 +225,7 @@ def _output(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_environments_grace_is_the_settings() -> None:
-    """The names and numbers that are written twice, for the sake of a small start, are the same."""
+    """The names and numbers that are written twice, to start fast, are the same."""
     assert settings.GRACE_VARIABLE == _VARIABLE
     assert Ladder().budget(Rung.DRAIN) + _RESERVE == _GRACE
 
@@ -235,7 +235,7 @@ def test_the_environments_grace_is_the_settings() -> None:
 
 @PLACES
 def test_signals_are_passed_on(prefix: tuple[str, ...]) -> None:
-    """Each of them, once."""
+    """Each signal is passed on once."""
     names = ["TERM", "INT", "HUP", "QUIT", "USR1", "USR2", "WINCH", "CONT", "ALRM", "TSTP"]
     with started([*prefix, *EXEC, "--", *_hears(",".join(names))]) as it:
         it.until("<ready>")
@@ -251,7 +251,7 @@ def test_signals_are_passed_on(prefix: tuple[str, ...]) -> None:
 
 @PLACES
 def test_what_does_not_end_is_killed_with_its_group(prefix: tuple[str, ...]) -> None:
-    """The signal, and after the grace SIGKILL, to the children as well."""
+    """What does not end by the signal gets SIGKILL after the grace, with its children."""
     script = "trap '' TERM; sleep 60 & echo '<ready>'; while :; do sleep 60; done"
     with started([*prefix, *EXEC, "--grace", "0.4", "--", "sh", "-c", script]) as it:
         it.until("<ready>")
@@ -265,7 +265,7 @@ def test_what_does_not_end_is_killed_with_its_group(prefix: tuple[str, ...]) -> 
 
 
 def test_it_keeps_time_where_sigwait_has_none() -> None:
-    """As on macOS: an alarm of its own wakes it, and other alarms are passed on."""
+    """As on macOS, an alarm of its own wakes the parent, and other alarms are passed on."""
     start = "import signal; del signal.sigtimedwait; from supervisor._cli.exec import main; "
     start += "import sys; main(sys.argv[1:])"
     command = [sys.executable, "-P", "-c", start, "exec", "--grace=0.4", "--"]
@@ -281,7 +281,7 @@ def test_it_keeps_time_where_sigwait_has_none() -> None:
 
 
 def test_the_grace_may_be_off() -> None:
-    """Then nothing is killed."""
+    """With `off` nothing is killed."""
     with started([*EXEC, "--grace", "off", "--", *_hears("TERM,USR1")]) as it:
         it.until("<ready>")
         for number in (signal.SIGTERM, signal.SIGUSR1):
@@ -290,7 +290,7 @@ def test_the_grace_may_be_off() -> None:
 
 
 def test_the_grace_comes_from_the_environment() -> None:
-    """SUPERVISOR_GRACE, and the reserve in which a supervised program ends itself."""
+    """The grace is SUPERVISOR_GRACE and the reserve in which a supervised program ends itself."""
     with started([*EXEC, "--", *_hears("TERM")], SUPERVISOR_GRACE="0") as it:
         it.until("<ready>")
         began = time.monotonic()
@@ -300,7 +300,7 @@ def test_the_grace_comes_from_the_environment() -> None:
 
 
 def test_a_stopped_command_is_woken_to_end() -> None:
-    """A stopped process hears no SIGTERM before it goes on."""
+    """A stopped command is continued, since it gets no SIGTERM before that."""
     with started([*EXEC, "--", *_hears("USR1")]) as it:
         it.until("<ready>")
         (command,) = psutil.Process(it.pid).children()
@@ -312,7 +312,7 @@ def test_a_stopped_command_is_woken_to_end() -> None:
 
 @PLACES
 def test_what_a_shell_leaves_behind_is_asked_and_waited_for(prefix: tuple[str, ...]) -> None:
-    """`sh -c "program"` dies of the signal and says nothing to its program; we do."""
+    """`sh -c "program"` dies of the signal and does not pass it on; the parent does."""
     program = f"{sys.executable} -c '{_SLOW_TO_END}'; exit 9"
     with started([*prefix, *EXEC, "--", "sh", "-c", program]) as it:
         it.until("<ready>")
@@ -335,7 +335,7 @@ while True:
 
 
 def test_what_a_command_leaves_behind_by_itself_is_left_alone() -> None:
-    """Nobody has asked for an end: a helper that was started to stay stays."""
+    """Without a signal, a helper that a command leaves running goes on."""
     with started([*EXEC, "--", "sh", "-c", "sleep 60 >/dev/null & echo $!; exit 3"]) as it:
         assert it.wait() == 3
         helper = psutil.Process(int(it.until("\n")))
@@ -344,7 +344,7 @@ def test_what_a_command_leaves_behind_by_itself_is_left_alone() -> None:
 
 
 def test_signals_ignored_at_the_start_stay_ignored_and_start_no_clock() -> None:
-    """As under nohup, and behind `&` in a script."""
+    """Ignored signals stay ignored, as under nohup and after `&` in a script."""
     ignoring = ["sh", "-c", 'trap "" INT HUP; exec "$@"', "sh"]
     with started([*ignoring, *EXEC, "--grace", "0", "--", *_hears("TERM,USR1")]) as it:
         it.until("<ready>")
@@ -357,7 +357,7 @@ def test_signals_ignored_at_the_start_stay_ignored_and_start_no_clock() -> None:
 
 
 def test_the_command_finds_signals_as_the_parent_found_them() -> None:
-    """No blocked signal, and SIGPIPE at its default, which Python ignores for itself."""
+    """The command has no blocked signal, and SIGPIPE at its default, which Python ignores."""
     with started([*EXEC, "--", "grep", "-E", "Sig(Blk|Ign)", "/proc/self/status"]) as it:
         assert it.wait() == 0
         assert it.until("SigIgn").split() == ["SigBlk:", "0" * 16]
@@ -370,7 +370,7 @@ def test_the_command_finds_signals_as_the_parent_found_them() -> None:
 
 @PLACES
 def test_orphans_are_reaped(prefix: tuple[str, ...]) -> None:
-    """None of a hundred stays a zombie."""
+    """None of a hundred orphans stays a zombie."""
     orphans = "for n in $(seq 100); do (sleep 0.01 & ) ; done; echo '<ready>'; exec sleep 60"
     with started([*prefix, *EXEC, "--", "sh", "-c", orphans]) as it:
         it.until("<ready>")
@@ -380,7 +380,7 @@ def test_orphans_are_reaped(prefix: tuple[str, ...]) -> None:
 
 @PLACES
 def test_it_sleeps_while_nothing_happens(prefix: tuple[str, ...]) -> None:
-    """No polling: the kernel sees it wait, and counts no further switch to it."""
+    """The parent does not poll: the kernel counts no further switch to it."""
     with started([*prefix, *EXEC, "--", *_hears("USR1")]) as it:
         it.until("<ready>")
         parent = psutil.Process(it.pid)
@@ -404,7 +404,7 @@ def _until(is_true: object) -> None:
 
 
 def test_ctrl_c_comes_once_and_starts_no_clock() -> None:
-    """From the terminal, to the command alone."""
+    """The terminal sends Ctrl-C to the command alone, and the parent starts no clock."""
     job = f'{_SHELL_EXEC} --grace 0 -- {sys.executable} -c "$HEARS" INT'
     with at_terminal(f"{job}; echo status=$?") as it:
         it.until("<ready>")
@@ -416,7 +416,7 @@ def test_ctrl_c_comes_once_and_starts_no_clock() -> None:
 
 
 def test_ctrl_z_stops_the_job_and_fg_goes_on_with_it() -> None:
-    """The shell sees it stop, and gives it the terminal again."""
+    """The shell sees the job stop, and `fg` gives it the terminal again."""
     job = f'{_SHELL_EXEC} -- {sys.executable} -c "$HEARS" INT reads'
     with at_terminal(f"{job}; echo first=$?; fg; echo second=$?") as it:
         it.until("<ready>")
@@ -429,7 +429,7 @@ def test_ctrl_z_stops_the_job_and_fg_goes_on_with_it() -> None:
 
 
 def test_in_a_pipeline_ctrl_c_comes_once_and_the_keyboard_can_be_read() -> None:
-    """The others of the pipeline keep the terminal until the command asks for it."""
+    """The other commands of a pipeline keep the terminal until this one reads from it."""
     job = f'{_SHELL_EXEC} -- {sys.executable} -c "$HEARS" INT reads | cat'
     with at_terminal(f"{job}; echo status=${{PIPESTATUS[0]}}") as it:
         it.until("<ready>")
@@ -447,7 +447,7 @@ def test_in_a_pipeline_ctrl_c_comes_once_and_the_keyboard_can_be_read() -> None:
 
 
 def test_the_shell_has_the_terminal_back_behind_it() -> None:
-    """A script's next command reads the keyboard; also where no job control takes it back."""
+    """The next command of a script reads the keyboard, even without job control."""
     script = f"sh -c '{_SHELL_EXEC} -- true; echo ready; read line; echo got $line'"
     with at_terminal(script) as it:
         it.until("ready")
@@ -457,7 +457,7 @@ def test_the_shell_has_the_terminal_back_behind_it() -> None:
 
 @NEEDS_NAMESPACE
 def test_as_pid_1_of_a_terminal_ctrl_c_comes_once() -> None:
-    """As in a container with a terminal: the command has it, and its keys."""
+    """In a container with a terminal the command has the terminal and its keys."""
     job = f'{" ".join(UNSHARE)} {_SHELL_EXEC} -- {sys.executable} -c "$HEARS" INT reads'
     with at_terminal(f"{job}; echo status=$?") as it:
         it.until("<ready>")

@@ -1,4 +1,4 @@
-"""Children that a program makes of itself: as without us, and no string between them and us."""
+"""Forked children behave as they do without a supervisor, and share nothing with it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _without_us: dict[tuple[str, str], dict[str, Any]] = {}
 
 @pytest.mark.parametrize("case", all_pairs(_SETTINGS, _SEED), ids=lambda c: "-".join(c.values()))
 def test_a_child_is_as_without_us(server: Server, case: Case) -> None:
-    """Handlers, wakeup fd, mask and files; a signal to it ends it, and nobody else."""
+    """A child has handlers, wakeup fd, mask and files as without us; a signal ends only it."""
     print(f"GRID_SEED={_SEED} repeats this sample")
     _check(server, case)
 
@@ -38,14 +38,14 @@ def test_a_child_is_as_without_us(server: Server, case: Case) -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("case", grid(_SETTINGS), ids=lambda c: "-".join(c.values()))
 def test_each_child_is_as_without_us(server: Server, case: Case) -> None:
-    """In each host, in each thread, on each loop."""
+    """The same holds in each host, in each thread and on each loop."""
     _check(server, case)
 
 
 @pytest.mark.parametrize("in_thread", [False, True], ids=["in the loop", "in a thread"])
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_no_signal_is_lost_to_a_child(server: Server, loop: str, in_thread: bool) -> None:
-    """A child that is forked as a signal arrives leaves it to the parent."""
+    """A child that is forked when a signal arrives leaves that signal to the parent."""
     for number in (signal.SIGINT, signal.SIGTERM) * 3:
         with server.start("forking", loop=loop, in_thread=in_thread) as it:
             it.until("busy")
@@ -63,7 +63,7 @@ def _check(server: Server, case: Case) -> None:
 
 
 def _children(server: Server, host: str, where: str, loop: str) -> dict[str, Any]:
-    """Return what each child of this host has said of itself."""
+    """Return what each child of this host has reported."""
     stopping, _, host = host.rpartition(" ")
     arguments = {"in_thread": where == "thread", "is_stopping": bool(stopping)}
     stdin, ours = os.pipe()

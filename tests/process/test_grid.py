@@ -43,14 +43,14 @@ def _params(cases: list[Case]) -> list[object]:
 
 @pytest.mark.parametrize("case", _params(all_pairs(_SETTINGS, _SEED)))
 def test_a_stop_ends_the_program_in_time_and_in_order(server: Server, case: Case) -> None:
-    """A sample of the grid: status, time, results, silence, and what is put back."""
+    """In a sample of the grid: status, time, results, silence and restored state are right."""
     print(f"GRID_SEED={_SEED} repeats this sample")
     _check(server, case)
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_a_busy_loop_hears_the_signal_and_the_time(server: Server, loop: str) -> None:
-    """A loop that never rests, and so starves the watchdog's thread, climbs in time all the same.
+    """A loop that never rests, and so starves the watchdog's thread, stops in time all the same.
 
     DRAIN cannot end the turn here; were CANCEL late, ABANDON would cut the body off its result.
     """
@@ -70,7 +70,7 @@ def test_a_busy_loop_hears_the_signal_and_the_time(server: Server, loop: str) ->
 @pytest.mark.soak
 @pytest.mark.parametrize("case", _params(grid(_SETTINGS)))
 def test_each_stop_ends_the_program_in_time_and_in_order(server: Server, case: Case) -> None:
-    """The whole grid."""
+    """Each case of the whole grid ends in time and in order."""
     _check(server, case)
 
 
@@ -145,7 +145,7 @@ def _statuses(case: Case, clean: int) -> set[int]:
 
 
 def _longest(case: Case) -> float:
-    """Seconds that the ladder allows."""
+    """Return the seconds that the ladder allows."""
     entry = Rung.CANCEL if case["signal"] == "SIGINT" else Rung.DRAIN
     is_held = case["scenario"] == "burst" and case["moment"] == "start"
     if is_held or case["scenario"] in ("blocks", "keeps", "refuses"):

@@ -1,4 +1,4 @@
-"""Held interpreters and the guard that ends them, in real processes."""
+"""C code that holds the GIL, and the guard that ends it, in real processes."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Program:
         self.line_with(f"{text}>")
 
     def line_with(self, text: str) -> str:
-        """Read up to the line that begins so; returns it."""
+        """Read up to the line that begins like this; return it."""
         assert self._process.stdout is not None
         for line in self._process.stdout:
             if f"<{text}".encode() in line:
@@ -70,29 +70,29 @@ class Program:
         raise AssertionError(f"{text} never came: {self.stderr!r}")
 
     def guard(self) -> psutil.Process:
-        """Its guard."""
+        """The pid of its guard."""
         (found,) = guards_of(self.pid)
         return found
 
     def signal(self, number: int) -> float:
-        """Signal it; returns when."""
+        """Send it a signal; return when."""
         os.kill(self.pid, number)
         return time.monotonic()
 
     def wait(self) -> int:
-        """Its status."""
+        """Return its status."""
         return self._process.wait(_PATIENCE)
 
     @property
     def stderr(self) -> bytes:
-        """All of it, once the process is gone."""
+        """Return all of stderr, once the process is gone."""
         assert self._process.stderr is not None
         return self._process.stderr.read()
 
 
 @contextlib.contextmanager
 def program(script: str, **more: str) -> Generator[Program]:
-    """Start one; kill it and its guard in the end."""
+    """Start one; kill it and its guard at the end."""
     with subprocess.Popen(
         [sys.executable, "-P", "-c", PREAMBLE + textwrap.dedent(script)],
         stdin=subprocess.DEVNULL,
@@ -130,7 +130,7 @@ def _held(what: str, loop: str) -> str:
 def test_a_held_interpreter_is_gone_by_the_deadline(
     loop: str, what: str, number: signal.Signals, seconds: float
 ) -> None:
-    """C code that never gives way: killed, and stderr says why, and where it was."""
+    """C code that never releases the GIL is killed, and stderr says why and where it was."""
     with program(_held(what, loop)) as it:
         it.until("ready")
         began = it.signal(number)
@@ -143,7 +143,7 @@ def test_a_held_interpreter_is_gone_by_the_deadline(
 
 
 def test_each_further_signal_climbs_there_too() -> None:
-    """The third one leaves the last rung's seconds."""
+    """Each further signal climbs a rung; the third one leaves only the last rung's seconds."""
     script = """
     async def main(sup):
         hold()
@@ -161,7 +161,7 @@ def test_each_further_signal_climbs_there_too() -> None:
 
 @pytest.mark.parametrize("how", ["sup.stop('enough')", "os.kill(os.getpid(), signal.SIGTERM)"])
 def test_a_stop_that_is_under_way_is_known(how: str) -> None:
-    """The process was told in time, and is held only then."""
+    """The guard knows of a stop that began before the GIL was held."""
     script = f"""
     async def main(sup):
         {how}
@@ -178,7 +178,7 @@ def test_a_stop_that_is_under_way_is_known(how: str) -> None:
 
 @on_each_loop
 def test_a_plain_block_can_have_one(loop: str) -> None:
-    """`Supervisor(guard=True)`, in a loop that runs already."""
+    """`Supervisor(guard=True)` starts one in a loop that runs already."""
     script = f"""
     async def main():
         async with Supervisor(ladder=LADDER, guard=True):
@@ -196,7 +196,7 @@ def test_a_plain_block_can_have_one(loop: str) -> None:
 
 
 def test_no_end_is_no_kill() -> None:
-    """With SUPERVISOR_GRACE=off the program has all the time that it takes."""
+    """With SUPERVISOR_GRACE=off nothing is killed, however long it takes."""
     with program(_held("hold", "asyncio"), SUPERVISOR_GRACE="off") as it:
         it.until("ready")
         it.signal(signal.SIGTERM)
@@ -207,7 +207,7 @@ def test_no_end_is_no_kill() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and pidfds")
 def test_what_it_kills_leaves_no_child() -> None:
-    """Also one that restarts its own, in another session; but for those that were there before."""
+    """No child is left, not even one that restarts its own; those from before the block are."""
     script = """
     import subprocess
     from multiprocessing import shared_memory
@@ -241,7 +241,7 @@ def test_what_it_kills_leaves_no_child() -> None:
 
 
 def test_what_it_kills_leaves_no_orphan() -> None:
-    """One whose parent had ended before: it is in the session that the program leads."""
+    """An orphan is killed, too, if it is in the session that the program leads."""
     script = """
     import subprocess
     async def main(sup):
@@ -277,7 +277,7 @@ def _until(is_true: Callable[[], bool]) -> None:
 
 
 def test_a_full_pipe_does_not_delay_the_kill() -> None:
-    """Neither the stacks nor the line wait for a reader."""
+    """Neither the stacks nor the guard's line wait for a reader."""
     script = """
     os.set_blocking(2, False)
     try:
@@ -298,7 +298,7 @@ def test_a_full_pipe_does_not_delay_the_kill() -> None:
 def test_without_a_stderr_nothing_is_written_into_the_file_that_has_its_number(
     tmp_path: Path,
 ) -> None:
-    """A program that was started with fd 2 closed: that is the first file which it opens."""
+    """If fd 2 was closed at the start, nothing is written to the file that gets that number."""
     kept = tmp_path / "kept"
     script = f"""
     if sys.argv[1:] == ["again"]:
@@ -321,7 +321,7 @@ def test_without_a_stderr_nothing_is_written_into_the_file_that_has_its_number(
 
 @on_each_loop
 def test_what_gives_way_ends_itself_with_its_report(loop: str) -> None:
-    """Python code that holds the loop, and swallows interruptions: 137, and stacks on stderr."""
+    """Python code that blocks the loop ends with 137 and stacks on stderr, without the guard."""
     with program(_held("spin", loop)) as it:
         it.until("ready")
         it.signal(signal.SIGTERM)
@@ -330,7 +330,7 @@ def test_what_gives_way_ends_itself_with_its_report(loop: str) -> None:
 
 
 def test_an_interpreter_that_comes_back_in_time_goes_on() -> None:
-    """Held for a second, past the clock's start: the stop goes its way, nobody is killed."""
+    """If C code releases the GIL in time, the stop goes on and nobody is killed."""
     script = """
     async def main(sup):
         tell("ready")
@@ -351,7 +351,7 @@ def test_an_interpreter_that_comes_back_in_time_goes_on() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ptrace")
 def test_a_traced_process_is_left_to_its_debugger() -> None:
-    """And killed when the debugger has gone."""
+    """A traced process is not killed before the debugger has gone."""
     with program(_held("hold", "asyncio")) as it:
         it.until("ready")
         it.signal(signal.SIGTERM)
@@ -373,7 +373,7 @@ time.sleep(60)
 
 
 def test_signals_that_ask_for_nothing_are_not_its_business() -> None:
-    """A held interpreter that somebody sends SIGUSR1 to is held, and nothing else."""
+    """A signal that requests no stop, such as SIGUSR1, starts no deadline."""
     script = """
     signal.signal(signal.SIGUSR1, lambda *_: None)
     async def main(sup):
@@ -400,7 +400,7 @@ tell("behind")
 
 
 def test_it_sleeps_apart_and_holds_nothing() -> None:
-    """No switch while idle; a session, a directory and fds of its own; no child; no signals."""
+    """The guard sleeps while idle, holds no file, is no child, and takes no signals."""
     with program(QUIET) as it:
         it.until("ready")
         guard = it.guard()
@@ -424,7 +424,7 @@ def test_it_sleeps_apart_and_holds_nothing() -> None:
 
 
 def test_a_pipeline_does_not_wait_for_it() -> None:
-    """The reader of its process's stdout sees the end when the process ends."""
+    """A reader of the process's stdout sees its end when the process ends."""
     with program(QUIET) as it:
         it.until("ready")
         guard = it.guard()
@@ -436,7 +436,7 @@ def test_a_pipeline_does_not_wait_for_it() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_it_ends_with_its_process(number: signal.Signals) -> None:
-    """However that ends."""
+    """The guard ends with its process, however that ends."""
     with program(QUIET) as it:
         it.until("ready")
         guard = it.guard()
@@ -447,7 +447,7 @@ def test_it_ends_with_its_process(number: signal.Signals) -> None:
 
 
 def test_a_forked_child_does_not_keep_it() -> None:
-    """A child that lives on has neither a guard nor a hand on its parent's."""
+    """A child that lives on has no guard, and does not keep its parent's guard."""
     script = """
     async def main(sup):
         pid = os.fork()
@@ -472,7 +472,7 @@ def test_a_forked_child_does_not_keep_it() -> None:
 
 
 def test_a_forked_child_is_a_child_like_others() -> None:
-    """A signal ends it as without us; and it does not outlive a parent that the guard kills."""
+    """A signal ends a forked child, and it does not outlive a parent that the guard kills."""
     script = """
     async def main(sup):
         for _ in range(2):
@@ -500,7 +500,7 @@ def test_a_forked_child_is_a_child_like_others() -> None:
 
 
 def test_a_loop_over_all_children_ends() -> None:
-    """`os.wait()` until there is none: the guard is none of them."""
+    """A loop over `os.wait()` ends, because the guard is not a child."""
     script = """
     async def main(sup):
         for _ in range(3):
@@ -519,7 +519,7 @@ def test_a_loop_over_all_children_ends() -> None:
 
 @pytest.mark.parametrize("executable", ["/no/such/python", "/bin/false"])
 def test_where_none_can_be_started_the_program_runs(executable: str) -> None:
-    """An embedded interpreter has no executable, or one that is no Python; the log says so."""
+    """Without a Python executable the program runs without a guard, and the log says so."""
     script = f"""
     import logging; logging.basicConfig(stream=sys.stdout, format="<%(message)s>")
     sys.executable = {executable!r}

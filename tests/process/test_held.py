@@ -1,4 +1,4 @@
-"""C code that holds the interpreter, lets go for a moment, and takes it again: never late.
+"""C code that releases the GIL for a moment, and takes it again, delays no stop.
 
 In that moment the process reads the signal. It counts from its arrival all the same.
 """
@@ -62,7 +62,7 @@ def _between(it: Program) -> tuple[float, float]:
 def test_a_signal_that_is_read_between_two_calls_counts_from_its_arrival(
     loop: str, number: signal.Signals
 ) -> None:
-    """The ladder's deadline; and the guard keeps it."""
+    """The ladder's deadline counts from the signal's arrival, and the guard keeps it."""
     with program(_CALLS.format(seconds=1.2, between=_TELLS, loop=loop, rung=_RUNG)) as it:
         it.until("ready")
         sent = it.signal(number)
@@ -78,7 +78,7 @@ def test_a_signal_that_is_read_between_two_calls_counts_from_its_arrival(
 def test_two_signals_before_the_first_moment_count_from_their_arrivals(
     loop: str, number: signal.Signals
 ) -> None:
-    """The second is no duplicate, though both are read together; and it climbs."""
+    """Two signals that are read together count from their arrivals, and both climb."""
     with program(_CALLS.format(seconds=1.6, between=_TELLS_ON, loop=loop, rung=_RUNG)) as it:
         it.until("ready")
         it.signal(number)
@@ -95,7 +95,7 @@ def test_two_signals_before_the_first_moment_count_from_their_arrivals(
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", range(_SEED, _SEED + _BATCHES), ids=str)
 def test_five_hundred_in_a_row_are_in_time(seed: int) -> None:
-    """With any loop and signal, the first call ending 0.3 to 3 s after it; the second never."""
+    """On each loop and for each signal the end is in time, whenever the first call ends."""
     chance = random.Random(seed)
     for _ in range(_RUNS):
         loop, number = chance.choice(("asyncio", "uvloop")), chance.choice(list(_SECONDS))

@@ -1,4 +1,4 @@
-"""Shapes of host: each can be stopped, and is as found behind its supervisors."""
+"""Each kind of host can be stopped, and is left as found by its supervisors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _COUNT = 500
 def test_a_main_that_blocks_before_its_first_await(
     server: Server, loop: str, how: str, number: signal.Signals
 ) -> None:
-    """It is interrupted at ABANDON, and the program goes on behind `run`."""
+    """A blocking `main` is interrupted at ABANDON, and the program goes on after `run`."""
     with server.start("blocks_first", loop=loop, how=how) as child:
         child.until("busy")
         began = child.signal(number)
@@ -42,7 +42,7 @@ def test_a_main_that_blocks_before_its_first_await(
 
 @on_each_loop
 def test_work_before_run_is_not_ours(server: Server, loop: str) -> None:
-    """A signal to it does what it did without us."""
+    """Before `run` a signal does what it does without us."""
     with _stdin() as (stdin, _), server.start("works_first", loop=loop, stdin=stdin) as child:
         child.until("working")
         child.signal(signal.SIGTERM)
@@ -51,7 +51,7 @@ def test_work_before_run_is_not_ours(server: Server, loop: str) -> None:
 
 @on_each_loop
 def test_run_behind_synchronous_work(server: Server, loop: str) -> None:
-    """It stops as elsewhere, and gives the host's own handler back."""
+    """`run` after synchronous work stops as elsewhere, and restores the host's handler."""
     with _stdin() as (stdin, go), server.start("works_first", loop=loop, stdin=stdin) as child:
         child.until("working")
         os.close(go)
@@ -64,7 +64,7 @@ def test_run_behind_synchronous_work(server: Server, loop: str) -> None:
 
 @on_each_loop
 def test_one_in_another_stops_with_it(server: Server, loop: str) -> None:
-    """One that was left before changes nothing; nothing starts behind the stop."""
+    """A nested supervisor stops with the outer one; nothing starts after the stop."""
     with server.start("nests", loop=loop, refuses=False) as child:
         child.until("busy")
         child.signal(signal.SIGINT)
@@ -76,7 +76,7 @@ def test_one_in_another_stops_with_it(server: Server, loop: str) -> None:
 
 @on_each_loop
 def test_the_outer_ones_deadline_holds_for_both(server: Server, loop: str) -> None:
-    """What refuses in the inner one is ended by the outer one's seconds."""
+    """The outer supervisor's deadline also holds for the inner one."""
     with server.start("nests", loop=loop, refuses=True) as child:
         child.until("busy")
         began = child.signal(signal.SIGTERM)
@@ -86,7 +86,7 @@ def test_the_outer_ones_deadline_holds_for_both(server: Server, loop: str) -> No
 
 @on_each_loop
 def test_a_guest_beside_one_of_the_main_thread_stops_with_it(server: Server, loop: str) -> None:
-    """Its run is stopped by the process's signal, although it installs nothing."""
+    """The process's signal stops a guest's run, although the guest installs nothing."""
     with server.start("guest", loop=loop, beside=True) as child:
         child.until("busy", "open")
         child.until("busy", "open")
@@ -101,7 +101,7 @@ def test_a_guest_beside_one_of_the_main_thread_stops_with_it(server: Server, loo
 def test_a_guest_that_is_alone_changes_nothing(
     server: Server, loop: str, number: signal.Signals | None
 ) -> None:
-    """Signals are the host's, which stops it by code, from another thread."""
+    """A guest that is alone handles no signal; the host stops it by code, from another thread."""
     with (
         _stdin() as (stdin, go),
         server.start("guest", loop=loop, beside=False, stdin=stdin) as child,
@@ -122,7 +122,7 @@ def test_a_guest_that_is_alone_changes_nothing(
 @pytest.mark.parametrize("how", ["run", "block"])
 @pytest.mark.parametrize("first", ["ended", "stopped"])
 def test_a_second_loop_in_one_process(server: Server, loop: str, how: str, first: str) -> None:
-    """It hears its signal whether the first one has heard one or not."""
+    """The second loop of a process handles its signal, whether the first got one or not."""
     with server.start("twice", loop=loop, how=how, first=first) as child:
         if first == "stopped":
             child.until("busy")
@@ -138,7 +138,7 @@ def test_a_second_loop_in_one_process(server: Server, loop: str, how: str, first
 
 @on_each_loop
 def test_a_test_runner_with_five_hundred_supervisors(server: Server, loop: str) -> None:
-    """Nothing is left that grows: no file, thread, handler, object of ours, nor memory."""
+    """Nothing grows with the number of supervisors: files, threads, handlers, objects, memory."""
     with server.start("test_runner", loop=loop, count=_COUNT) as child:
         assert child.until("tested", seconds=45)["status"] == 0, child.story()
         _check_as_found(child)
@@ -150,7 +150,7 @@ def test_a_test_runner_with_five_hundred_supervisors(server: Server, loop: str) 
 
 @on_each_loop
 def test_a_fork_server_that_holds_supervisors_now_and_then(server: Server, loop: str) -> None:
-    """Each child ends by its own stop, with its true status; the server goes on."""
+    """Each child of a fork server ends by its own stop, with its true status."""
     with server.start("fork_server", loop=loop, count=3) as child:
         _check_as_found(child)
         ends = {(end["how"], end["status"]) for end in child.facts("child")}

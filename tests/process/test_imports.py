@@ -1,4 +1,4 @@
-"""Nothing is imported between a signal and the result: it would take longer than all the rest."""
+"""Nothing is imported between a signal and the result, since that would take too long."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ else:
 @pytest.mark.parametrize("host", ["block", "run"])
 @pytest.mark.parametrize("kind", ["model", "tool"])
 def test_nothing_is_imported_between_a_signal_and_the_result(kind: str, host: str) -> None:
-    """In a fresh process, in which nothing was stopped before."""
+    """In a fresh process, a first stop imports nothing between the signal and the result."""
     command = [sys.executable, "-c", PROGRAM, kind, host]
     ended = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, check=True, start_new_session=True

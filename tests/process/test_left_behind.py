@@ -27,7 +27,7 @@ _WAYS = ("by_shell", "refuses", "in_thread", "own_session", "orphan", "pool", "s
 @on_each_loop
 @pytest.mark.parametrize("tool", _WAYS)
 def test_a_stop_in_order_leaves_no_process(server: Server, loop: str, tool: str) -> None:
-    """A user's own tool has started it; the stop settles at CANCEL, and the status is its own."""
+    """A stop at CANCEL ends a process that a tool has started, and the status is true."""
     with _leaver(server, loop=loop, tool=tool) as (child, pids):
         began = child.signal(signal.SIGINT)
         assert child.wait() == -signal.SIGINT, child.story()
@@ -38,7 +38,7 @@ def test_a_stop_in_order_leaves_no_process(server: Server, loop: str, tool: str)
 
 @pytest.mark.parametrize("tool", _WAYS)
 def test_a_forced_end_leaves_no_process(server: Server, tool: str) -> None:
-    """Nor one that a thread of the program starts in the last moment."""
+    """A forced end leaves no process, not even one that a thread starts in the last moment."""
     if tool == "in_thread":
         pytest.skip("as a tool of a stubborn agent it would be awaited")
     with _leaver(server, loop="asyncio", tool=tool, is_stubborn=True) as (child, pids):
@@ -52,7 +52,7 @@ def test_a_forced_end_leaves_no_process(server: Server, tool: str) -> None:
 def test_an_end_with_another_status_leaves_none_either(
     server: Server, tool: str, raises: bool
 ) -> None:
-    """With `stop_status`, and where `main` raises: behind what the interpreter does at its end."""
+    """With `stop_status`, or if `main` raises, none is left after the interpreter's end."""
     settings = {} if raises else {"stop_status": 7}
     with _leaver(server, loop="asyncio", tool=tool, settings=settings, raises=raises) as it:
         child, pids = it
@@ -62,7 +62,7 @@ def test_an_end_with_another_status_leaves_none_either(
 
 
 def test_one_more_ctrl_c_kills_those_that_are_waited_for(server: Server) -> None:
-    """Also where our handlers are gone by then, and the interpreter is at its end."""
+    """One more Ctrl-C kills them, even when our handlers are gone at the interpreter's end."""
     arguments = {"tool": "refuses", "is_endless": True, "settings": {"stop_status": 7}}
     with _leaver(server, loop="asyncio", **arguments) as (child, pids):
         child.signal(signal.SIGINT)
@@ -78,7 +78,7 @@ def test_one_more_ctrl_c_kills_those_that_are_waited_for(server: Server) -> None
 def test_a_ladder_without_an_end_leaves_none_either(
     server: Server, settings: dict[str, Any]
 ) -> None:
-    """They have a second then."""
+    """With a ladder without an end they get one second."""
     arguments = {"tool": "refuses", "is_endless": True, "settings": settings}
     with _leaver(server, loop="asyncio", **arguments) as (child, pids):
         began = child.signal(signal.SIGINT)
@@ -92,7 +92,7 @@ def test_a_ladder_without_an_end_leaves_none_either(
 def test_a_thread_that_waits_for_one_does_not_keep_the_interpreter(
     server: Server, settings: dict[str, Any], is_endless: bool
 ) -> None:
-    """It is ended at ABANDON then, and the interpreter's end goes on in order."""
+    """A process that a thread waits for is ended at ABANDON; the interpreter ends in order."""
     arguments = {"tool": "outer_thread", "is_endless": is_endless, "settings": settings}
     with _leaver(server, loop="asyncio", **arguments) as (child, pids):
         child.signal(signal.SIGINT)
@@ -105,7 +105,7 @@ def test_a_thread_that_waits_for_one_does_not_keep_the_interpreter(
 def test_they_are_there_until_the_interpreter_has_ended_its_own(
     server: Server, settings: dict[str, Any]
 ) -> None:
-    """`atexit` handlers end what they know of in their own way, and find it as it was."""
+    """Processes live until `atexit` handlers have ended those that they know of."""
     with _leaver(server, loop="asyncio", tool="own_session", settings=settings) as (child, pids):
         child.signal(signal.SIGINT)
         child.wait()
@@ -116,7 +116,7 @@ def test_they_are_there_until_the_interpreter_has_ended_its_own(
 
 @on_each_loop
 def test_what_obeys_costs_no_time(server: Server, loop: str) -> None:
-    """Far less than what one that refuses would be given."""
+    """A process that obeys SIGTERM costs far less time than one that refuses."""
     with _leaver(server, loop=loop, tool="own_session") as (child, _):
         began = child.signal(signal.SIGINT)
         assert child.wait() == -signal.SIGINT, child.story()
@@ -124,7 +124,7 @@ def test_what_obeys_costs_no_time(server: Server, loop: str) -> None:
 
 
 def test_who_had_to_be_killed_is_named(server: Server) -> None:
-    """On stderr, by pid and command."""
+    """A process that had to be killed is named on stderr, by pid and command."""
     with _leaver(server, loop="asyncio", tool="refuses") as (child, pids):
         child.signal(signal.SIGINT)
         child.wait()
@@ -133,7 +133,7 @@ def test_who_had_to_be_killed_is_named(server: Server) -> None:
 
 
 def test_a_daemon_is_left_and_named(server: Server) -> None:
-    """It has left its parent and its session to outlive us; one line of the log says who it is."""
+    """A process that has made itself a daemon stays, and one line of the log names it."""
     with _leaver(server, loop="asyncio", tool="daemon") as (child, pids):
         child.signal(signal.SIGINT)
         assert child.wait() == -signal.SIGINT, child.story()
@@ -144,7 +144,7 @@ def test_a_daemon_is_left_and_named(server: Server) -> None:
 
 @on_each_loop
 def test_a_daemon_is_ended_where_that_is_asked_for(server: Server, loop: str) -> None:
-    """By a subreaper, whose child it is."""
+    """With `children="end"` daemons are ended, too."""
     settings = {"children": "end"}
     with _leaver(server, loop=loop, tool="daemon", settings=settings) as (child, pids):
         child.signal(signal.SIGINT)
@@ -153,7 +153,7 @@ def test_a_daemon_is_ended_where_that_is_asked_for(server: Server, loop: str) ->
 
 
 def test_they_are_left_where_that_is_asked_for(server: Server) -> None:
-    """A server that is to serve on."""
+    """With `children="leave"` a server stays."""
     settings = {"children": "leave"}
     with _leaver(server, loop="asyncio", tool="own_session", settings=settings) as (child, pids):
         child.signal(signal.SIGINT)
@@ -163,7 +163,7 @@ def test_they_are_left_where_that_is_asked_for(server: Server) -> None:
 
 @pytest.mark.parametrize("tool", ["refuses", "starts_on", "starts_again"])
 def test_without_a_guard_none_is_left_either(server: Server, tool: str) -> None:
-    """The process looks for the last time by itself."""
+    """Without a guard the process makes the final sweep by itself, and none is left."""
     settings = {"guard": False}
     with _leaver(server, loop="asyncio", tool=tool, settings=settings) as (child, pids):
         child.signal(signal.SIGINT)
@@ -172,7 +172,7 @@ def test_without_a_guard_none_is_left_either(server: Server, tool: str) -> None:
 
 
 def test_what_a_host_starts_behind_run_is_left_alone(server: Server) -> None:
-    """It belongs to no run; what the run has started is ended as the interpreter ends."""
+    """What a host starts after `run` is left alone; what the run started is ended at the end."""
     with server.start("goes_on", loop="asyncio") as child:
         pids = child.until("children")["pids"]
         child.signal(signal.SIGINT)
@@ -186,7 +186,7 @@ def test_what_a_host_starts_behind_run_is_left_alone(server: Server) -> None:
 
 @on_each_loop
 def test_a_block_can_end_them_too(server: Server, loop: str) -> None:
-    """As it is left, and the program goes on behind it."""
+    """A block can end them when it is left, and the program goes on."""
     with server.start("block_ends", loop=loop) as child:
         pids = child.until("children")["pids"]
         with _killed(pids):
@@ -208,7 +208,7 @@ wait
 def test_what_outlives_the_time_limit_of_autogens_executor(
     server: Server, loop: str, as_guest: bool
 ) -> None:
-    """The limit has ended the shell between them and us, before the stop."""
+    """Processes whose shell the executor's time limit has ended are found all the same."""
     arguments: dict[str, Any] = {"script": _HOLDS_THE_PIPES, "limit": 1, "as_guest": as_guest}
     with server.start("executes", loop=loop, **arguments) as child:
         shell, left = child.until("children")["pids"]
@@ -248,7 +248,7 @@ def _killed(pids: list[int]) -> Generator[None]:
 
 
 def _left(child: Child, pids: Iterable[int]) -> list[int]:
-    """Those that are alive of these, and of its session; these are killed."""
+    """Return which of these, and of its session, are alive, and kill them."""
     more = [pid for pid in psutil.pids() if pid not in pids and _session(pid) == child.pid]
     left = alive([*pids, *more])
     for pid in left:

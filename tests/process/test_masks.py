@@ -1,4 +1,4 @@
-"""Programs that are started with signals blocked: the mask is inherited through `exec`."""
+"""Programs that inherit blocked signals through `exec`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _program(script: str) -> str:
 def test_a_signal_that_the_parent_has_blocked_is_heard_under_run(
     loop: str, number: signal.Signals
 ) -> None:
-    """The stop is in order, and the status true."""
+    """A blocked signal stops the program in order under `run`, and the status is true."""
     script = f"""
 async def main(sup):
     tell("ready")
@@ -46,7 +46,7 @@ run(main, loop={loop!r})
 
 
 def test_one_that_came_before_is_heard_as_run_begins() -> None:
-    """The kernel has kept it."""
+    """A signal that came before `run` was kept by the kernel, and stops the program."""
     script = """
 async def main(sup):
     tell((await sup.wait_stop()).reason)
@@ -63,7 +63,7 @@ run(main)
     "how", ["return", "raise SystemExit", "os.kill(os.getpid(), signal.SIGTERM)"]
 )
 def test_the_mask_is_as_found_behind_run(how: str) -> None:
-    """Also for who goes on behind a stop."""
+    """The mask is as found after `run`, even if the program goes on after a stop."""
     script = f"""
 async def main(sup):
     assert signal.SIGTERM not in mask()
@@ -82,7 +82,7 @@ tell("as found")
 
 
 def test_the_reports_are_heard_too() -> None:
-    """SIGUSR1 writes who is at work."""
+    """SIGUSR1 writes its report, even if it was blocked."""
     script = """
 async def main(sup):
     tell("ready")
@@ -99,7 +99,7 @@ run(main)
 
 
 def test_a_block_says_once_that_it_is_deaf() -> None:
-    """And leaves the signals to who waits for them in a thread of the program's."""
+    """A block warns once, and leaves the signals to a thread of the program that waits for them."""
     script = """
 async def main():
     for _ in range(2):
@@ -121,7 +121,7 @@ asyncio.run(main())
 
 
 def test_a_block_that_hears_says_nothing() -> None:
-    """Nor one that handles none of those that are blocked."""
+    """A block that handles no blocked signal writes no warning."""
     script = """
 async def main():
     async with Supervisor(signals={"SIGHUP": "CANCEL"}):

@@ -1,4 +1,4 @@
-"""`supervisor.run` as PID 1: it splits, and both halves do what they should."""
+"""`supervisor.run` as PID 1 splits, and both halves do what they should."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _as_pid_1(script: str) -> list[str]:
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
 def test_the_program_is_a_child_and_its_end_is_the_status(name: str) -> None:
-    """It cleans up, `atexit` runs once, in the child, and the status is 128 + n."""
+    """The child cleans up and runs `atexit` once, and the status is 128 + n."""
     run = "run(main, ladder=LADDER, signals={'TERM': 'DRAIN', 'INT': 'CANCEL', 'HUP': 'CANCEL'})"
     with started(_as_pid_1(QUIET + run)) as it:
         it.until("<ready 2>")
@@ -56,7 +56,7 @@ def test_the_program_is_a_child_and_its_end_is_the_status(name: str) -> None:
     ("end", "status"), [("return 1", 0), ("sys.exit(7)", 7), ("1/0", 1), ("sup.stop('done')", 0)]
 )
 def test_ends_without_a_signal(end: str, status: int) -> None:
-    """As elsewhere: 0, its code, 1."""
+    """Without a signal the statuses are as elsewhere: 0, the exit code, 1."""
     script = f"""
     async def main(sup):
         {end}
@@ -67,7 +67,7 @@ def test_ends_without_a_signal(end: str, status: int) -> None:
 
 
 def test_orphans_are_reaped_while_the_program_waits_for_its_own_children() -> None:
-    """Asyncio's child keeps its status, and no zombie is left."""
+    """Orphans are reaped, and a child process of asyncio's keeps its status."""
     script = """
     async def main(sup):
         made = await asyncio.create_subprocess_shell("(sleep 0.05 &) ; exit 5")
@@ -87,7 +87,7 @@ def test_orphans_are_reaped_while_the_program_waits_for_its_own_children() -> No
 
 
 def test_a_held_interpreter_is_killed_by_the_parent() -> None:
-    """C code that keeps the interpreter's lock: gone at the deadline, 137."""
+    """The parent kills C code that holds the GIL at the deadline, with status 137."""
     script = """
     async def main(sup):
         tell("ready")
@@ -99,7 +99,7 @@ def test_a_held_interpreter_is_killed_by_the_parent() -> None:
 
 
 def test_a_blocked_loop_ends_itself_before_the_parent_would() -> None:
-    """Its own forced end, with its report."""
+    """A blocked loop ends itself with its report before the parent would kill it."""
     script = """
     async def main(sup):
         tell("ready")
@@ -121,7 +121,7 @@ def _seconds_to_137(script: str, number: int) -> float:
 
 
 def test_the_environments_grace_holds_for_both() -> None:
-    """SUPERVISOR_GRACE is the whole budget, and the parent's as well."""
+    """SUPERVISOR_GRACE is the whole budget for the child and for the parent."""
     script = """
     async def main(sup):
         tell("ready")
@@ -144,7 +144,7 @@ def test_the_environments_grace_holds_for_both() -> None:
     ],
 )
 def test_where_it_cannot_split_it_says_why_and_works(before: str, why: str) -> None:
-    """As PID 1 itself, with the same status."""
+    """Where it cannot split, it says why, and works as PID 1 with the same status."""
     with started(_as_pid_1(f"{before}\n{QUIET}\nrun(main, ladder=LADDER)")) as it:
         it.until(f"<log PID 1 is not split {why}" if why[0] == "o" else "<log PID 1 is not split")
         it.until("<ready 1>")
@@ -154,7 +154,7 @@ def test_where_it_cannot_split_it_says_why_and_works(before: str, why: str) -> N
 
 
 def test_handlers_and_masks_are_as_without_a_split() -> None:
-    """The child has the program's own signals: none blocked, handlers as they were."""
+    """The child has no blocked signal, and its handlers are those of the program."""
     script = """
     def found():
         numbers = sorted(signal.valid_signals())

@@ -42,7 +42,7 @@ run(main, ladder=Ladder(drain=0.2, cancel=0.2, abandon=0.4), loop="asyncio", gua
 
 
 def _report(*signals: signal.Signals) -> tuple[int, str]:
-    """Start it, send these, and give its status and what it has written on stderr."""
+    """Start it, send these signals, and return its status and its stderr."""
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM],
         cwd=ROOT,
@@ -69,21 +69,21 @@ def _report(*signals: signal.Signals) -> tuple[int, str]:
 
 
 def test_sigusr1_tells_what_is_at_work_and_goes_on() -> None:
-    """Each run and task with its stack; the program stops later, as ever."""
+    """SIGUSR1 reports each run and task with its stack, and the program goes on."""
     status, told = _report(signal.SIGUSR1, signal.SIGTERM)
     assert status == 137
     assert "<Run of 'team' at work>" in told
 
 
 def test_sigquit_writes_stacks_and_ends_the_process() -> None:
-    """As by default, but with the stack of each thread before."""
+    """SIGQUIT ends the process as by default, after the stack of each thread was written."""
     status, told = _report(signal.SIGQUIT)
     assert status == -signal.SIGQUIT
     assert "Current thread" in told
 
 
 def test_abandon_is_logged_with_who_is_at_work() -> None:
-    """An event of the logger `supervisor`, before the forced end."""
+    """ABANDON is an event of the logger `supervisor`, with what is at work."""
     status, told = _report(signal.SIGTERM)
     assert status == 137
     assert "still at work as the stop is abandoned" in told
@@ -144,7 +144,7 @@ run(main, ladder=Ladder(drain=0.2, cancel=0.3, abandon=0.5), loop=sys.argv[1], g
 
 @contextlib.contextmanager
 def _program(text: str, loop: str, stderr: int = subprocess.PIPE) -> Generator[Any]:
-    """Start it, and give it once it is ready; killed in the end."""
+    """Start it, yield it once it is ready, and kill it at the end."""
     with subprocess.Popen(
         [sys.executable, "-c", text, loop],
         cwd=ROOT,
@@ -164,7 +164,7 @@ def _program(text: str, loop: str, stderr: int = subprocess.PIPE) -> Generator[A
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_each_climb_past_cancel_tells_who_refuses(loop: str) -> None:
-    """A tool with its agent, a task, a process, a thread: for a person, and as facts, once each."""
+    """Each rung past CANCEL reports what refuses, once, as a text and as facts."""
     with _program(REFUSES + RUN, loop) as child:
         child.send_signal(signal.SIGTERM)
         out, told = child.communicate(timeout=15)
@@ -196,7 +196,7 @@ def _blocks(told: str, about: str = "") -> list[str]:
 
 
 def test_a_report_that_nobody_reads_does_not_delay_the_end() -> None:
-    """With stderr a full pipe each rung comes at its time."""
+    """With a full pipe as stderr, each rung comes at its time."""
     unread, full = os.pipe()
     os.set_blocking(full, False)
     with contextlib.suppress(BlockingIOError):
@@ -233,7 +233,7 @@ async def main(sup):
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_a_blocked_loop_is_told_of_on_demand_and_at_abandon(loop: str) -> None:
-    """By another thread than the one that is blocked: the agent, and the line."""
+    """Another thread reports the agent and the line that block the loop."""
     text = REFUSES + "from tests.agents import Agent\n" + BLOCKED + RUN
     with _program(text, loop) as child:
         assert child.stderr is not None
@@ -261,7 +261,7 @@ async def main(sup):
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_a_spawned_task_that_refuses_is_told_and_ended(loop: str) -> None:
-    """EXIT applies to it as to a run, also where the body has ended."""
+    """A spawned task that refuses is reported and ended, even after the body has ended."""
     with _program(REFUSES + SPAWNED + RUN, loop) as child:
         child.send_signal(signal.SIGTERM)
         began = time.monotonic()
@@ -297,7 +297,7 @@ async def main(sup):
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_a_blocked_loop_in_another_thread_is_told_of(loop: str) -> None:
-    """It is not interrupted, but waited for, in daemon threads too; the process ends by force."""
+    """A blocked loop in another thread is reported, not interrupted, and ended by force."""
     # On a busy machine the host's own end may take a second.
     run = RUN.replace("drain=0.2", "drain=3")
     with _program(REFUSES + GUEST + run, loop) as child:

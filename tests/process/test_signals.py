@@ -1,4 +1,4 @@
-"""How signals arrive: by any thread, beside other handlers, by the thousand."""
+"""Signals arrive through any thread, beside other handlers, and by the thousand."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PROMPT = 0.5  # seconds; a wake-up that was missed comes after half a minute he
 def test_a_signal_to_another_thread_wakes_a_quiet_loop(
     server: Server, loop: str, foreign: str
 ) -> None:
-    """It stops at once, whoever else uses the loop's signal handlers or has used them."""
+    """The loop stops at once, even if others use the loop's signal handlers."""
     with server.start("to_another_thread", loop=loop, foreign=foreign) as child:
         left = child.until("left")
         (sent,) = child.facts("sent")
@@ -35,7 +35,7 @@ def test_a_signal_to_another_thread_wakes_a_quiet_loop(
 def test_a_foreign_signal_handler_works_before_in_and_behind_the_block(
     server: Server, loop: str
 ) -> None:
-    """Somebody's `add_signal_handler` is served all the time, and so are our signals."""
+    """Somebody else's `add_signal_handler` works all the time, and so do our signals."""
     with server.start("foreign_handler", loop=loop) as child:
         child.until("ready")
         child.signal(signal.SIGTERM)
@@ -50,7 +50,7 @@ def test_a_foreign_signal_handler_works_before_in_and_behind_the_block(
 def test_ten_thousand_signals_end_the_process_within_the_ladder(
     server: Server, loop: str, number: int
 ) -> None:
-    """It dies by the signal, or at the ladder's end, without a traceback."""
+    """Under ten thousand signals it dies by the signal or at the deadline, without a traceback."""
     with server.start("storm", loop=loop) as child:
         child.until("busy")
         began = child.signal(number, count=10_000)
@@ -62,7 +62,7 @@ def test_ten_thousand_signals_end_the_process_within_the_ladder(
 
 @on_each_loop
 def test_a_second_signal_while_a_large_token_is_being_cancelled(server: Server, loop: str) -> None:
-    """The token is cancelled through, no lock is waited for, and the status is true."""
+    """The token is cancelled completely, no lock is waited for, and the status is true."""
     with server.start("linked_futures", loop=loop, count=300_000) as child:
         child.until("busy", seconds=40)
         child.signal(signal.SIGINT)
@@ -76,7 +76,7 @@ def test_a_second_signal_while_a_large_token_is_being_cancelled(server: Server, 
 
 @on_each_loop
 def test_one_signal_stops_a_thousand_runs(server: Server, loop: str) -> None:
-    """Each has its result, and the process dies by the signal: it is not ended by force."""
+    """Each of a thousand runs has its result, and the process is not ended by force."""
     with server.start("many", loop=loop, count=1_000) as child:
         child.until("busy", seconds=40)
         child.signal(signal.SIGINT)
@@ -87,7 +87,7 @@ def test_one_signal_stops_a_thousand_runs(server: Server, loop: str) -> None:
 
 @on_each_loop
 def test_a_supervisor_spans_two_runs_of_its_loop(server: Server, loop: str) -> None:
-    """Signals are handled also when the loop has stopped and runs again."""
+    """Signals are handled even if the loop has stopped and runs again."""
     with server.start("spans_two_runs", loop=loop) as child:
         child.until("ready")
         child.signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""A thousand signals at random moments: none is lost, nothing hangs, and nobody is left behind.
+"""A thousand signals at random moments: none is lost, nothing hangs, and no process is left.
 
 A few runs by default, with a new seed each time (`SOAK_SEED=…` repeats one); all with `-m soak`.
 """
@@ -40,7 +40,7 @@ _REFUSING = ("keeps", "refuses")
 
 @dataclass
 class Plan:
-    """A program, and what is sent to it."""
+    """A program, and the signals that are sent to it."""
 
     host: str
     arguments: dict[str, Any]
@@ -52,14 +52,14 @@ class Plan:
 
 @pytest.mark.parametrize("seed", [_SEED], ids=str)
 def test_signals_at_random_moments(server: Server, seed: int) -> None:
-    """A sample."""
+    """In a sample, signals at random moments end the programs in order."""
     _soak(server, seed, runs=15, signals=0)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(_SEED, _SEED + _BATCHES), ids=str)
 def test_a_thousand_signals_at_random_moments(server: Server, seed: int) -> None:
-    """All: with any work, host and loop; to the process and to any of its threads."""
+    """The same for a thousand signals, with each work, host and loop, to any thread."""
     _soak(server, seed, runs=_RUNS, signals=_SIGNALS)
 
 
@@ -136,7 +136,7 @@ def _clean(plan: Plan, reasons: set[str]) -> set[int]:
 
 
 def _check_that_nobody_is_left(server: Server, pids: list[int]) -> None:
-    """Neither in the programs' sessions, zombies counted, nor guards, nor the server's zombies."""
+    """Check that no process, zombie or guard is left."""
     deadline = time.monotonic() + 5
     while left := [*_in_sessions(set(pids)), *(guard for pid in pids for guard in guards_of(pid))]:
         assert time.monotonic() < deadline, f"{left} of {pids}"

@@ -1,4 +1,4 @@
-"""A source that is iterated, and real signals: it ends as a team does."""
+"""Real signals end a source that is iterated as they end a team."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ on_each_loop = pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 @pytest.mark.parametrize("awaited", [False, True])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_in_order(server: Server, loop: str, awaited: bool, number: int) -> None:
-    """Its tasks end, then it is closed; what it had yielded is there, and the process dies so."""
+    """A signal ends its tasks, then closes it; its items are there, and the status is true."""
     with server.start("iterates", loop=loop, awaited=awaited) as child:
         child.until("busy")
         child.signal(number)
@@ -32,7 +32,7 @@ def test_a_signal_ends_it_in_order(server: Server, loop: str, awaited: bool, num
 
 @on_each_loop
 def test_one_that_refuses_does_not_hold_the_process(server: Server, loop: str) -> None:
-    """At the end of the ladder the process is ended from outside."""
+    """A source that refuses is ended with the process, at the end of the ladder."""
     with server.start("iterates", loop=loop, awaited=False, refuses=True) as child:
         child.until("busy")
         child.signal(signal.SIGINT)

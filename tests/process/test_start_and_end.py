@@ -1,4 +1,4 @@
-"""A signal at any moment of a program's life: from its start to the interpreter's own end.
+"""A signal at any moment of a program's life, from its start to the interpreter's own end.
 
 Two ways: at a step, in a child that raises the signal itself (`moments.py`), and at a time, from
 outside, in a fresh interpreter. Samples by default, with a new seed each time (`MOMENTS_SEED=…`
@@ -51,7 +51,7 @@ each_program = pytest.mark.parametrize("program", _PROGRAMS)
 def test_a_signal_at_a_step_stops_the_program(
     server: Server, program: str, loop: str, number: int
 ) -> None:
-    """In order where our handlers stand, by what was found elsewhere; it is never lost."""
+    """A signal is never lost: it stops in order while our handlers are installed."""
     case = {"program": program, "loop": loop, "number": number}
     for step in _some(_lines(server, case)):
         _check_step(server, case, step)
@@ -62,7 +62,7 @@ def test_a_signal_at_a_step_stops_the_program(
 def test_another_signal_at_a_step_of_the_stop_does_not_change_the_end(
     server: Server, program: str, first: int, second: int
 ) -> None:
-    """The status is the first one's, and nothing is printed."""
+    """A second signal does not change the status, and nothing is printed."""
     case = {"program": program, "loop": "asyncio", "number": second, "stopped_by": first}
     for step in _some(_lines(server, case), count=5):
         _check_step(server, case, step)
@@ -88,7 +88,7 @@ each_part = pytest.mark.parametrize("part", range(_PARTS))
 def test_a_signal_at_every_line_stops_the_program(
     server: Server, case: dict[str, Any], part: int
 ) -> None:
-    """The same at each line, the first time that it is reached and the last."""
+    """The same holds at each line, the first and the last time that it is reached."""
     steps = sorted({step for both in _lines(server, case).values() for step in both})
     for step in steps[part::_PARTS]:
         _check_step(server, case, step)
@@ -102,7 +102,7 @@ def test_a_signal_at_every_line_stops_the_program(
 def test_a_signal_at_every_step_of_the_leaving_is_not_lost(
     server: Server, program: str, number: int, part: int
 ) -> None:
-    """Wherever the interpreter looks for signals while handlers are put back."""
+    """No signal is lost at any point where handlers are being restored."""
     case = {"program": program, "loop": "asyncio", "number": number}
     leaving = [both for line, both in _lines(server, case).items() if "Registry.leave" in line]
     first, last = min(leaving)[0], max(both[1] for both in leaving)
@@ -193,7 +193,7 @@ each_host = pytest.mark.parametrize("host", ["run", "block"])
 
 @each_host
 def test_a_signal_at_a_time_stops_the_program(host: str) -> None:
-    """A fresh interpreter, from its start to its end: a true status, and no traceback."""
+    """A signal at any time of a fresh interpreter gives a true status and no traceback."""
     print(f"MOMENTS_SEED={_SEED} repeats this sample")
     _live_many(host, 14, _SEED)
 
@@ -203,7 +203,7 @@ def test_a_signal_at_a_time_stops_the_program(host: str) -> None:
 @each_part
 @each_host
 def test_a_signal_at_a_thousand_times_stops_the_program(host: str, part: int) -> None:
-    """The same."""
+    """The same holds at a thousand times."""
     print(f"MOMENTS_SEED={_SEED} repeats this sample")
     _live_many(host, 1000 // _PARTS, _SEED + part)
 
@@ -221,7 +221,7 @@ def _live_many(host: str, count: int, seed: int) -> None:
 
 @dataclass
 class Life:
-    """What became of a program that had one signal."""
+    """How a program ended that got one signal."""
 
     sent: float
     """When it had certainly been sent."""
@@ -278,7 +278,7 @@ def _check_life(host: str, number: int, after: float) -> None:
 
 
 def test_the_deadline_holds_until_the_process_is_gone(server: Server) -> None:
-    """A thread does not hold the exit, and a further signal is counted: it does not kill."""
+    """A thread delays no end past the deadline; a further signal counts and does not kill."""
     with server.start("lingers") as child:
         child.until("busy")
         began = child.signal(_INT)
@@ -299,7 +299,7 @@ def test_the_deadline_holds_until_the_process_is_gone(server: Server) -> None:
     ],
 )
 def test_what_holds_the_end_is_ended_by_a_signal(server: Server, loop: str, by: str) -> None:
-    """`main` is over, the block and the loop wait: the ladder bounds that as well."""
+    """A signal also bounds what delays the end of the block and of the loop."""
     with server.start("held", by=by, loop=loop) as child:
         child.until("busy")
         began = child.signal(_INT)
@@ -309,7 +309,7 @@ def test_what_holds_the_end_is_ended_by_a_signal(server: Server, loop: str, by: 
 
 
 def test_a_report_can_be_had_while_the_interpreter_waits_for_a_thread(server: Server) -> None:
-    """SIGUSR1 tells who keeps it, and does not kill."""
+    """SIGUSR1 reports what the interpreter waits for, and does not kill."""
     with server.start("lingers") as child:
         child.until("busy")
         child.signal(_INT)
@@ -324,7 +324,7 @@ def test_a_report_can_be_had_while_the_interpreter_waits_for_a_thread(server: Se
 
 
 def test_stopped_time_counts(server: Server) -> None:
-    """Suspended past its deadline, a process ends as soon as it goes on, and says why."""
+    """A process that was suspended past its deadline ends when it goes on, and says why."""
     with server.start("suspended", guard=False) as child:
         child.until("busy")
         child.signal(_TERM)
@@ -341,7 +341,7 @@ def test_stopped_time_counts(server: Server) -> None:
 
 
 def test_the_guard_kills_a_process_that_is_suspended_past_its_deadline(server: Server) -> None:
-    """As a container engine would."""
+    """The guard kills a process that is suspended past its deadline."""
     with server.start("suspended", guard=True) as child:
         child.until("busy")
         began = child.signal(_TERM)
@@ -356,7 +356,7 @@ def test_the_guard_kills_a_process_that_is_suspended_past_its_deadline(server: S
 def test_time_that_was_stopped_before_the_request_does_not_count(
     server: Server, guard: bool
 ) -> None:
-    """A request that comes to a suspended process is one of the moment at which it goes on."""
+    """A request to a suspended process counts from the moment at which it goes on."""
     with server.start("suspended", guard=guard) as child:
         child.until("busy")
         child.signal(signal.SIGSTOP)
@@ -370,7 +370,7 @@ def test_time_that_was_stopped_before_the_request_does_not_count(
 
 
 def test_ctrl_z_and_fg_change_nothing() -> None:
-    """At a terminal: the job stops, goes on, and Ctrl-C ends it in order."""
+    """At a terminal the job stops and goes on, and then Ctrl-C ends it in order."""
     script = """
     import asyncio, os, signal
     from supervisor import run
@@ -424,7 +424,7 @@ else:
     ids=["run", "block with a guard", "PID 1"],
 )
 def test_what_was_ignored_at_the_start_stays_ignored(host: str, prefix: Sequence[str]) -> None:
-    """As under nohup and behind `&`: neither half of `run`, nor a guard, makes a stop of it."""
+    """An ignored signal, as under nohup, stays ignored in both halves of `run` and in the guard."""
     command = [*prefix, *IGNORING, sys.executable, "-P", "-c", IGNORES, host]
     with started(command) as it:
         it.until("<[True, True]")

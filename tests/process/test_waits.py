@@ -1,4 +1,4 @@
-"""Tools that wait in the loop, for something that never comes: interrupted at ABANDON."""
+"""Tools that block the loop waiting for something that never comes are interrupted."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ run(main, loop={loop!r}, ladder=Ladder(drain=10, cancel=0.2, abandon=10))
 @on_each_loop
 @pytest.mark.parametrize("name", list(_WAITS))
 def test_a_tool_that_waits_in_the_loop_is_interrupted(loop: str, name: str) -> None:
-    """The run has its result, and the process dies by the signal: nobody had to end it."""
+    """The run has its result, and the process dies by the signal without being forced."""
     with program(_PROGRAM.format(wait=_WAITS[name], loop=loop)) as it:
         it.until("ready")
         it.signal(signal.SIGINT)
@@ -56,7 +56,7 @@ def test_a_tool_that_waits_in_the_loop_is_interrupted(loop: str, name: str) -> N
 
 @on_each_loop
 def test_a_pool_that_is_waited_for_is_interrupted(loop: str) -> None:
-    """The run has its result; what becomes of the pool is the business of the process's end."""
+    """The run has its result; the pool is ended with the process."""
     wait = "multiprocessing.Pool(1); it.map(time.sleep, [60])"
     with program(_PROGRAM.format(wait=wait, loop=loop)) as it:
         it.until("ready")
