@@ -19,7 +19,17 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 
 from supervisor import Ladder, Rung, Supervisor, run
 from supervisor._signals.registry import registry
-from tests.process import agents, families, forks, hosts, leavers, moments, scenarios, sources
+from tests.process import (
+    agents,
+    families,
+    forks,
+    hosts,
+    leavers,
+    moments,
+    scenarios,
+    sources,
+    waits,
+)
 from tests.process.agents import streamer
 from tests.process.scenarios import LADDER, LINGER
 from tests.process.server import tell
@@ -42,6 +52,7 @@ PROGRAMS: dict[str, Callable[..., Any]] = {
     "test_runner": hosts.test_runner,
     "fork_server": hosts.fork_server,
     "forking": hosts.forking,
+    "waits_in_the_loop": waits.waits_in_the_loop,
     **leavers.PROGRAMS,
     **moments.PROGRAMS,
     **sources.PROGRAMS,
