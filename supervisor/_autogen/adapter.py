@@ -195,12 +195,12 @@ class TeamAdapter:
     def conclude(self, on_end: Callable[[], None]) -> Conclusion | None:
         """Make the team consistent; in a thread, where something of the user's may wait."""
         things = list(walk(self._team))  # as they are now: an agent may have made some meanwhile
-        repair.repair(self._context, things)
-        drawn = self._repair = Repair(self._context, self._control.channel, self._task)
-        if drawn.may_wait(things):
+        repair.make_usable(self._context, things)
+        made = self._repair = Repair(self._context, self._control.channel, self._task)
+        if made.may_wait(things):
             loop = asyncio.get_running_loop()
-            return RepairThread(loop, drawn.draw, on_end)
-        drawn.draw()
+            return RepairThread(loop, made.apply, on_end)
+        made.apply()
         on_end()
         return None
 

@@ -1,4 +1,4 @@
-"""The conclusion of a run: its team is made consistent, and what was delivered agrees with it."""
+"""The repair after a run: its team is made consistent, and the result agrees with the team."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from supervisor._core.channel import Channel
 from supervisor._reports.log import reporter
 
 
-def repair(context: RunContext, things: Iterable[object]) -> None:
-    """Make what is around a team usable again; only once nothing of the run is at work.
+def make_usable(context: RunContext, things: Iterable[object]) -> None:
+    """Make the surroundings of a team usable again; only once nothing of the run is at work.
 
     Args:
-        context: Of the run.
-        things: The team, and what is within it.
+        context: The context of the run.
+        things: The team, and the components that it holds.
     """
     context.close_journal()
     for engine in context.engines.values():
@@ -35,11 +35,11 @@ def repair(context: RunContext, things: Iterable[object]) -> None:
 
 
 class Repair:
-    """What is to be made of a stopped run.
+    """The repair of a stopped run's team, and the messages of the run's result.
 
     Args:
-        context: Of the run, which was repaired.
-        channel: What was delivered.
+        context: The context of the run, of which `make_usable` was called.
+        channel: The events that were delivered.
         task: What the run was given.
     """
 
@@ -47,14 +47,14 @@ class Repair:
         self._journal = context.journal
         self._channel = channel
         self._task = task
-        self._has_taken: bool | None = None  # None where nothing tells
+        self._has_taken: bool | None = None  # None where it is unknown
         self._remains = Remains()
 
     def may_wait(self, things: Iterable[object]) -> bool:
-        """Whether something of the user's is called, which may really wait.
+        """Return whether the repair calls code of the user's, which may really wait.
 
         Args:
-            things: The team, and what is within it.
+            things: The team, and the components that it holds.
         """
         called = list[object]()
         for group in self._journal.groups():
@@ -62,20 +62,20 @@ class Repair:
         called += [thing for thing in things if isinstance(thing, ChatCompletionContext)]
         return not all(thing is None or upstream.is_autogens(thing) for thing in called)
 
-    def draw(self) -> None:
+    def apply(self) -> None:
         """Make the team, or the agent, consistent; in any thread, while nothing is at work on it.
 
-        What cannot be is logged: a user's manager, condition or context may raise anything.
+        What fails is logged: a user's manager, condition or context may raise anything.
         """
         try:
-            self._draw()
+            self._apply()
         except Exception as error:  # noqa: BLE001 - of the user's; see above
             event = "team not made consistent; reset() it before its next run"
             reporter.event(event, level=logging.ERROR, exc_info=error)
             for group in self._journal.groups():
                 group.unlock()
 
-    def _draw(self) -> None:
+    def _apply(self) -> None:
         root, turn = self._journal.root, self._journal.turn
         for team_run in self._journal.others:
             TeamRepair(team_run).apply()
@@ -92,15 +92,15 @@ class Repair:
     @property
     def has_taken(self) -> bool:
         """Whether the team, or the agent, has taken the task."""
-        if self._has_taken is None:  # a team class of a user's own: it has, if it says anything
+        if self._has_taken is None:  # a user's own team class: it has, if it says anything
             return bool(self._channel.held())
         return self._has_taken
 
     def messages(self, *, shows_task: bool) -> list[Item]:
-        """What belongs into the result.
+        """Return the messages of the result.
 
         Args:
-            shows_task: Whether the task's messages do, if the team has taken them.
+            shows_task: Whether the task's messages are among them, if the team has taken them.
         """
         root = self._journal.root
         shown = cast("list[Item]", self._channel.held())  # a result is none of them
@@ -115,18 +115,18 @@ class Repair:
 
 
 def natural(shown: list[Item], root: TeamRun, *, shows_task: bool) -> list[Item]:
-    """The messages of AutoGen's own result, with all that the team holds.
+    """Return the messages of AutoGen's own result, merged with all that the team holds.
 
-    It has them, and in that order, but where branches are parallel, or an agent has kept its inner
-    messages from the stream.
+    They are the same, in the same order, except where branches are parallel, or where an agent has
+    kept its inner messages from the stream.
     """
     held = root.added()
     return results.merged(shown, held if shows_task else results.without(held, root.task))
 
 
-def conclude_handlers(context: RunContext) -> None:
-    """Make those teams consistent that the handlers of a worker's agents have run."""
-    repair(context, ())
+def repair_handlers(context: RunContext) -> None:
+    """Make the teams consistent that the handlers of a worker's agents have run."""
+    make_usable(context, ())
     for team_run in filter(None, (context.journal.root, *context.journal.others)):
         TeamRepair(team_run).apply()
 

@@ -47,7 +47,7 @@ class RunContext:
         self.engines: dict[AnyTask, Engine] = {}
         """The runtimes that work for this run alone, by the task of their message loop."""
         self.shared = shared_runtimes.SharedRuntimes(self.scope)
-        """Its part on other runtimes."""
+        """The other runtimes that it uses."""
         self.holds_back = False
         """Whether no manager may select a speaker any more."""
         self.refuse: Callable[[AnyTask], None] | None = None
@@ -55,8 +55,8 @@ class RunContext:
         self._on_failure = on_failure
         self._deliveries: set[AnyTask] = set()  # handlers of what was published; no chunks
         self._fast_path = fast_path
-        self._releases: list[Callable[[], object]] = []  # of the kernels that it holds
-        self._runtimes: set[int] = set()  # the id()s of its own ones
+        self._releases: list[Callable[[], object]] = []  # each ends the hold on a kernel
+        self._runtimes: set[int] = set()  # the id()s of the run's own runtimes
         self._executions: list[AnyTask] = []  # each has started a process that runs code
         self._expired: list[ChildProcesses] = []
 
@@ -89,7 +89,7 @@ class RunContext:
         self.on_token_cancelled()
 
     def close_journal(self) -> None:
-        """Count what waits in the queues as said, and nothing that is said from here on."""
+        """Count what waits in the queues, and ignore everything that is said from here on."""
         if self.journal.is_closed:
             return
         if code_execution.can_run():
@@ -103,7 +103,7 @@ class RunContext:
             reporter.event(event, level=logging.ERROR, exc_info=error)
 
     def task_info(self, task: AnyTask, team: str, asked: float | None) -> TaskInfo:
-        """Tell whose task it is, for a report."""
+        """Describe a task, for a report."""
         agent, tool = self.journal.agent_at(self.scope.root(task)), None
         call = self.journal.calls.at(task)
         if call is not None:  # which outlives its turn, where it refuses to end
@@ -111,29 +111,29 @@ class RunContext:
         return TaskInfo(task=task, team=team, agent=agent, tool=tool, asked=asked)
 
     def executions(self) -> list[int]:
-        """The pids of the processes in which AutoGen's local executor runs code now."""
+        """Return the pids of the processes in which AutoGen's local executor runs code now."""
         return [task.result().pid for task in self._executions if _is_running(task)]
 
     def expired(self) -> list[ChildProcesses]:
-        """Those, and theirs, that AutoGen's local executor has told to end by itself.
+        """Return the processes that AutoGen's local executor has terminated itself.
 
-        At its time limit it ends its own child, and not what that has started.
+        At its time limit it terminates its own child, and not the descendants, which are included.
         """
         return self._expired
 
     def is_starting_process(self) -> bool:
-        """Whether a process runs already, maybe, whose pid its starter was not told yet."""
+        """Return whether a process may be running whose pid is not known yet."""
         return any(not task.done() for task in self._executions)
 
     def servers(self) -> list[int]:
-        """The pids of the tool servers that MCP sessions of the run have started."""
+        """Return the pids of the tool servers that MCP sessions of the run have started."""
         found = (upstream.mcp_server(task) for task in self.scope.alive(Kind.WORK))
         return [pid for pid in found if pid is not None]
 
     # -- as an observer of the tasks ------------------------------------------------------------
 
     def observe(self, kind: Kind, task: AnyTask, coro: Any, more: Any) -> None:
-        """A task of the run was created that means something."""
+        """Note a task of the run that is more than work."""
         if kind is Kind.HANDLER:
             self._observe_handler(task, *upstream.envelope_in(more))
         elif kind is Kind.SELECTION:
@@ -151,11 +151,11 @@ class RunContext:
             self.journal.begin(task)
 
     def observe_child(self, call: AnyTask, coro: Any) -> None:
-        """A tool call has started a task."""
+        """Note that a tool call has started a task."""
         self.journal.calls.add_child(call, coro)
 
     def observe_delivery(self, handler: AnyTask, task: AnyTask) -> None:
-        """A handler passes its message on to an agent."""
+        """Note that a handler passes its message on to an agent."""
         if handler in self._deliveries:
             task.add_done_callback(self._delivered)
 
@@ -185,7 +185,7 @@ class RunContext:
         task.add_done_callback(self._observe_end)
 
     def _observe_end(self, task: AnyTask) -> None:
-        """Look, just before a process that runs code is told to end, who has come of it."""
+        """Scan the descendants of a process that runs code, just before it is terminated."""
         if task.cancelled() or task.exception() is not None:
             return
         made: asyncio.subprocess.Process = task.result()
@@ -230,7 +230,7 @@ class RunContext:
 
 
 def _is_running(task: AnyTask) -> bool:
-    """Whether the process that a task has started is running."""
+    """Return whether the process that a task has started is running."""
     if not task.done():
         return False
     return not task.cancelled() and not task.exception() and task.result().returncode is None

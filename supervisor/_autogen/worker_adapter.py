@@ -242,7 +242,7 @@ class WorkerAdapter:
 
     def conclude(self, on_end: Callable[[], None]) -> Conclusion | None:
         """Stop the runtime, and make consistent the teams that its handlers have run."""
-        repair.conclude_handlers(self._context)
+        repair.repair_handlers(self._context)
         stopper = self.begin_to_stop()
         if stopper.done():
             on_end()

@@ -22,7 +22,7 @@ SHORT = Ladder(drain=0.1, cancel=0.1, abandon=0.1)
 
 
 def adapter_in(run: Run) -> TeamAdapter:
-    """The adapter of a run of a team's or an agent's."""
+    """Return the adapter of a run of a team or an agent."""
     assert isinstance(run._adapter, TeamAdapter)
     return run._adapter
 

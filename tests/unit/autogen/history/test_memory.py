@@ -63,7 +63,7 @@ class Tools:
         return "slow done"
 
     def agent(self, *script: Any, **options: Any) -> AssistantAgent:
-        """An agent that follows a script, and has these tools."""
+        """Make an agent that follows a script, and has these tools."""
         return AssistantAgent(
             "ann", ScriptedModel(script), tools=[self.quick, self.slow], **options
         )
