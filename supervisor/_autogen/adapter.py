@@ -91,7 +91,7 @@ class TeamAdapter:
         self._fast_path = FastPath(self._team, control.take) if self._takes_fast_path else None
         agent = self._team if self.is_agent else None
         self._context = RunContext(agent, control.boundary, control.fail, self._fast_path)
-        self._context.on_token_cancelled = self._token_cancelled
+        self._context.token.on_cancel = self._token_cancelled
 
     def _as_autogen_takes_it(self, task: Task | None) -> Any:
         # AutoGen 0.7.5 declares a Sequence, and takes nothing but a list.

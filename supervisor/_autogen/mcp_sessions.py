@@ -77,15 +77,17 @@ def is_handing_over() -> bool:
     return found is not None and any(map(_is_handing_over, found.readers))
 
 
-def before_cancel(task: AnyTask) -> None:
-    """Give up the request that a task waits for, or would have awaited next."""
-    if upstream.mcp_can_ask():
-        give_up(task)
-    awaited: asyncio.Future[Any] | None = getattr(task, "_fut_waiter", None)
-    if awaited is None or not awaited.done() or awaited.cancelled():
-        return
-    if awaited.exception() is None and inspect.iscoroutine(awaited.result()):
-        awaited.result().close()
+def before_cancel(tasks: Iterable[AnyTask]) -> None:
+    """Give up the requests that tasks wait for, or would have awaited next."""
+    can_ask = upstream.mcp_can_ask()
+    for task in tasks:
+        if can_ask:
+            give_up(task)
+        awaited: asyncio.Future[Any] | None = getattr(task, "_fut_waiter", None)
+        if awaited is None or not awaited.done() or awaited.cancelled():
+            continue
+        if awaited.exception() is None and inspect.iscoroutine(awaited.result()):
+            awaited.result().close()
 
 
 def after_cancel() -> None:

@@ -13,7 +13,7 @@ from supervisor._autogen import code_execution, log_filter, shared_runtimes, ups
 from supervisor._autogen.fast_path import FastPath
 from supervisor._autogen.history.journal import Journal
 from supervisor._autogen.token import SupervisedToken
-from supervisor._autogen.upstream import Engine
+from supervisor._autogen.upstream import Delivery, Engine
 from supervisor._core.tasks import AnyTask, Kind, Scope
 from supervisor._process.children import ChildProcesses
 from supervisor._reports.findings import TaskInfo
@@ -38,9 +38,7 @@ class RunContext:
         on_failure: Callable[[BaseException | None], None],
         fast_path: FastPath | None = None,
     ) -> None:
-        self.token = SupervisedToken(on_cancel=self._token_cancelled)
-        self.on_token_cancelled: Callable[[], None] = lambda: None
-        """Called where the run's token is cancelled, by us or by one of its agents."""
+        self.token = SupervisedToken()
         self.token.on_failure = on_failure
         self.journal = Journal(agent, on_boundary)
         self.scope = Scope(upstream.classify, self)
@@ -85,9 +83,6 @@ class RunContext:
         while self._releases:
             self._releases.pop()()
 
-    def _token_cancelled(self) -> None:
-        self.on_token_cancelled()
-
     def close_journal(self) -> None:
         """Count what waits in the queues, and ignore everything that is said from here on."""
         if self.journal.is_closed:
@@ -95,9 +90,11 @@ class RunContext:
         if code_execution.can_run():
             for task in self.scope.at_work():
                 self.journal.execute(task, self.scope.root(task))
-        own = [found for engine in self.engines.values() for found in engine.queued()]
+        own: list[Delivery] = []
+        for engine in self.engines.values():
+            own += engine.queued()
         try:
-            self.journal.close([*own, *self.shared.queued()])
+            self.journal.close(own + (self.shared.queued() if self.shared.runtimes else []))
         except Exception as error:  # noqa: BLE001 - the stop must go on
             event = "messages in a team's queue not counted"
             reporter.event(event, level=logging.ERROR, exc_info=error)

@@ -75,14 +75,15 @@ class SharedRuntimes:
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
-        self._runtimes: dict[int, tuple[Any, SharedRuntime]] = {}
+        self.runtimes: dict[int, tuple[Any, SharedRuntime]] = {}
+        """By the id() of each; empty where the run is on none."""
         self._handlers: dict[AnyTask, SharedRuntime] = {}
 
     def add(self, runtime: Any) -> SharedRuntime:
         """Note that a team of this run uses such a runtime."""
-        known = self._runtimes.get(id(runtime))
+        known = self.runtimes.get(id(runtime))
         if known is None:
-            known = self._runtimes[id(runtime)] = (runtime, SharedRuntime(runtime))
+            known = self.runtimes[id(runtime)] = (runtime, SharedRuntime(runtime))
         return known[1]
 
     def note(self, task: AnyTask, found: Delivery) -> None:
@@ -105,12 +106,12 @@ class SharedRuntimes:
 
     def queued(self) -> list[Delivery]:
         """Return this run's messages in the queues of these runtimes."""
-        found = [d for runtime, _ in self._runtimes.values() for d in upstream.queued(runtime)]
+        found = [d for runtime, _ in self.runtimes.values() for d in upstream.queued(runtime)]
         return [delivery for delivery in found if self._is_ours(delivery)]
 
     def is_at_work(self) -> bool:
         """Return whether a handler of this run is active, or will be."""
-        waits = any(runtime.waits_for(self._is_ours) for _, runtime in self._runtimes.values())
+        waits = any(runtime.waits_for(self._is_ours) for _, runtime in self.runtimes.values())
         return bool(self._handlers) or waits
 
     def when_one_ends(self, call: Callable[[], None]) -> None:
@@ -122,11 +123,11 @@ class SharedRuntimes:
 
     def withdraw(self) -> None:
         """Take this run's messages off the queues, before its handlers are cancelled."""
-        for _, runtime in self._runtimes.values():
+        for _, runtime in self.runtimes.values():
             runtime.ignore_errors()
             runtime.withdraw(self._is_ours)
 
     def restore(self) -> None:
         """Leave the runtimes as they were found; no handler of this run is active on them."""
-        for _, runtime in self._runtimes.values():
+        for _, runtime in self.runtimes.values():
             runtime.restore()

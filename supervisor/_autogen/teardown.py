@@ -30,7 +30,6 @@ from supervisor._autogen import mcp_sessions, upstream
 from supervisor._autogen.code_execution import executor_in
 from supervisor._autogen.kernels import Kernel
 from supervisor._autogen.run_context import RunContext
-from supervisor._autogen.upstream import Engine
 from supervisor._core.tasks import AnyTask, Kind, ShieldedTask
 from supervisor._core.teardown import Teardown
 from supervisor._process.children import ChildProcesses
@@ -69,16 +68,16 @@ class AutoGenTeardown(Teardown):
         self._deferrals = _DEFERRALS
         self._context.close_journal()
         self._end_executions()
-        self._interrupt_kernels()
-        for engine in self._live_engines():
-            engine.close_intake()
-        self._context.shared.withdraw()
+        if upstream.has_kernels():
+            self._interrupt_kernels()
+        for task, engine in reversed(self._context.engines.items()):
+            if not task.done():
+                engine.close_intake()
+        if self._context.shared.runtimes:
+            self._context.shared.withdraw()
+        self._context.token.on_cancel = None  # that is for a token that the team's code cancels
         self._context.token.cancel()
         super().cancel_all()
-
-    def cancel_tasks(self) -> None:
-        """Cancel the tasks that are at work."""
-        super().cancel_tasks()
         mcp_sessions.after_cancel()
 
     def _end_executions(self) -> None:
@@ -90,12 +89,11 @@ class AutoGenTeardown(Teardown):
             return
         for children in self._context.expired():
             self._begin_to_end(children, self._seconds)
-        self._end_processes(self._context.executions(), self._seconds)
+        if pids := self._context.executions():
+            self._end_processes(pids, self._seconds)
 
     def _interrupt_kernels(self) -> None:
         """Interrupt the code that Jupyter kernels run for it; once more, what was interrupted."""
-        if not upstream.has_kernels():
-            return
         for kernel in self._kernels:
             kernel.interrupt_again()
         known = {id(kernel.executor) for kernel in self._kernels}
@@ -154,14 +152,10 @@ class AutoGenTeardown(Teardown):
         self._kernels.clear()
         super().leave_helpers()
 
-    def _live_engines(self) -> list[Engine]:
-        engines = reversed(self._context.engines.items())
-        return [engine for task, engine in engines if not task.done()]
-
-    def cancel(self, task: AnyTask) -> None:
-        """Cancel a task of the run, and wait for it."""
-        mcp_sessions.before_cancel(task)
-        super().cancel(task)
+    def cancel(self, *tasks: AnyTask) -> None:
+        """Cancel tasks of the run, and wait for them."""
+        mcp_sessions.before_cancel(tasks)
+        super().cancel(*tasks)
 
     def check(self) -> None:
         """See whether anything is still at work."""

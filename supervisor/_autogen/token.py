@@ -41,7 +41,8 @@ class SupervisedToken(CancellationToken):
         super().__init__()
         self._loop = loop
         self._thread = threading.get_ident() if loop is not None else None
-        self._on_cancel = on_cancel
+        self.on_cancel = on_cancel
+        """Called first, once, with no lock held."""
         self._is_cancelled = False
         self._linked: list[Future[Any]] = []
         self._calls: list[Callable[[], None]] = []
@@ -66,8 +67,8 @@ class SupervisedToken(CancellationToken):
             return
         self.reason = reason
         self._is_cancelled = True
-        if self._on_cancel is not None:
-            self._on_cancel()
+        if self.on_cancel is not None:
+            self.on_cancel()
         if self._is_at_home():
             self._fire()
         # Also from the loop's own thread: a signal handler runs there, and the loop may sleep.

@@ -23,10 +23,11 @@ def refuse_eager(loop: asyncio.AbstractEventLoop) -> None:
         )
 
 
-def cancel(task: asyncio.Task[Any]) -> None:
-    """Cancel a task, unless asyncio recurses without end, as it does where tasks wait in a ring."""
-    with contextlib.suppress(RecursionError):
-        task.cancel()
+def cancel(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks, unless asyncio recurses without end, as it does where they wait in a ring."""
+    for task in tasks:
+        with contextlib.suppress(RecursionError):
+            task.cancel()
 
 
 def retrieve(task: asyncio.Future[Any]) -> None:

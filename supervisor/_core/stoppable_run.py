@@ -43,6 +43,7 @@ class StoppableRun:
         self.on_unconcluded: Callable[[], None] = lambda: None
         """Called when the conclusion is given up."""
         self._owner = owner
+        self._seconds = min(owner.ladder.cancel, Ladder().cancel)
         self._adapter = adapter
         self._state = state
         self._channel = channel
@@ -161,8 +162,7 @@ class StoppableRun:
         """Cancel all that is at work, and wait for its end."""
         self._state.request = self._state.request or request
         self._state.phase = Phase.STOPPING
-        seconds = min(self._owner.ladder.cancel, Ladder().cancel)
-        self._teardown = self._adapter.settle(self.on_settled, seconds)
+        self._teardown = self._adapter.settle(self.on_settled, self._seconds)
         self._teardown.cancel_all()
         self._channel.wake()
 

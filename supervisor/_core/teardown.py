@@ -42,15 +42,15 @@ class Teardown:
 
     def cancel_tasks(self) -> None:
         """Cancel the tasks that are at work."""
-        for task in self.scope.at_work():
-            self.cancel(task)
+        self.cancel(*self.scope.at_work())
 
-    def cancel(self, task: AnyTask) -> None:
-        """Cancel a task of the run, and wait for it."""
-        if task not in self._pending:
-            self._pending.add(task)
-            task.add_done_callback(self._ended)
-        cancel(task)
+    def cancel(self, *tasks: AnyTask) -> None:
+        """Cancel tasks of the run, and wait for them."""
+        for task in tasks:
+            if task not in self._pending:
+                self._pending.add(task)
+                task.add_done_callback(self._ended)
+        cancel(*tasks)
 
     def abandon(self) -> None:
         """Cancel what is left again and again."""

@@ -34,7 +34,9 @@ class StepRunner:
         if step.move is Move.ENTER and step.rung < Rung.EXIT:
             self._scope.nesting.guests.tell(request, step.rung)
         if self._scope.announcement.request is None:
-            self._announce(request)
+            self._scope.note_work_of_body()
+            self._scope.results.watch()
+            self._scope.announcement.make(request)
         if step.rung is Rung.EXIT or step.move is Move.SPENT:
             self._spend(step, request)
         elif step.move is Move.AGAIN:
@@ -42,11 +44,6 @@ class StepRunner:
         else:
             self._enter(step, request)
         self._scope.wake()
-
-    def _announce(self, request: StopRequest) -> None:
-        self._scope.note_work_of_body()
-        self._scope.results.watch()
-        self._scope.announcement.make(request)
 
     def _enter(self, step: Step, request: StopRequest) -> None:
         self._report.say(step, request)
