@@ -1,4 +1,4 @@
-"""Starts the programs of `programs/` as children, and waits for what they tell."""
+"""Starts the programs of `programs/` as children, and waits for the facts that they report."""
 
 from __future__ import annotations
 
@@ -57,19 +57,19 @@ class Child:
 
     @property
     def stderr(self) -> str:
-        """What it has written there so far."""
+        """Return what it has written there so far."""
         self._errors.seek(0)
         return self._errors.read().decode(errors="replace")
 
     def story(self) -> str:
-        """All that is known of it, for the message of a failed test."""
+        """Return all that is known of it, for the message of a failed test."""
         told = "\n".join(map(str, self.seen))
         return f"status {self.process.poll()}\n{told}\n--- stderr\n{self.stderr[-6000:]}"
 
 
 @contextlib.contextmanager
 def started(program: str, *arguments: str, stdin: int | None = None) -> Generator[Child]:
-    """Start a program of `programs/`; on the way out it is killed if it lives.
+    """Start a program of `programs/`; kill it at the end if it lives.
 
     Args:
         program: The module's name.

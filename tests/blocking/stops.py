@@ -1,4 +1,4 @@
-"""Starts a run, stops it once a fact is known, and checks what holds of everything afterwards."""
+"""Starts a run, stops it at a fact, and checks what must hold afterwards."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def stop(
     ladder: Ladder | None = None,
     within: float = SOON,
 ) -> TaskResult | None:
-    """Stop a run of the team once it works; it settles in time.
+    """Stop a run of the team once it works, and check that it settles in time.
 
     Args:
         team: The team.

@@ -19,7 +19,7 @@ STEPS = 100  # of the loop, in which the run is settling
 
 
 class CleansUp(Agent):
-    """Waits for ever; cancelled, it cleans up until it is let go."""
+    """Waits for ever; cancelled, it cleans up until it is released."""
 
     def __init__(self) -> None:
         super().__init__("cleans_up")
@@ -86,7 +86,7 @@ async def _serves(agent: CleansUp, scope: Any) -> None:
 
 @pytest.mark.parametrize("program", [_awaits, _iterates, _leaves, _is_in_its_body, _serves])
 async def test_a_cancelled_scope_does_not_keep_its_task_awake(program: Program) -> None:
-    """However long the run takes to settle, its reader is cancelled a few times, and then waits."""
+    """While the run settles, however long, its reader is cancelled only a few times."""
     agent, scope = CleansUp(), anyio.CancelScope()
     running = asyncio.create_task(program(agent, scope))
     await agent.is_working.wait()

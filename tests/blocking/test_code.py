@@ -1,4 +1,4 @@
-"""Code that an agent runs in child processes: its end, and what is left of what it has started."""
+"""Code that an agent runs in child processes ends with its run, and so do its children."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def test_a_script_ends_with_its_run(tmp_path: Path, way: str) -> None:
 
 @by_stop_and_cancel
 async def test_a_script_that_its_model_has_written(tmp_path: Path, way: str) -> None:
-    """The agent asks its model nothing about a script that was cancelled."""
+    """After a script was cancelled, the agent does not ask its model about it."""
     async with listening(tmp_path) as told:
 
         def answer(messages: Sequence[LLMMessage]) -> str:
@@ -105,7 +105,7 @@ async def test_a_script_that_its_model_has_written(tmp_path: Path, way: str) -> 
 
 @by_stop_and_cancel
 async def test_a_grandchild_that_holds_the_pipes(tmp_path: Path, way: str) -> None:
-    """The executor waits for the pipes; the second strike ends that, and the run settles."""
+    """The executor waits for the pipes; the second cancellation ends that, and the run settles."""
     async with listening(tmp_path) as told, _team(tmp_path) as team:
         started = asyncio.ensure_future(told.until("started"))
         pipes = _pipes()

@@ -1,4 +1,4 @@
-"""Real children: what holds on, and a real Ctrl-C or SIGTERM."""
+"""Programs that do not end by themselves, and a real Ctrl-C or SIGTERM."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SOON = 1.0  # seconds, for what ends at the first cancellation
 
 @on_each_loop
 def test_ctrl_c_on_a_terminal_while_the_user_is_asked(loop: str) -> None:
-    """It ends at once; the next question gets its line; the terminal is as it was found."""
+    """Ctrl-C ends the question at once; the next one gets its line; the terminal is as found."""
     far, near = pty.openpty()
     try:
         found = termios.tcgetattr(near), fcntl.fcntl(near, fcntl.F_GETFL)
@@ -73,7 +73,7 @@ def _is_gone(pid: int, seconds: float) -> bool:
 def test_a_server_of_tools_is_gone_with_the_process(
     loop: str, number: signal.Signals, tmp_path: Path
 ) -> None:
-    """A tool never answers: the program has its result at once, and dies by the signal."""
+    """While a tool never answers, the program has its result at once, and the server is gone."""
     arguments = [loop, "tools", str(tmp_path / "told"), str(tmp_path)]
     with _fifo(tmp_path) as told, started("holds_on", *arguments) as child:
         while (fact := told.next(PATIENCE)) and fact["fact"] != "called":
@@ -92,7 +92,7 @@ def test_a_server_of_tools_is_gone_with_the_process(
 def test_a_script_is_gone_with_the_process(
     loop: str, number: signal.Signals, tmp_path: Path
 ) -> None:
-    """So is the script; what the script has started is not ours to know, as yet."""
+    """A script is gone with the process."""
     arguments = [loop, "script", str(tmp_path / "told"), str(tmp_path)]
     with _fifo(tmp_path) as told, started("holds_on", *arguments) as child:
         fact = told.next(PATIENCE)

@@ -1,4 +1,4 @@
-"""Code in a Jupyter kernel: interrupted with its run, and the kernel ended where that is vain."""
+"""Code in a Jupyter kernel is interrupted with its run; a kernel that refuses is ended."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ async def _evaluate(executor: JupyterCodeExecutor, code: str) -> str:
 
 @pytest.mark.parametrize("way", ["sup.stop", "task.cancel"])
 async def test_code_is_interrupted(tmp_path: Path, way: str) -> None:
-    """Its kernel is idle when the run has settled, and remembers; the code is not run again."""
+    """The kernel is idle when the run has settled, keeps its variables, and runs no code again."""
     async with listening(tmp_path) as told, _executor(tmp_path) as executor:
         team = _team(executor)
         task = _task(told, _SLEEPER)
@@ -89,7 +89,7 @@ async def test_code_is_interrupted(tmp_path: Path, way: str) -> None:
 
 
 async def test_a_kernel_that_refuses_is_ended_at_abandon(tmp_path: Path) -> None:
-    """It is interrupted, ended at ABANDON, and can be started again."""
+    """A kernel that refuses is ended at ABANDON, and can be started again."""
     async with listening(tmp_path) as told, _executor(tmp_path) as executor:
         ladder = Ladder(cancel=0.5, abandon=10)
         started = told.until("started")

@@ -1,4 +1,4 @@
-"""A real server of tools: its session outlives a stop, serves the next run, leaves no process."""
+"""A session with a real tool server survives a stop, serves the next run, leaves no process."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def test_a_session_started_in_a_stopped_run_serves_the_next(tmp_path: Path
 
 @by_stop_and_cancel
 async def test_parallel_calls_in_flight(tmp_path: Path, way: str) -> None:
-    """All of them end with the run, and the transcript is whole."""
+    """Parallel calls end with the run, and the transcript is complete."""
     async with desk_in(tmp_path) as desk:
         team = desk.team()
         desk.wanted = [("wait", {"key": key}) for key in "abc"]
@@ -59,7 +59,7 @@ async def _all_called(desk: Desk, count: int) -> None:
 
 @by_stop_and_cancel
 async def test_stopped_while_the_server_starts(tmp_path: Path, way: str) -> None:
-    """The session comes up all the same, for the next run."""
+    """A session that was starting at the stop is there for the next run."""
     gate = tmp_path / "gate"
     os.mkfifo(gate)
     async with desk_in(tmp_path, str(gate)) as desk:
@@ -74,7 +74,7 @@ async def test_stopped_while_the_server_starts(tmp_path: Path, way: str) -> None
     "every", [9, pytest.param(1, marks=[pytest.mark.soak, pytest.mark.timeout(600)])]
 )
 async def test_stopped_before_every_step(tmp_path: Path, every: int) -> None:
-    """No moment ends the session: it serves a run after each stop."""
+    """A stop at any step leaves the session able to serve a run."""
     asyncio.get_running_loop().set_debug(False)  # which takes a stack of each task
     async with desk_in(tmp_path) as desk:
         desk.wanted = [("look_up", {"key": "a"}), ("look_up", {"key": "b"})]
@@ -99,7 +99,7 @@ async def _stopped_before(step: int, team: RoundRobinGroupChat) -> bool:
 
 
 async def test_at_abandon_the_session_ends_in_order(tmp_path: Path) -> None:
-    """The server is gone when the block is left, and the next run starts one anew."""
+    """At ABANDON the server is gone when the block is left, and the next run starts a new one."""
     async with desk_in(tmp_path) as desk:
         team = desk.team()
         desk.wanted = [("wait", {"key": "a"})]
@@ -117,7 +117,7 @@ async def _started(desk: Desk, team: RoundRobinGroupChat) -> dict[str, Any]:
 
 
 async def test_at_abandon_a_session_of_the_users_goes_on(tmp_path: Path) -> None:
-    """Who has opened it closes it; a run that merely used it does not."""
+    """A session of the user's is not closed by a run that used it, even at ABANDON."""
     async with desk_in(tmp_path) as desk:
         await desk.workbench.start()
         team = desk.team()

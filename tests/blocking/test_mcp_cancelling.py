@@ -1,4 +1,4 @@
-"""A server is told, by the protocol, of each request for whose answer nobody waits any more."""
+"""A server is notified, by the protocol, of each request whose answer nobody needs any more."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def _called(desk: Desk, count: int) -> None:
 @pytest.mark.blocks
 @pytest.mark.parametrize("what", ["resource", "prompt"])
 async def test_resources_and_prompts(tmp_path: Path, what: str) -> None:
-    """Whatever is asked of a server is cancelled, where a tool of the user's asks for it."""
+    """Requests for resources and prompts by a tool of the user's are cancelled, too."""
 
     async def ask(key: str) -> str:
         """Ask the server."""
@@ -84,7 +84,7 @@ async def test_resources_and_prompts(tmp_path: Path, what: str) -> None:
 @pytest.mark.process
 @pytest.mark.blocks
 async def test_an_agent_that_asks_by_itself(tmp_path: Path) -> None:
-    """A request is found behind the generators of an agent, too."""
+    """A request is found even behind the generators of an agent."""
     async with desk_in(tmp_path) as desk:
 
         async def read(_heard: Sequence[BaseChatMessage], _: CancellationToken) -> str:
@@ -100,7 +100,7 @@ async def test_an_agent_that_asks_by_itself(tmp_path: Path) -> None:
 
 
 class Peer:
-    """The other end of a session, which notes what it is sent.
+    """The other end of a session, which records what it is sent.
 
     Args:
         session: What it serves.
@@ -155,10 +155,10 @@ class Peer:
 
 
 class Errors(list[Exception]):
-    """What a session reports to its owner."""
+    """Records what a session reports to its owner."""
 
     async def __call__(self, message: object) -> None:
-        """Take what no request waits for."""
+        """Record what no request waits for."""
         if isinstance(message, Exception):
             self.append(message)
 
@@ -201,7 +201,7 @@ def without_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("without_patience")
 async def test_what_is_in_flight_is_cancelled_before_every_step() -> None:
-    """Each request that nobody has answered is cancelled, once."""
+    """At each step, each request without an answer is cancelled once."""
     errors = Errors()
     with Complaints():
         async with _peer(errors) as (peer, session):
@@ -243,7 +243,7 @@ async def _stopped_before(step: int, team: RoundRobinGroupChat) -> bool:
 async def test_an_answer_after_the_cancellation_is_no_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A server that answers all the same is not heard: nobody is told, and nothing is logged."""
+    """An answer after the cancellation is ignored, and nothing is logged."""
     asyncio.get_running_loop().slow_callback_duration = 60  # else it warns of a busy machine
     errors = Errors()
     async with _peer(errors) as (peer, session):
@@ -263,7 +263,7 @@ async def _until_asked(peer: Peer, name: str) -> None:
 
 
 async def test_a_request_that_is_answered_in_a_moment_is_not_cancelled() -> None:
-    """A server that is answering already is not told: the official one might end of it."""
+    """A request that is just being answered is not cancelled: the official server might fail."""
     errors = Errors()
     async with _peer(errors) as (peer, session):
         await stop(_caller(session, "wait"), _until_asked(peer, "wait"), "sup.stop")

@@ -1,4 +1,4 @@
-"""Code that runs elsewhere: its turn is kept, and what its executor can end is ended."""
+"""Code that runs elsewhere: its turn is kept, and what the executor can end is ended."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _team(executor: CodeExecutor) -> RoundRobinGroupChat:
 
 @dataclass
 class Outcome:
-    """What a container says of a command."""
+    """The outcome of a command in a container."""
 
     exit_code: int
     output: bytes = b""
@@ -78,7 +78,7 @@ async def test_docker(tmp_path: Path) -> None:
 
 
 class Credential:
-    """Of nobody."""
+    """A credential of nobody."""
 
     token = "none"
 
@@ -88,7 +88,7 @@ class Credential:
 
 
 async def test_azure(tmp_path: Path) -> None:
-    """The connection is closed, for there is no other way, and the code is not run again."""
+    """The connection is closed, since there is no other way, and the code is not run again."""
     pytest.importorskip("aiohttp", reason="needs AutoGen's extra `azure`")
     from aiohttp import web
     from autogen_ext.code_executors.azure import (  # pyright: ignore[reportMissingTypeStubs]

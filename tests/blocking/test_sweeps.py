@@ -1,4 +1,4 @@
-"""Agents, models and tools that hold on, stopped at every step in every way."""
+"""Agents, models and tools that resist a stop, stopped at every step in every way."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _other() -> AssistantAgent:
 
 
 class Surfer(BaseChatAgent):
-    """Turns whatever happens into an answer, a cancellation too, as AutoGen's FileSurfer does."""
+    """Turns anything into an answer, even a cancellation, as AutoGen's FileSurfer does."""
 
     def __init__(self) -> None:
         super().__init__("surfer", "Looks at files.")
@@ -82,7 +82,7 @@ class Surfer(BaseChatAgent):
 
 
 class SurferWithContext(Surfer):
-    """The same, keeping what it knows in a model context."""
+    """The same, with its memory in a model context."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -136,7 +136,7 @@ AGENTS: dict[str, Callable[[], ChatAgent]] = {
 @some_and_all
 @pytest.mark.parametrize("kind", list(AGENTS))
 async def test_an_agent_that_holds_on(kind: str, sample: int | None) -> None:
-    """Stopped at any step, the team goes on as if nobody had stopped it."""
+    """Stopped at any step, the team goes on as if there had been no stop."""
     asyncio.get_running_loop().set_debug(False)  # which takes a stack of each task
     scenario = Scenario(make=lambda: _team(AGENTS[kind](), _other(), turns=3), name=kind)
     await sweep(scenario, sample=sample)
@@ -146,13 +146,13 @@ async def test_an_agent_that_holds_on(kind: str, sample: int | None) -> None:
 
 
 class Key(BaseModel):
-    """What a tool is asked for."""
+    """The argument of a tool."""
 
     key: str
 
 
 class Found(BaseModel):
-    """What it has found."""
+    """The result of a tool."""
 
     text: str
 
@@ -220,7 +220,7 @@ TOOLS = {"streaming": _streaming, "parallel": _parallel, "threads": _in_threads}
 @some_and_all
 @pytest.mark.parametrize("kind", list(TOOLS))
 async def test_tools(kind: str, sample: int | None) -> None:
-    """Three calls at once; none that has finished is made again."""
+    """Of three calls at once, none that has finished is made again."""
     asyncio.get_running_loop().set_debug(False)
     log = ToolLog()
     scenario = Scenario(

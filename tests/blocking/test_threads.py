@@ -20,7 +20,7 @@ by_stop_and_cancel = pytest.mark.parametrize("way", ["sup.stop", "task.cancel"])
 
 
 class Slow:
-    """Tools that end when they are let go."""
+    """Tools that end when they are released."""
 
     def __init__(self) -> None:
         self.is_called = asyncio.Event()
@@ -56,7 +56,7 @@ def _team(tool: Callable[..., str]) -> RoundRobinGroupChat:
 @by_stop_and_cancel
 @pytest.mark.parametrize("kind", ["plain", "with_token"])
 async def test_a_tool_in_a_thread(kind: str, way: str) -> None:
-    """The run settles at once; the thread ends when it likes; the next run has one of its own."""
+    """The run settles at once while the thread goes on; the next run has a thread of its own."""
     slow = Slow()
     team = _team(getattr(slow, kind))
     await stop(team, slow.is_called.wait(), way)

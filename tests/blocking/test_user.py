@@ -1,4 +1,4 @@
-"""A user who is asked, and does not answer: by a thread, by a coroutine, by `read_input`."""
+"""A user is asked and does not answer: in a thread, in a coroutine, by `read_input`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.blocks
 
 
 class User:
-    """Answers once told to; says when it is asked."""
+    """Answers once it is released; records when it is asked."""
 
     def __init__(self) -> None:
         self.is_asked = asyncio.Event()
@@ -56,7 +56,7 @@ def _team(function: Callable[..., object]) -> RoundRobinGroupChat:
 @by_stop_and_cancel
 @pytest.mark.parametrize("kind", ["in_a_thread", "in_the_loop"])
 async def test_an_input_function_of_the_users(kind: str, way: str) -> None:
-    """The run settles though nobody answers; the next run asks anew."""
+    """The run settles although nobody answers, and the next run asks again."""
     user = User()
     team = _team(getattr(user, kind))
     result = await stop(team, user.is_asked.wait(), way)
@@ -69,7 +69,7 @@ async def test_an_input_function_of_the_users(kind: str, way: str) -> None:
 
 @by_stop_and_cancel
 async def test_autogens_own_input(way: str, monkeypatch: pytest.MonkeyPatch, keyboard: int) -> None:
-    """Its thread goes on waiting, and takes the next line; the run settles all the same."""
+    """The run settles, while the thread of `input()` goes on waiting and takes the next line."""
     is_asked = asyncio.Event()
     loop = asyncio.get_running_loop()
     real = input
@@ -87,7 +87,7 @@ async def test_autogens_own_input(way: str, monkeypatch: pytest.MonkeyPatch, key
 
 @by_stop_and_cancel
 async def test_read_input(way: str, keyboard: int) -> None:
-    """Nothing is left of it; what is typed afterwards is the answer to the next question."""
+    """Nothing of the wait is left; the next typed line answers the next question."""
     team = _team(read_input)
     asked = _Asked()
     await stop(team, asked.until(team), way)
@@ -97,7 +97,7 @@ async def test_read_input(way: str, keyboard: int) -> None:
 
 
 async def test_read_input_answers(keyboard: int) -> None:
-    """A question, an answer, a result."""
+    """A question gets its answer, and the run has its result."""
     os.write(keyboard, b"answer\n")
     result = await run_again(_team(read_input), "go")
     assert words(result) == ["go", "answer"]
@@ -108,7 +108,7 @@ async def test_read_input_answers(keyboard: int) -> None:
 async def test_the_end_of_the_input_is_one_plain_error(
     is_team: bool, keyboard: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Ctrl-D comes out of the run as EOFError, nothing is logged, and the user is asked again."""
+    """The run raises EOFError for Ctrl-D, nothing is logged, and the next run asks again."""
     user = UserProxyAgent("user_proxy", input_func=read_input)
     team = RoundRobinGroupChat([user], max_turns=1) if is_team else user
     typed, sys.stdin = sys.stdin, io.TextIOWrapper(io.FileIO(os.devnull))
@@ -123,7 +123,7 @@ async def test_the_end_of_the_input_is_one_plain_error(
 
 
 class _Asked:
-    """Waits until the loop watches a file more: that is stdin."""
+    """Waits until the loop watches one more file, which is stdin."""
 
     def __init__(self) -> None:
         self._files = _open_files()

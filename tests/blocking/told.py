@@ -1,4 +1,4 @@
-"""What a process that somebody else has started tells a test: JSON lines on a FIFO."""
+"""The facts that a process started by somebody else reports to a test: JSON lines on a FIFO."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Fact = dict[str, Any]
 
 
 class Told:
-    """The facts, in the order in which they were told.
+    """The facts, in the order in which they were reported.
 
     Args:
         path: The FIFO.
@@ -30,14 +30,14 @@ class Told:
         """How many have told that they have started."""
 
     def read(self) -> None:
-        """Take what is there."""
+        """Read what is there."""
         *lines, self._rest = (self._rest + os.read(self._fd, 65536)).split(b"\n")
         for fact in map(json.loads, lines):
             self.started += fact["fact"] == "started"
             self._facts.put_nowait(fact)
 
     async def until(self, name: str, seconds: float = 15.0) -> Fact:
-        """Wait for a fact; others are passed over."""
+        """Wait for a fact, and skip others."""
         async with asyncio.timeout(seconds):
             while (fact := await self._facts.get())["fact"] != name:
                 pass

@@ -1,4 +1,4 @@
-"""Runs the whole chaos matrix, ours and the peers that are installed, and prints the table.
+"""Runs the whole chaos matrix, ours and the installed peers, and prints the table.
 
 `make chaos` runs `python -m tests.chaos`; its status is 1 where a cell of ours breaks a promise.
 """
@@ -28,7 +28,7 @@ _PEERS_AT_ONCE: Final = 10
 
 
 def main() -> int:
-    """Run it; returns the exit status."""
+    """Run it; return the exit status."""
     began = time.monotonic()
     complaints: list[str] = []
     has_namespaces = can_unshare()

@@ -1,4 +1,4 @@
-"""One cell of the chaos matrix: a program is started, brought to a moment, signalled and timed."""
+"""One cell of the chaos matrix: start a program, wait for its state, signal it and time it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SIGNALS: Final = {
 
 @dataclass(frozen=True)
 class Cell:
-    """Where a program runs, what it is at, and what it is sent."""
+    """A host, a state, and the signals that are sent."""
 
     host: str
     state: str
@@ -64,12 +64,12 @@ class Outcome:
     stderr: str
 
     def has_told(self, fact: str) -> bool:
-        """Whether it told this fact."""
+        """Return whether it reported this fact."""
         return fact in [told["fact"] for told in self.facts]
 
 
 def run(cell: Cell) -> Outcome:
-    """Run a program, and see how it ends."""
+    """Run a program, and return how it ended."""
     state = STATES[cell.state]
     terminal = pty.openpty if state.has_terminal else None
     pipe = os.pipe if state.has_full_stderr else None
@@ -121,7 +121,7 @@ def _fill(pipe: int) -> None:
 
 
 def _bring(it: Fresh, state: State) -> Fact | None:
-    """Bring it to the moment at which the signals are sent; None where it does not get there."""
+    """Wait until the signals can be sent; return None if the program does not get there."""
     with contextlib.suppress(EOFError, TimeoutError):
         if state.moment != "cleaning":
             return it.until(state.moment)
@@ -133,7 +133,7 @@ def _bring(it: Fresh, state: State) -> Fact | None:
 
 
 def _send(it: Fresh, cell: Cell, thread: int | None) -> tuple[int, float]:
-    """Send the signals, while it is there; returns how many, and when the last was sent."""
+    """Send the signals while it lives; return how many, and when the last was sent."""
     number, count = SIGNALS[cell.signals]
     for sent in range(1, count + 1):
         at = time.monotonic()

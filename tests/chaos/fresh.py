@@ -1,4 +1,4 @@
-"""A program in a fresh interpreter, as users start it; where asked for as PID 1 of a namespace.
+"""A program in a fresh interpreter, as users start it; on request as PID 1 of a namespace.
 
 Not a fork of the tests' server: its children have everything imported that a test may need, and
 take a while to forget it. A peer would seem slow to end.
@@ -30,7 +30,7 @@ _PID_1: Final = [*UNSHARE, "--kill-child"]
 
 
 class Fresh:
-    """A started program; it tells its facts on stdout."""
+    """A started program, which reports its facts on stdout."""
 
     def __init__(self, process: subprocess.Popen[bytes], stderr: IO[bytes], pid_1: bool) -> None:
         assert process.stdout is not None
@@ -46,7 +46,7 @@ class Fresh:
     def start(
         cls, command: Sequence[str], *, pid_1: bool, stdin: int | None, stderr: int | None
     ) -> Generator[Self]:
-        """Start it; on the way out it is killed if it lives.
+        """Start it; kill it at the end if it lives.
 
         Args:
             command: What Python runs.
@@ -74,12 +74,12 @@ class Fresh:
 
     @cached_property
     def program(self) -> psutil.Process:
-        """It as seen from here; to be asked for once it has told something."""
+        """The program as seen from here; known once it has reported a fact."""
         started = psutil.Process(self._process.pid)
         return started.children()[0] if self._is_pid_1 else started
 
     def session(self) -> list[psutil.Process]:
-        """Who is in its session, which nobody else can join, itself not counted."""
+        """Return the other processes of its session, which no outsider can join."""
         found: list[psutil.Process] = []
         for process in psutil.process_iter():
             with contextlib.suppress(OSError):
@@ -117,11 +117,11 @@ class Fresh:
                 _signal_thread(self.program, thread, number)
 
     def has_ended(self, within: float) -> bool:
-        """Whether it ends within so many seconds."""
+        """Return whether it ends within so many seconds."""
         return bool(select.select([self._end], [], [], within)[0])
 
     def wait(self) -> int:
-        """Its status, and all its facts; once it has ended."""
+        """Return its status and all its facts, once it has ended."""
         with contextlib.suppress(TimeoutError):
             while (fact := self._facts.next(0.0)) is not None:
                 self.seen.append(fact)
@@ -129,7 +129,7 @@ class Fresh:
 
     @property
     def stderr(self) -> str:
-        """What it has written there so far, unless that was given."""
+        """Return what it has written there so far, unless a stderr was given."""
         self._stderr.seek(0)
         return self._stderr.read().decode(errors="replace")
 

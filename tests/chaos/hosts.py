@@ -1,4 +1,4 @@
-"""The hosts of the chaos matrix: ours, and peers, each told to stop within seconds if it can be.
+"""The hosts of the chaos matrix, ours and peers, each with a second of grace if it has one.
 
 An adapter runs a state to the program's end, as the host's documentation has it. A peer is
 imported by name as it is needed, for `make setup` installs none of them.
@@ -25,7 +25,7 @@ Host = Callable[[State, str], None]
 
 
 def supervisor(state: State, loop: Any) -> None:
-    """Ours: a team under `supervisor.run`."""
+    """Run a team under `supervisor.run`: our host."""
     from supervisor import Ladder, Supervisor, run
 
     async def main(sup: Supervisor) -> None:
@@ -51,7 +51,7 @@ def supervisor(state: State, loop: Any) -> None:
 
 
 def plain_asyncio(state: State, loop: str) -> None:
-    """`asyncio.run`, without handlers."""
+    """Run with `asyncio.run`, without handlers."""
     asyncio.run(_main(state))
 
 
@@ -64,7 +64,7 @@ async def _main(state: State) -> None:
 
 
 def autogen(state: State, loop: str) -> None:
-    """AutoGen alone: signals cancel the run's token."""
+    """Run AutoGen alone: signals cancel the run's token."""
     from autogen_core import CancellationToken
 
     async def main() -> None:
@@ -83,7 +83,7 @@ def autogen(state: State, loop: str) -> None:
 
 
 def aiorun(state: State, loop: str) -> None:
-    """`aiorun.run`."""
+    """Run with `aiorun.run`."""
     peer = importlib.import_module("aiorun")
     peer.run(_main(state), timeout_task_shutdown=SECONDS)
 

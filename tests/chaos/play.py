@@ -1,4 +1,4 @@
-"""Runs one program of the chaos matrix to its end; it tells its facts on stdout.
+"""Runs one program of the chaos matrix, which reports its facts on stdout.
 
 `python -m tests.chaos.play HOST STATE LOOP`
 """

@@ -1,4 +1,4 @@
-"""What is promised for our cells of the chaos matrix: seconds, a true status, the team intact."""
+"""The promises for our cells of the chaos matrix: seconds, a true status, an intact team."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _KEEP_RESULT: Final = (
 
 
 def broken(cell: Cell, outcome: Outcome, margin: float = 0.0) -> list[str]:
-    """Which promises an outcome of ours breaks.
+    """Return the promises that an outcome of ours breaks.
 
     Args:
         cell: The cell.
@@ -76,7 +76,7 @@ def _in_order(cell: Cell) -> int:
 
 
 def _signals_to_exit(cell: Cell) -> int:
-    """Which of the signals is EXIT, counted from 1; each climbs a rung."""
+    """Return which of the signals means EXIT, counted from 1; each climbs a rung."""
     if STATES[cell.state].moment == "cleaning":  # SIGINT has come before
         return Rung.EXIT - Rung.CANCEL
     entry = Rung.CANCEL if SIGNALS[cell.signals][0] == signal.SIGINT else Rung.DRAIN

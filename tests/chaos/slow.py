@@ -1,4 +1,4 @@
-"""A module that takes a second to import, as AutoGen does; the fork server has that one already."""
+"""A module that takes a second to import, as AutoGen does."""
 
 from __future__ import annotations
 

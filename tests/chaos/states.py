@@ -1,4 +1,4 @@
-"""What a program is at when the signal comes: the rows of the chaos matrix, the same for all hosts.
+"""What a program is doing when the signal comes: the rows of the matrix, for all hosts.
 
 A state is up to three things of a program: what it does before it works, its work, and what it does
 before it ends. Only the work differs in most. It tells "working" when the signal may come. Here is
@@ -88,19 +88,19 @@ async def refuses() -> str:
 
 
 def computes() -> str:
-    """Keep a thread."""
+    """Keep a thread busy."""
     tell("working")
     time.sleep(LONG)
     return "done"
 
 
 async def blocks() -> str:
-    """Keep the loop, in Python that lets others run."""
+    """Block the loop with Python code that lets other threads run."""
     return computes()
 
 
 async def holds() -> str:
-    """Keep the interpreter: C code waits, and lets no Python run.
+    """Hold the GIL: C code waits, and lets no Python run.
 
     For a lock that is taken already, and not by `sleep()`, which any signal ends.
     """
@@ -139,7 +139,7 @@ while kill -0 $refuses; do wait; done
 
 
 async def leaves_processes() -> str:
-    """Start some as tools do, and see to the end of none."""
+    """Start processes as tools do, and end none of them."""
     made = await asyncio.create_subprocess_shell("sleep 300 & sleep 300", stdout=_PIPE)
     subprocess.Popen(["sh", "-c", "sleep 300 & sleep 300"], start_new_session=True)  # noqa: ASYNC220
     threading.Thread(target=_run_commands, daemon=True).start()

@@ -1,4 +1,4 @@
-"""A sample of the chaos matrix: whatever a program is at, it is gone in time and in order.
+"""A sample of the chaos matrix: whatever a program is doing, it ends in time and in order.
 
 Every two settings meet once, with a new seed each time (`CHAOS_SEED=…` repeats one). `make chaos`
 runs them all, beside peers.
@@ -33,7 +33,7 @@ _AT_ONCE = 6  # programs, which mostly sleep
 
 @pytest.mark.timeout(240)
 def test_whatever_a_program_is_at_it_is_gone_in_time(subtests: pytest.Subtests) -> None:
-    """One signal or three: its seconds, its status, its team, its children, and silence."""
+    """After one signal or three, all promises hold: seconds, status, team, children, silence."""
     print(f"CHAOS_SEED={_SEED} repeats this sample")
     cells = [Cell(host=OURS, **case) for case in all_pairs(_SETTINGS, _SEED)]
     has_namespaces = can_unshare()

@@ -1,4 +1,4 @@
-"""An agent whose work is a function of the test's, for any runtime."""
+"""An agent whose work is a function of the test, for any runtime."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def echo(text: str) -> str:
 
 
 class Answerer(RoutedAgent):
-    """Answers what it is asked, by a function of the test's."""
+    """Answers a request by a function of the test."""
 
     def __init__(self, work: Work) -> None:
         super().__init__("answers")
@@ -38,7 +38,7 @@ class Answerer(RoutedAgent):
 
 @dataclass
 class Gate:
-    """Work that says when it has begun, and goes on when it is told to."""
+    """Work that shows when it has begun, and goes on when it is released."""
 
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     may_end: asyncio.Event = field(default_factory=asyncio.Event)
@@ -57,6 +57,6 @@ class Gate:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for a fact of which nothing tells; the test's time-out bounds it."""
+    """Wait for a fact that nothing reports; the test's time-out bounds it."""
     while not condition():  # noqa: ASYNC110 - there is no event to wait for
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""What the tests of served runtimes share."""
+"""Fixtures of the tests of served runtimes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _HAS_GRPC = importlib.util.find_spec("grpc") is not None
 
 @pytest.fixture(autouse=True)
 def _grpc() -> Iterator[None]:
-    """Skips where gRPC is missing; has its thread ended, which lives as long as its objects."""
+    """Skip where gRPC is missing; end its thread, which lives as long as its objects."""
     if not _HAS_GRPC:
         pytest.skip("grpc is not installed; pip install 'autogen-supervisor[grpc]'")
     yield

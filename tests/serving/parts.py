@@ -28,14 +28,14 @@ def free_address() -> str:
 
 
 async def register(runtime: GrpcWorkerAgentRuntime, work: Work, name: str = "answerer") -> None:
-    """Put the agent on a worker; it answers requests, and hears the topic "news"."""
+    """Put the agent on a worker; it answers requests, and subscribes to the topic "news"."""
     await Answerer.register(runtime, name, lambda: Answerer(work))
     await runtime.add_subscription(TypeSubscription("news", name))
 
 
 @dataclass
 class Cluster:
-    """Who is there."""
+    """A host, its worker and its client."""
 
     address: str
     host: GrpcWorkerAgentRuntimeHost
@@ -48,13 +48,13 @@ class Cluster:
         return found.content
 
     async def publish(self, text: str) -> None:
-        """Tell the worker's agent."""
+        """Publish an event to the worker's agent."""
         await self.client.publish_message(Text(text), TopicId("news", "default"))
 
 
 @asynccontextmanager
 async def cluster(work: Work) -> AsyncGenerator[Cluster]:
-    """Start all of them, and stop them but for the worker, which is the test's to stop."""
+    """Start all of them, and stop them at the end, except the worker: the test stops that."""
     address = free_address()
     host = GrpcWorkerAgentRuntimeHost(address)
     host.start()
@@ -73,12 +73,12 @@ async def cluster(work: Work) -> AsyncGenerator[Cluster]:
 
 
 def _is_grpcs(task: asyncio.Task[object]) -> bool:
-    """Whether gRPC's server has started it, and ends it on its own time."""
+    """Return whether gRPC's server has started it, and will end it by itself."""
     return task.get_name().startswith(("rpc_task", "HandleExceptions"))
 
 
 async def disconnect(runtime: GrpcWorkerAgentRuntime) -> None:
-    """Stop a worker as AutoGen does; where the host has gone, AutoGen leaves two tasks behind."""
+    """Stop a worker as AutoGen does; if the host is gone, AutoGen leaves two tasks behind."""
     connection = runtime._host_connection
     assert connection is not None
     assert connection._connection_task is not None

@@ -28,12 +28,12 @@ HASTY = Ladder(drain=0.3, cancel=0.3, abandon=0.3)
 
 
 def tell(fact: str, **details: Any) -> None:
-    """Tell the test a fact."""
+    """Report a fact to the test."""
     print(json.dumps({"fact": fact, **details}), flush=True)
 
 
 def _tell_soon(fact: str) -> None:
-    """Tell it once the next `await` has begun."""
+    """Report it once the next `await` has begun."""
     asyncio.get_running_loop().call_soon(tell, fact)
 
 
@@ -148,7 +148,7 @@ async def _ask_what_is_read(client: GrpcWorkerAgentRuntime) -> None:
 
 
 def _asker(client: GrpcWorkerAgentRuntime) -> ScriptedAgent:
-    """Make an agent that hands its turn to the agent in another process."""
+    """Make an agent that passes its turn to the agent in another process."""
 
     async def ask(_heard: Sequence[BaseChatMessage], _: CancellationToken) -> str:
         return await _ask(client, "hello")

@@ -30,12 +30,12 @@ class Place:
         return asyncio.ensure_future(asking)
 
     async def publish(self, text: str) -> None:
-        """Tell the agent."""
+        """Publish an event to the agent."""
         await self.runtime.publish_message(Text(text), TopicId("news", "default"))
 
 
 async def place(work: Work, *, ignores: bool = True) -> Place:
-    """Make it."""
+    """Return a runtime with one agent."""
     runtime = SingleThreadedAgentRuntime(ignore_unhandled_exceptions=ignores)
     await Answerer.register(runtime, "answerer", lambda: Answerer(work))
     await runtime.add_subscription(TypeSubscription("news", "answerer"))
@@ -53,7 +53,7 @@ def _assert_put_back(runtime: SingleThreadedAgentRuntime) -> None:
 
 @pytest.mark.parametrize("is_started", [True, False])
 async def test_drain_finishes_what_is_at_work(is_started: bool) -> None:
-    """The answer comes; what is published meanwhile is not handled; the runtime is stopped."""
+    """DRAIN finishes the message, handles no further one, and stops the runtime."""
     gate = Gate()
     here = await place(gate)
     if is_started:
@@ -75,7 +75,7 @@ async def test_drain_finishes_what_is_at_work(is_started: bool) -> None:
 @pytest.mark.parametrize("ignores", [True, False])
 @pytest.mark.parametrize("kind", ["sent", "published"])
 async def test_cancel_ends_a_handler_at_once(kind: str, ignores: bool) -> None:
-    """Also on a runtime that was made to raise what a handler raises."""
+    """CANCEL ends a handler at once, even on a runtime that raises a handler's exceptions."""
     gate = Gate()
     here = await place(gate, ignores=ignores)
     async with Supervisor(signals={}) as sup:
@@ -91,7 +91,7 @@ async def test_cancel_ends_a_handler_at_once(kind: str, ignores: bool) -> None:
 
 
 async def test_a_team_on_a_served_runtime_has_a_run_of_its_own() -> None:
-    """One request stops both: the team's run, with its result, and the serving."""
+    """One request stops the team's run, with its result, and the serving."""
     here = await place(Gate())
     agent = agents.Deaf()
     team = RoundRobinGroupChat([agent], runtime=here.runtime)
@@ -106,7 +106,7 @@ async def test_a_team_on_a_served_runtime_has_a_run_of_its_own() -> None:
 
 
 async def test_a_handler_that_refuses_is_given_up() -> None:
-    """`serve` returns; when the handler ends after all, nothing is miscounted."""
+    """`serve` returns; if the handler ends later, all counts are right."""
     may_end, begun = asyncio.Event(), asyncio.Event()
 
     async def refuses(text: str) -> str:

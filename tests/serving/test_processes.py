@@ -54,24 +54,24 @@ class Child:
         self._process.stdin.flush()
 
     def signal(self, number: signal.Signals) -> float:
-        """Send a signal; returns when."""
+        """Send a signal; return when."""
         self._process.send_signal(number)
         return time.monotonic()
 
     def wait(self, seconds: float = _PATIENCE) -> int:
-        """Wait for its end; returns the exit code, or minus the signal that it died by."""
+        """Wait for its end; return the exit code, or minus the signal that it died by."""
         return self._process.wait(seconds)
 
     @property
     def stderr(self) -> str:
-        """What it has written there so far."""
+        """Return what it has written there so far."""
         self._stderr.seek(0)
         return str(self._stderr.read().decode(errors="replace"))
 
 
 @contextlib.contextmanager
 def start(program: str, **arguments: Any) -> Generator[Child]:
-    """Start a program in a session of its own; on the way out it is killed if it lives."""
+    """Start a program in a session of its own; kill it at the end if it lives."""
     command = [sys.executable, "-m", "tests.serving.programs", program, json.dumps(arguments)]
     pipe = subprocess.PIPE
     with (
@@ -89,7 +89,7 @@ def start(program: str, **arguments: Any) -> Generator[Child]:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    """Where a host listens that the tests share."""
+    """Return the address of a host that the tests share."""
     found = free_address()
     with start("host", address=found) as host:
         host.until("ready")
@@ -112,7 +112,7 @@ def _busy_worker(address: str, does: str, loop: str = "asyncio") -> Generator[tu
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_an_idle_worker_ends_at_once(address: str, loop: str) -> None:
-    """It says what has stopped it, and dies by that signal."""
+    """An idle worker ends at once, names its stop, and dies by that signal."""
     with start("worker", address=address, does="echoes", loop=loop) as worker:
         worker.until("ready")
         began = worker.signal(signal.SIGTERM)
@@ -123,7 +123,7 @@ def test_an_idle_worker_ends_at_once(address: str, loop: str) -> None:
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_sigterm_lets_a_message_be_answered(address: str, loop: str) -> None:
-    """The answer arrives in the other process, although the worker leaves right behind it."""
+    """After SIGTERM the answer arrives in the other process, before the worker leaves."""
     with _busy_worker(address, "finishes", loop) as (worker, host):
         worker.signal(signal.SIGTERM)
         assert host.until("answer")["text"] == "hello!"
@@ -131,7 +131,7 @@ def test_sigterm_lets_a_message_be_answered(address: str, loop: str) -> None:
 
 
 def test_a_second_signal_counts(address: str) -> None:
-    """SIGTERM waits for the handler, SIGINT cancels it; who has asked is told why."""
+    """SIGTERM waits for the handler, and SIGINT cancels it; the sender gets the reason."""
     with _busy_worker(address, "waits") as (worker, host):
         worker.signal(signal.SIGTERM)
         began = worker.signal(signal.SIGINT)
@@ -142,7 +142,7 @@ def test_a_second_signal_counts(address: str) -> None:
 
 
 def test_a_handler_that_refuses_does_not_keep_the_process(address: str) -> None:
-    """It is gone by the deadline, has said who refused, and whoever has asked knows."""
+    """A worker whose handler refuses is gone by the deadline; the log and the sender know why."""
     with _busy_worker(address, "refuses") as (worker, host):
         began = worker.signal(signal.SIGTERM)
         assert "its recipient's process is stopping" in host.until("answer")["error"]
@@ -152,7 +152,7 @@ def test_a_handler_that_refuses_does_not_keep_the_process(address: str) -> None:
 
 
 def test_all_handlers_are_put_back(address: str) -> None:
-    """The program that goes on behind the block has its signal handlers, and its wakeup fd."""
+    """After the block the program has its own signal handlers and wakeup fd again."""
     with start("guest", address=address) as guest:
         guest.until("ready")
         guest.signal(signal.SIGTERM)
@@ -161,7 +161,7 @@ def test_all_handlers_are_put_back(address: str) -> None:
 
 
 def test_a_host_ends_with_workers_connected_and_they_end_without_it() -> None:
-    """It does not wait for their endless streams, nor they for it."""
+    """A host ends with workers connected, and the workers end without the host."""
     address = free_address()
     with start("host", address=address) as host:
         host.until("ready")
@@ -177,7 +177,7 @@ def test_a_host_ends_with_workers_connected_and_they_end_without_it() -> None:
 
 
 def test_a_worker_ends_whose_host_was_killed() -> None:
-    """A broken connection is no obstacle."""
+    """A worker whose host was killed ends in order."""
     address = free_address()
     with start("host", address=address) as host:
         host.until("ready")
@@ -191,7 +191,7 @@ def test_a_worker_ends_whose_host_was_killed() -> None:
 
 
 def test_a_team_that_waits_for_another_process_is_stopped(address: str) -> None:
-    """The run ends here at once; the other process is not told, and goes on."""
+    """The run ends here at once; the other process goes on, since it is not notified."""
     with start("worker", address=address, does="waits", loop="asyncio") as worker:
         worker.until("ready")
         with start("team", address=address, is_distributed=False) as team:
@@ -205,7 +205,7 @@ def test_a_team_that_waits_for_another_process_is_stopped(address: str) -> None:
 
 
 def test_a_team_on_the_distributed_runtime_is_stopped(address: str) -> None:
-    """AutoGen 0.7 cannot read such a team's first message, and waits for ever; a stop ends that."""
+    """A stop ends a team on the gRPC runtime, whose first message AutoGen 0.7 cannot read."""
     with start("team", address=address, is_distributed=True) as team:
         team.until("ready")
         began = team.signal(signal.SIGINT)
@@ -215,7 +215,7 @@ def test_a_team_on_the_distributed_runtime_is_stopped(address: str) -> None:
 
 
 def test_the_example_gets_its_answer_through_sigterm() -> None:
-    """The worker's agent is stopped at work; what it says arrives, and its status is true."""
+    """The answer of the example's worker arrives in spite of SIGTERM, and its status is true."""
     done = subprocess.run(
         [sys.executable, "examples/09_serve_a_worker.py"],
         cwd=_ROOT,

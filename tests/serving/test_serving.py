@@ -1,4 +1,4 @@
-"""A served worker in one loop with its host and its client: what becomes of messages at a stop."""
+"""A served worker in one loop with its host and client: messages at a stop."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PATIENCE = 5.0  # seconds for what comes when a rung is over
 
 @pytest.fixture(autouse=True)
 def _no_complaints(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Nothing of AutoGen's, asyncio's or gRPC's is logged as an error."""
+    """Check that AutoGen, asyncio and gRPC log no error."""
     yield
     records = [r for r in caplog.get_records("call") if r.levelno >= logging.ERROR]
     complaints = [r.getMessage() for r in records if not r.name.startswith("supervisor")]
@@ -46,7 +46,7 @@ def _assert_put_back(worker: GrpcWorkerAgentRuntime) -> None:
 
 
 async def test_it_answers_until_the_stop() -> None:
-    """Requests are handled as by AutoGen; an idle worker stops at once, and all is put back."""
+    """Requests are handled as without us; an idle worker stops at once, and all is as found."""
     async with cluster(echo) as here:
         async with Supervisor(signals={}) as sup:
             serving = asyncio.create_task(sup.serve(here.worker))
@@ -74,7 +74,7 @@ async def test_it_starts_what_is_not_started() -> None:
 
 
 async def test_drain_finishes_what_is_being_handled() -> None:
-    """Its sender gets the answer, although the worker disconnects behind it."""
+    """In DRAIN the sender of a message gets its answer before the worker disconnects."""
     gate = Gate()
     async with cluster(gate) as here, Supervisor(signals={}) as sup:
         serving = asyncio.create_task(sup.serve(here.worker))
@@ -124,7 +124,7 @@ async def test_drain_turns_further_messages_away() -> None:
 
 
 async def test_drain_takes_what_a_handler_waits_for() -> None:
-    """A request from an agent of the same worker is handled, for its sender is being waited for."""
+    """DRAIN handles a request from an agent of the same worker, which waits for its answer."""
     gate = Gate()
 
     async def asks_another(text: str) -> str:
@@ -163,7 +163,7 @@ async def test_drain_ends_in_time() -> None:
 
 @pytest.mark.parametrize("kind", ["request", "event"])
 async def test_cancel_ends_a_handler_at_once(kind: str) -> None:
-    """It is cancelled and waited for; who has asked gets an error with the reason."""
+    """CANCEL ends a handler at once, and its sender gets an error with the reason."""
     gate = Gate()
     async with cluster(gate) as here, Supervisor(signals={}) as sup:
         serving = asyncio.create_task(sup.serve(here.worker))
@@ -181,7 +181,7 @@ async def test_cancel_ends_a_handler_at_once(kind: str) -> None:
 
 
 async def test_cancel_ends_what_a_handler_has_started() -> None:
-    """A tool call is a task of its own, and an AssistantAgent leaves it to itself."""
+    """CANCEL also ends a tool call, which an AssistantAgent runs in a task of its own."""
     tool = agents.Gate()
 
     async def answers(text: str) -> str:
@@ -201,7 +201,7 @@ async def test_cancel_ends_what_a_handler_has_started() -> None:
 
 
 async def test_cancel_ends_a_team_in_a_handler() -> None:
-    """The team has a runtime of its own, which is settled with the rest."""
+    """CANCEL settles a team in a handler, with the team's own runtime."""
     agent = agents.Deaf()
     team = RoundRobinGroupChat([RoundRobinGroupChat([agent], name="inner")])
 
@@ -221,7 +221,7 @@ async def test_cancel_ends_a_team_in_a_handler() -> None:
 
 
 async def test_a_handler_that_refuses_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
-    """The runtime is stopped all the same, `serve` returns, and the log names the agent."""
+    """If a handler refuses, the runtime stops, `serve` returns, and the log names the agent."""
     may_end, begun = asyncio.Event(), asyncio.Event()
 
     async def refuses(text: str) -> str:
@@ -288,7 +288,7 @@ async def test_after_a_stop_the_worker_is_only_stopped() -> None:
 
 
 async def test_a_worker_and_a_team_stop_by_the_same_request() -> None:
-    """What else runs under the supervisor is its own matter."""
+    """A worker and a team stop by the same request."""
     agent = agents.Deaf()
     async with cluster(echo) as here, Supervisor(signals={}) as sup:
         serving = asyncio.create_task(sup.serve(here.worker))
@@ -299,7 +299,7 @@ async def test_a_worker_and_a_team_stop_by_the_same_request() -> None:
 
 
 async def test_a_host_that_has_died_is_no_obstacle() -> None:
-    """A worker whose host is gone stops as promptly."""
+    """A worker whose host is gone stops as fast as others."""
     async with cluster(echo) as here:
         async with Supervisor(signals={}) as sup:
             serving = asyncio.create_task(sup.serve(here.worker))
@@ -311,7 +311,7 @@ async def test_a_host_that_has_died_is_no_obstacle() -> None:
 
 
 async def test_a_host_is_served_as_well() -> None:
-    """A request on its way is answered, a further one refused, and then all are disconnected."""
+    """A served host answers a request on its way, refuses others, and disconnects all."""
     gate = Gate()
     async with cluster(gate) as here:
         async with Supervisor(signals={}) as sup:
@@ -330,7 +330,7 @@ async def test_a_host_is_served_as_well() -> None:
 
 
 async def test_a_cancelled_host_waits_for_no_answer() -> None:
-    """It disconnects all at once."""
+    """A host that is cancelled waits for no answer."""
     gate = Gate()
     async with cluster(gate) as here:
         async with Supervisor(signals={}) as sup:
@@ -345,7 +345,7 @@ async def test_a_cancelled_host_waits_for_no_answer() -> None:
 
 
 async def test_other_things_cannot_be_served() -> None:
-    """A clear error says what can."""
+    """Anything else is refused by an error that says what can be served."""
     async with Supervisor(signals={}) as sup:
         with pytest.raises(TypeError, match="pass a GrpcWorkerAgentRuntime"):
             await sup.serve(object())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -1,4 +1,4 @@
-"""What the programs tell their tests, on an fd of its own: stdout has prompts on it."""
+"""The facts that programs report to their tests, on a separate fd: stdout has prompts on it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ FD: Final = "TELLS_ON_FD"
 
 
 def tell(fact: str, **more: object) -> None:
-    """Tell a fact, and when it was so."""
+    """Report a fact, and its time."""
     line = json.dumps({"fact": fact, "at": time.monotonic()} | more)
     os.write(int(os.environ[FD]), f"{line}\n".encode())

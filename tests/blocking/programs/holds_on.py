@@ -1,4 +1,4 @@
-"""Runs a team under `run` that holds on to a server of tools, or to a script.
+"""Runs a team under `run` that uses a tool server or a script which does not end.
 
 python -m tests.blocking.programs.holds_on LOOP tools|script FIFO FOLDER    the FIFO is told more
 """

@@ -109,6 +109,6 @@ class FakeRun:
         await self.may_end.wait()
 
     async def end(self, *tasks: AnyTask) -> None:
-        """Lets everything end."""
+        """Let everything end."""
         self.may_end.set()
         await asyncio.wait(tasks)

@@ -48,7 +48,7 @@ class Source:
 
     @property
     def is_closed(self) -> bool:
-        """Whether it was closed, in the task that had entered it."""
+        """Return whether it was closed in the task that had entered it."""
         return self.closed_in is not None and self.closed_in is self.entered_in
 
 

@@ -85,7 +85,7 @@ def apply(state: LadderState, event: str, named: str) -> list[Step]:
 
 
 def outcome_of(state: LadderState, event: str, named: str) -> str:
-    """Return what a event does, in the words of the grids; check that no step leaves the rung."""
+    """Return what an event does, in the words of the grids; check that no step leaves the rung."""
     before = visible(state)
     try:
         steps = apply(state, event, named)

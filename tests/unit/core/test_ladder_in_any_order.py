@@ -113,7 +113,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(gap=eighths)
     def clock_goes_back(self, gap: float) -> None:
-        """Give a event an earlier time than the last one; it counts as made at that one."""
+        """Give an event an earlier time than the last one; it counts as made at that one."""
         self.check(self.state.tick(self.now), "time")
         self.check(self.state.idle(self.now - gap), "idle")
 

@@ -65,7 +65,7 @@ def round_robin(
 
 
 def pair() -> RoundRobinGroupChat:
-    """Two agents, one of which streams."""
+    """Return two agents, one of which streams."""
     return round_robin(agent("ann"), agent("bob", streams=True))
 
 
@@ -84,7 +84,7 @@ def selector() -> SelectorGroupChat:
 
 
 def swarm() -> Swarm:
-    """Two agents that hand over to each other by turns, with the team's own events."""
+    """Return two agents that hand over to each other in turn, with the team's own events."""
 
     def hander(name: str, to: str) -> AssistantAgent:
         model = ScriptedModel(lambda messages: calls(f"transfer_to_{to}"))
@@ -162,7 +162,7 @@ class Backwards(RoundRobinGroupChat):
 
 
 def nested() -> RoundRobinGroupChat:
-    """Three deep: a team of two in a team in a team, each with one more member."""
+    """Return three levels: a team of two in a team in a team, each with one more member."""
     third = until("bob", agent("ann"), agent("bob"), name="third")
     second = until("cleo", third, agent("cleo"), name="second")
     return round_robin(second, agent("dan"), name="first")
@@ -206,7 +206,7 @@ def filtered() -> RoundRobinGroupChat:
 
 
 class Keeper(BaseChatAgent):
-    """An agent of a user's own: keeps what it hears, and says how much that is."""
+    """An agent of a user's own, which keeps its messages and answers with their number."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name, "keeps")
@@ -220,7 +220,7 @@ class Keeper(BaseChatAgent):
     async def on_messages(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> Response:
-        """Keep them, and count."""
+        """Keep the messages, and count them."""
         self.heard.extend(messages)
         await asyncio.sleep(0)
         last = self.heard[-1].source if self.heard else "nobody"
@@ -233,7 +233,7 @@ class Keeper(BaseChatAgent):
 
 
 def kept() -> RoundRobinGroupChat:
-    """Two agents of a user's own."""
+    """Return two agents of a user's own."""
     return round_robin(Keeper("ann"), Keeper("bob"), turns=3)
 
 
@@ -265,7 +265,7 @@ async def _a_step() -> None:
 
 
 class Stored(UnboundedChatCompletionContext):
-    """A context that waits for its storage, before and behind each message.
+    """A context that waits for its storage, before and after each message.
 
     Args:
         wait: How.
@@ -328,7 +328,7 @@ def digger(log: ToolLog) -> AssistantAgent:
 
 
 def deep_tools(log: ToolLog) -> RoundRobinGroupChat:
-    """Tools in the innermost team of three."""
+    """Return three levels of teams, with tools in the innermost."""
     third = until("bob", seeker(log, "ann"), agent("bob"), name="third")
     return round_robin(until("cleo", third, agent("cleo"), name="second"), seeker(log, "dan"))
 
@@ -340,7 +340,7 @@ def society_with_tools(log: ToolLog) -> RoundRobinGroupChat:
 
 
 class _LoggedTeam(TeamTool):
-    """A team as a tool; its calls are noted."""
+    """A team as a tool; its calls are recorded."""
 
     def __init__(self, team: BaseGroupChat, log: ToolLog) -> None:
         super().__init__(team, "inner", "A team.")
@@ -357,7 +357,7 @@ class _LoggedTeam(TeamTool):
 
 
 class _LoggedAgent(AgentTool):
-    """An agent as a tool; its calls are noted."""
+    """An agent as a tool; its calls are recorded."""
 
     def __init__(self, member: BaseChatAgent, log: ToolLog) -> None:
         super().__init__(member)
@@ -421,7 +421,7 @@ async def nested_on_shared() -> AsyncGenerator[RoundRobinGroupChat, None]:
 
 
 def scenarios() -> dict[str, Scenario]:
-    """All of them, by name."""
+    """Return all scenarios by name."""
     log = ToolLog()
     made = {
         "agent": Scenario(make=lambda: agent("ann", streams=True), reloads=True),

@@ -50,7 +50,7 @@ async def test_a_list_gives_its_answers_in_order() -> None:
 
 
 async def test_a_text_is_no_script() -> None:
-    """A text in place of a list is refused: it would be spelt, a letter a turn."""
+    """A text in place of a list is refused, since each letter would be an answer."""
     with pytest.raises(TypeError, match=r"write \['hello'\]"):
         await answer_of(ScriptedAgent("ann", "hello"))
 
@@ -69,7 +69,7 @@ async def test_functions_take_turns() -> None:
 
 
 async def test_without_a_script_the_answer_tells_what_was_heard() -> None:
-    """Agents that heard the same say the same; others say something else."""
+    """Agents that got the same messages give the same answers; others give different ones."""
     one, same = await answer_of(ScriptedAgent("ann")), await answer_of(ScriptedAgent("bob"))
     other = (await ScriptedAgent("ann").run(task="goodbye")).messages[-1].to_text()
     assert one == same != other
@@ -185,7 +185,7 @@ TEAMS: dict[str, Callable[[list[ScriptedAgent]], BaseGroupChat]] = {
 
 @pytest.mark.parametrize("name", TEAMS)
 async def test_every_class_of_teams_takes_it(name: str) -> None:
-    """It speaks in each of AutoGen's teams."""
+    """The scripted agent works in each of AutoGen's teams."""
     agents = [ScriptedAgent("ann"), ScriptedAgent("bob")]
     result = await TEAMS[name](agents).run(task="go")
     assert isinstance(result, TaskResult)
@@ -193,7 +193,7 @@ async def test_every_class_of_teams_takes_it(name: str) -> None:
 
 
 async def test_it_keeps_what_a_stop_at_any_step_may_not_lose() -> None:
-    """A sweep finds no fault in it, also where its state is saved and loaded."""
+    """A sweep finds no fault in it, even if its state is saved and loaded."""
 
     def make() -> RoundRobinGroupChat:
         return RoundRobinGroupChat([ScriptedAgent("ann"), ScriptedAgent("bob")], max_turns=3)
@@ -204,7 +204,7 @@ async def test_it_keeps_what_a_stop_at_any_step_may_not_lose() -> None:
 
 
 async def test_a_reset_begins_the_script_again() -> None:
-    """A reset forgets what was said, and so begins with the first answer."""
+    """After a reset the agent starts again with its first answer."""
     agent = ScriptedAgent("ann", ["first", "second"])
     await answer_of(agent)
     await agent.on_reset(CancellationToken())

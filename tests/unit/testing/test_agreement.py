@@ -1,4 +1,4 @@
-"""What is not the same in a run's result and in its team is found, whatever it is."""
+"""Any difference between a run's result and its team is found."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Change = Callable[[list[Any]], list[Any]]
 
 
 async def test_a_run_of_autogens_own_agrees() -> None:
-    """What AutoGen gives without a stop is right, run after run."""
+    """AutoGen's own results without a stop agree with the team, run after run."""
     team = round_robin(seeker(ToolLog()), turns=1)
     agreement = Agreement(team)
     for task in ("Begin", None):
@@ -34,7 +34,7 @@ CHANGES: list[tuple[Change, str]] = [
 
 @pytest.mark.parametrize(("change", "said"), CHANGES)
 async def test_a_result_that_is_not_the_teams_is_found(change: Change, said: str) -> None:
-    """A message that is missing, misplaced, or there twice."""
+    """A message that is missing, misplaced, or present twice is found."""
     team = pair()
     agreement = Agreement(team)
     result = await team.run(task="Begin")
@@ -43,7 +43,7 @@ async def test_a_result_that_is_not_the_teams_is_found(change: Change, said: str
 
 
 async def test_what_an_earlier_result_holds_is_found() -> None:
-    """A message that two results hold."""
+    """A message in two results is found."""
     team = pair()
     agreement = Agreement(team)
     first = await team.run(task="Begin")
@@ -54,7 +54,7 @@ async def test_what_an_earlier_result_holds_is_found() -> None:
 
 
 async def test_a_call_without_an_answer_is_found() -> None:
-    """A tool call whose answer is not in the result; also of what is no group chat."""
+    """A tool call without its answer in the result is found, even without a group chat."""
     agent = seeker(ToolLog())
     result = await agent.run(task="Begin")
     Agreement(agent).check(agent, result)
@@ -64,7 +64,7 @@ async def test_a_call_without_an_answer_is_found() -> None:
 
 
 async def test_a_run_without_a_result_is_found() -> None:
-    """Each run that has ended has one."""
+    """A run that has ended without a result is found."""
     team = pair()
     with pytest.raises(AssertionError, match="has no result"):
         Agreement(team).check(team, None)

@@ -29,7 +29,7 @@ async def text_of(model: ScriptedModel, messages: Sequence[LLMMessage]) -> str:
 
 
 async def test_the_transcript_says_which_answer_is_due() -> None:
-    """A request that is made again gets the same answer again; the next one the next."""
+    """A repeated request gets the same answer; the next transcript gets the next answer."""
     model = ScriptedModel(["first", "second"])
     assert [await text_of(model, HELLO) for _ in range(2)] == ["first", "first"]
     assert await text_of(model, after("first")) == "second"
@@ -54,7 +54,7 @@ async def test_functions_answer_by_the_transcript() -> None:
 
 
 async def test_without_a_script_the_answer_tells_what_was_given() -> None:
-    """Two transcripts that differ anywhere get different answers; equal ones the same."""
+    """Transcripts that differ anywhere get different answers; equal ones get the same."""
     model = ScriptedModel()
     given = [HELLO, HELLO, after("a"), after("b")]
     one, same, other, third = [await text_of(model, messages) for messages in given]
@@ -78,7 +78,7 @@ async def test_calls_get_ids_of_their_own() -> None:
 
 
 async def test_whole_results_and_given_ids_are_kept() -> None:
-    """What the script says in full is not changed."""
+    """Whole results and given ids in the script are not changed."""
     result = await ScriptedModel(["x"]).create(HELLO)
     call = FunctionCall(id="mine", name="now", arguments="{}")
     model = ScriptedModel([result, [call]])
@@ -87,13 +87,13 @@ async def test_whole_results_and_given_ids_are_kept() -> None:
 
 
 async def test_an_exception_is_raised() -> None:
-    """An answer may be that the provider failed."""
+    """An exception in the script is raised, as if the provider had failed."""
     with pytest.raises(ConnectionError, match="gone"):
         await ScriptedModel([ConnectionError("gone")]).create(HELLO)
 
 
 async def test_texts_come_in_words() -> None:
-    """A stream gives the words, then the whole; and the loop runs in between."""
+    """A stream gives the words, then the whole text, and the loop runs in between."""
     ran = 0
 
     async def count() -> None:
@@ -117,7 +117,7 @@ async def test_texts_come_in_words() -> None:
 
 
 async def test_a_malformed_transcript_is_refused() -> None:
-    """The rules hold for each request, streamed or not; what was asked can be looked at."""
+    """The rules hold for each request, streamed or not, and the requests are recorded."""
     model = ScriptedModel()
     bad = [*HELLO, AssistantMessage(content=calls("now"), source="ann")]
     with pytest.raises(TranscriptError, match="followed at once"):
@@ -139,7 +139,7 @@ async def test_the_rules_are_chosen() -> None:
 
 @pytest.mark.parametrize("streams", [False, True])
 async def test_a_request_ends_with_its_token(streams: bool) -> None:
-    """It heeds the token, as OpenAI's client does; in the middle of a stream as well."""
+    """The token cancels a request, as with OpenAI's client, even in the middle of a stream."""
     token = CancellationToken()
     model = ScriptedModel(["one two"], pause=3)
     asking = asyncio.create_task(_ask(model, token, streams))
@@ -152,19 +152,19 @@ async def test_a_request_ends_with_its_token(streams: bool) -> None:
 
 @pytest.mark.parametrize("by_token", [False, True])
 async def test_one_that_raises_on_cancel(by_token: bool) -> None:
-    """It turns the cancellation into an ordinary error."""
+    """With `on_cancel="raise"` a cancellation becomes an ordinary error."""
     with pytest.raises(RuntimeError, match="torn down"):
         await _cancelled_amid("raise", by_token=by_token)
 
 
 @pytest.mark.parametrize("by_token", [False, True])
 async def test_one_that_swallows_a_cancel(by_token: bool) -> None:
-    """It answers as if nothing were."""
+    """With `on_cancel="swallow"` it answers in spite of a cancellation."""
     assert await _cancelled_amid("swallow", by_token=by_token) == "one two"
 
 
 async def test_an_agent_takes_it_for_a_model() -> None:
-    """It works as the client of AutoGen's agent, tools included."""
+    """The model works as the client of AutoGen's agent, tools included."""
 
     async def now() -> str:
         return "late"

@@ -1,4 +1,4 @@
-"""`assert_settled`: silent for a team at rest, and each thing left behind is named."""
+"""`assert_settled` passes for a team at rest, and names each thing that is left behind."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def test_what_is_left_is_named(plant: Callable[[Any], object], named: str)
 
 
 async def test_all_that_is_left_is_named_at_once() -> None:
-    """One error tells everything, with the name of the team."""
+    """One error lists everything that is left, with the name of the team."""
     team = await ran(pair())
     for plant, _ in PLANTED.values():
         plant(team)
@@ -88,7 +88,7 @@ async def test_all_that_is_left_is_named_at_once() -> None:
 
 
 async def test_a_team_that_never_ran_is_settled() -> None:
-    """Nothing can be left where nothing was done; unless it was made halfway."""
+    """A team that never ran is settled, unless it was only half made."""
     team = pair()
     assert_settled(team)
     runtime: Any = team._runtime
@@ -98,7 +98,7 @@ async def test_a_team_that_never_ran_is_settled() -> None:
 
 
 async def test_a_team_at_work_is_not_settled() -> None:
-    """In the middle of a real run it fails."""
+    """`assert_settled` fails in the middle of a run."""
     team = pair()
     task = asyncio.create_task(team.run(task="Begin"))
     for _ in range(10):
@@ -115,7 +115,7 @@ def _innermost(team: RoundRobinGroupChat) -> BaseGroupChat:
 
 
 async def test_teams_within_teams_are_looked_at() -> None:
-    """At any depth; among the members, in a society, behind a tool."""
+    """Teams at any depth are checked: among members, in a society, behind a tool."""
     deep = nested()
     await deep.run(task="Begin")
     hidden = RoundRobinGroupChat([agent("ann")], name="hidden", max_turns=1)
@@ -134,7 +134,7 @@ async def test_teams_within_teams_are_looked_at() -> None:
 
 
 async def test_a_malformed_context_is_found() -> None:
-    """A call without a result in any agent's context fails, also of a single agent."""
+    """A call without a result in any agent's context fails, even for a single agent."""
     member = agent("ann")
     team = RoundRobinGroupChat([member], max_turns=1)
     await member.model_context.add_message(UserMessage(content="hello", source="user"))
@@ -148,7 +148,7 @@ async def test_a_malformed_context_is_found() -> None:
 
 
 async def test_others_on_a_shared_runtime_do_not_count() -> None:
-    """On a runtime that the user gave, only what is the team's own is looked at."""
+    """On a runtime of the user's, only the team's own messages and handlers count."""
     runtime = SingleThreadedAgentRuntime()
     ours, theirs = [
         RoundRobinGroupChat([agent("ann")], max_turns=1, runtime=runtime) for _ in range(2)
@@ -167,7 +167,7 @@ async def test_others_on_a_shared_runtime_do_not_count() -> None:
 
 
 async def test_messages_of_a_team_on_a_shared_runtime_count() -> None:
-    """What waits in the queue of a shared runtime is the team's whose id it bears."""
+    """A message in the queue of a shared runtime counts for the team whose id it bears."""
     runtime = SingleThreadedAgentRuntime()
     ours, theirs = [
         RoundRobinGroupChat([agent("ann")], max_turns=1, runtime=runtime) for _ in range(2)
@@ -188,7 +188,7 @@ async def _reset_without_runtime(team: BaseGroupChat, runtime: SingleThreadedAge
 
 
 async def test_what_was_said_and_taken() -> None:
-    """A team tells what its members said, and whether it has a task; so does an agent."""
+    """A team's messages and its task can be read, and so can a single agent's."""
     task = TextMessage(content="Begin", source="user")
     things: list[BaseGroupChat | AssistantAgent] = [pair(), agent("ann")]
     for thing in things:

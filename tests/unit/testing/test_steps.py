@@ -1,4 +1,4 @@
-"""Counting steps: what counts, how a step is hit, and that nobody else notices."""
+"""Counting steps: what counts, how a step is hit, and that nothing else changes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.unit.testing.teams import agent, pair
 
 
 async def steps_of_a_pair() -> int:
-    """How many steps a run of two agents has."""
+    """Return the number of steps of a run of two agents."""
     async with Supervisor(signals={}) as sup:
         with Steps() as steps:
             await sup.stream(pair(), "Begin")
@@ -31,14 +31,14 @@ def counted_before() -> list[int]:
 
 
 async def test_the_count_is_the_same_every_time() -> None:
-    """Steps are counted alike in each run, on each loop."""
+    """The number of steps is the same in each run, on each loop."""
     counted_before().extend([await steps_of_a_pair() for _ in range(2)])
     assert len(set(counted_before())) == 1
     assert counted_before()[0] > 50
 
 
 async def test_a_call_comes_just_before_its_step() -> None:
-    """What is planned for a step is called when the steps before it were taken; in any order."""
+    """A call comes just before its step, in whatever order the calls were planned."""
     seen: list[tuple[str, int]] = []
     async with Supervisor(signals={}) as sup:
         with Steps() as steps:
@@ -95,7 +95,7 @@ async def test_only_one_counts_at_a_time() -> None:
 
 
 async def test_a_counted_coroutine_looks_like_its_own() -> None:
-    """Stack dumps and those who look at its frame see the coroutine itself."""
+    """Stack dumps, and code that looks at its frame, see the coroutine itself."""
     counted = _Counted(steps_of_a_pair(), lambda: None)
     assert counted.__qualname__ == "steps_of_a_pair"
     assert counted.cr_code is steps_of_a_pair.__code__
@@ -124,7 +124,7 @@ async def test_what_is_thrown_in_counts_as_well() -> None:
 
 
 async def test_a_counted_coroutine_can_be_closed_and_awaited() -> None:
-    """It is a coroutine in every way."""
+    """A counted coroutine can be closed and awaited."""
     counted = _Counted(steps_of_a_pair(), lambda: None)
     counted.close()
     assert inspect.getcoroutinestate(counted) == inspect.CORO_CLOSED

@@ -1,4 +1,4 @@
-"""The harness finds what is planted: each check of a sweep can fail, and says where."""
+"""A sweep finds planted faults: each of its checks can fail, and says where."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CHECKS = "supervisor.testing._checks"
 
 @pytest.fixture(autouse=True)
 async def _quick() -> None:
-    """Debug mode takes a stack of each task, which is most of the time."""
+    """Switch debug mode off, since it spends most of the time on stacks of tasks."""
     asyncio.get_running_loop().set_debug(False)
 
 
@@ -46,7 +46,7 @@ class Planted(Keeper):
     async def on_messages(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> Response:
-        """Answer; wrongly where it was cancelled before."""
+        """Answer, with the fault if it was cancelled before."""
         try:
             if self.log is not None:
                 await self.log.tool("look_up")(f"{len(self.heard)}")
@@ -65,12 +65,12 @@ def nothing(member: Planted) -> None:
 
 
 def lose(member: Planted) -> None:
-    """Hear nothing that it is given from now on."""
+    """Ignore all messages from now on."""
     member.is_lost = True
 
 
 def leave_event(member: Planted) -> None:
-    """Leave an event in the output of a team that it holds."""
+    """Leave an event in the output of a team inside it."""
     member.inner._output_message_queue.put_nowait(TextMessage(content="left", source="ann"))
 
 
@@ -80,7 +80,7 @@ def log_error(member: Planted) -> None:
 
 
 def leave_failure(member: Planted) -> None:
-    """Leave a failure that nobody looks at."""
+    """Leave a failed task that nobody awaits."""
     asyncio.get_running_loop().create_future().set_exception(ValueError("nobody looks"))
 
 
@@ -99,7 +99,7 @@ def scenario(wrong: Callable[[Planted], object], log: ToolLog | None = None) -> 
 
 
 async def test_what_is_right_passes() -> None:
-    """A team with nothing planted passes at every step, and each step is tried."""
+    """A team without a fault passes at every step, and each step is tried."""
     swept = await sweep(scenario(nothing), ways=[Way.CANCEL])
     assert swept.stops == swept.steps > 20
 
@@ -115,7 +115,7 @@ async def test_what_is_right_passes() -> None:
 async def test_what_an_agent_leaves_behind_is_found(
     wrong: Callable[[Planted], object], said: str
 ) -> None:
-    """An event left in a team, an error in the log, a failure that nobody looks at."""
+    """An event left in a team, an error in the log, and a failure of a task are found."""
     with pytest.raises(AssertionError, match=said) as caught:
         await sweep(scenario(wrong), ways=[Way.CANCEL])
     note = caught.value.__notes__[0]
@@ -124,26 +124,26 @@ async def test_what_an_agent_leaves_behind_is_found(
 
 
 async def test_a_lost_message_is_found() -> None:
-    """An agent that loses what it was given says something else afterwards."""
+    """An agent that loses its messages is found by its different answers."""
     with pytest.raises(AssertionError, match="after the runs that follow the team holds"):
         await sweep(scenario(lose), ways=[Way.TASK])
 
 
 async def test_a_tool_that_runs_twice_is_found() -> None:
-    """A call that had finished and is made again; whoever made it."""
+    """A finished call that is made again is found, whoever makes it."""
     with pytest.raises(AssertionError, match=r"made again: \[\('look_up', '0'\)"):
         await sweep(scenario(nothing, ToolLog()), ways=[Way.CANCEL])
 
 
 async def test_a_run_that_hangs_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A following run is given some seconds, and no more."""
+    """A following run that takes longer than its limit is found."""
     monkeypatch.setattr(f"{CHECKS}.SECONDS", 0.2)
     with pytest.raises(AssertionError, match="the run that follows hangs"):
         await sweep(scenario(stick), ways=[Way.CANCEL])
 
 
 async def test_a_drain_that_does_not_end_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A turn that had to be cancelled in the end was not drained."""
+    """A turn in DRAIN that had to be cancelled is found."""
     monkeypatch.setattr(f"{CHECKS}.SECONDS", 0.0)
     with pytest.raises(AssertionError, match="did not end in DRAIN"):
         await sweep(scenario(nothing), ways=[Way.DRAIN], steps=[5])
@@ -152,7 +152,7 @@ async def test_a_drain_that_does_not_end_is_found(monkeypatch: pytest.MonkeyPatc
 async def test_a_result_that_does_not_fit_the_team_is_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The result holds the task exactly if the team has taken it."""
+    """A result that contains a task which the team has not taken, or the reverse, is found."""
 
     def never(team: object, task: object) -> bool:
         return False
@@ -182,13 +182,13 @@ class _NeverSaves(RoundRobinGroupChat):
 async def test_a_team_that_cannot_be_reset_or_saved_is_found(
     cls: type[RoundRobinGroupChat], error: type[Exception], said: str
 ) -> None:
-    """Each stop is followed by saving the state, and in the end by a reset."""
+    """A team that cannot be saved or reset after a stop is found."""
     with pytest.raises(error, match=said):
         await sweep(Scenario(make=lambda: cls([agent("ann")], max_turns=1)), ways=[Way.CANCEL])
 
 
 async def test_a_scenario_has_to_be_deterministic() -> None:
-    """Two uninterrupted runs that differ are an error of the scenario, and it says so."""
+    """Two uninterrupted runs that differ are reported as an error of the scenario."""
     rounds = itertools.count(1)
     changing = Scenario(make=lambda: round_robin(agent("ann"), turns=next(rounds)))
     with pytest.raises(AssertionError, match="is not deterministic"):
@@ -196,7 +196,7 @@ async def test_a_scenario_has_to_be_deterministic() -> None:
 
 
 async def test_what_fails_without_a_stop_fails_at_once() -> None:
-    """An error of the team itself comes out as it is."""
+    """An error of the team itself is raised unchanged."""
 
     class Failing(Keeper):
         async def on_messages(
@@ -209,7 +209,7 @@ async def test_what_fails_without_a_stop_fails_at_once() -> None:
 
 
 async def test_a_sample_is_drawn_by_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same seed makes the same stops; it is told, and may come from the environment."""
+    """The same seed makes the same stops; it is reported, and may come from the environment."""
     made: list[Any] = []
 
     async def note(_scenario: Any, _whole: Any, stops: Any, _seed: Any) -> int:
@@ -231,7 +231,7 @@ async def test_a_sample_is_drawn_by_its_seed(monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def test_a_pair_can_be_repeated() -> None:
-    """Two stops are made by `stop_twice`; what they find has a note that says how to repeat it."""
+    """A failure of two stops has a note with the call of `stop_twice` that repeats it."""
     await stop_twice(scenario(nothing), (9, Way.CANCEL), (11, Way.ABANDON))
     await stop_twice(scenario(nothing), (9, Way.BREAK), (12, Way.CANCEL))
     with pytest.raises(AssertionError) as caught:
@@ -240,13 +240,13 @@ async def test_a_pair_can_be_repeated() -> None:
 
 
 async def test_breaks_between_two_events_are_one_stop() -> None:
-    """A loop is left at an event, so that fewer stops than steps are made, and none is left out."""
+    """`break` acts at an event, so fewer stops than steps are made, and none is missed."""
     swept = await sweep(scenario(nothing), ways=[Way.BREAK])
     assert 3 <= swept.stops < swept.steps
 
 
 async def test_what_make_opens_is_closed() -> None:
-    """An async context manager gives the team, and closes what it needs, after each run."""
+    """An async context manager provides the team, and is closed after each run."""
     opened = closed = 0
 
     @contextlib.asynccontextmanager
@@ -261,7 +261,7 @@ async def test_what_make_opens_is_closed() -> None:
 
 
 async def test_complaints_are_heard_and_all_is_put_back() -> None:
-    """The loop's handler, the log and destructors are listened to, while the block is open."""
+    """Complaints of the loop, the log and destructors are collected while the block is open."""
     loop = asyncio.get_running_loop()
     found = loop.get_exception_handler()
 
@@ -283,7 +283,7 @@ async def test_complaints_are_heard_and_all_is_put_back() -> None:
 
 
 async def test_an_error_of_the_block_comes_before_complaints() -> None:
-    """What is raised says more than what was logged."""
+    """An exception of the block takes precedence over complaints."""
 
     def fail() -> None:
         with Complaints():

@@ -1,4 +1,4 @@
-"""The sweeps: every class of team, stopped at every step in every way, goes on as if nothing were.
+"""Sweeps: each class of team, stopped at each step in each way, goes on as if never stopped.
 
 Small scenarios are swept whole on asyncio, and by a sample on uvloop, where the steps are the same;
 the large ones by a sample on each. `make soak` sweeps all of them whole on both, and takes a
@@ -36,7 +36,7 @@ async def swept(scenario: Scenario, **options: object) -> None:
 @pytest.mark.parametrize("name", SMALL)
 @paths
 async def test_small_ones_at_every_step(found: Scenarios, name: str, way: Way) -> None:
-    """Wherever the stop comes, all holds."""
+    """Wherever the stop comes, all checks pass."""
     is_asyncio = isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
     await swept(found[name], ways=[way], sample=None if is_asyncio else 6)
 
@@ -44,33 +44,33 @@ async def test_small_ones_at_every_step(found: Scenarios, name: str, way: Way) -
 @pytest.mark.parametrize("name", LARGE)
 @paths
 async def test_large_ones_at_some_steps(found: Scenarios, name: str) -> None:
-    """A sample of all steps and ways, another one on each loop."""
+    """In a sample of all steps and ways, another one on each loop, all checks pass."""
     await swept(found[name], sample=6)
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 @paths
 async def test_stopped_twice(found: Scenarios, name: str) -> None:
-    """A second, stronger stop while the first is being made."""
+    """All checks pass for a second, stronger stop during the first."""
     await swept(found[name], ways=[], pairs=2)
 
 
 @pytest.mark.parametrize("name", ["magentic", "pair"])
 async def test_left_when_it_has_ended(name: str) -> None:
-    """A loop that is to be left after the last event sees the run's end; the next one begins."""
+    """A loop that would be left after the last event sees the run's end."""
     steps = await count_steps(SCENARIOS[name])
     await swept(SCENARIOS[name], ways=[Way.BREAK], steps=range(steps - 2, steps + 1))
 
 
 async def test_the_fast_path_has_fewer_steps() -> None:
-    """A sweep takes the fast path only where it is told to."""
+    """A sweep takes the fast path only with `fast_path=True`, and has fewer steps then."""
     slow, fast = await count_steps(SCENARIOS["pair"]), await count_steps(FAST["pair"])
     assert fast < slow
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_steps_are_the_same_on_both_loops(name: str) -> None:
-    """A step of one loop is the same step of the other."""
+    """Each step on one loop is the same step on the other."""
     from tests.conftest import _loop_factories
 
     counts = set[int]()
@@ -86,7 +86,7 @@ def test_steps_are_the_same_on_both_loops(name: str) -> None:
 @pytest.mark.parametrize("name", SCENARIOS)
 @paths
 async def test_each_at_every_step(found: Scenarios, name: str, way: Way) -> None:
-    """Wherever the stop comes, all holds."""
+    """Wherever the stop comes, all checks pass."""
     await swept(found[name], ways=[way])
 
 
@@ -95,5 +95,5 @@ async def test_each_at_every_step(found: Scenarios, name: str, way: Way) -> None
 @pytest.mark.parametrize("name", SCENARIOS)
 @paths
 async def test_many_pairs(found: Scenarios, name: str) -> None:
-    """A thousand pairs of stops."""
+    """All checks pass for a thousand pairs of stops."""
     await swept(found[name], ways=[], pairs=1000)

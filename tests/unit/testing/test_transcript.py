@@ -1,4 +1,4 @@
-"""The transcript rules: what every provider takes passes, and each rule can fail."""
+"""The transcript rules: what every provider accepts passes, and each rule can fail."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def wish(*ids: str) -> LLMMessage:
 
 
 def results(*ids: str) -> LLMMessage:
-    """Results for these ids."""
+    """Return results for these ids."""
     found = [FunctionExecutionResult(content="x", name="look_up", call_id=each) for each in ids]
     return FunctionExecutionResultMessage(content=found)
 
@@ -75,7 +75,7 @@ WRONG: dict[str, tuple[list[LLMMessage], str]] = {
 
 @pytest.mark.parametrize("messages", RIGHT.values(), ids=list(RIGHT))
 def test_right_ones_pass(messages: list[LLMMessage]) -> None:
-    """What all providers take is not refused."""
+    """A transcript that all providers accept is not refused."""
     check_transcript(messages, unique=len({str(m) for m in messages}) == len(messages))
 
 
@@ -92,7 +92,7 @@ def test_who_speaks_first_is_anthropics_rule_alone() -> None:
 
 
 def test_a_message_given_twice_is_found_where_asked() -> None:
-    """`unique` refuses two equal messages of users, wherever they stand."""
+    """`unique` refuses two equal messages of users, wherever they are."""
     messages = [user(), answer(), user("more"), user()]
     check_transcript(messages)
     with pytest.raises(TranscriptError, match="given twice: message 3"):
@@ -106,6 +106,6 @@ def test_two_agents_may_say_the_same() -> None:
 
 
 def test_the_error_survives_pickle() -> None:
-    """It can come from another process."""
+    """The error survives pickle, so it can come from another process."""
     error = pickle.loads(pickle.dumps(TranscriptError("rule", "place")))
     assert (error.rule, error.place, str(error)) == ("rule", "place", "rule: place")
