@@ -31,13 +31,15 @@ _WHY = r"the (interpreter was held|process did not end).*; the guard killed proc
 on_each_loop = pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 
 PREAMBLE = """
-import asyncio, os, re, signal, sys, threading, time
+import asyncio, ctypes, os, re, signal, sys, threading, time
 from supervisor import Ladder, Rung, Supervisor, run
 LADDER = Ladder(drain=0.3, cancel=0.3, abandon=0.3)
 tell = lambda text: print(f"<{text}>", flush=True)
-def hold():
+def hold():  # and compute nothing: C code waits for a lock that is taken already
+    c, lock = ctypes.PyDLL(None), ctypes.create_string_buffer(128)  # zeros are a free mutex
+    c.pthread_mutex_lock(lock)
     tell("ready")
-    sum(range(10**13))
+    c.pthread_mutex_lock(lock)
 def backtrack():
     tell("ready")
     re.match("(a*)*b", "a" * 40)
