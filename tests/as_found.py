@@ -153,7 +153,7 @@ def _children_left(found: frozenset[psutil.Process], grace: float) -> list[psuti
 
 
 def _descendants() -> frozenset[psutil.Process]:
-    """The children of this process and theirs, dead ones that nobody has waited for included."""
+    """Return the descendants of this process, including zombies."""
     if not Path("/proc/thread-self/children").exists():
         return frozenset(psutil.Process().children(recursive=True))
     # psutil reads the whole process table, and this is asked twice for every test.

@@ -97,7 +97,7 @@ class Consumers(Generic[E, R]):
         return event
 
     def leave(self, reading: Reading) -> None:
-        """A reader has come to its end: nobody has to wait for it."""
+        """Forget a reader that has come to its end: nobody has to wait for it."""
         self._readers.leave(reading)
 
     def abandon(self, reading: Reading) -> None:

@@ -72,7 +72,7 @@ class Program:
         raise AssertionError(f"{text} never came: {self.stderr!r}")
 
     def guard(self) -> psutil.Process:
-        """The pid of its guard."""
+        """Return the pid of its guard."""
         (found,) = guards_of(self.pid)
         return found
 

@@ -45,7 +45,7 @@ class Outcomes:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The plugin's two options."""
+    """Add the plugin's two options."""
     parser.addoption("--outcomes", type=Path, help="where to write the outcomes")
     parser.addoption("--routed", action="store_true", help="route the runs through a Supervisor")
 
