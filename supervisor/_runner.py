@@ -45,9 +45,9 @@ def run(  # noqa: PLR0913 - each setting by its name
     """Run a program's main coroutine under a supervisor, and end the process as it should end.
 
     The signal handlers are installed first, before uvloop is imported and the loop is made. Signals
-    that were blocked by whoever started the process are let through while they stand. Where
-    it dies by a signal they stay until the process is gone. Where it returns or raises, all is as
-    it was found. The deadline of a stop holds in any case, also while the interpreter waits for
+    that the parent process has blocked are let through while the handlers are installed. They stay
+    until the process is gone where it dies by a signal; where `run` returns or raises, all is as it
+    was found. The deadline of a stop holds in any case, also while the interpreter waits for
     threads at its end.
 
     A stop by a signal leaves no process behind that the program has started, but for daemons: see
@@ -77,7 +77,7 @@ def run(  # noqa: PLR0913 - each setting by its name
         exits: Whether the process is ended at the deadline also where no signal has asked for the
             stop.
         guard: Whether a process of its own ends this one at the deadline where C code holds the
-            interpreter.
+            GIL.
         ready_file: A file that exists from the moment at which the block is open until a stop is
             first requested.
         children: Which of the processes that the program has started a stop by a signal ends:
@@ -136,7 +136,7 @@ def run(  # noqa: PLR0913 - each setting by its name
 def _die_if_stopped(parts: Parts, stop_status: int | None) -> None:
     number = _stopped_by(parts)
     if number is not None and stop_status is None:
-        # Unless it is there: the deadline holds until the process is gone.
+        # Where it is no listener any more: the deadline holds until the process is gone.
         registry.add(parts.escalation)
         parts.end.by_signal(number)
 
@@ -179,7 +179,7 @@ def _loop_factory(loop: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def _unblocked(signals: Collection[int]) -> AbstractContextManager[None]:
-    """What the parent has blocked is let through where our handlers stand: in the main thread."""
+    """Let through what the parent has blocked, where our handlers are: in the main thread."""
     return unblocked(signals if is_main_thread() else ())
 
 
@@ -187,9 +187,9 @@ def _unblocked(signals: Collection[int]) -> AbstractContextManager[None]:
 def _reports_on_demand(sup: Supervisor, handled: Collection[int]) -> Generator[Collection[int]]:
     """Write what is at work on SIGUSR1; on SIGQUIT the stacks, before it ends the process.
 
-    Where nobody else handles them. The former needs the interpreter, the latter does not; nor does
-    the signal on which the guard has the stacks written before it kills. Gives those that it
-    handles.
+    Only where nobody else handles these signals. SIGUSR1 needs the interpreter; SIGQUIT does not,
+    nor does the signal on which the guard has the stacks written before it kills. The context
+    manager gives the signals that it handles.
     """
     if sys.platform == "win32":
         yield ()

@@ -1,4 +1,4 @@
-"""What a process has one of: the wakeup fd, the watchdog, and the list of its supervisors.
+"""What a process has only one of: the wakeup fd, the watchdog, and the list of its supervisors.
 
 Python has one set of signal handlers and one wakeup fd, whoever sets them. Supervisors that are
 nested, or run side by side, in one thread or several, therefore share one wakeup fd: the first
@@ -34,7 +34,7 @@ _TRIES: Final = 3  # to put back what is put back; each can be interrupted by on
 
 
 class Listener(Protocol):
-    """What hears signals and the time: the stop of a supervisor."""
+    """What hears signals and the time: the escalation of a supervisor."""
 
     @property
     def handled(self) -> frozenset[int]:
@@ -46,7 +46,7 @@ class Listener(Protocol):
         ...
 
     def on_signal(self, number: int, at: float, now: float) -> None:
-        """Take in a signal that has arrived at this time of the ladders' clock, and the time."""
+        """Take in a signal: its number, when it arrived, and the time, by the ladders' clock."""
         ...
 
     def catch_up(self) -> None:
@@ -54,7 +54,7 @@ class Listener(Protocol):
         ...
 
     def on_time(self, now: float) -> float | None:
-        """Do what it is time for; return when to be called next. In the watchdog's thread."""
+        """Do what is due; return when to be called next. In the watchdog's thread."""
         ...
 
     @property
@@ -82,13 +82,13 @@ class Registry:
         self.forks = Forks()
 
     def add(self, listener: Listener) -> bool:
-        """Let a supervisor hear signals and the time.
+        """Have a supervisor hear signals and the time.
 
-        In a thread that is not the main one no handler is installed; what a supervisor of the main
-        thread has installed is heard all the same.
+        In a thread other than the main one no handler is installed. Signals for which a supervisor
+        of the main thread has installed handlers are heard all the same.
 
         Returns:
-            Whether it did not hear them before.
+            False where it heard them before.
 
         Raises:
             OSError: Too many files are open.
@@ -123,9 +123,9 @@ class Registry:
     def leave(self, listener: Listener) -> None:
         """Forget a supervisor; with the last one everything is put back.
 
-        A signal that comes before its handler is back is part of this one's stop. One that comes
-        later is the business of what was found, which may raise here, as `KeyboardInterrupt` does:
-        then all else is put back before that comes out.
+        A signal that comes before the handler that was found is back is part of this one's stop.
+        One that comes later goes to that handler, which may raise here (`KeyboardInterrupt`): then
+        all else is put back before the exception comes out.
         """
         raised: BaseException | None = None
         for _ in range(_TRIES):
@@ -138,7 +138,7 @@ class Registry:
             raise raised
 
     def _let_go(self, listener: Listener) -> None:
-        """What can be done again, where it was interrupted."""
+        """Forget a supervisor; can be called again where it was interrupted."""
         with self._lock:
             owners = _without(self._owners, listener)
             if self._wakeup_fd is not None and not _handles_no_less(owners, listener):
@@ -153,9 +153,9 @@ class Registry:
                 self._watchdog = None
 
     def _install(self, wakeup_fd: WakeupFd, owners: tuple[Listener, ...]) -> None:
-        """Handle what the supervisors of the main thread want, in which alone that is possible.
+        """Handle the signals that the supervisors of the main thread want to hear of.
 
-        Not what the others want: theirs could not be put back when they leave.
+        Not those that the others want: only the main thread can put handlers back.
         """
         unread = wakeup_fd.handle({number for listener in owners for number in listener.handled})
         for number, at in unread:
@@ -226,7 +226,7 @@ class Registry:
             self._wakeup_fd.wake()
 
     def interrupt(self) -> bool:
-        """Interrupt user code that blocks the main thread; in the watchdog's."""
+        """Interrupt user code that blocks the main thread; in the watchdog's thread."""
         return self._wakeup_fd is not None and self._wakeup_fd.interrupt(interrupt)
 
     def _notify(self, number: int) -> None:
@@ -251,7 +251,7 @@ class Registry:
                 listener.catch_up()
 
     def _on_signal(self, number: int, at: float) -> None:
-        """Tell of a signal that has arrived, at this `time.monotonic()`."""
+        """Pass a signal on to the listeners; it arrived at this `time.monotonic()`."""
         if number == signal.SIGINT and debuggers.owns_ctrl_c():
             self.update_guard()  # which may have seen it: it asks for nothing
             return
@@ -265,7 +265,7 @@ class Registry:
                     _report(error)
 
     def _on_time(self, _now: float) -> float | None:
-        """Have the ladders climb; returns the `time.monotonic()` at which to do so next."""
+        """Have the ladders climb; return the `time.monotonic()` at which to do so next."""
         self.look_for_debugger()
         now = self.clock.now()
         wanted: list[float | None] = []
@@ -278,7 +278,7 @@ class Registry:
         return self._next_look(min((at for at in wanted if at is not None), default=None))
 
     def _next_look(self, wanted: float | None) -> float | None:
-        """When to look next, by `time.monotonic()`: also for a debugger, while there is a stop."""
+        """Return when to look next, by `time.monotonic()`; for a debugger, too, during a stop."""
         now = time.monotonic()
         if wanted is None:
             self._stopping_since = None
@@ -322,7 +322,7 @@ class Registry:
 
 
 def _report(error: Exception) -> None:
-    """Report an error, and go on: the watchdog has others to call, and this one again."""
+    """Report an error, and go on: the watchdog has others to call, and this listener again."""
     event = "a supervisor's own error while it was told of a signal, or the time"
     reporter.event(event, level=logging.ERROR, exc_info=error)
 
@@ -335,7 +335,10 @@ def _without(listeners: tuple[Listener, ...], listener: Listener) -> tuple[Liste
 
 
 def _handles_no_less(listeners: tuple[Listener, ...], listener: Listener) -> bool:
-    """Whether the outermost of them wants all that this one wants; a server may have hundreds."""
+    """Return whether the outermost of them wants all that this one wants, without asking each.
+
+    A server may have hundreds.
+    """
     return bool(listeners) and listener.handled <= listeners[0].handled
 
 

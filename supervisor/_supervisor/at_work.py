@@ -1,8 +1,8 @@
-"""The report of who is still at work: gathered in bounded time, told to a person and to the log.
+"""The report of what is still at work: made in bounded time, for a person and for the log.
 
 It is made while a stop is under way, or at its forced end, and must neither delay that nor fail it.
-So what is looked into is bounded (`stacks.py`), who writes is another thread (`log.py`), and what
-goes wrong is a line of the report.
+So only a bounded number of things is looked into (`stacks.py`), another thread writes (`log.py`),
+and what goes wrong is a line of the report.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ def gather(
     *,
     whole: bool = False,
 ) -> Findings:
-    """Find who is at work; from any thread.
+    """Find what is at work; from any thread.
 
     Args:
-        infos: Gives the tasks that are known of.
+        infos: Returns the tasks that are known.
         loop: Whose tasks and threads to look at.
-        children: Those that were started.
+        children: The processes that the program has started.
         whole: Whether to look at the loop's other tasks, and all threads, as well.
     """
     found = _tried(lambda: stacks.tasks(itertools.chain(infos(), _others(loop, whole=whole))))
@@ -65,7 +65,7 @@ def blocker(
 
 
 def killed(victims: Iterable[ProcessInfo]) -> Findings:
-    """Tell of processes that did not end when they were told to."""
+    """Return the processes that were killed, because they did not end when they were told to."""
     found = [Finding(kind="process", name=str(victim), what="killed") for victim in victims]
     return Findings(found[:MOST], len(found))
 
@@ -73,12 +73,12 @@ def killed(victims: Iterable[ProcessInfo]) -> Findings:
 def tell(
     event: str, found: Findings, *, line: str, level: int, is_loud: bool, **facts: Any
 ) -> None:
-    """Tell of them, once in the log and once on stderr; waits for nothing.
+    """Report findings once in the log and once on stderr; wait for nothing.
 
     Args:
         event: What has happened, for the log.
-        found: Who is at work.
-        line: The same for a person.
+        found: What is at work.
+        line: What has happened, for a person.
         level: A level of `logging`.
         is_loud: Whether a stderr that is no terminal gets the text too.
         facts: More for the log.

@@ -1,7 +1,8 @@
-"""The public class: a thin front over what a stop consists of.
+"""The public class: a thin front over the parts of a stop.
 
-`scope.py` is what stops together, `block.py` its entry and its end, `escalation.py` one stop in
-progress, `steps.py` what each of its steps does, `process_end.py` what it does to the process.
+`scope.py` is what stops together; `block.py` is how the block is entered and left; `escalation.py`
+is one stop in progress, and `steps.py` what each of its steps does; `process_end.py` is what a stop
+does to the process.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ class Supervisor:
     """Runs AutoGen teams so that they stop when told: at once, in order, within a deadline.
 
     An async context manager, to be used once. In the main thread it handles signals while its
-    block is open; in another one it installs nothing, and obeys a supervisor of the main thread.
+    block is open. In another thread it installs nothing, and obeys a supervisor of the main thread.
 
     When the block is left, nothing that was started in it is at work any more. A stop never comes
     out as an exception: the block ends, and the program goes on behind it.
 
     Args:
-        ladder: The seconds of each rung. Where the environment has `SUPERVISOR_GRACE`, that is the
-            whole budget.
+        ladder: The seconds of each rung. `SUPERVISOR_GRACE`, where the environment has it, is the
+            whole budget instead.
         signals: Which signals stop, each with the rung at which it enters the ladder; a name
             ("SIGTERM") will do for a signal. None is SIGTERM at DRAIN, SIGINT at CANCEL, SIGHUP at
             CANCEL where stdin is a terminal, each unless it was ignored when the process started.
@@ -48,21 +49,20 @@ class Supervisor:
         exits: Whether the process is ended at the deadline also where no signal has asked for the
             stop, as under `supervisor.run`.
         guard: Whether a process of its own ends this one at the deadline where C code holds the
-            interpreter, and the supervisor with it; `supervisor.run` has one unless told otherwise.
-            Only in the main thread. It starts as the block is entered, which takes as long as
-            starting Python.
-        ready_file: A file that is there from the moment at which the block is open until a stop is
-            first requested: for a readiness probe. systemd is told of both moments as well, where
-            it has set `NOTIFY_SOCKET`.
-        children: Which of the processes that the program has started are ended by a stop by a
-            signal, however it ends. "own": all but those that have made daemons of themselves, the
-            default under `supervisor.run`. "end": these too; on Linux the process adopts orphans
-            for that. "leave", the default in a block: none but those of AutoGen's local code
-            executor; from ABANDON on all the same, where the process is being ended.
+            GIL, so that the supervisor cannot run; the default under `supervisor.run`. Only in the
+            main thread. It starts as the block is entered, which takes as long as starting Python.
+        ready_file: A file that exists from the moment at which the block is open until a stop is
+            first requested: for a readiness probe. Where systemd has set `NOTIFY_SOCKET`, it is
+            notified of both moments, too.
+        children: Which of the processes that the program has started a stop by a signal ends,
+            however the stop comes to its end. "own": all but those that have made daemons of
+            themselves, the default under `supervisor.run`. "end": these too; on Linux the process
+            adopts orphans for that. "leave", the default in a block: none but those of AutoGen's
+            local code executor; but from ABANDON on all, where the process is being ended.
         fast_path: Whether streamed events take the fast path on the runtimes that AutoGen's teams
             make for themselves: nothing is prepared for logs and traces that nobody reads, and
-            chunks go straight to the output where nobody could tell. False leaves AutoGen's
-            runtimes as they are.
+            chunks go straight to the output where nobody could tell the difference. False leaves
+            AutoGen's runtimes as they are.
 
     Raises:
         SettingsError: A setting cannot be.
@@ -230,7 +230,7 @@ class Supervisor:
         """Host a worker: serve a runtime until a stop is requested, and stop it in order.
 
         DRAIN takes no further message and lets those being handled finish; CANCEL cancels their
-        handlers; ABANDON stops the runtime whatever is still at work. Who has sent a request that
+        handlers; ABANDON stops the runtime whatever is still at work. The sender of a request that
         is not handled gets an error. AutoGen cannot start a gRPC worker again.
 
         Args:
@@ -259,9 +259,9 @@ class Supervisor:
     def spawn(self, coro: Coroutine[Any, Any, T], *, name: str | None = None) -> asyncio.Task[T]:
         """Start a task of yours that the ladder covers.
 
-        The block waits for it. A stop lets it finish in DRAIN and cancels it at CANCEL; one that
-        waits for a run then goes on with the run's result, and is cancelled at ABANDON. If it
-        fails and nobody looks at it, the block raises its exception in an `ExceptionGroup`.
+        The block waits for it. A stop lets it finish in DRAIN and cancels it at CANCEL; a task that
+        waits for a run then goes on with the run's result, and is cancelled at ABANDON. If it fails
+        and nobody reads its exception, the block raises that in an `ExceptionGroup`.
 
         Args:
             coro: The coroutine to run.
@@ -298,18 +298,18 @@ class Supervisor:
         self._parts.escalation.request_stop(reason, parse_rung("rung", rung))
 
     def dump(self) -> str:
-        """Tell what is at work: each run, each task and its stack, each thread's; at any time.
+        """Return a report of what is at work, for a person; at any time.
 
-        Returns:
-            The report, for a person; nothing is written anywhere.
+        It shows each run, each task with its stack, and the stack of each thread. Nothing is
+        written anywhere.
         """
         return self._parts.report.dump()
 
     async def wait_stop(self) -> StopRequest:
         """Wait until a stop is requested.
 
-        The body that waits here is not cancelled at CANCEL: it has been told, and has until ABANDON
-        to end in order.
+        A body that waits here is not cancelled at CANCEL: it knows of the stop, and has until
+        ABANDON to end in order.
 
         Raises:
             UsageError: Called outside the block.
@@ -323,7 +323,8 @@ class Supervisor:
     def on_stop(self, callback: Callable[[StopRequest], object]) -> None:
         """Have a function called in the loop when a stop is first requested.
 
-        Called soon where it was already. What it raises is logged, and does not stop the next.
+        It is called soon where a stop was requested already. What it raises is logged, and does
+        not keep the next one from being called.
         """
         self._parts.scope.announcement.add_callback(callback)
 

@@ -1,10 +1,10 @@
-"""Keeps Python's garbage collector out of the stop of very many runs.
+"""A pause of Python's garbage collector, while very many runs are stopped.
 
 A collection of the oldest generation looks at every object of the process. The stop of a thousand
 runs makes and drops so many that one or two fall into it, and each may take longer than all the
 rest. So the collector is off from CANCEL until they are settled, a second at most; with few runs
-it is left alone. It is the process's: where somebody has switched it off, or on again meanwhile,
-that holds.
+it is left alone. It belongs to the process: where somebody has switched it off, or on again
+meanwhile, it stays so.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final
 from supervisor._signals.registry import registry
 
 MANY: Final = 100
-"""The collector is left alone up to so many runs."""
+"""Up to so many runs, the collector is left alone."""
 
 SECONDS: Final = 1.0
 """How long it is off at most."""
@@ -37,7 +37,7 @@ class GcPause:
         return self._until if self._until < math.inf else None
 
     def begin(self, runs: int, now: float) -> None:
-        """Switch the collector off, if that many runs are stopped; only once.
+        """Switch the collector off, where that many runs are stopped; only once.
 
         Args:
             runs: How many are to be stopped.

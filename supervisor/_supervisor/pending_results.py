@@ -1,13 +1,13 @@
 """Results that somebody has still to get: a run that has ended is work as long as it is read.
 
 In DRAIN a reader has time to read what is buffered; from CANCEL on the result is the next thing
-that it reads. Either way it is not cancelled before ABANDON. Who waits for it may be some tasks
-away (a body that gathers tasks that await runs), and comes to its next step a few steps of the loop
-later: so a run counts for a few steps more.
+that it reads. Either way it is not cancelled before ABANDON. The code that waits for the reader may
+be some tasks away (a body that gathers tasks that await runs), and takes its next step a few steps
+of the loop later: so a run counts for a few steps more.
 
-A reader that takes no event for a second is not waited for: it may have kept an iterator and
-forgotten it, and nobody can tell that from a slow one. It loses nothing, for what it has not read
-is in its result.
+A reader that takes no event for a second is not waited for. It may have kept an iterator and
+forgotten it, and that cannot be told from a slow reader. It loses nothing: what it has not read is
+in its result.
 """
 
 from __future__ import annotations
@@ -15,30 +15,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
+from supervisor._core.stoppable import Stoppable
 from supervisor._core.tasks import AnyTask
 
-_STEPS: Final = 8  # each task between a run and who waits for it takes one or two
+_STEPS: Final = 8  # each task between a run and its waiter takes one or two
 _READ_SECONDS: Final = 1.0
-
-
-class Ended(Protocol):
-    """A run that has ended."""
-
-    @property
-    def readers(self) -> list[AnyTask]:
-        """The tasks that have awaited or iterated it."""
-        ...
-
-    @property
-    def unread(self) -> int:
-        """How many of its events were not read yet."""
-        ...
-
-    def is_read_by_others(self, task: AnyTask | None) -> bool:
-        """Whether a living task other than this one reads it."""
-        ...
 
 
 class PendingResults:
@@ -50,20 +33,20 @@ class PendingResults:
 
     def __init__(self, on_change: Callable[[], None]) -> None:
         self._on_change = on_change
-        self._due: dict[Ended, None] = {}
-        self._idle: set[Ended] = set()  # those whose reader does not read
-        self._seen: dict[Ended, int] = {}  # what was unread at the last look
-        self._steps: deque[list[Ended]] = deque([] for _ in range(_STEPS))
+        self._due: dict[Stoppable, None] = {}
+        self._idle: set[Stoppable] = set()  # those whose reader does not read
+        self._seen: dict[Stoppable, int] = {}  # what was unread at the last look
+        self._steps: deque[list[Stoppable]] = deque([] for _ in range(_STEPS))
         self._is_stepping = self._is_watching = False
         self._timer: asyncio.TimerHandle | None = None
 
-    def expect(self, run: Ended) -> None:
-        """A run has ended, and a reader has not had its result."""
+    def expect(self, run: Stoppable) -> None:
+        """Note that a run has ended, and that a reader has not had its result."""
         self._due[run] = None
         self._look_later()
 
-    def served(self, run: Ended) -> None:
-        """Nobody has still to get this run's result; who waits for its reader goes on soon."""
+    def served(self, run: Stoppable) -> None:
+        """Note that no reader has still to get this result; their waiters go on soon."""
         if run in self._due:
             self._steps[-1].append(run)
             if not self._is_stepping:
@@ -71,7 +54,7 @@ class PendingResults:
                 asyncio.get_running_loop().call_soon(self._step)
 
     def watch(self) -> None:
-        """From here on only those are waited for that read; a stop has begun."""
+        """Wait from here on only for readers that read; a stop has begun."""
         self._is_watching = True
         self._look_later()
 
@@ -98,7 +81,7 @@ class PendingResults:
         return self._is_stepping
 
     def is_read_by_others(self, task: AnyTask | None) -> bool:
-        """Whether there is one besides this task."""
+        """Return whether a living task other than this one reads one of them."""
         return any(run.is_read_by_others(task) for run in self._due if run not in self._idle)
 
     @property

@@ -1,4 +1,4 @@
-"""What a climb says to the person at the terminal."""
+"""The line at the terminal: what the stop does now, and what the next Ctrl-C will do."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def sentence(
     *,
     has_ctrl_c: bool,
 ) -> str | None:
-    """What happens now, and what the next Ctrl-C will do; None where nothing is at work.
+    """Return what happens now, and what the next Ctrl-C will do; None where nothing is at work.
 
     Args:
-        step: The climb.
+        step: The rung that is entered.
         request: What has asked for the stop.
-        agents: The names of those who are interrupted.
+        agents: The names of the agents that are interrupted.
         ladder: The seconds of the rungs.
-        has_ctrl_c: Whether Ctrl-C is a signal of ours.
+        has_ctrl_c: Whether Ctrl-C is one of the signals that stop.
     """
     if not agents:
         return None

@@ -1,4 +1,4 @@
-"""What a process has one of: the watchdog that all its supervisors share."""
+"""The registry: the watchdog that all supervisors of a process share."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def _no_grace_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def process(monkeypatch: pytest.MonkeyPatch) -> VirtualProcess:
-    """The process, and its end as an entry in the log."""
+    """Put a process on a virtual clock in place of the real one."""
     virtual = VirtualProcess()
     for module in pkgutil.iter_modules(_supervisor.__path__, "supervisor._supervisor."):
         if hasattr(importlib.import_module(module.name), "registry"):

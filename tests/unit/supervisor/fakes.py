@@ -1,4 +1,4 @@
-"""Fakes for the conductor: teams of one task, a clock that leaps, and a process that goes by it."""
+"""Fakes for a supervisor: teams of one task, a clock that leaps, a process that goes by it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Talker(ScriptedAgent):
         cancellation_token: CancellationToken | None = None,
         output_task_messages: bool = True,
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | TaskResult, None]:
-        """Says "one", works, and gives the result."""
+        """Say "one", work, and give the result."""
         said = TextMessage(content="one", source=self.name)
         try:
             yield said
@@ -52,7 +52,7 @@ class Talker(ScriptedAgent):
             self.has_ended = True
 
     async def work(self) -> None:
-        """Waits until it may end."""
+        """Wait until it may end."""
         await self.may_end.wait()
 
 
@@ -60,7 +60,7 @@ class Failing(Talker):
     """A team that fails when it is let go."""
 
     async def work(self) -> None:
-        """Waits, and raises."""
+        """Wait, and raise."""
         await super().work()
         raise LookupError("the team has failed")
 
@@ -69,26 +69,26 @@ class Stubborn(Talker):
     """A team that swallows every cancellation until it is let go."""
 
     async def work(self) -> None:
-        """Waits, whoever cancels it."""
+        """Wait, whoever cancels it."""
         await insist(self.may_end)
 
 
 async def insist(event: asyncio.Event) -> None:
-    """Waits for an event, and swallows every cancellation meanwhile."""
+    """Wait for an event, and swallow every cancellation meanwhile."""
     while not event.is_set():
         with contextlib.suppress(asyncio.CancelledError):
             await event.wait()
 
 
 async def over(team: Talker) -> None:
-    """Waits until a team that was given up has ended after all, and its run knows."""
+    """Wait until a team that was given up has ended after all, and its run knows."""
     while not team.has_ended:  # noqa: ASYNC110 - one that refuses sets no event
         await asyncio.sleep(0)
     await asyncio.sleep(0)
 
 
 def cancelling() -> int:
-    """How many cancellations of the present task are pending."""
+    """Return how many cancellations of the present task are pending."""
     task = asyncio.current_task()
     assert task is not None
     return task.cancelling()
@@ -96,7 +96,7 @@ def cancelling() -> int:
 
 @contextlib.asynccontextmanager
 async def settles_its_count() -> AsyncGenerator[None]:
-    """Checks that the task's count of cancellations is what it was."""
+    """Check that the task's count of cancellations is what it was."""
     found = cancelling()
     yield
     assert cancelling() == found
@@ -110,7 +110,7 @@ async def stop_when(event: asyncio.Event, sup: Supervisor, rung: Rung = Rung.CAN
 
 
 async def wait_for(sup: Supervisor, team: Talker) -> str | None:
-    """What the team's run ended with."""
+    """Run a team, and return its stop reason."""
     return (await sup.stream(team)).stop_reason
 
 
@@ -120,7 +120,7 @@ class _LeapingSelector(selectors.DefaultSelector):
     leapt = 0.0
 
     def select(self, timeout: float | None = None) -> Any:
-        """Never waits for a timer; without one, it waits for an fd."""
+        """Wait for an fd, and never for a timer."""
         ready = super().select(None if timeout is None else 0)
         if not ready and timeout is not None:
             self.leapt += timeout
@@ -141,7 +141,7 @@ class LeapingLoop(asyncio.SelectorEventLoop):
 
 
 def in_virtual_time(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Runs a test on a leaping loop."""
+    """Run a test on a leaping loop."""
     with asyncio.Runner(loop_factory=LeapingLoop) as runner:
         runner.run(main())
 
@@ -155,12 +155,12 @@ class VirtualProcess:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, member: Listener) -> bool:
-        """Takes a supervisor in."""
+        """Take a listener in."""
         self.members.append(member)
         return True
 
     def leave(self, member: Listener) -> None:
-        """Forgets it."""
+        """Forget it."""
         self.members.remove(member)
         self.wake_watchdog()
 
@@ -176,22 +176,22 @@ class VirtualProcess:
         return self
 
     def now(self) -> float:
-        """The loop's time, which leaps."""
+        """Return the loop's time, which leaps."""
         return asyncio.get_running_loop().time()
 
     def to_monotonic(self, at: float) -> float:
-        """The same: no debugger has the time stand still."""
+        """Return the same: no debugger pauses the clock."""
         return at
 
     def seconds_until(self, at: float | None) -> float | None:
-        """Until the loop's time is this; None for never."""
+        """Return how long until the loop's time is this; None for never."""
         return None if at is None else max(0.0, at - self.now())
 
     def look_for_debugger(self) -> None:
-        """Looks for no debugger."""
+        """Look for no debugger."""
 
     def wake_watchdog(self) -> None:
-        """Asks the supervisors when they want to be told the time."""
+        """Ask the listeners when they want to be called."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -201,7 +201,7 @@ class VirtualProcess:
             self._timer = asyncio.get_running_loop().call_at(min(times), self.wake_watchdog)
 
     def signal(self, number: int) -> None:
-        """Delivers a signal now."""
+        """Deliver a signal now."""
         for member in list(self.members):
             member.on_signal(number, self.now(), self.now())
         self.wake_watchdog()

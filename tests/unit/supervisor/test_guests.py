@@ -45,11 +45,11 @@ class Guest:
         self.sup: Supervisor | None = None
 
     def run(self) -> None:
-        """Runs the team; in a thread."""
+        """Run the team; in a thread."""
         asyncio.run(self._run())
 
     def let_go(self) -> None:
-        """Lets the team end; in any thread."""
+        """Let the team end; in any thread."""
         with contextlib.suppress(RuntimeError):  # its loop is closed: it has ended
             self._let_go()
 
@@ -74,22 +74,22 @@ Start = Callable[[Supervisor, Guest], Awaitable[object]]
 
 
 async def to_thread(_sup: Supervisor, guest: Guest) -> None:
-    """The body waits for the guest."""
+    """Have the body wait for the guest."""
     await asyncio.to_thread(guest.run)
 
 
 async def spawn(sup: Supervisor, guest: Guest) -> None:
-    """A spawned task does."""
+    """Have a spawned task wait for it."""
     await asyncio.wait([sup.spawn(asyncio.to_thread(guest.run))])
 
 
 async def in_executor(_sup: Supervisor, guest: Guest) -> None:
-    """The body does, and the guest knows nothing of it."""
+    """Have the body wait, without a context that names it to the guest."""
     await asyncio.get_running_loop().run_in_executor(None, guest.run)
 
 
 async def apart(sup: Supervisor, guest: Guest) -> None:
-    """Nobody waits for it; the body waits for the stop."""
+    """Have nobody wait for it; the body waits for the stop."""
     thread = threading.Thread(target=guest.run, daemon=True)
     thread.start()
     await sup.wait_stop()
@@ -104,7 +104,7 @@ STARTS: dict[str, Start] = {
 
 
 async def when_working(guest: Guest, call: Callable[[], object]) -> None:
-    """Calls once the guest's team works, and lets the team go a while after the guest knows."""
+    """Call a function once the guest's team works; let the team go once the guest knows."""
     await asyncio.to_thread(guest.is_working.wait)
     call()
     while guest.sup is None or guest.sup.stop_request is None:  # noqa: ASYNC110 - another thread's

@@ -52,7 +52,7 @@ Climbs = list[tuple[float, str]]
 
 
 def climbs(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
-    """What was said at each climb: the event and its cause."""
+    """Return what was logged at each rung: the event and its cause."""
     assert reporter.flush(5)
     entered = [record for record in caplog.records if record.message.startswith("entered")]
     return [(record.message, record.__dict__["cause"]) for record in entered]
@@ -66,7 +66,7 @@ class Watched(Stubborn):
         self.struck: list[float] = []
 
     async def work(self) -> None:
-        """Waits, whoever cancels it."""
+        """Wait, whoever cancels it."""
         while not self.may_end.is_set():
             try:
                 await self.may_end.wait()
@@ -75,7 +75,7 @@ class Watched(Stubborn):
 
 
 async def rungs_in_time(sup: Supervisor, seconds: float) -> Climbs:
-    """The rungs that are reached from now on, and when (to 1/100 s)."""
+    """Return the rungs that are reached from now on, and when (to 1/100 s)."""
     loop = asyncio.get_running_loop()
     begin, found = loop.time(), [(0.0, sup.rung.name)]
     while loop.time() - begin < seconds:
@@ -126,7 +126,7 @@ async def _await(sup: Supervisor, team: Talker) -> None:
 
 
 async def _uncancelled(task: asyncio.Task[Climbs]) -> Climbs:
-    """Waits for a task, whatever the ladder does to the body."""
+    """Wait for a task, whatever the ladder does to the body."""
     while not task.done():
         try:
             await asyncio.shield(task)

@@ -40,7 +40,7 @@ class Chatty(Talker):
         cancellation_token: CancellationToken | None = None,
         output_task_messages: bool = True,
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | TaskResult, None]:
-        """Says ten words, and gives the result."""
+        """Say ten words, and give the result."""
         said = [TextMessage(content=word, source=self.name) for word in WORDS]
         self.is_working.set()
         for message in said:
@@ -58,7 +58,7 @@ class Reader:
         self.is_reading = asyncio.Event()
 
     async def read(self, run: Run) -> None:
-        """Reads to the end."""
+        """Read to the end."""
         async for event in run:
             if isinstance(event, TaskResult):
                 self.result = event
@@ -68,7 +68,7 @@ class Reader:
                 await asyncio.sleep(self.pause)
 
     async def keep(self, run: Run) -> None:
-        """Reads one event, keeps the iterator, and does something else."""
+        """Read one event, keep the iterator, and do something else."""
         events = aiter(run)
         await anext(events)
         self.is_reading.set()
@@ -81,27 +81,27 @@ Start = Callable[[Supervisor, Callable[[], Awaitable[None]]], Awaitable[Any]]
 
 
 async def by_body(_sup: Supervisor, read: Callable[[], Awaitable[None]]) -> None:
-    """The body itself."""
+    """Have the body itself read."""
     await read()
 
 
 async def by_gather(_sup: Supervisor, read: Callable[[], Awaitable[None]]) -> None:
-    """A task that the body gathers."""
+    """Have a task read that the body gathers."""
     await asyncio.gather(read(), asyncio.sleep(0))
 
 
 async def by_spawned(sup: Supervisor, read: Callable[[], Awaitable[None]]) -> None:
-    """A spawned task."""
+    """Have a spawned task read."""
     await asyncio.wait([sup.spawn(_awaiting(read))])
 
 
 async def by_gather_in_spawned(sup: Supervisor, read: Callable[[], Awaitable[None]]) -> None:
-    """A task that a spawned task gathers."""
+    """Have a task read that a spawned task gathers."""
     await asyncio.wait([sup.spawn(by_gather(sup, read))])
 
 
 async def by_task_of_others(sup: Supervisor, read: Callable[[], Awaitable[None]]) -> None:
-    """A task that the supervisor does not know, while the body waits for the stop."""
+    """Have a task read that the supervisor does not know, while the body waits for the stop."""
     task = asyncio.create_task(_awaiting(read))
     await sup.wait_stop()
     _kept.add(task)
@@ -131,7 +131,7 @@ def start(request: pytest.FixtureRequest) -> Start:
 
 
 def later(seconds: float, call: Callable[..., object], *args: object) -> None:
-    """Calls after so many virtual seconds."""
+    """Call a function after so many virtual seconds."""
     asyncio.get_running_loop().call_later(seconds, call, *args)
 
 
@@ -242,7 +242,7 @@ class HostTask:
         self._sup = sup
 
     async def work(self) -> None:
-        """Waits, and saves."""
+        """Wait, and save."""
         await asyncio.create_task(self._gather())
         self.has_results = True
         self.was_stopped_before = self._sup.stop_request is not None

@@ -13,7 +13,7 @@ from supervisor._supervisor.progress import sentence
 
 
 def said(rung: Rung, ladder: Ladder) -> str | None:
-    """What is said as ann is interrupted by Ctrl-C."""
+    """Return what is said as ann is interrupted by Ctrl-C."""
     request = StopRequest(reason="Stopped by SIGINT", rung=Rung.CANCEL, signal=Signals.SIGINT)
     step = Step(Move.ENTER, rung, 0.0, "signal")
     return sentence(step, request, ["ann"], ladder, has_ctrl_c=True)

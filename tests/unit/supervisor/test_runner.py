@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 
 async def _main(_sup: Supervisor) -> None:
-    """Ends at once."""
+    """End at once."""
 
 
 @pytest.mark.parametrize("main", [len, None, print])
