@@ -204,7 +204,7 @@ class TeamRepair:
             self.undo()
             return
         self._hear()
-        interrupted = [name for name in list(run.turns) if not self._end_turn(name)]
+        interrupted = [name for name in list(run.turns) if not self._repair_turn(name)]
         self._return_to_turn(interrupted)
         self._write()
 
@@ -228,7 +228,7 @@ class TeamRepair:
 
     # -- the turns ------------------------------------------------------------------------------
 
-    def _end_turn(self, name: str) -> bool:
+    def _repair_turn(self, name: str) -> bool:
         """Undo or keep an interrupted turn.
 
         Returns:
@@ -238,7 +238,7 @@ class TeamRepair:
         run = self._run
         turn = run.turns.pop(name)
         if isinstance(turn.agent, Team):
-            return self._end_turn_of_team(name, turn)
+            return self._repair_turn_of_team(name, turn)
         repair = TurnRepair(turn)
         if not repair.must_be_kept():
             repair.undo()
@@ -253,9 +253,9 @@ class TeamRepair:
             run.due[name] = run.due[name][count:]
         return False
 
-    def _end_turn_of_team(self, name: str, turn: Turn) -> bool:
+    def _repair_turn_of_team(self, name: str, turn: Turn) -> bool:
         inner = turn.team_runs[-1] if turn.team_runs else None
-        has_taken = inner is not None and self._apply_inner(inner)
+        has_taken = inner is not None and self._repair_inner(inner)
         if inner is None or not has_taken:
             if turn.resuming is not None:
                 self._group.put_agent(name, turn.resuming)
@@ -267,7 +267,7 @@ class TeamRepair:
             resume_member(self._group, name, turn.agent, inner.as_earlier())
         return False
 
-    def _apply_inner(self, inner: TeamRun) -> bool:
+    def _repair_inner(self, inner: TeamRun) -> bool:
         """Repair the team that a member is; return whether that has taken its task."""
         repair = TeamRepair(inner)
         repair.apply()

@@ -216,7 +216,7 @@ class TeamRun:
         """
         turn = self.turns.pop(name, None)
         if turn is not None:
-            self._end_turn(name, turn)
+            self._finish_turn(name, turn)
         for other, due in self.due.items():
             if other != name:
                 due.extend(told)
@@ -227,7 +227,7 @@ class TeamRun:
             self.transcript.items.extend(told)
             self.has_progressed = True
 
-    def _end_turn(self, name: str, turn: Turn) -> None:
+    def _finish_turn(self, name: str, turn: Turn) -> None:
         self.selection.has_answer = self.has_answers = True
         self._had_effect = self._had_effect or turn.has_taken_effect()
         self.due[name] = self.due[name][turn.given :]
