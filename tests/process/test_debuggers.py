@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.test_guard import _TRACE, on_each_loop, program
+from tests.process.guarded import TRACE, on_each_loop, program
 
 pytestmark = [
     pytest.mark.process,
@@ -212,7 +212,7 @@ def test_time_stands_still_for_a_process_that_is_traced() -> None:
     with program(script) as it:
         it.until("ready")
         it.signal(signal.SIGTERM)
-        command = [sys.executable, "-c", _TRACE, str(it.pid)]
+        command = [sys.executable, "-c", TRACE, str(it.pid)]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as tracer:
             assert tracer.stdout is not None
             assert tracer.stdout.readline() == b"traced 0\n"

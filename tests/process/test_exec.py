@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import pty
-import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import psutil
 import pytest
@@ -19,144 +14,20 @@ import pytest
 from supervisor import Ladder, Rung
 from supervisor._cli.exec import _GRACE, _RESERVE, _VARIABLE
 from supervisor._core import settings
-from tests.process.namespaces import UNSHARE, can_unshare
+from tests.process.commands import (
+    EXEC,
+    NEEDS_NAMESPACE,
+    PATIENCE,
+    PLACES,
+    SHELL_EXEC,
+    at_terminal,
+    environment,
+    hears,
+    started,
+)
+from tests.process.namespaces import UNSHARE
 
 pytestmark = [pytest.mark.process]
-
-ROOT = Path(__file__).parents[2]
-EXEC = [sys.executable, "-P", "-m", "supervisor", "exec"]
-_PATIENCE = 15.0
-
-# Tells each signal that it hears, and what is typed; 7 is its status after "quit".
-HEARS = """
-import os, signal, sys
-def tell(text):
-    os.write(1, f"<{text}>\\n".encode())
-for name in sys.argv[1].split(","):
-    signal.signal(signal.Signals["SIG" + name], lambda n, f: tell(signal.Signals(n).name))
-tell("ready")
-while True:
-    line = sys.stdin.readline() if len(sys.argv) > 2 else signal.pause()
-    if line is not None:
-        tell(f"read {line.strip()}")
-    if line == "quit\\n" or line == "":
-        sys.exit(7)
-"""
-
-
-NEEDS_NAMESPACE = pytest.mark.skipif(
-    not can_unshare(), reason="needs the right to make a PID namespace"
-)
-PLACES = pytest.mark.parametrize(
-    "prefix", [(), pytest.param(tuple(UNSHARE), marks=NEEDS_NAMESPACE)], ids=["plain", "pid1"]
-)
-
-
-def _environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), **more}
-
-
-class Started:
-    """A parent and its command; the test reads stdout."""
-
-    def __init__(self, process: subprocess.Popen[bytes], fd: int) -> None:
-        self.process = process
-        self._fd = fd
-        self.output = ""
-
-    @property
-    def pid(self) -> int:
-        """The pid of the parent, which under `unshare` is that of a child."""
-        if self.process.args[0] != "unshare":  # type: ignore[index]
-            return self.process.pid
-        (child,) = psutil.Process(self.process.pid).children()
-        return child.pid
-
-    def until(self, text: str, seconds: float = _PATIENCE) -> str:
-        """Read up to this text; return what was read."""
-        end = time.monotonic() + seconds
-        while text not in self.output:
-            ready, _, _ = select.select([self._fd], [], [], max(0.0, end - time.monotonic()))
-            assert ready, f"{text!r} did not come: {self.output!r}"
-            data = b""
-            with contextlib.suppress(OSError):  # EIO: the terminal's last user has gone
-                data = os.read(self._fd, 65536)
-            assert data, f"{text!r} never came: {self.output!r}"
-            self.output += data.decode(errors="replace")
-        found, _, self.output = self.output.partition(text)
-        return found
-
-    def signal(self, number: int) -> None:
-        """Signal the parent."""
-        os.kill(self.pid, number)
-
-    def type(self, keys: bytes) -> None:
-        """Type on the terminal."""
-        os.write(self._fd, keys)
-
-    def wait(self) -> int:
-        """Return the status."""
-        return self.process.wait(_PATIENCE)
-
-
-@contextlib.contextmanager
-def started(command: Sequence[str], **more: str) -> Generator[Started]:
-    """Start it in a session of its own; the whole session is killed at the end."""
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        env=_environment(**more),
-        start_new_session=True,
-    )
-    assert process.stdout is not None
-    try:
-        yield Started(process, process.stdout.fileno())
-    finally:
-        _end(process)
-        process.stdout.close()
-
-
-@contextlib.contextmanager
-def at_terminal(script: str, **more: str) -> Generator[Started]:
-    """Start a shell with job control on a terminal of its own."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-c", _LOGIN, script],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env=_environment(HEARS=HEARS, **more),
-        start_new_session=True,
-    )
-    os.close(theirs)
-    try:
-        yield Started(process, ours)
-    finally:
-        _end(process)
-        os.close(ours)
-
-
-_LOGIN = """
-import fcntl, os, sys, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execvp("bash", ["bash", "--norc", "-m", "-c", sys.argv[1]])
-"""
-_SHELL_EXEC = " ".join(EXEC)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    left = [process.pid]
-    with contextlib.suppress(psutil.NoSuchProcess):
-        left += [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
-    for pid in left:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    process.wait(_PATIENCE)
-
-
-def _hears(*arguments: str) -> list[str]:
-    return [sys.executable, "-c", HEARS, *arguments]
 
 
 # -- statuses ---------------------------------------------------------------------------------
@@ -220,7 +91,7 @@ def test_an_unknown_command_of_ours_and_help() -> None:
 
 def _output(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, env=_environment(), capture_output=True, text=True, check=False, timeout=_PATIENCE
+        command, env=environment(), capture_output=True, text=True, check=False, timeout=PATIENCE
     )
 
 
@@ -237,7 +108,7 @@ def test_the_environments_grace_is_the_settings() -> None:
 def test_signals_are_passed_on(prefix: tuple[str, ...]) -> None:
     """Each signal is passed on once."""
     names = ["TERM", "INT", "HUP", "QUIT", "USR1", "USR2", "WINCH", "CONT", "ALRM", "TSTP"]
-    with started([*prefix, *EXEC, "--", *_hears(",".join(names))]) as it:
+    with started([*prefix, *EXEC, "--", *hears(",".join(names))]) as it:
         it.until("<ready>")
         for name in names:
             it.signal(signal.Signals["SIG" + name])
@@ -269,7 +140,7 @@ def test_it_keeps_time_where_sigwait_has_none() -> None:
     start = "import signal; del signal.sigtimedwait; from supervisor._cli.exec import main; "
     start += "import sys; main(sys.argv[1:])"
     command = [sys.executable, "-P", "-c", start, "exec", "--grace=0.4", "--"]
-    with started([*command, *_hears("TERM,ALRM")]) as it:
+    with started([*command, *hears("TERM,ALRM")]) as it:
         it.until("<ready>")
         it.signal(signal.SIGALRM)
         it.until("<SIGALRM>")
@@ -282,16 +153,16 @@ def test_it_keeps_time_where_sigwait_has_none() -> None:
 
 def test_the_grace_may_be_off() -> None:
     """With `off` nothing is killed."""
-    with started([*EXEC, "--grace", "off", "--", *_hears("TERM,USR1")]) as it:
+    with started([*EXEC, "--grace", "off", "--", *hears("TERM,USR1")]) as it:
         it.until("<ready>")
         for number in (signal.SIGTERM, signal.SIGUSR1):
             it.signal(number)
             it.until(f"<{number.name}>")
 
 
-def test_the_grace_comes_from_the_environment() -> None:
+def test_the_grace_comes_from_theenvironment() -> None:
     """The grace is SUPERVISOR_GRACE and the reserve in which a supervised program ends itself."""
-    with started([*EXEC, "--", *_hears("TERM")], SUPERVISOR_GRACE="0") as it:
+    with started([*EXEC, "--", *hears("TERM")], SUPERVISOR_GRACE="0") as it:
         it.until("<ready>")
         began = time.monotonic()
         it.signal(signal.SIGTERM)
@@ -301,7 +172,7 @@ def test_the_grace_comes_from_the_environment() -> None:
 
 def test_a_stopped_command_is_woken_to_end() -> None:
     """A stopped command is continued, since it gets no SIGTERM before that."""
-    with started([*EXEC, "--", *_hears("USR1")]) as it:
+    with started([*EXEC, "--", *hears("USR1")]) as it:
         it.until("<ready>")
         (command,) = psutil.Process(it.pid).children()
         command.suspend()
@@ -346,7 +217,7 @@ def test_what_a_command_leaves_behind_by_itself_is_left_alone() -> None:
 def test_signals_ignored_at_the_start_stay_ignored_and_start_no_clock() -> None:
     """Ignored signals stay ignored, as under nohup and after `&` in a script."""
     ignoring = ["sh", "-c", 'trap "" INT HUP; exec "$@"', "sh"]
-    with started([*ignoring, *EXEC, "--grace", "0", "--", *_hears("TERM,USR1")]) as it:
+    with started([*ignoring, *EXEC, "--grace", "0", "--", *hears("TERM,USR1")]) as it:
         it.until("<ready>")
         it.signal(signal.SIGHUP)
         it.signal(signal.SIGINT)
@@ -381,7 +252,7 @@ def test_orphans_are_reaped(prefix: tuple[str, ...]) -> None:
 @PLACES
 def test_it_sleeps_while_nothing_happens(prefix: tuple[str, ...]) -> None:
     """The parent does not poll: the kernel counts no further switch to it."""
-    with started([*prefix, *EXEC, "--", *_hears("USR1")]) as it:
+    with started([*prefix, *EXEC, "--", *hears("USR1")]) as it:
         it.until("<ready>")
         parent = psutil.Process(it.pid)
         it.signal(signal.SIGUSR1)
@@ -394,7 +265,7 @@ def test_it_sleeps_while_nothing_happens(prefix: tuple[str, ...]) -> None:
 
 
 def _until(is_true: object) -> None:
-    end = time.monotonic() + _PATIENCE
+    end = time.monotonic() + PATIENCE
     while not is_true():  # type: ignore[operator]
         assert time.monotonic() < end
         time.sleep(0.01)
@@ -405,7 +276,7 @@ def _until(is_true: object) -> None:
 
 def test_ctrl_c_comes_once_and_starts_no_clock() -> None:
     """The terminal sends Ctrl-C to the command alone, and the parent starts no clock."""
-    job = f'{_SHELL_EXEC} --grace 0 -- {sys.executable} -c "$HEARS" INT'
+    job = f'{SHELL_EXEC} --grace 0 -- {sys.executable} -c "$HEARS" INT'
     with at_terminal(f"{job}; echo status=$?") as it:
         it.until("<ready>")
         for _ in range(2):
@@ -417,7 +288,7 @@ def test_ctrl_c_comes_once_and_starts_no_clock() -> None:
 
 def test_ctrl_z_stops_the_job_and_fg_goes_on_with_it() -> None:
     """The shell sees the job stop, and `fg` gives it the terminal again."""
-    job = f'{_SHELL_EXEC} -- {sys.executable} -c "$HEARS" INT reads'
+    job = f'{SHELL_EXEC} -- {sys.executable} -c "$HEARS" INT reads'
     with at_terminal(f"{job}; echo first=$?; fg; echo second=$?") as it:
         it.until("<ready>")
         it.type(b"\x1a")
@@ -430,14 +301,14 @@ def test_ctrl_z_stops_the_job_and_fg_goes_on_with_it() -> None:
 
 def test_in_a_pipeline_ctrl_c_comes_once_and_the_keyboard_can_be_read() -> None:
     """The other commands of a pipeline keep the terminal until this one reads from it."""
-    job = f'{_SHELL_EXEC} -- {sys.executable} -c "$HEARS" INT reads | cat'
+    job = f'{SHELL_EXEC} -- {sys.executable} -c "$HEARS" INT reads | cat'
     with at_terminal(f"{job}; echo status=${{PIPESTATUS[0]}}") as it:
         it.until("<ready>")
         it.type(b"hello\n")
         it.until("<read hello>")
         it.type(b"quit\n")
         it.until("status=7")
-    job = f'{_SHELL_EXEC} -- {sys.executable} -c "$HEARS" INT | (trap "" INT; cat)'
+    job = f'{SHELL_EXEC} -- {sys.executable} -c "$HEARS" INT | (trap "" INT; cat)'
     with at_terminal(job) as it:
         it.until("<ready>")
         it.type(b"\x03")
@@ -448,7 +319,7 @@ def test_in_a_pipeline_ctrl_c_comes_once_and_the_keyboard_can_be_read() -> None:
 
 def test_the_shell_has_the_terminal_back_behind_it() -> None:
     """The next command of a script reads the keyboard, even without job control."""
-    script = f"sh -c '{_SHELL_EXEC} -- true; echo ready; read line; echo got $line'"
+    script = f"sh -c '{SHELL_EXEC} -- true; echo ready; read line; echo got $line'"
     with at_terminal(script) as it:
         it.until("ready")
         it.type(b"hello\n")
@@ -458,7 +329,7 @@ def test_the_shell_has_the_terminal_back_behind_it() -> None:
 @NEEDS_NAMESPACE
 def test_as_pid_1_of_a_terminal_ctrl_c_comes_once() -> None:
     """In a container with a terminal the command has the terminal and its keys."""
-    job = f'{" ".join(UNSHARE)} {_SHELL_EXEC} -- {sys.executable} -c "$HEARS" INT reads'
+    job = f'{" ".join(UNSHARE)} {SHELL_EXEC} -- {sys.executable} -c "$HEARS" INT reads'
     with at_terminal(f"{job}; echo status=$?") as it:
         it.until("<ready>")
         it.type(b"\x03")

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from supervisor._signals.guard_state import RESERVE_SECONDS
-from tests.process.test_guard import Program, on_each_loop, program
+from tests.process.guarded import Program, on_each_loop, program
 from tests.seeds import seed as seed_of
 
 pytestmark = [pytest.mark.process]

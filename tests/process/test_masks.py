@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.process.test_guard import on_each_loop, program
+from tests.process.guarded import on_each_loop, program
 
 pytestmark = [pytest.mark.process]
 

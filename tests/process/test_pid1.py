@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from supervisor._signals.guard_state import RESERVE_SECONDS
+from tests.process.commands import NEEDS_NAMESPACE, started
 from tests.process.namespaces import UNSHARE
-from tests.process.test_exec import NEEDS_NAMESPACE, started
 
 pytestmark = [pytest.mark.process, NEEDS_NAMESPACE]
 

@@ -25,10 +25,10 @@ import pytest
 
 from supervisor import Rung
 from supervisor._signals.guard_state import RESERVE_SECONDS
+from tests.process.commands import NEEDS_NAMESPACE, at_terminal, started
 from tests.process.harness import MARGIN, Server
 from tests.process.namespaces import UNSHARE
 from tests.process.scenarios import LADDER
-from tests.process.test_exec import NEEDS_NAMESPACE, at_terminal, started
 from tests.seeds import seed
 
 pytestmark = [pytest.mark.process]

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from supervisor._process.process_table import has_children
+from tests.process.commands import NEEDS_NAMESPACE
 from tests.process.namespaces import UNSHARE
-from tests.process.test_exec import NEEDS_NAMESPACE
 from tests.unit.process.shells import Start
 
 pytestmark = [
