@@ -12,9 +12,10 @@ from autogen_core import SingleThreadedAgentRuntime
 from supervisor._autogen import code_execution, log_filter, shared_runtimes, upstream
 from supervisor._autogen.fast_path import FastPath
 from supervisor._autogen.history.journal import Journal
+from supervisor._autogen.kinds import CALL, ENGINE, HANDLER, PROCESS, SELECTION
 from supervisor._autogen.token import SupervisedToken
 from supervisor._autogen.upstream import Delivery, Engine
-from supervisor._core.tasks import AnyTask, Kind, Scope
+from supervisor._core.tasks import DRIVER, WORK, AnyTask, Kind, Scope
 from supervisor._process.children import ChildProcesses
 from supervisor._reports.findings import TaskInfo
 from supervisor._reports.log import reporter
@@ -124,36 +125,34 @@ class RunContext:
 
     def servers(self) -> list[int]:
         """Return the pids of the tool servers that MCP sessions of the run have started."""
-        found = (upstream.mcp_server(task) for task in self.scope.alive(Kind.WORK))
+        found = (upstream.mcp_server(task) for task in self.scope.alive(WORK))
         return [pid for pid in found if pid is not None]
 
     # -- as an observer of the tasks ------------------------------------------------------------
 
     def observe(self, kind: Kind, task: AnyTask, coro: Any, more: Any) -> None:
         """Note a task of the run that is more than work."""
-        if kind is Kind.HANDLER:
+        if kind is HANDLER:
             self._observe_handler(task, *upstream.envelope_in(more))
-        elif kind is Kind.SELECTION:
+        elif kind is SELECTION:
             self.journal.select(upstream.selecting_manager(coro, more))
             if self.holds_back:  # another branch may still be at its turn; this one waits
                 task.cancel()
-        elif kind is Kind.CALL:
+        elif kind is CALL:
             self.journal.call(task, coro, more, self.scope.root(task))
             self._watch_calls(asyncio.current_task())
-        elif kind is Kind.PROCESS:
+        elif kind is PROCESS:
             self._observe_process(task)
-        elif kind is Kind.ENGINE:
+        elif kind is ENGINE:
             self._observe_engine(task, upstream.message_loop(more))
-        elif kind is Kind.DRIVER:
+        elif kind is DRIVER:
             self.journal.begin(task)
 
-    def observe_child(self, call: AnyTask, coro: Any) -> None:
-        """Note that a tool call has started a task."""
-        self.journal.calls.add_child(call, coro)
-
-    def observe_delivery(self, handler: AnyTask, task: AnyTask) -> None:
-        """Note that a handler passes its message on to an agent."""
-        if handler in self._deliveries:
+    def observe_child(self, kind: Kind, creator: AnyTask, task: AnyTask, coro: Any) -> None:
+        """Note what a tool call starts, and a handler's passing its message on to an agent."""
+        if kind is CALL:
+            self.journal.calls.add_child(creator, coro)
+        elif creator in self._deliveries:
             task.add_done_callback(self._delivered)
 
     def _delivered(self, task: AnyTask) -> None:

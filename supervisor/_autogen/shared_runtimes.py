@@ -17,8 +17,9 @@ from collections.abc import Callable
 from typing import Any
 
 from supervisor._autogen import upstream
+from supervisor._autogen.kinds import ENGINE, HANDLER
 from supervisor._autogen.upstream import Delivery, GroupChatStart, SharedRuntime
-from supervisor._core.tasks import AnyTask, Kind, Scope
+from supervisor._core.tasks import AnyTask, Scope
 
 _by_token: dict[int, Scope] = {}
 _by_team: dict[str, Scope] = {}
@@ -46,9 +47,9 @@ def scope_of(coro: Any, scope: Scope | None) -> Scope | None:
         scope: The scope of its context.
     """
     kind, frame = upstream.classify(coro)
-    if kind is Kind.HANDLER and frame is not None and scope is None:
+    if kind is HANDLER and frame is not None and scope is None:
         return _addressee(upstream.delivery(*upstream.envelope_in(frame)))
-    if kind is Kind.ENGINE and scope is not None and upstream.starting_team() is None:
+    if kind is ENGINE and scope is not None and upstream.starting_team() is None:
         return None  # started by a tool, an agent, a user's function: no part of the run
     return scope
 

@@ -30,7 +30,7 @@ from supervisor._autogen import mcp_sessions, upstream
 from supervisor._autogen.code_execution import executor_in
 from supervisor._autogen.kernels import Kernel
 from supervisor._autogen.run_context import RunContext
-from supervisor._core.tasks import AnyTask, Kind, ShieldedTask
+from supervisor._core.tasks import HELPER, SHIELDED, AnyTask, ShieldedTask
 from supervisor._core.teardown import Teardown
 from supervisor._process.children import ChildProcesses
 from supervisor._reports.frames import frames_of
@@ -123,7 +123,7 @@ class AutoGenTeardown(Teardown):
         if self.attempts == 1:  # beside the session's own end, which takes up to four seconds
             self._end_processes(self._context.servers(), self._seconds / 2)
         pending = set(self.pending())
-        for task in self.scope.alive(Kind.HELPER):  # each ends what it has started, in order
+        for task in self.scope.alive(HELPER):  # each ends what it has started, in order
             if task not in pending or self.attempts == _SECOND_FOR_HELPERS:
                 self.cancel(task)
         super().cancel_left()
@@ -133,7 +133,7 @@ class AutoGenTeardown(Teardown):
     def give_up(self) -> None:
         """Leave what refuses to itself: nothing is cancelled any more, nothing is shielded."""
         super().give_up()
-        for task in self.scope.alive(Kind.SHIELDED):
+        for task in self.scope.alive(SHIELDED):
             if isinstance(task, ShieldedTask):
                 task.shielded = False
 
@@ -142,12 +142,12 @@ class AutoGenTeardown(Teardown):
 
         A helper is not among them: it is no reason to do without its team.
         """
-        helping = set(self.scope.alive(Kind.HELPER))
+        helping = set(self.scope.alive(HELPER))
         return [task for task in self.pending() if task not in helping]
 
     def leave_helpers(self) -> None:
         """Wait no longer for helpers that refuse to end."""
-        self.forget(self.scope.alive(Kind.HELPER))
+        self.forget(self.scope.alive(HELPER))
         self._children.clear()
         self._kernels.clear()
         super().leave_helpers()

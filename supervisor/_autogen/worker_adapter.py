@@ -28,7 +28,7 @@ from supervisor._core.events import StopRequest
 from supervisor._core.run import Run
 from supervisor._core.run_state import Conclusion, Phase
 from supervisor._core.stoppable import Owner
-from supervisor._core.tasks import SCOPE, AnyTask, FindScope, Kind, Scope
+from supervisor._core.tasks import DRIVER, SCOPE, AnyTask, FindScope, Scope
 from supervisor._core.teardown import Teardown
 from supervisor._reports.findings import TaskInfo
 from supervisor._reports.log import reporter
@@ -109,7 +109,7 @@ class Messages:
     def note(self, task: AnyTask, what: str) -> None:
         """Take a task that handles a message into the run."""
         self.handlers[task] = what
-        self._scope.add(task, Kind.DRIVER, None)
+        self._scope.add(task, DRIVER, None)
         task.add_done_callback(self._handled)
 
     def _handled(self, task: AnyTask) -> None:

@@ -23,7 +23,7 @@ from supervisor._core.readers import Readers
 from supervisor._core.run_state import Phase, RunState
 from supervisor._core.stoppable import Owner
 from supervisor._core.stoppable_run import StoppableRun
-from supervisor._core.tasks import SCOPE, AnyTask, Kind, task_factory
+from supervisor._core.tasks import DRIVER, SCOPE, AnyTask, task_factory
 from supervisor._reports.log import reporter
 
 E = TypeVar("E")
@@ -106,7 +106,7 @@ class Execution(Generic[E, R]):
         driver: AnyTask = loop.create_task(wrapped, name=name, context=context)
         scope = self._adapter.scope
         context.run(SCOPE.set, scope)
-        scope.add(driver, Kind.DRIVER, coro)
+        scope.add(driver, DRIVER, coro)
         driver.add_done_callback(self._driver_ended)
 
     async def _drive(self) -> None:

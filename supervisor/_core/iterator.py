@@ -29,7 +29,7 @@ from supervisor._core.adapter import Control
 from supervisor._core.channel import Role
 from supervisor._core.errors import Quarantined, UsageError
 from supervisor._core.run_state import Conclusion
-from supervisor._core.tasks import AnyTask, FindScope, Kind, Scope
+from supervisor._core.tasks import WORK, AnyTask, FindScope, Kind, Scope
 from supervisor._core.teardown import Teardown
 from supervisor._reports.findings import TaskInfo
 from supervisor._reports.log import reporter
@@ -37,7 +37,7 @@ from supervisor._reports.stacks import describe
 
 T = TypeVar("T")
 
-_WORK: Final[tuple[Kind, Any]] = (Kind.WORK, None)
+_WORK: Final[tuple[Kind, Any]] = (WORK, None)
 
 
 class IteratorAdapter(Generic[T]):
@@ -206,10 +206,7 @@ class _Blind:
     def observe(self, kind: Kind, task: AnyTask, coro: Any, more: Any) -> None:
         """Do nothing."""
 
-    def observe_child(self, call: AnyTask, coro: Any) -> None:
-        """Do nothing."""
-
-    def observe_delivery(self, handler: AnyTask, task: AnyTask) -> None:
+    def observe_child(self, kind: Kind, creator: AnyTask, task: AnyTask, coro: Any) -> None:
         """Do nothing."""
 
 

@@ -35,10 +35,10 @@ outlives the turn that started it.
 from __future__ import annotations
 
 import asyncio
-import enum
 import weakref
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
+from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 from weakref import WeakKeyDictionary
 
@@ -53,27 +53,34 @@ SPAWNED: ContextVar[weakref.ref[AnyTask] | None] = ContextVar("supervisor_spawne
 """The task of `Supervisor.spawn` that started this one, directly or not."""
 
 
-class Kind(enum.Enum):
-    """What a task of a run does."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Kind:
+    """What a task of a run does. Each adapter can have more kinds than the four below.
 
-    DRIVER = "iterates the team"
-    HANDLER = "handles a message"
-    WORK = "was started by a handler"
-    SELECTION = "selects the next speaker"
-    CALL = "calls a tool"
-    PROCESS = "starts a process"
-    ENGINE = "passes messages on"
-    SHIELDED = "waits for the runtime"
-    HELPER = "outlives the turn"
+    Not an Enum: this is the hot path, where looking up a member takes as long as looking up a
+    dictionary entry, and hashing one takes a call of a Python function.
+
+    Args:
+        what: The same in words.
+        is_at_work: Whether a stop has to end it.
+        is_started: Whether it works for the task that has created it; else it is its own root.
+        is_observed: Whether the observer learns of the tasks that it creates.
+        is_placed: Whether `FindScope` decides for it, although its context has a scope.
+    """
+
+    what: str
+    is_at_work: bool = False
+    is_started: bool = False
+    is_observed: bool = False
+    is_placed: bool = False
 
 
-# For the hot path: to look up a member of an Enum takes as long as to look up a dictionary entry,
-# and to hash one takes a call of a Python function.
-_WORK, _CALL, _SELECTION, _HANDLER = Kind.WORK, Kind.CALL, Kind.SELECTION, Kind.HANDLER
-_ENGINE, _SHIELDED, _PROCESS = Kind.ENGINE, Kind.SHIELDED, Kind.PROCESS
-_STARTED = (Kind.WORK, Kind.SELECTION, Kind.CALL, Kind.PROCESS)
-_NOTHING: Final[tuple[Kind, Any]] = (Kind.WORK, None)
-_AT_WORK = (Kind.DRIVER, Kind.HANDLER, *_STARTED)
+DRIVER: Final = Kind("reads the events", is_at_work=True)
+WORK: Final = Kind("was started by another task", is_at_work=True, is_started=True)
+SHIELDED: Final = Kind("must not be cancelled")
+HELPER: Final = Kind("outlives the turn")
+
+_NOTHING: Final[tuple[Kind, Any]] = (WORK, None)
 
 Classify = Callable[[Any], tuple[Kind, Any]]
 """Takes the coroutine of a new task; returns what the task does, and details for the observer."""
@@ -81,7 +88,7 @@ Classify = Callable[[Any], tuple[Kind, Any]]
 FindScope = Callable[[Any, "Scope | None"], "Scope | None"]
 """Takes the coroutine of a new task and the scope of its context; returns the scope it belongs to.
 
-Called for coroutines whose context has no scope, and for message loops.
+Called for coroutines whose context has no scope, and for kinds with `is_placed`.
 """
 
 
@@ -92,12 +99,8 @@ class Observer(Protocol):
         """Note a new task of any kind but WORK."""
         ...
 
-    def observe_child(self, call: AnyTask, coro: Any) -> None:
-        """Note that the task of a tool call starts another one."""
-        ...
-
-    def observe_delivery(self, handler: AnyTask, task: AnyTask) -> None:
-        """Note that the task of a handler starts another one."""
+    def observe_child(self, kind: Kind, creator: AnyTask, task: AnyTask, coro: Any) -> None:
+        """Note that a task of this kind, which is observed, starts another one."""
         ...
 
 
@@ -140,17 +143,15 @@ class Scope:
     def add(self, task: AnyTask, kind: Kind, coro: Any, more: Any = None) -> None:
         """Add a task that was just created in this scope."""
         entries = self._entries
-        if kind is _WORK or kind is _CALL or kind is _SELECTION or kind is _PROCESS:
+        if kind.is_started:
             by = cast(AnyTask, asyncio.current_task(task.get_loop()))
             creator = entries.get(by)
             entries[task] = (kind, creator[1] if creator is not None else None)
-            if creator is not None and creator[0] is _CALL:
-                self._observer.observe_child(by, coro)
-            elif creator is not None and creator[0] is _HANDLER:
-                self._observer.observe_delivery(by, task)
+            if creator is not None and creator[0].is_observed:
+                self._observer.observe_child(creator[0], by, task, coro)
         else:
             entries[task] = (kind, task)
-        if kind is not _WORK:
+        if kind is not WORK:
             self._observer.observe(kind, task, coro, more)
         if len(entries) > self._limit:
             self._forget_done()
@@ -165,11 +166,15 @@ class Scope:
         self._limit = max(64, 2 * len(self._entries))
 
     def alive(self, *kinds: Kind) -> list[AnyTask]:
-        """Return the unfinished tasks of these kinds, the newest (so the innermost) first."""
+        """Return the unfinished tasks of these kinds, the newest (so the innermost) first.
+
+        Args:
+            kinds: None stands for all.
+        """
         return [
             task
             for task, (kind, _) in reversed(self._entries.items())
-            if kind in kinds and not task.done()
+            if (not kinds or kind in kinds) and not task.done()
         ]
 
     def at_work(self) -> list[AnyTask]:
@@ -178,19 +183,21 @@ class Scope:
         Helpers and what they started are left out. So is a task whose handler has ended before it:
         it was meant to outlive its turn.
         """
-        working = self.alive(*_AT_WORK)
-        return [task for task in working if not self._is_helping(task)]
+        return [
+            task
+            for task, (kind, _) in reversed(self._entries.items())
+            if kind.is_at_work and not task.done() and not self._is_helping(task)
+        ]
 
     def helping(self) -> list[AnyTask]:
         """Return the unfinished helpers and what they started, the newest first."""
-        candidates = self.alive(Kind.HELPER, *_STARTED)
-        return [task for task in candidates if self._is_helping(task)]
+        return [task for task in self.alive() if self._is_helping(task)]
 
     def _is_helping(self, task: AnyTask) -> bool:
         kind, root = self._entries[task]
-        if kind in _STARTED and root is not None:
-            return root.done() or self._entries[root][0] is Kind.HELPER
-        return kind is Kind.HELPER
+        if kind.is_started and root is not None:
+            return root.done() or self._entries[root][0] is HELPER
+        return kind is HELPER
 
     def retrieve(self) -> None:
         """Read the exceptions of finished tasks, so that asyncio does not report them."""
@@ -247,7 +254,7 @@ class TaskFactory:
         try:
             if scope is not None:
                 kind, more = scope.classify(coro)
-            if self._find_scope is not None and (scope is None or kind is _ENGINE):
+            if self._find_scope is not None and (scope is None or kind.is_placed):
                 scope = self._find_scope(coro, found)
                 if scope is not found:
                     options["context"] = _within(scope, context)
@@ -256,10 +263,10 @@ class TaskFactory:
             _failed(loop, found, error)
         if scope is None:
             return self._make(asyncio.Task, loop, coro, options)
-        if self.wrap is None and self._replaced is None and kind is not _SHIELDED:
+        if self.wrap is None and self._replaced is None and kind is not SHIELDED:
             task = asyncio.Task(coro, loop=loop, **options)
         else:
-            cls = ShieldedTask if kind is _SHIELDED else asyncio.Task
+            cls = ShieldedTask if kind is SHIELDED else asyncio.Task
             task = self._make(cls, loop, coro if self.wrap is None else self.wrap(coro), options)
         try:
             scope.add(task, kind, coro, more)

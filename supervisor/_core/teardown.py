@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from supervisor._core.asyncio_tools import cancel, retrieve
-from supervisor._core.tasks import AnyTask, Kind, Scope
+from supervisor._core.tasks import AnyTask, Scope
 
 RETRY_SECONDS: Final = 0.1
 """How long a task has between two cancellations once it is abandoned."""
@@ -71,7 +71,7 @@ class Teardown:
 
     def pending(self) -> list[AnyTask]:
         """Return the tasks that were cancelled and are still at work, the newest first."""
-        return [task for task in self.scope.alive(*Kind) if task in self._pending]
+        return [task for task in self.scope.alive() if task in self._pending]
 
     def left(self) -> list[AnyTask]:
         """Return those that are a reason to do without what was run."""

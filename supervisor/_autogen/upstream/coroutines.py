@@ -13,16 +13,15 @@ from autogen_agentchat.teams._group_chat._base_group_chat_manager import BaseGro
 from autogen_core import SingleThreadedAgentRuntime
 from autogen_core._single_threaded_agent_runtime import RunContext
 
+from supervisor._autogen.kinds import SELECTION
 from supervisor._autogen.upstream.creators import creation
-from supervisor._core.tasks import Kind
+from supervisor._core.tasks import WORK, Kind
 
 HANDLER_ERROR: Final = "Error processing publish message"
 """How the runtime's log record about a handler that raised begins (also a cancelled one)."""
 
 
-# On the hot path: to look up a member of an Enum takes as long as to look up a dictionary entry.
-_WORK: Final = Kind.WORK
-_NOTHING: Final = (_WORK, None)
+_NOTHING: Final = (WORK, None)
 # Created with each streamed chunk, and of no interest to a run.
 _OFTEN: Final = {"SingleThreadedAgentRuntime._process_publish.<locals>._on_message", "Queue.get"}
 
@@ -41,7 +40,7 @@ def classify(coro: Any) -> tuple[Kind, FrameType | None]:
         return found
     # Of a manager of the user's that asks for the next speaker in a way of its own.
     is_selection = code is not None and code.co_name == "select_speaker"
-    return (Kind.SELECTION, None) if is_selection else _NOTHING
+    return (SELECTION, None) if is_selection else _NOTHING
 
 
 _GATHERING: Final = "AssistantAgent._process_model_result.<locals>._execute_tool_calls"

@@ -30,9 +30,10 @@ from autogen_agentchat.teams._group_chat._base_group_chat_manager import BaseGro
 from autogen_core import SingleThreadedAgentRuntime
 from autogen_core._single_threaded_agent_runtime import RunContext
 
+from supervisor._autogen.kinds import CALL, ENGINE, HANDLER, PROCESS, SELECTION
 from supervisor._autogen.upstream.methods import Method
 from supervisor._core.errors import UsageError
-from supervisor._core.tasks import Kind
+from supervisor._core.tasks import HELPER, SHIELDED, Kind
 
 
 class _Creator(NamedTuple):
@@ -49,25 +50,21 @@ _GROUP_CHAT: Final = "autogen_agentchat.teams._group_chat._base_group_chat"
 _EXECUTOR: Final = "autogen_ext.code_executors.local"
 
 _CREATORS: Final[dict[str, _Creator]] = {
-    "RunContext.__init__": _Creator(_RUNTIME, "create_task", Kind.ENGINE),
-    "SingleThreadedAgentRuntime._process_next": _Creator(_RUNTIME, "create_task", Kind.HANDLER),
-    "BaseGroupChat.run_stream": _Creator(_GROUP_CHAT, "create_task", Kind.SHIELDED),
+    "RunContext.__init__": _Creator(_RUNTIME, "create_task", ENGINE),
+    "SingleThreadedAgentRuntime._process_next": _Creator(_RUNTIME, "create_task", HANDLER),
+    "BaseGroupChat.run_stream": _Creator(_GROUP_CHAT, "create_task", SHIELDED),
     "BaseGroupChatManager._transition_to_next_speakers": _Creator(
-        _GROUP_CHAT + "_manager", "ensure_future", Kind.SELECTION
+        _GROUP_CHAT + "_manager", "ensure_future", SELECTION
     ),
     "AssistantAgent._process_model_result.<locals>._execute_tool_calls": _Creator(
-        "autogen_agentchat.agents._assistant_agent", "gather", Kind.CALL
+        "autogen_agentchat.agents._assistant_agent", "gather", CALL
     ),
-    "LocalCommandLineCodeExecutor._setup_functions": _Creator(
-        _EXECUTOR, "create_task", Kind.PROCESS
-    ),
+    "LocalCommandLineCodeExecutor._setup_functions": _Creator(_EXECUTOR, "create_task", PROCESS),
     "LocalCommandLineCodeExecutor._execute_code_dont_check_setup": _Creator(
-        _EXECUTOR, "create_task", Kind.PROCESS
+        _EXECUTOR, "create_task", PROCESS
     ),
     # The task that owns an MCP session serves every later call as well.
-    "McpSessionActor.initialize": _Creator(
-        "autogen_ext.tools.mcp._actor", "create_task", Kind.HELPER
-    ),
+    "McpSessionActor.initialize": _Creator("autogen_ext.tools.mcp._actor", "create_task", HELPER),
 }
 """By the qualified name of the code."""
 

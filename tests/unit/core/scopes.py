@@ -7,23 +7,24 @@ import contextvars
 from collections.abc import Coroutine
 from typing import Any
 
-from supervisor._core.tasks import SCOPE, AnyTask, Kind, Scope, TaskFactory
+from supervisor._autogen.kinds import CALL, ENGINE, HANDLER, SELECTION
+from supervisor._core.tasks import HELPER, SCOPE, SHIELDED, WORK, AnyTask, Kind, Scope, TaskFactory
 
 KINDS = {
-    "handle": Kind.HANDLER,
-    "pass_on": Kind.ENGINE,
-    "wait_idle": Kind.SHIELDED,
-    "serve": Kind.HELPER,
-    "call": Kind.CALL,
-    "handle_call": Kind.HANDLER,
-    "select": Kind.SELECTION,
+    "handle": HANDLER,
+    "pass_on": ENGINE,
+    "wait_idle": SHIELDED,
+    "serve": HELPER,
+    "call": CALL,
+    "handle_call": HANDLER,
+    "select": SELECTION,
 }
 
 
 def classify(coro: Any) -> tuple[Kind, Any]:
     """Return a coroutine's kind, by its name, and the name."""
     name = coro.cr_code.co_name
-    return KINDS.get(name, Kind.WORK), name
+    return KINDS.get(name, WORK), name
 
 
 class FakeRun:
@@ -39,16 +40,15 @@ class FakeRun:
 
     def observe(self, kind: Kind, task: AnyTask, coro: Any, more: Any) -> None:
         """Note the message loops."""
-        if kind is Kind.ENGINE:
+        if kind is ENGINE:
             self.engines.append((task, more))
 
-    def observe_child(self, call: AnyTask, coro: Any) -> None:
-        """Note what tool calls start."""
-        self.children.append((call, coro.__name__))
-
-    def observe_delivery(self, handler: AnyTask, task: AnyTask) -> None:
-        """Note the tasks that handlers start."""
-        self.deliveries.append((handler, task))
+    def observe_child(self, kind: Kind, creator: AnyTask, task: AnyTask, coro: Any) -> None:
+        """Note what tool calls start, and the tasks that handlers start."""
+        if kind is CALL:
+            self.children.append((creator, coro.__name__))
+        else:
+            self.deliveries.append((creator, task))
 
     def __enter__(self) -> FakeRun:
         self.factory.acquire()

@@ -9,7 +9,8 @@ import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from supervisor._core.tasks import SCOPE, AnyTask, Kind, Scope, TaskFactory, task_factory
+from supervisor._autogen.kinds import HANDLER
+from supervisor._core.tasks import SCOPE, AnyTask, Scope, TaskFactory, task_factory
 from tests.unit.core.scopes import FakeRun
 
 
@@ -115,7 +116,7 @@ async def test_find_scope_takes_a_message_loop_out_of_its_scope() -> None:
     run.factory.acquire(lambda coro, found: None)
     try:
         task = run.create(pass_on())
-        assert run.scope.alive(*Kind) == []
+        assert run.scope.alive() == []
         await task
     finally:
         run.factory.release()
@@ -233,5 +234,5 @@ async def test_a_wrapped_coroutine_is_classified_by_its_own_code() -> None:
         handler, loop = run.create(run.handle(started)), run.create(run.pass_on())
         await asyncio.sleep(0)
         assert run.engines == [(loop, "pass_on")]
-        assert run.scope.alive(Kind.HANDLER) == [handler]
+        assert run.scope.alive(HANDLER) == [handler]
         await run.end(handler, loop, *started)

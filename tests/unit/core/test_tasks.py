@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from supervisor._autogen.kinds import CALL, HANDLER, SELECTION
 from supervisor._core.asyncio_tools import retrieve
-from supervisor._core.tasks import AnyTask, Kind, ShieldedTask
+from supervisor._core.tasks import AnyTask, ShieldedTask
 from tests.unit.core.scopes import KINDS, FakeRun
 
 
@@ -17,7 +18,7 @@ async def test_tasks_of_the_context_belong_at_any_depth() -> None:
         outside = asyncio.create_task(run.wait())
         await asyncio.sleep(0)
         assert run.scope.at_work() == [started[0], handler]
-        assert run.scope.alive(Kind.HANDLER) == [handler]
+        assert run.scope.alive(HANDLER) == [handler]
         await run.end(handler, outside, *started)
         assert run.scope.at_work() == []
 
@@ -44,7 +45,7 @@ async def test_a_helper_and_what_it_started_outlive_the_turn() -> None:
 
 async def test_a_task_that_outlives_its_handler_is_a_helper() -> None:
     """A task whose handler has ended before it counts as a helper, of whatever kind it is."""
-    KINDS["handle_and_leave"] = Kind.HANDLER
+    KINDS["handle_and_leave"] = HANDLER
     with FakeRun() as run:
         started: list[AnyTask] = []
         await run.create(run.handle_and_leave(started))
@@ -185,6 +186,6 @@ async def test_calls_and_selections_are_at_work() -> None:
         call, selection = run.create(run.call(started)), run.create(run.select())
         await asyncio.sleep(0)
         assert set(run.scope.at_work()) == {call, selection, *started}
-        assert run.scope.alive(Kind.CALL) == [call]
-        assert run.scope.alive(Kind.SELECTION) == [selection]
+        assert run.scope.alive(CALL) == [call]
+        assert run.scope.alive(SELECTION) == [selection]
         await run.end(call, selection, *started)

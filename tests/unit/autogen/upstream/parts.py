@@ -19,6 +19,7 @@ from autogen_agentchat.teams._group_chat._base_group_chat_manager import BaseGro
 from autogen_core import SingleThreadedAgentRuntime
 
 from supervisor._autogen import upstream
+from supervisor._autogen.kinds import HANDLER
 from supervisor._autogen.upstream import Group
 from supervisor._core.tasks import Kind
 from tests.agents import Agent, Stubborn, team
@@ -82,7 +83,7 @@ def names_of(created: list[Created], kind: Kind) -> list[dict[str, Any]]:
 
 def delivered(created: list[Created]) -> list[upstream.Delivery]:
     """Return the messages for which handlers were created."""
-    handlers = names_of(created, Kind.HANDLER)
+    handlers = names_of(created, HANDLER)
     return [upstream.delivery(names["self"], names["message_envelope"]) for names in handlers]
 
 

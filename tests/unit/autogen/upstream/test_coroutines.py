@@ -19,8 +19,8 @@ from autogen_core._single_threaded_agent_runtime import (
 from autogen_core.models import FunctionExecutionResult
 
 from supervisor._autogen import upstream
+from supervisor._autogen.kinds import CALL, HANDLER, SELECTION
 from supervisor._autogen.upstream import HANDLER_ERROR
-from supervisor._core.tasks import Kind
 from supervisor.testing import ScriptedModel, calls
 from supervisor.testing import calls as wanted
 from tests.agents import Agent, Failing, Gate, scripted, team
@@ -40,7 +40,7 @@ async def test_process_next_hands_each_envelope_to_a_task() -> None:
     group = team(Agent("a"), turns=1)
     with tasks_created() as created:
         await group.run(task="go")
-    found = names_of(created, Kind.HANDLER)
+    found = names_of(created, HANDLER)
     assert all(names["self"] is group._runtime for names in found)
     envelopes: set[type] = {names["message_envelope"].__class__ for names in found}
     assert envelopes == {PublishMessageEnvelope, SendMessageEnvelope, ResponseMessageEnvelope}
@@ -53,7 +53,7 @@ async def test_select_speaker_is_started_as_a_task() -> None:
         await group.run(task="go")
     assert isinstance(group._runtime, SingleThreadedAgentRuntime)
     manager = manager_of(group._runtime)
-    selections = names_of(created, Kind.SELECTION)
+    selections = names_of(created, SELECTION)
     assert [names["self"] for names in selections] == [manager, manager]
 
 
@@ -64,7 +64,7 @@ async def test_select_speaker_of_each_manager(make: Callable[[], BaseGroupChat])
         group = await group_after_a_run(make())
     assert group.has_turns
     found = [made.kind for made in created if made.coro.cr_code.co_name == "select_speaker"]
-    assert set(found) == {Kind.SELECTION}
+    assert set(found) == {SELECTION}
 
 
 async def test_the_calls_of_a_request_are_gathered_in_their_order() -> None:
@@ -75,9 +75,9 @@ async def test_the_calls_of_a_request_are_gathered_in_their_order() -> None:
     ann = AssistantAgent("ann", model, tools=[gate.wait], handoffs=[Handoff(target="bob")])
     with tasks_created() as created:
         await ann.run(task="go")
-    made = [made.given["tool_call"] for made in created if made.kind is Kind.CALL]
+    made = [made.given["tool_call"] for made in created if made.kind is CALL]
     assert [call.name for call in made] == ["wait", "transfer_to_bob"]
-    for names in names_of(created, Kind.CALL):
+    for names in names_of(created, CALL):
         assert names["function_calls"] == made
         assert [tool.name for tool in names["handoff_tools"]] == ["transfer_to_bob"]
 
@@ -120,6 +120,6 @@ async def test_the_function_calls_of_a_request_are_those_that_are_made() -> None
     ann = scripted("ann", [calls("wait")], gate.wait)
     with tasks_created() as created:
         await ann.run(task="go")
-    made = names_of(created, Kind.CALL)[0]["function_calls"][0]
+    made = names_of(created, CALL)[0]["function_calls"][0]
     messages = upstream.messages_of(ann.model_context) or []
     assert any(made is call for message in messages for call in message.content)

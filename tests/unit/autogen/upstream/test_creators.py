@@ -9,7 +9,8 @@ import pytest
 from autogen_core import SingleThreadedAgentRuntime
 from autogen_core._single_threaded_agent_runtime import RunContext
 
-from supervisor._core.tasks import Kind
+from supervisor._autogen.kinds import ENGINE
+from supervisor._core.tasks import SHIELDED, WORK
 from tests.agents import Agent, team
 from tests.unit.autogen.upstream.parts import methods_in, tasks_created
 
@@ -19,7 +20,7 @@ async def test_a_run_context_starts_the_message_loop() -> None:
     runtime = SingleThreadedAgentRuntime()
     with tasks_created() as created:
         context = RunContext(runtime)
-    assert [made.kind for made in created] == [Kind.ENGINE]
+    assert [made.kind for made in created] == [ENGINE]
     assert created[0].names["self"] is context
     assert created[0].coro is context._run_task.get_coro()
     assert context._runtime is runtime
@@ -30,7 +31,7 @@ async def test_run_stream_starts_one_task_that_waits_for_the_runtime() -> None:
     """`run_stream` creates one task, `stop_runtime`; the readers of its queue are futures."""
     with tasks_created() as created:
         await team(Agent("a"), turns=1).run(task="go")
-    shielded = [made.coro.cr_code for made in created if made.kind is Kind.SHIELDED]
+    shielded = [made.coro.cr_code for made in created if made.kind is SHIELDED]
     assert [code.co_name for code in shielded] == ["stop_runtime"]
     assert "stop_when_idle" in shielded[0].co_names
 
@@ -62,7 +63,7 @@ async def test_tasks_of_others_are_work() -> None:
         own = asyncio.create_task(_run_actor())
         process = asyncio.create_task(asyncio.create_subprocess_exec("true"))
         handler = asyncio.create_task(runtime._process_publish(None))
-    assert {made.kind for made in created} == {Kind.WORK}
+    assert {made.kind for made in created} == {WORK}
     await own
     await (await process).wait()
     handler.cancel()
@@ -78,5 +79,5 @@ async def test_starter_is_the_team_that_starts_its_runtime(way: str) -> None:
         other = SingleThreadedAgentRuntime()
         other.start()
         await other.stop()
-    starters = [made.starter for made in created if made.kind is Kind.ENGINE]
+    starters = [made.starter for made in created if made.kind is ENGINE]
     assert starters == [group, None]

@@ -37,8 +37,8 @@ from autogen_core._single_threaded_agent_runtime import (
 )
 
 from supervisor._autogen import upstream
+from supervisor._autogen.kinds import ENGINE
 from supervisor._autogen.upstream import Engine
-from supervisor._core.tasks import Kind
 from tests.agents import Agent, team
 from tests.unit.autogen.upstream.parts import (
     code_of,
@@ -189,7 +189,7 @@ async def test_engine_shuts_and_settles_a_message_loop() -> None:
     runtime = SingleThreadedAgentRuntime()
     with tasks_created() as created:
         runtime.start()
-    [context] = [names["self"] for names in names_of(created, Kind.ENGINE)]
+    [context] = [names["self"] for names in names_of(created, ENGINE)]
     engine = Engine(context)
     assert runtime._run_context is context
     await runtime.publish_message(GroupChatReset(), TopicId("nobody", "key"))
