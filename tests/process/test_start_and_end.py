@@ -41,7 +41,7 @@ _FORCED = 137
 
 _TERM, _INT = signal.SIGTERM, signal.SIGINT
 _PROGRAMS = ["steps_under_run", "steps_in_block"]
-_LEAVING = ("Registry.leave", "WakeupFd.keep", "WakeupFd._put_back", "WakeupFd._leave_slot")
+_LEAVING = ("Registry.leave", "WakeupFd.handle", "SignalHandlers.put_back", "WakeupFd._leave_slot")
 
 each_program = pytest.mark.parametrize("program", _PROGRAMS)
 
