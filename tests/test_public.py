@@ -57,6 +57,15 @@ async def test_a_run_shows_what_is_meant_for_users() -> None:
             assert _public(run) == IN_RUN
 
 
+def test_run_names_each_setting_of_a_supervisor() -> None:
+    """`run(main, ...)` takes each setting of `Supervisor` by its name and with its type."""
+    ours = inspect.signature(supervisor.run).parameters
+    of_a_supervisor = inspect.signature(Supervisor).parameters
+    assert ours.keys() == {"main", "loop", "stop_status", *of_a_supervisor}
+    for name, parameter in of_a_supervisor.items():
+        assert ours[name].annotation == parameter.annotation
+
+
 @pytest.mark.parametrize(
     ("heading", "names"),
     [
