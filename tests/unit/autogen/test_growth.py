@@ -7,6 +7,7 @@ measurement that a slow machine does not change.
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import threading
 from collections import Counter
@@ -47,6 +48,7 @@ class _Lines:
 
     def start(self) -> None:
         """Count from here on."""
+        gc.collect()  # what other tests have left behind is not finalized meanwhile
         sys.settrace(self._enter)
 
     def stop(self) -> None:

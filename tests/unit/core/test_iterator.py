@@ -489,4 +489,5 @@ async def _end_drivers() -> None:
     drivers = [task for task in asyncio.all_tasks() if task.get_name().startswith("run of")]
     for task in drivers:
         task.cancel()
-    await asyncio.wait(drivers)
+    if drivers:  # a generator that has answered GeneratorExit by now has ended its own
+        await asyncio.wait(drivers)
