@@ -225,7 +225,7 @@ class WorkerAdapter:
     def refused(self, left: list[AnyTask], seconds: float) -> BaseException | None:
         """Leave these handlers to themselves."""
         names = self.active_agents() or [task.get_name() for task in left]
-        reporter.event("handlers refused to end", level=40, left=names, seconds=seconds)
+        reporter.event("handlers refused to end", level=logging.ERROR, left=names, seconds=seconds)
         if self._stopper is not None:
             self._stopper.cancel()
         return None
@@ -252,7 +252,7 @@ class WorkerAdapter:
 
     def unconcluded(self) -> None:
         """Note that the runtime does not stop."""
-        reporter.event("the runtime refused to stop", level=40, runtime=self.name)
+        reporter.event("the runtime refused to stop", level=logging.ERROR, runtime=self.name)
         if self._stopper is not None:
             self._stopper.cancel()
 

@@ -1,4 +1,4 @@
-"""How one framework's work is started, stopped and concluded; what that tells its run.
+"""How one framework's work is started, stopped and concluded.
 
 `Run` is written once. What it needs to know of a framework is an `Adapter`, chosen by the type of
 the object that is to be run; there is one object of it for each run.
@@ -46,7 +46,7 @@ class Control(Protocol[E, R]):
         ...
 
     def cancel_by_caller(self) -> None:
-        """End the run for somebody outside, who gets a `CancelledError`."""
+        """End the run because its caller was cancelled; waiting for it raises `CancelledError`."""
         ...
 
     def fail(self, error: BaseException | None) -> None:
@@ -95,7 +95,7 @@ class Adapter(Protocol[E, R]):
         ...
 
     def bind(self, control: Control[E, R]) -> None:
-        """Get to know the run."""
+        """Take the run to which this adapter belongs."""
         ...
 
     def refuse(self) -> None:
@@ -119,7 +119,7 @@ class Adapter(Protocol[E, R]):
         ...
 
     def drain(self) -> None:
-        """Begin nothing more; the run is told of the next `boundary`."""
+        """Begin nothing more, and call `boundary` once nothing would be interrupted."""
         ...
 
     @property
@@ -137,7 +137,7 @@ class Adapter(Protocol[E, R]):
         ...
 
     def settle(self, on_settled: Callable[[], None], seconds: float) -> Teardown:
-        """Return what cancels all of it; that is told to begin only afterwards.
+        """Return what cancels all of it; the run then calls its `cancel_all`.
 
         Args:
             on_settled: To be called once, when nothing is at work any more.
@@ -153,7 +153,7 @@ class Adapter(Protocol[E, R]):
             seconds: For how long they were asked to end.
 
         Returns:
-            What those who wait for the run are to get; None gives them a result.
+            The error that waiting for the run raises; None where it returns a result.
         """
         ...
 
@@ -190,7 +190,7 @@ class Adapter(Protocol[E, R]):
         ...
 
     def active_agents(self) -> list[str]:
-        """Return who is interrupted by a stop, for a person to read."""
+        """Return the names of those that a stop interrupts, for a person to read."""
         ...
 
     def task_infos(self, tasks: list[AnyTask], asked: float | None) -> list[TaskInfo]:
@@ -198,7 +198,7 @@ class Adapter(Protocol[E, R]):
 
         Args:
             tasks: The run's.
-            asked: For how many seconds they have been told to end.
+            asked: Seconds since they were asked to end.
         """
         ...
 

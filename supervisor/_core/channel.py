@@ -38,7 +38,7 @@ class Channel(Generic[E]):
         self, role: Callable[[E], Role], *, ahead: int = 0, keeps_read: bool = False
     ) -> None:
         self.is_iterated: bool = False
-        """Whether events wait for a reader; otherwise they are delivered as they come."""
+        """Whether events wait for a loop; otherwise each counts as delivered when it comes."""
         self._kept: list[E] = []
         self._role = role
         self._ahead = ahead

@@ -1,4 +1,4 @@
-"""Those who await or iterate a run: what they get, and what their going away does to it."""
+"""The consumers of a run: how it is awaited and iterated, and what happens when they leave."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Consumers(Generic[E, R]):
 
     def ready_event(self) -> E | Nothing:
         """Return the next event, if one is there."""
-        if self._channel.is_empty or self._state.is_told or self._owner.yields_no_more:
+        if self._channel.is_empty or self._state.is_stop_called or self._owner.yields_no_more:
             return NOTHING
         return self._channel.pop()
 

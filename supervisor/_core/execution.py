@@ -127,7 +127,7 @@ class Execution(Generic[E, R]):
             if hasattr(stream, "aclose"):
                 await cast(Any, stream).aclose()
 
-    # -- what the adapter tells -----------------------------------------------------------------
+    # -- what the adapter calls -----------------------------------------------------------------
 
     def take(self, event: E) -> bool:
         """Take an event past the driver, where the driver would take it and not wait for room."""
@@ -142,7 +142,7 @@ class Execution(Generic[E, R]):
         self.stoppable.stop(reason)
 
     def cancel_by_caller(self) -> None:
-        """End the run for somebody outside, who gets a `CancelledError`."""
+        """End the run because its caller was cancelled; waiting for it raises `CancelledError`."""
         self._end_cancelled("Cancelled by the caller")
 
     def fail(self, error: BaseException | None) -> None:
@@ -181,7 +181,7 @@ class Execution(Generic[E, R]):
             self.stoppable.stop_now(reason)
 
     def _lose_track(self, cause: Exception) -> None:
-        """Fail, for it could not be told what one of the run's tasks does.
+        """Fail, because a task of the run could not be classified.
 
         Called in the midst of the framework's code, so this is done in the loop's next step.
         """

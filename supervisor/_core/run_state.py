@@ -25,7 +25,7 @@ class Conclusion(Protocol):
     """What a run still waits for when nothing of it is at work any more."""
 
     def cancel(self) -> object:
-        """Have it end soon, in whatever state it leaves things."""
+        """End it soon, even if what was run stays inconsistent."""
         ...
 
 
@@ -35,11 +35,11 @@ class RunState(Generic[R]):
 
     phase: Phase = Phase.CREATED
     request: StopRequest | None = None
-    """Why it was told to stop."""
+    """The request to stop; None before one came."""
     loop: asyncio.AbstractEventLoop | None = None
     """The loop in which it has started."""
     conclusion: Conclusion | None = None
-    """What it waits for, once nothing of it is at work."""
+    """What the run waits for once nothing of it is at work."""
     natural: R | None = None
     """The result that it came to by itself."""
     result: R | None = None
@@ -47,14 +47,14 @@ class RunState(Generic[R]):
     error: BaseException | None = None
     """What awaiting it raises."""
     cleanup_error: BaseException | None = None
-    """What its clean-up has raised after a stop, which nobody is told by an exception."""
+    """What the clean-up raised after a stop; it is logged, and not raised to readers."""
     is_draining: bool = False
     is_given_up: bool = False
     """Something of it refused to end, and is still at work."""
-    is_told: bool = False
-    """`stop()` was called, perhaps in another thread, and the loop has yet to hear of it."""
+    is_stop_called: bool = False
+    """`stop()` was called, perhaps in another thread, before the loop carries it out."""
     was_cancelled: bool = False
-    """Whoever waits for it was cancelled, and gets a `CancelledError`."""
+    """The caller was cancelled: waiting for the run raises a `CancelledError`."""
 
     @property
     def is_over(self) -> bool:

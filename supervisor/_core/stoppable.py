@@ -72,7 +72,7 @@ class Stoppable(Protocol):
         """Its tasks that are at work, for a report.
 
         Args:
-            asked: For how many seconds they have been told to end.
+            asked: Seconds since they were asked to end.
         """
         ...
 

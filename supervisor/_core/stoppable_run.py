@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -84,7 +85,7 @@ class StoppableRun:
 
     @property
     def is_inside(self) -> bool:
-        """Whether it is one of the run's own tasks that asks."""
+        """Whether the calling code is one of the run's own tasks."""
         return SCOPE.get() is self._adapter.scope
 
     @property
@@ -100,7 +101,7 @@ class StoppableRun:
         """Its tasks that are at work, for a report.
 
         Args:
-            asked: For how many seconds they have been told to end.
+            asked: Seconds since they were asked to end.
         """
         teardown = self._teardown
         tasks = self._adapter.scope.at_work() if teardown is None else teardown.pending()
@@ -110,7 +111,7 @@ class StoppableRun:
 
     def stop(self, reason: str) -> None:
         """Stop this run, and no other; from any thread, and as often as you like."""
-        self._state.is_told = True
+        self._state.is_stop_called = True
         loop = self._state.loop
         if loop is None:
             self.stop_now(reason)
@@ -196,7 +197,7 @@ class StoppableRun:
         if teardown is None or not self._is_settling or state.is_given_up:
             return
         if not teardown.left():
-            reporter.event("helper refused to stop", level=40, team=self.name)
+            reporter.event("helper refused to stop", level=logging.ERROR, team=self.name)
             teardown.leave_helpers()
             return
         state.is_given_up = True

@@ -1,4 +1,4 @@
-"""Brings a run that was told to stop to the point where nothing of it is at work.
+"""Teardown: bring a stopped run to the point where nothing of it is at work.
 
 All its tasks are cancelled in one step of the loop, once. Why once: a task in its `finally` needs
 its seconds, and a cancellation every 50 ms ends that too. They are cancelled a second time half-way
@@ -74,11 +74,11 @@ class Teardown:
         return [task for task in self.scope.alive() if task in self._pending]
 
     def left(self) -> list[AnyTask]:
-        """Return those that are a reason to do without what was run."""
+        """Return those of the pending tasks that make what was run unusable."""
         return self.pending()
 
     def leave_helpers(self) -> None:
-        """Wait no longer for what is no such reason."""
+        """Wait no longer for tasks that leave it usable."""
         self.check()
 
     def forget(self, tasks: list[AnyTask]) -> None:
@@ -87,7 +87,7 @@ class Teardown:
 
     @property
     def is_ending(self) -> bool:
-        """Whether something else is waited for than tasks."""
+        """Whether it also waits for something that is no task."""
         return False
 
     def check(self) -> None:
@@ -98,7 +98,7 @@ class Teardown:
             self.settled()
 
     def settled(self) -> None:
-        """Nothing is at work any more."""
+        """Report that nothing is at work any more."""
         self.scope.retrieve()
         self._on_settled()
 
