@@ -21,7 +21,7 @@ from supervisor._autogen.repair_thread import RepairThread, drive_sync
 from supervisor._reports.log import reporter
 from supervisor.testing import assert_settled, calls
 from tests.unit.autogen.checks import contents
-from tests.unit.autogen.history.test_memory import Tools, results
+from tests.unit.autogen.history.tools import Tools, results
 from tests.unit.autogen.stops import Moment, go_on, speaker, stopped
 from tests.unit.testing.teams import Stored, round_robin
 

@@ -112,38 +112,23 @@ async def when_working(guest: Guest, call: Callable[[], object]) -> None:
     at_step(50, guest.let_go)
 
 
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [(signal.SIGUSR1, "let go"), (signal.SIGUSR2, "Stopped by SIGUSR2")],
+    ids=["drain", "cancel"],
+)
 @pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
-async def test_a_guests_turn_is_finished(start: Start) -> None:
-    """A signal that drains: the main thread's block waits for the guest's to be left."""
+async def test_a_guest_has_its_result(start: Start, number: int, reason: str) -> None:
+    """DRAIN lets a guest finish its turn, CANCEL gives it its result; the host goes on after it."""
     guest, went_on = Guest(), False
     stops: list[asyncio.Task[None]] = []
     async with Supervisor(signals=SIGNALS, ladder=PATIENT) as sup:
-        stops.append(
-            asyncio.create_task(when_working(guest, lambda: signal.raise_signal(signal.SIGUSR1)))
-        )
+        stops.append(asyncio.create_task(when_working(guest, lambda: signal.raise_signal(number))))
         await start(sup, guest)
         await asyncio.sleep(0)
         went_on = True
     assert guest.has_left
-    assert guest.reason == "let go"
-    assert went_on
-    await asyncio.gather(*stops)
-
-
-@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
-async def test_a_guest_has_its_result_at_cancel(start: Start) -> None:
-    """A signal that cancels: the guest gets its result, and who waits for it goes on."""
-    guest, went_on = Guest(), False
-    stops: list[asyncio.Task[None]] = []
-    async with Supervisor(signals=SIGNALS, ladder=PATIENT) as sup:
-        stops.append(
-            asyncio.create_task(when_working(guest, lambda: signal.raise_signal(signal.SIGUSR2)))
-        )
-        await start(sup, guest)
-        await asyncio.sleep(0)
-        went_on = True
-    assert guest.has_left
-    assert guest.reason == "Stopped by SIGUSR2"
+    assert guest.reason == reason
     assert went_on
     await asyncio.gather(*stops)
 

@@ -28,46 +28,9 @@ from supervisor._autogen.history.memory import MemorySavepoint, close_calls, hol
 from supervisor.testing import ScriptedModel, ToolLog, answers_so_far, calls, check_transcript
 from supervisor.testing._settled import said
 from tests.unit.autogen.checks import contents
+from tests.unit.autogen.history.tools import Tools, context_of, results
 from tests.unit.autogen.stops import Moment, at_each_step, go_on, requests, speaker, stopped
 from tests.unit.testing.teams import Keeper, round_robin, seeker, swarm
-
-
-def context_of(agent: AssistantAgent) -> list[LLMMessage]:
-    """Return what an agent remembers."""
-    messages: list[LLMMessage] = agent.model_context._messages
-    return messages
-
-
-def results(messages: Sequence[LLMMessage]) -> list[FunctionExecutionResult]:
-    """Return the results of tools among these messages."""
-    found = [m for m in messages if isinstance(m, FunctionExecutionResultMessage)]
-    return [result for message in found for result in message.content]
-
-
-class Tools:
-    """Tools that write down their calls; `slow` waits at a moment."""
-
-    def __init__(self) -> None:
-        self.called: list[str] = []
-        self.moment = Moment()
-
-    async def quick(self) -> str:
-        """Answer at once."""
-        self.called.append("quick")
-        return "quick done"
-
-    async def slow(self) -> str:
-        """Answer when let go."""
-        self.called.append("slow")
-        await self.moment.wait()
-        return "slow done"
-
-    def agent(self, *script: Any, **options: Any) -> AssistantAgent:
-        """Make an agent that follows a script, and has these tools."""
-        return AssistantAgent(
-            "ann", ScriptedModel(script), tools=[self.quick, self.slow], **options
-        )
-
 
 # -- calls of tools -----------------------------------------------------------------------------
 
