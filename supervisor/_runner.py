@@ -45,53 +45,52 @@ def run(  # noqa: PLR0913 - each setting by its name
     """Run a program's main coroutine under a supervisor, and end the process as it should end.
 
     The signal handlers are installed first, before uvloop is imported and the loop is made. Signals
-    that the parent process has blocked are let through while the handlers are installed. They stay
-    until the process is gone where it dies by a signal; where `run` returns or raises, all is as it
-    was found. The deadline of a stop holds in any case, also while the interpreter waits for
-    threads at its end.
+    that the parent process has blocked are unblocked while the handlers are installed. If the
+    process dies by a signal, the handlers stay until it is gone. If `run` returns or raises,
+    everything is as found. The deadline of a stop holds in any case, even while the interpreter
+    waits for threads at its end.
 
-    A stop by a signal leaves no process behind that the program has started, but for daemons: see
+    A stop by a signal leaves no process behind that the program has started, except daemons: see
     `children` of `Supervisor`.
 
-    PID 1, as in a container, splits in two before: the program becomes a child, with a pid of its
-    own, of the process that was called. That one passes signals on, reaps orphans, and gives the
-    child's status as its own. Where threads or child processes exist already it does not split,
-    and logs why; `python -m supervisor exec` always can.
+    As PID 1, in a container, the process first splits in two. The program becomes a child with a
+    pid of its own. The parent passes signals on, reaps orphans, and ends with the child's status.
+    If threads or child processes exist already it does not split, and logs why;
+    `python -m supervisor exec` always can.
 
     | how it ended | exit status |
     |---|---|
     | `main` returned, or `sup.stop()` was called | `run` returns; 0 if nothing follows |
-    | `main` raised | the exception comes out: 1 |
+    | `main` raised | `run` raises the exception: 1 |
     | `main` raised `SystemExit` | its code |
     | stopped by signal n | death by that signal, after clean-up and `atexit`; 128 + n as PID 1 |
     | the same, with `stop_status` | `stop_status` |
-    | something refused to stop | 137; death by SIGKILL where it held the interpreter |
+    | something refused to stop | 137; death by SIGKILL if C code held the GIL |
 
     Args:
         main: A coroutine function that takes the `Supervisor`, whose block is open.
-        loop: Which event loop to run on. On Windows it is asyncio's in any case.
+        loop: The event loop. On Windows it is asyncio's in any case.
         stop_status: The exit status for a stop by a signal, 0 to 255, instead of death by it.
         ladder: The seconds of each rung, as for `Supervisor`.
         signals: Which signals stop, each with the rung at which it enters the ladder, as for
             `Supervisor`.
-        exits: Whether the process is ended at the deadline also where no signal has asked for the
+        exits: Whether the process is ended at the deadline even if no signal has requested the
             stop.
-        guard: Whether a process of its own ends this one at the deadline where C code holds the
-            GIL.
+        guard: Whether a separate process ends this one at the deadline if C code holds the GIL.
         ready_file: A file that exists from the moment at which the block is open until a stop is
             first requested.
         children: Which of the processes that the program has started a stop by a signal ends:
-            "own" (all but those that have made daemons of themselves), "end" (these too), "leave".
+            "own" (all but those that have made themselves daemons), "end" (daemons, too), "leave".
         fast_path: Whether streamed events take the fast path on the runtimes that AutoGen's teams
             make for themselves.
 
     Returns:
-        What `main` returned; None where it was stopped before it could.
+        What `main` returned; None if it was stopped before it could return.
 
     Raises:
         UsageError: Called while a loop is running in this thread, or `main` is no coroutine
             function.
-        SettingsError: A setting cannot be.
+        SettingsError: A setting has a value that it cannot have.
 
     Example:
         ```python

@@ -23,10 +23,10 @@ from supervisor._reports.log import reporter
 class SupervisedToken(CancellationToken):
     """AutoGen's `CancellationToken`, safe from any thread and re-entrant.
 
-    Linked futures are cancelled in the thread of their loop: at once where `cancel()` is called
-    there, at its next step otherwise. Callbacks run there too, each on its own. Finished futures
-    are forgotten whenever the list has doubled, so that memory stays flat and `cancel()` costs
-    what is alive.
+    Linked futures are cancelled in the thread of their loop: at once if `cancel()` is called there,
+    otherwise in the loop's next step. Callbacks run there, too, each separately. Finished futures
+    are forgotten whenever the list has doubled, so memory does not grow, and `cancel()` costs only
+    as much as there are live futures.
 
     Args:
         loop: The loop to which futures and callbacks belong; None until it is known.
@@ -50,7 +50,7 @@ class SupervisedToken(CancellationToken):
         self.reason: str | None = None
         """Why it was cancelled, once it is."""
         self.on_failure: Callable[[BaseException], None] | None = None
-        """Lets the run fail whose token this is; None where it is no run's."""
+        """Lets the run of this token fail; None if the token belongs to no run."""
 
     def bind(self, loop: asyncio.AbstractEventLoop, thread: int | None = None) -> None:
         """Name the loop, and the thread that it runs in; None is this one."""

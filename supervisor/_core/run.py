@@ -28,11 +28,12 @@ else:
 
 
 class Run(Coroutine[Any, Any, R], Generic[E, R]):
-    """A run, as `Supervisor.stream` gives it: to be awaited, or iterated.
+    """A run, as `Supervisor.stream` and `Supervisor.iterate` return it.
 
-    A coroutine object: `await run`, `asyncio.create_task(run)`, `asyncio.gather(run, other)`. And
-    async-iterable, like what `run_stream` gives: `async for event in run`, the last item being the
-    `TaskResult`. It starts at the first of these. Awaiting it once more gives the same result.
+    It is a coroutine object: `await run`, `asyncio.create_task(run)`, `asyncio.gather(run, other)`.
+    And it can be iterated, like the result of `run_stream`: `async for event in run`; for a team
+    the last item is the `TaskResult`. It starts at the first of these. Awaiting it once more gives
+    the same result.
 
     A loop that is left early (by `break`, by an exception) stops the run.
     """
@@ -58,7 +59,7 @@ class Run(Coroutine[Any, Any, R], Generic[E, R]):
 
     @property
     def name(self) -> str:
-        """The name of the team or agent."""
+        """The name of the team, the agent or the source."""
         return self._adapter.name
 
     @property
@@ -68,19 +69,19 @@ class Run(Coroutine[Any, Any, R], Generic[E, R]):
 
     @property
     def stop_request(self) -> StopRequest | None:
-        """Why the run was told to stop; None while it was not."""
+        """The request that stops this run; None as long as there is none."""
         return self._state.request
 
     @property
     def error(self) -> BaseException | None:
-        """What the run failed with, so far."""
+        """The exception that the run has failed with; None if it has not failed."""
         return self._state.error or self._state.cleanup_error
 
     @property
     def result(self) -> R | None:
-        """What the run has come to, in whatever way it has ended; None before that.
+        """The result of the run, however it ended; None before its end.
 
-        Also where awaiting it raises: after a failure, or a cancellation by the caller.
+        It is set even if awaiting the run raises: after a failure, or a cancellation by the caller.
         """
         if self._state.is_given_up:  # something of it is still at work
             return self._adapter.so_far()
@@ -88,19 +89,19 @@ class Run(Coroutine[Any, Any, R], Generic[E, R]):
 
     @property
     def has_taken_task(self) -> bool:
-        """Whether the team has taken the task, and goes on without; False while the run lasts."""
+        """Whether the team has taken the task, and goes on without it; False while it runs."""
         return self._state.phase is Phase.DONE and self._adapter.has_taken_task
 
     def stop(self, reason: str = "Stopped") -> None:
-        """Stop this run, and no other; from any thread, and as often as you like.
+        """Stop this run alone; from any thread, and as often as you like.
 
         Args:
-            reason: What its `TaskResult.stop_reason` will say.
+            reason: The reason, for `TaskResult.stop_reason`.
         """
         self._stoppable.stop(reason)
 
     async def aclose(self) -> None:
-        """Stop the run, and wait until it is settled; a run that was not started never will be.
+        """Stop the run, and wait until it has settled; if it has not started, it never will.
 
         Raises:
             Quarantined: It could not be ended.
@@ -113,7 +114,7 @@ class Run(Coroutine[Any, Any, R], Generic[E, R]):
         return self._wait().__await__()
 
     def send(self, value: Any) -> Any:
-        """As a coroutine object's: for the task that the run was handed to."""
+        """Resume the run as a coroutine; for the task that drives it."""
         return self._as_coroutine().send(value)
 
     def throw(
@@ -122,12 +123,12 @@ class Run(Coroutine[Any, Any, R], Generic[E, R]):
         val: BaseException | object = None,
         tb: TracebackType | None = None,  # noqa: ARG002 - the exception has it
     ) -> Any:
-        """As a coroutine object's: for the task that the run was handed to."""
+        """Raise an exception in the run as a coroutine; for the task that drives it."""
         error = typ if isinstance(typ, BaseException) else (val or typ())
         return self._as_coroutine().throw(cast(BaseException, error))
 
     def close(self) -> None:
-        """As a coroutine object's: a run that was not started never will be."""
+        """Close the run as a coroutine; if it has not started, it never will."""
         if self._coro is not None:
             self._coro.close()
         if self._state.phase is Phase.CREATED:

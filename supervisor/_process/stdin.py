@@ -51,10 +51,10 @@ _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, _Turns] = WeakKeyDictionary
 
 
 class TokenLike(Protocol):
-    """What is needed of AutoGen's `CancellationToken`."""
+    """The part of AutoGen's `CancellationToken` that `read_input` needs."""
 
     def link_future(self, future: asyncio.Future[Any], /) -> asyncio.Future[Any]:
-        """Have a future cancelled with the token."""
+        """Cancel a future when the token is cancelled."""
         ...
 
 
@@ -63,7 +63,7 @@ class _RunToken(TokenLike, Protocol):
     """The token of a supervised run."""
 
     def fail(self, error: BaseException, /) -> bool:
-        """Have the run fail with this error; false where there is none."""
+        """Let the run fail with this error; return False if there is no run."""
         ...
 
 
@@ -74,16 +74,16 @@ async def read_input(prompt: str = "", cancellation_token: TokenLike | None = No
     the other, and each shows its prompt when its turn comes.
 
     Args:
-        prompt: What to show first, on stdout.
-        cancellation_token: Ends the waiting, as a cancellation of the task does.
+        prompt: A text to write to stdout first.
+        cancellation_token: Ends the wait when it is cancelled, as a cancellation of the task does.
 
     Returns:
         The line, without its end.
 
     Raises:
-        EOFError: Stdin has ended (Ctrl-D), or the terminal is gone. In a supervised run it is the
-            run that raises this: an agent that waits for input cannot go on without.
-        asyncio.CancelledError: The waiting was cancelled; no line was taken.
+        EOFError: Stdin has ended (Ctrl-D), or the terminal is gone. In a supervised run, awaiting
+            the run raises this, because an agent cannot go on without its input.
+        asyncio.CancelledError: The wait was cancelled; no line was taken.
 
     Example:
         ```python

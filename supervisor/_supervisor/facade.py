@@ -31,41 +31,41 @@ T = TypeVar("T")
 
 
 class Supervisor:
-    """Runs AutoGen teams so that they stop when told: at once, in order, within a deadline.
+    """Runs AutoGen teams so that they can be stopped: at once, in order, within a deadline.
 
-    An async context manager, to be used once. In the main thread it handles signals while its
+    It is an async context manager, to be used once. In the main thread it handles signals while its
     block is open. In another thread it installs nothing, and obeys a supervisor of the main thread.
 
-    When the block is left, nothing that was started in it is at work any more. A stop never comes
-    out as an exception: the block ends, and the program goes on behind it.
+    When the block is left, nothing that was started in it is at work any more. A stop is never
+    raised as an exception: the block ends, and the program goes on after it.
 
     Args:
-        ladder: The seconds of each rung. `SUPERVISOR_GRACE`, where the environment has it, is the
+        ladder: The seconds of each rung. If the environment has `SUPERVISOR_GRACE`, that is the
             whole budget instead.
-        signals: Which signals stop, each with the rung at which it enters the ladder; a name
-            ("SIGTERM") will do for a signal. None is SIGTERM at DRAIN, SIGINT at CANCEL, SIGHUP at
-            CANCEL where stdin is a terminal, each unless it was ignored when the process started.
-            `{}` installs nothing.
-        exits: Whether the process is ended at the deadline also where no signal has asked for the
+        signals: The signals that stop, each with the rung at which it enters the ladder. A signal
+            may be given by its name ("SIGTERM"). None means SIGTERM at DRAIN, SIGINT at CANCEL, and
+            SIGHUP at CANCEL if stdin is a terminal, except those that were ignored when the process
+            started. `{}` installs nothing.
+        exits: Whether the process is ended at the deadline even if no signal has requested the
             stop, as under `supervisor.run`.
-        guard: Whether a process of its own ends this one at the deadline where C code holds the
-            GIL, so that the supervisor cannot run; the default under `supervisor.run`. Only in the
-            main thread. It starts as the block is entered, which takes as long as starting Python.
+        guard: Whether a separate process ends this one at the deadline if C code holds the GIL, so
+            that the supervisor cannot run; the default under `supervisor.run`. Only in the main
+            thread. It starts when the block is entered, which takes as long as starting Python.
         ready_file: A file that exists from the moment at which the block is open until a stop is
-            first requested: for a readiness probe. Where systemd has set `NOTIFY_SOCKET`, it is
-            notified of both moments, too.
-        children: Which of the processes that the program has started a stop by a signal ends,
-            however the stop comes to its end. "own": all but those that have made daemons of
-            themselves, the default under `supervisor.run`. "end": these too; on Linux the process
-            adopts orphans for that. "leave", the default in a block: none but those of AutoGen's
-            local code executor; but from ABANDON on all, where the process is being ended.
+            first requested, for a readiness probe. systemd is notified of both moments, too, if it
+            has set `NOTIFY_SOCKET`.
+        children: Which of the processes that the program has started are ended by a stop by a
+            signal, in order or forced. "own": all but those that have made themselves daemons, the
+            default under `supervisor.run`. "end": daemons, too; on Linux the process adopts orphans
+            for that. "leave", the default in a block: before ABANDON, only those of AutoGen's local
+            code executor; from ABANDON on, all but daemons.
         fast_path: Whether streamed events take the fast path on the runtimes that AutoGen's teams
             make for themselves: nothing is prepared for logs and traces that nobody reads, and
-            chunks go straight to the output where nobody could tell the difference. False leaves
-            AutoGen's runtimes as they are.
+            chunks go directly to the output where nobody could notice. False leaves AutoGen's
+            runtimes as they are.
 
     Raises:
-        SettingsError: A setting cannot be.
+        SettingsError: A setting has a value that it cannot have.
 
     Example:
         ```python
@@ -100,11 +100,11 @@ class Supervisor:
     def __repr__(self) -> str:
         return repr(self._parts.scope)
 
-    # -- what it tells ------------------------------------------------------------------------
+    # -- what it shows ------------------------------------------------------------------------
 
     @property
     def ladder(self) -> Ladder:
-        """The seconds of each rung, as they are in force."""
+        """The seconds of each rung that are in force."""
         return self._parts.stop.ladder
 
     @property
@@ -119,21 +119,21 @@ class Supervisor:
 
     @property
     def quarantined(self) -> tuple[Runnable, ...]:
-        """The teams that refused to stop, and may not be used until they have ended after all."""
+        """The teams that refused to stop; they cannot be used until they have ended."""
         found = (run.quarantined for run in list(self._parts.scope.runs))
         return tuple(cast("Runnable", thing) for thing in found if thing is not None)
 
     @property
     def exit_status(self) -> int:
-        """The status to end the process with: 128 + n where signal n has stopped it, else 0."""
+        """The status to end the process with: 128 + n if signal n has stopped it, else 0."""
         request = self.stop_request
         return 0 if request is None or request.signal is None else exit_status(request.signal)
 
     @property
     def token(self) -> SupervisedToken:
-        """A `CancellationToken` for calls of your own: cancelled at CANCEL.
+        """A `CancellationToken` for calls of your own. It is cancelled at CANCEL.
 
-        Cancelling it is a stop. It may be cancelled from any thread.
+        Cancelling it requests a stop. It may be cancelled from any thread.
         """
         scope = self._parts.scope
         if scope.token is None:
@@ -147,7 +147,7 @@ class Supervisor:
                 scope.token.cancel(self.stop_request.reason if self.stop_request else None)
         return scope.token
 
-    # -- what one asks of it ------------------------------------------------------------------
+    # -- what it does -------------------------------------------------------------------------
 
     def stream(
         self,
@@ -158,10 +158,10 @@ class Supervisor:
         output_task_messages: bool = True,
         timeout: float | None = None,
     ) -> Run[Event, TaskResult]:
-        """Run a team, or an agent, on a task.
+        """Run a team or an agent on a task.
 
-        The run starts when it is first awaited or iterated. Stopped by the supervisor, it returns
-        a `TaskResult` with every message delivered so far and a `stop_reason` that names the stop.
+        The run starts when it is first awaited or iterated. A stopped run returns a `TaskResult`
+        with every message so far and a `stop_reason` that names the stop.
 
         Args:
             team: Anything with AutoGen's `run_stream`.
@@ -171,7 +171,7 @@ class Supervisor:
             timeout: Seconds after which the run is stopped, with the reason "Stopped after 60 s".
 
         Returns:
-            A coroutine object that can be iterated as well; see `Run`.
+            A coroutine object that can also be iterated; see `Run`.
 
         Raises:
             UsageError: Called outside the block.
@@ -195,13 +195,13 @@ class Supervisor:
     def iterate(self, source: AsyncIterable[T], *, timeout: float | None = None) -> Run[T, list[T]]:
         """Run anything else that `async for` takes: an async generator, another framework's stream.
 
-        Iterated, it yields what the source yields, and keeps nothing; awaited, it returns a list of
-        that. A stop ends the source as it ends a team: in DRAIN the item that is being made is
-        still delivered, then the source is closed; at CANCEL its tasks are cancelled, and the loop
-        over the run ends. The run's `stop_request` says why.
+        Iterated, the run yields the items of the source and keeps none of them. Awaited, it returns
+        a list of them. A stop ends the source as it ends a team. In DRAIN the item that is being
+        made is still delivered, and then the source is closed. At CANCEL its tasks are cancelled,
+        and the loop over the run ends; the run's `stop_request` says why.
 
         Args:
-            source: What to iterate. It is closed, by `aclose()` or `close()` where it has one.
+            source: What to iterate. It is closed by its `aclose()` or `close()`, if it has one.
             timeout: Seconds after which the run is stopped, with the reason "Stopped after 60 s".
 
         Returns:
@@ -229,20 +229,20 @@ class Supervisor:
     async def serve(self, runtime: Servable) -> StopRequest:
         """Host a worker: serve a runtime until a stop is requested, and stop it in order.
 
-        DRAIN takes no further message and lets those being handled finish; CANCEL cancels their
-        handlers; ABANDON stops the runtime whatever is still at work. The sender of a request that
-        is not handled gets an error. AutoGen cannot start a gRPC worker again.
+        DRAIN accepts no further message and lets those being handled finish. CANCEL cancels their
+        handlers. ABANDON stops the runtime even if something is still at work. The sender of a
+        request that is not handled gets an error. AutoGen cannot start a gRPC worker again.
 
         Args:
             runtime: A `GrpcWorkerAgentRuntime`, a `GrpcWorkerAgentRuntimeHost` or a
-                `SingleThreadedAgentRuntime`; it is started, unless it was.
+                `SingleThreadedAgentRuntime`. It is started if it is not running yet.
 
         Returns:
             The request to stop.
 
         Raises:
             UsageError: Called outside the block.
-            Stopped: A stop was requested before; the runtime is stopped all the same.
+            Stopped: A stop was requested earlier; the runtime is stopped all the same.
             TypeError: The runtime is of another kind.
 
         Example:
@@ -257,11 +257,11 @@ class Supervisor:
         return await serve(self._parts.scope, runtime)
 
     def spawn(self, coro: Coroutine[Any, Any, T], *, name: str | None = None) -> asyncio.Task[T]:
-        """Start a task of yours that the ladder covers.
+        """Start a task of yours that a stop ends, too.
 
-        The block waits for it. A stop lets it finish in DRAIN and cancels it at CANCEL; a task that
-        waits for a run then goes on with the run's result, and is cancelled at ABANDON. If it fails
-        and nobody reads its exception, the block raises that in an `ExceptionGroup`.
+        The block waits for it. A stop lets it finish in DRAIN and cancels it at CANCEL. A task that
+        waits for a run goes on with the run's result instead, and is cancelled at ABANDON. If the
+        task fails and nobody reads its exception, the block raises it in an `ExceptionGroup`.
 
         Args:
             coro: The coroutine to run.
@@ -281,24 +281,24 @@ class Supervisor:
         return scope.spawned.start(coro, name)
 
     def stop(self, reason: str = "Stopped", rung: Rung | str = Rung.CANCEL) -> None:
-        """Ask for a stop; from any thread, from a signal handler, as often as you like.
+        """Request a stop; from any thread, from a signal handler, as often as you like.
 
-        Before the block is entered it ends at its first `await`; after it was left, nothing
+        If the block is not entered yet, it will end at its first `await`. If it was left, nothing
         happens.
 
         Args:
-            reason: What `TaskResult.stop_reason` will say.
-            rung: Where to enter the ladder, or how far to climb where a stop is on its way; a
-                name ("DRAIN") will do.
+            reason: The reason, for `TaskResult.stop_reason`.
+            rung: Where to enter the ladder, or how far to climb if a stop is in progress. It may be
+                given by its name ("DRAIN").
 
         Raises:
             SettingsError: There is no such rung.
-            UsageError: For RUNNING, and for EXIT where the process is not the supervisor's to end.
+            UsageError: For RUNNING, and for EXIT if the supervisor may not end the process.
         """
         self._parts.escalation.request_stop(reason, parse_rung("rung", rung))
 
     def dump(self) -> str:
-        """Return a report of what is at work, for a person; at any time.
+        """Return a report, for a person, of what is at work now.
 
         It shows each run, each task with its stack, and the stack of each thread. Nothing is
         written anywhere.
@@ -321,10 +321,10 @@ class Supervisor:
         return await scope.announcement.wait()
 
     def on_stop(self, callback: Callable[[StopRequest], object]) -> None:
-        """Have a function called in the loop when a stop is first requested.
+        """Call a function in the loop when a stop is first requested.
 
-        It is called soon where a stop was requested already. What it raises is logged, and does
-        not keep the next one from being called.
+        If a stop was requested already, it is called soon. What it raises is logged, and the next
+        function is called all the same.
         """
         self._parts.scope.announcement.add_callback(callback)
 
