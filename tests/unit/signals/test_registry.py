@@ -64,3 +64,20 @@ def test_an_error_of_ours_does_not_end_the_watchdog(caplog: pytest.LogCaptureFix
                 registry.leave(member)
         reporter.flush(5)
     assert len(caplog.records) == 4
+
+
+def test_the_watchdog_is_woken_before_steps_are_carried_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """User code that blocks in a step does not keep the deadline from the watchdog."""
+    calls: list[str] = []
+    listener = Listener()
+    monkeypatch.setattr(listener, "catch_up", lambda: calls.append("catch up"))
+    registry.add(listener)
+    try:
+        monkeypatch.setattr(registry._wakeup_fd, "wake", lambda: calls.append("wake"))
+        registry._poll(signal.SIGUSR1)
+        monkeypatch.undo()
+    finally:
+        registry.leave(listener)
+    assert calls == ["wake", "catch up"]

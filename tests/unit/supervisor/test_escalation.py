@@ -41,6 +41,19 @@ async def test_a_loop_that_comes_free_while_it_is_told_to_be_blocked() -> None:
     escalation.close()
 
 
+async def test_the_loop_that_reads_a_signal_carries_out_its_steps_at_once() -> None:
+    """The loop that has read a signal tells the program of it before it goes on."""
+    async with Supervisor(signals={"SIGUSR1": "CANCEL"}) as sup:
+        parts, now = parts_of(sup), registry.clock.now()
+        parts.escalation.on_signal(signal.SIGUSR1, now, now)
+        was_announced = parts.scope.announcement.request is not None
+        parts.escalation.catch_up()
+        assert not was_announced
+        assert parts.scope.announcement.request is sup.stop_request
+    assert sup.stop_request is not None
+    assert sup.stop_request.signal is signal.SIGUSR1
+
+
 async def test_a_signal_stops_with_its_name() -> None:
     """A signal of ours enters at its rung; request, reason and status name it."""
     async with Supervisor(signals={"SIGUSR1": "CANCEL"}, ladder=PATIENT) as sup:
