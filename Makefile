@@ -18,7 +18,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 PYTEST := $(BIN)/python -m pytest
-WORKERS ?= 4
+WORKERS ?= 6
 FAST_WORKERS ?= 2
 # Whatever an environment says: without compiled files each of the tests' processes compiles anew.
 unexport PYTHONDONTWRITEBYTECODE

@@ -184,7 +184,7 @@ async def test_where_no_thread_can_be_had_the_run_ends_all_the_same(
     tools, context = Tools(), Watched()
     ann = tools.agent(calls("slow"), "found", model_context=context)
     async with Supervisor(signals={}) as sup:
-        reporter.event("whose thread is there from here on")
+        reporter.event("whose thread is there from here on", level=logging.WARNING)
         run = sup.stream(round_robin(ann, turns=1), "go")
         reader = asyncio.ensure_future(run)
         await tools.moment.is_there.wait()
