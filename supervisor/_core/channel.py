@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -41,7 +42,7 @@ class Channel(Generic[E]):
         """Whether events wait for a loop; otherwise each counts as delivered when it comes."""
         self._kept: list[E] = []
         self._role = role
-        self._ahead = ahead
+        self._ahead: float = ahead
         self._keeps_read = keeps_read
         self._events: deque[E] = deque()
         self._waiting: list[asyncio.Future[None]] = []
@@ -128,6 +129,11 @@ class Channel(Generic[E]):
             waiter = self._waiting.pop()
             if not waiter.done():
                 waiter.set_result(None)
+
+    def end_waiting(self) -> None:
+        """Have the driver go on, and wait for the reader no more."""
+        self._ahead = math.inf
+        self.make_room()
 
     def make_room(self) -> None:
         """Have the driver go on."""

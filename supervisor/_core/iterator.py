@@ -4,13 +4,15 @@ An async generator, another framework's stream, a queue's reader: whatever `asyn
 iterated in the run's driver, so it is closed in the task that has entered it, by its `aclose()` or
 its `close()` where it has one. It makes an item only when a reader asks for one.
 
-At DRAIN the item that is being made is delivered, and the source is closed at its `yield`. At
-CANCEL its tasks are cancelled, the innermost first. What it yields in answer is dropped; what its
-clean-up raises is logged and stands in `run.error`. One that answers `GeneratorExit` by a `yield`
-refuses to end: Python raises nothing in it a second time, so it is given up as the ladder ends.
+At DRAIN the item that is being made is delivered, and the source is closed at its `yield`; then the
+tasks that it has left behind are cancelled. At CANCEL all its tasks are, the innermost first. What
+it yields in answer is dropped; what its clean-up raises is logged and stands in `run.error`. One
+that answers `GeneratorExit` by a `yield` refuses to end: Python raises nothing in it a second time,
+so it is given up as the ladder ends.
 
 Where it falls short: an iterator of a class of its own does not tell whether it was begun, nor
-whether `close()` was heeded.
+whether `close()` was heeded. A time limit of the source's own that passes while it waits at a
+`yield` is not raised in it: its reader gets a `CancelledError`, as it may without a supervisor.
 """
 
 from __future__ import annotations
@@ -23,13 +25,13 @@ import logging
 import sys
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from types import AsyncGeneratorType
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
 from supervisor._core.adapter import Control
 from supervisor._core.channel import Role
 from supervisor._core.errors import Quarantined, UsageError
 from supervisor._core.run_state import Conclusion
-from supervisor._core.tasks import WORK, AnyTask, FindScope, Kind, Scope
+from supervisor._core.tasks import AnyTask, FindScope, Kind, Scope
 from supervisor._core.teardown import Teardown
 from supervisor._reports.findings import TaskInfo
 from supervisor._reports.log import reporter
@@ -37,7 +39,8 @@ from supervisor._reports.stacks import describe
 
 T = TypeVar("T")
 
-_WORK: Final[tuple[Kind, Any]] = (WORK, None)
+# Its own root, so it counts as at work also once the task that has started it has ended.
+_PART: Final = Kind("is part of the source", is_at_work=True)
 
 
 class IteratorAdapter(Generic[T]):
@@ -55,7 +58,6 @@ class IteratorAdapter(Generic[T]):
     keeps_read = False
     yields_result = False
     is_at_boundary = False  # it ends by itself at the next `yield`
-    is_at_work = False
     has_taken_task = False
 
     def __init__(self, source: AsyncIterable[T]) -> None:
@@ -66,7 +68,7 @@ class IteratorAdapter(Generic[T]):
         self.subject: object | None = None  # it cannot be used again, whatever has become of it
         self.find_scope: FindScope | None = None
         self.role: Callable[[T], Role] = lambda _: Role.KEPT
-        self.scope = Scope(lambda _: _WORK, _Blind())
+        self.scope = Scope(lambda _: (_PART, None), _Blind())
         self._source = source
         self._is_stopping = False
         self._was_cancelled = False
@@ -112,7 +114,7 @@ class IteratorAdapter(Generic[T]):
                         await asyncio.sleep(0)  # a source that never waits would keep the loop
                     if self._is_stopping:
                         break
-            except Exception as error:
+            except (Exception, BaseExceptionGroup) as error:
                 if not self._was_cancelled:
                     raise
                 self._note(error)
@@ -123,13 +125,13 @@ class IteratorAdapter(Generic[T]):
             closing: Any = close() if close is not None else None
             if inspect.isawaitable(closing):
                 await closing
-        except Exception as error:
+        except (Exception, BaseExceptionGroup) as error:
             if inspect.isasyncgen(thing) and thing.ag_frame is not None:
                 await self._refuse_to_end()
-            elif self._is_stopping:
-                self._note(error)
-            else:
+            elif not self._is_stopping:
                 raise
+            elif (raised := _without_exit(error)) is not None:
+                self._note(raised)
 
     async def _refuse_to_end(self) -> None:
         """Be at work until the source is given up; from then on a cancellation ends the driver."""
@@ -138,7 +140,7 @@ class IteratorAdapter(Generic[T]):
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.get_running_loop().create_future()
 
-    def _note(self, error: Exception) -> None:
+    def _note(self, error: BaseException) -> None:
         """Log what its clean-up has raised; the first one stands in `run.error`."""
         state = self._control.state
         state.cleanup_error = state.cleanup_error or error
@@ -150,16 +152,22 @@ class IteratorAdapter(Generic[T]):
     def drain(self) -> None:
         """End it at its next `yield`, or at the one where it waits for a reader."""
         self._is_stopping = True
-        self._control.channel.make_room()
+        self._control.channel.end_waiting()
 
-    def when_less(self, call: Callable[[], None]) -> None:
-        """Call soon: nothing of it is elsewhere."""
-        asyncio.get_running_loop().call_soon(call)
+    @property
+    def is_at_work(self) -> bool:
+        """Whether it was closed in DRAIN, and has left tasks behind."""
+        return self._is_stopping and bool(self.scope.at_work())
+
+    def when_less(self, call: Callable[[], None]) -> None:  # noqa: ARG002 - it is the run's end
+        """Have these tasks cancelled: nobody waits for them."""
+        self.is_at_boundary = True
+        self._control.boundary()
 
     def settle(self, on_settled: Callable[[], None], seconds: float) -> Teardown:  # noqa: ARG002 - it has no processes
         """Return what cancels its tasks."""
         self._is_stopping = self._was_cancelled = True
-        return Teardown(self.scope, on_settled)
+        return _Teardown(self.scope, on_settled)
 
     def refused(self, left: list[AnyTask], seconds: float) -> BaseException | None:
         """Return the error that readers get."""
@@ -200,6 +208,16 @@ class IteratorAdapter(Generic[T]):
         return [TaskInfo(task=task, agent=self.name, asked=asked) for task in tasks]
 
 
+class _Teardown(Teardown):
+    """What a stopped source waits for; also the tasks that its clean-up has started."""
+
+    def check(self) -> None:
+        """See whether anything is still at work; cancel what was started meanwhile."""
+        if not self.is_over and not self._pending:
+            self.cancel_tasks()
+        super().check()
+
+
 class _Blind:
     """An observer to whom no task means anything: a source's are all alike."""
 
@@ -216,6 +234,13 @@ class _SourceQuarantined(Quarantined):
             f"the source {self.team!r} is quarantined: it refused to end, still {self.doing} after "
             f"{self.seconds:.3g} s; do not use it again, and let what it waits for be cancelled"
         )
+
+
+def _without_exit(error: BaseException) -> BaseException | None:
+    """Return what a source has raised, without the GeneratorExit that a task group wraps."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    return cast("BaseExceptionGroup[BaseException]", error).split(GeneratorExit)[1]
 
 
 def _has_begun(source: AsyncGeneratorType[Any, Any]) -> bool:
