@@ -4,11 +4,11 @@
 #   make test      style, types, floors and tests
 #   make test-fast what needs no child process, on one loop: in less than a minute, while one works
 #   make soak      the long grid of process tests, and a thousand signals
-#   make chaos     whatever a program is at, how it ends: ours beside peers
-#   make upstream  AutoGen's own tests, under a supervisor
+#   make chaos     stops programs in every state, ours and its peers, and prints how each ends
+#   make upstream  AutoGen's own tests, alone and under a supervisor
 #   make matrix    the tests on every other Python found
 #   make bench     the measurements
-#   make coverage  the tests again, with what they reach
+#   make coverage  the tests again, with the code that they reach
 #   make clean     removes what the others made
 
 # The first of these that is new enough; PYTHON=… overrules.
@@ -67,8 +67,8 @@ types: setup
 	@# Node comes from a wheel: nothing is downloaded when pyright runs.
 	PYRIGHT_PYTHON_GLOBAL_NODE=0 $(BIN)/pyright
 
-# What a user's type checker finds in the wheel: the type of each public name is known. From outside
-# of the checkout, whose sources would be found first.
+# Check in the wheel, as a user's type checker would, that the type of each public name is known. This
+# runs outside the checkout, whose sources would be found first.
 verify-types: setup
 	@rm -rf build/typed
 	@$(PIP) --no-deps --no-index --no-build-isolation --target build/typed .
@@ -89,8 +89,8 @@ format: setup
 soak: setup
 	SOAK=1 TEST_MARGIN=$(TEST_MARGIN) $(PYTEST) -m soak
 
-# A table of how programs end that are signalled, and 1 where one of ours does not as promised. The
-# peers come from a package index; those that are not there are skipped, and the table says so.
+# Prints how programs end that get a signal; the status is 1 if one of ours breaks a promise. The peers
+# come from a package index; those that cannot be installed are skipped, and the table says so.
 chaos: setup
 	@$(MAKE) --no-print-directory $(VENV)/.stamp-chaos || echo "chaos: not all peers are here" >&2
 	@$(BIN)/python -m tests.chaos
@@ -100,8 +100,8 @@ $(VENV)/.stamp-chaos: $(VENV)/.stamp
 	@$(PIP) --no-build-isolation -e '.[chaos]'
 	@touch $@
 
-# AutoGen's own tests, stock and with every run under a supervisor: the same outcomes. They come from
-# a package index; a machine that reaches none skips them, and says so.
+# Runs AutoGen's own tests alone, and with every run under a supervisor; the outcomes must be the same.
+# The tests come from a package index; without one they are skipped, with a message.
 upstream: setup
 	@$(BIN)/python -m tests.upstream.fetch build/upstream || \
 		{ echo "upstream: SKIPPED, for AutoGen's own tests cannot be had here"; exit 0; }; \

@@ -1,8 +1,8 @@
-"""Runs the Python blocks of README.md and docs/*.md as tests.
+"""Run the Python blocks of README.md and docs/*.md as tests.
 
-A block may await at its top level, as in `python -m asyncio`: the examples show what stands inside
-a coroutine function and would drown in wrappers otherwise. The blocks of one file share names; what
-a reader need not see stands in an `invisible-code-block: python` comment, and `skip: next` in a
+A block may await at its top level, as in `python -m asyncio`, because the examples show code from
+inside a coroutine function, without a wrapper around each. The blocks of one file share names. Code
+that a reader need not see is in an `invisible-code-block: python` comment, and `skip: next` in a
 comment leaves a block out.
 """
 
