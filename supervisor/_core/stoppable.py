@@ -61,15 +61,15 @@ class Stoppable(Protocol):
         ...
 
     def is_read_by_others(self, task: AnyTask | None) -> bool:
-        """Whether a living task other than this one waits for it."""
+        """Return whether a living task other than this one waits for it."""
         ...
 
     def active_agents(self) -> list[str]:
-        """Who is interrupted by a stop, for a person to read."""
+        """Return the names of those whom a stop interrupts, for a person to read."""
         ...
 
     def tasks_at_work(self, asked: float | None) -> list[TaskInfo]:
-        """Its tasks that are at work, for a report.
+        """Return its tasks that are at work, for a report.
 
         Args:
             asked: Seconds since they were asked to end.

@@ -75,7 +75,7 @@ class StoppableRun:
         return list(self._readers.tasks)
 
     def is_read_by_others(self, task: AnyTask | None) -> bool:
-        """Whether a living task other than this one awaits or iterates the run."""
+        """Return whether a living task other than this one awaits or iterates the run."""
         return any(not reader.done() for reader in self._readers.tasks if reader is not task)
 
     @property
@@ -98,7 +98,7 @@ class StoppableRun:
         return self._adapter.active_agents()
 
     def tasks_at_work(self, asked: float | None) -> list[TaskInfo]:
-        """Its tasks that are at work, for a report.
+        """Return its tasks that are at work, for a report.
 
         Args:
             asked: Seconds since they were asked to end.

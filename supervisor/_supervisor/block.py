@@ -173,7 +173,7 @@ class Block:
             raise outside
 
     def _has_to_stay(self, body: HostTask) -> bool:
-        """Whether something is at work, or a stop has a result for a reader other than the body."""
+        """Return whether something is at work, or a reader other than the body needs a result."""
         if self._scope.is_working or self._scope.nesting.guests.are_open:
             return True
         is_stopping = Rung.RUNNING < self._scope.stop.rung < Rung.ABANDON

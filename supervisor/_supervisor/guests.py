@@ -1,13 +1,14 @@
-"""Guests: the supervisors on the loops of other threads that a stop tells, and waits for.
+"""Guests: supervisors on the loops of other threads to which a stop is passed on.
 
-Two kinds are told. A guest that was entered within the block (`asyncio.to_thread` passes the
-context on) obeys each stop, like a supervisor that is nested on the same loop. Any other guest
-hears the signals of the process by itself; the outermost supervisor of the main thread makes sure
-that it is no less far.
+There are two kinds. A guest that was entered within the block (`asyncio.to_thread` passes the
+context on) obeys each stop, like a nested supervisor on the same loop. Any other guest gets the
+signals of the process by itself, and the outermost supervisor of the main thread makes sure that it
+is on the same rung or above.
 
-Each is waited for until its block is left. Otherwise the main thread would end, and the guest's
-thread with it, while the guest's turn still has seconds. A guest that was opened by itself and
-hears no signal (`signals={}`) is neither told nor waited for: whoever runs it stops it.
+The supervisor waits for each guest until the guest's block is left. Otherwise the main thread would
+end, and the guest's thread with it, while the guest's turn still has seconds. A guest that was
+entered elsewhere and handles no signal (`signals={}`) is not stopped and not waited for: the code
+that runs it stops it.
 """
 
 from __future__ import annotations
@@ -37,12 +38,12 @@ class Guests:
         self._inside: set[StopScope] = set()
         self._told: set[StopScope] = set()
         self.had_work = False
-        """Whether one had work as the stop came."""
+        """Whether a guest had work when the stop came."""
         self.hosts: set[AnyTask] = set()
-        """The spawned tasks that waited for one with work then."""
+        """The spawned tasks that waited for a guest with work then."""
 
     def enter(self, guest: StopScope) -> None:
-        """Take in a guest that was entered within the block."""
+        """Add a guest that was entered within the block."""
         self._inside.add(guest)
 
     def leave(self, guest: StopScope) -> None:
@@ -52,9 +53,9 @@ class Guests:
         self.host.wake_soon()
 
     def note_work(self, request: StopRequest) -> None:
-        """Remember who has work, before anybody is told; in any thread.
+        """Remember which guests have work, before the stop is passed on; in any thread.
 
-        Their work may be over before the loop of this supervisor comes to tell them.
+        Their work may be over before the loop of this supervisor passes the stop on.
         """
         for guest in self._concerned(request):
             if guest.is_busy:
@@ -63,22 +64,22 @@ class Guests:
                 self.hosts.update([task] if task is not None else [])
 
     def tell(self, request: StopRequest, rung: Rung) -> None:
-        """Have them be no less far than this rung."""
+        """Make each guest climb to this rung at least."""
         for guest in self._concerned(request):
             self._told.add(guest)
             self.order(guest, request, rung)
-            if not guest.phase.is_open:  # it has left meanwhile, and may have found nobody to tell
+            if not guest.phase.is_open:  # it has left meanwhile, perhaps before it was noted here
                 self._told.discard(guest)
 
     def order(self, guest: StopScope, request: StopRequest, rung: Rung) -> None:
-        """Have a guest be no less far, and say when it has left its block."""
+        """Make a guest climb to this rung at least, and report when it has left its block."""
         guest.nesting.note_teller(self)
         guest.follow(request, rung)
         registry.wake_watchdog()
 
     def _concerned(self, request: StopRequest) -> set[StopScope]:
         guests = set(self._inside)
-        # Guests that hear the signal by themselves are told by the main thread alone.
+        # To guests that get the signal by themselves, only the main thread passes the stop on.
         if registry.guests and request.signal is not None and self.host.home.is_in_main_thread:
             listeners = cast("tuple[Escalation, ...]", registry.guests)
             guests.update(each.scope for each in listeners if request.signal in each.handled)
@@ -86,20 +87,20 @@ class Guests:
 
     @property
     def are_open(self) -> bool:
-        """Whether one that was told has not left its block."""
+        """Whether a guest to which a stop was passed on has not left its block."""
         return bool(self._told)
 
     @property
     def are_busy(self) -> bool:
-        """Whether one that was told, or was entered within the block, has work."""
+        """Whether any of the guests has work."""
         return any(guest.is_busy for guest in self._all())
 
     def active_agents(self) -> list[str]:
-        """Return whose turn it is."""
+        """Return the agents whose turn it is."""
         return [name for guest in self._all() for name in guest.active_agents()]
 
     def tasks_at_work(self) -> Iterator[TaskInfo]:
-        """Return the tasks that they wait for."""
+        """Yield the tasks that the guests wait for."""
         for guest in self._all():
             yield from guest.tasks_at_work()
 
