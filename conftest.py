@@ -54,7 +54,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         own = item.get_closest_marker("timeout")
         seen[item.path] += 1
-        places[item] = (-own.args[0] if own else 0.0, seen[item.path] / counts[item.path])
+        places[item] = (-own.args[0] if own and own.args else 0.0, seen[item.path] / counts[item.path])
     items.sort(key=places.__getitem__)
 
 

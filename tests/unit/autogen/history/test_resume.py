@@ -127,6 +127,7 @@ async def test_interrupted_once_more_before_it_goes_on() -> None:
         pytest.fail("the run has more than 400 steps")
 
 
+@pytest.mark.timeout(120)  # a hundred runs, and it begins with the longest
 @pytest.mark.parametrize("make", [pair, selector, swarm], ids=lambda make: make.__name__)
 async def test_interrupted_once_more_in_any_team(make: Callable[[], BaseGroupChat]) -> None:
     """After two stops, each at any step, all has been said that had to be said."""
