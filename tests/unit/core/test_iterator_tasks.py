@@ -103,8 +103,8 @@ async def test_what_a_task_group_has_failed_with_stands_in_the_error() -> None:
         run = sup.iterate(source())
         async for _ in run:
             sup.stop("Enough", Rung.DRAIN)
-    assert isinstance(run.error, ExceptionGroup)
-    assert cast("ExceptionGroup[ValueError]", run.error).exceptions == (failure,)
+    error = cast("ExceptionGroup[ValueError]", run.error)
+    assert error.exceptions == (failure,)
 
 
 async def test_a_failure_in_drain_ends_its_tasks_too() -> None:
