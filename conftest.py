@@ -54,7 +54,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         own = item.get_closest_marker("timeout")
         seen[item.path] += 1
-        places[item] = (-own.args[0] if own and own.args else 0.0, seen[item.path] / counts[item.path])
+        longest = own.args[0] if own and own.args else 0.0
+        places[item] = (-longest, seen[item.path] / counts[item.path])
     items.sort(key=places.__getitem__)
 
 
