@@ -74,6 +74,10 @@ class Execution(Generic[E, R]):
         try:
             self._adapter.refuse()
             self._owner.attach(self.stoppable)
+        except BaseException as error:  # nothing to detach: this may even be another thread
+            state.phase, state.error = Phase.DONE, error
+            raise
+        try:
             self._open(loop)
         except BaseException as error:
             state.phase, state.error = Phase.DONE, error

@@ -81,6 +81,26 @@ async def test_used_in_another_thread() -> None:
             await asyncio.to_thread(sup.stream, Talker())
 
 
+async def test_awaited_in_another_thread() -> None:
+    """A run that another thread awaits is refused with a reason, and its own loop is left alone."""
+    loop = asyncio.get_running_loop()
+    loop.set_debug(True)  # refuses a call from another thread
+
+    async with Supervisor(signals={}) as sup:
+        run = sup.stream(Talker())
+
+        async def elsewhere() -> None:
+            await run
+
+        async def when_the_block_is_left() -> None:
+            for _ in range(10):
+                await asyncio.sleep(0)
+            with pytest.raises(UsageError, match="belongs to the event loop"):
+                await asyncio.to_thread(asyncio.run, elsewhere())
+
+        sup.spawn(when_the_block_is_left())
+
+
 async def test_a_cancellation_from_outside_comes_out_after_settling() -> None:
     """The block's task is cancelled: the run is settled, then the cancellation is raised."""
     team = Talker()
