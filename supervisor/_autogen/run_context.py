@@ -69,6 +69,13 @@ class RunContext:
         log_filter.install()
         self.token.bind(loop)
         shared_runtimes.register(self.scope, self.token)
+        try:
+            self._hold(things)
+        except BaseException:  # of a component of the user's
+            self.close()
+            raise
+
+    def _hold(self, things: Iterable[object]) -> None:
         for thing in things:
             runtime = upstream.given_runtime(thing)
             if runtime is not None:

@@ -47,8 +47,16 @@ class Consumers(Generic[E, R]):
         self._stoppable = execution.stoppable
 
     async def wait(self) -> R:
-        """Wait for the result; start the run where nobody has."""
+        """Wait for the result; start the run where nobody has.
+
+        Raises:
+            UsageError: Another task iterates it, and its result would lack what that loop reads.
+        """
         self.refuse_own("awaited")
+        is_iterated = self._channel.is_iterated and not self._adapter.keeps_read
+        if is_iterated and not self._state.is_over and self._readers.is_awaited_by_others():
+            what = f"{self._stoppable!r} is iterated by another task"
+            raise UsageError(f"{what}; await it once that loop has ended")
         self._execution.begin()
         with self._readers.reading():
             while not self._state.is_over:

@@ -62,6 +62,12 @@ class Readers:
         finally:
             self.leave(reading)
 
+    def is_awaited_by_others(self) -> bool:
+        """Return whether another unfinished task waits for an event, or reads the last one."""
+        current = asyncio.current_task()
+        others = (reading.task for reading in self._due if reading.task is not current)
+        return any(task is not None and not task.done() for task in others)
+
     @property
     def are_due(self) -> bool:
         """Whether an unfinished task has still to get the result."""

@@ -12,6 +12,7 @@ from autogen_agentchat.messages import TextMessage
 from autogen_agentchat.ui import Console
 
 from supervisor import SettingsError, Stopped, Supervisor, UsageError
+from supervisor._autogen import upstream
 from tests.agents import Agent, Deaf, Failing, Streaming, scripted, team
 from tests.unit.autogen.checks import (
     adapter_in,
@@ -295,3 +296,19 @@ async def test_a_task_factory_that_was_found_is_used_and_put_back() -> None:
     finally:
         loop.set_task_factory(None)
     assert "RunContext._run" in made
+
+
+async def test_what_fails_as_it_is_opened_leaves_all_as_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A component that cannot be looked at raises its error, and the log has no filter of ours."""
+
+    def fail(_: object) -> None:
+        raise LookupError("no runtime")
+
+    filters = list(logging.getLogger("autogen_core").filters)
+    monkeypatch.setattr(upstream, "given_runtime", fail)
+    async with Supervisor(signals={}) as sup:
+        with pytest.raises(LookupError):
+            await sup.stream(team(Agent("a")), "go")
+    assert logging.getLogger("autogen_core").filters == filters

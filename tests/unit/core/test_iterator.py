@@ -491,3 +491,18 @@ async def _end_drivers() -> None:
         task.cancel()
     if drivers:  # a generator that has answered GeneratorExit by now has ended its own
         await asyncio.wait(drivers)
+
+
+async def test_awaiting_what_another_task_iterates_is_refused() -> None:
+    """The result would lack what the loop reads; once the loop has ended it can be awaited."""
+    gate = asyncio.Event()
+    source = Source(gate=gate)
+    async with Supervisor(signals={}) as sup:
+        run = sup.iterate(source.numbers())
+        loop = asyncio.create_task(reads(run))
+        await source.is_waiting.wait()
+        with pytest.raises(UsageError, match="iterated by another task"):
+            await run
+        gate.set()
+        assert await loop == [0, 1, 2]
+        assert await run == []
