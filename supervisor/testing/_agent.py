@@ -9,7 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Mapping,
+    Sequence,
+)
 from typing import Any, Final, TypeAlias, cast
 
 from autogen_agentchat.agents import BaseChatAgent
@@ -31,11 +38,16 @@ from supervisor.testing._model import answer_of, digest
 Answer: TypeAlias = str | BaseChatMessage | BaseException
 """An answer: a text, a message, or an exception to be raised."""
 
+_Item: TypeAlias = str | BaseAgentEvent | BaseChatMessage
+
 Turn: TypeAlias = Callable[
     [Sequence[BaseChatMessage], CancellationToken],
-    Answer | Awaitable[Answer] | AsyncGenerator[str | BaseAgentEvent | BaseChatMessage, None],
+    Answer | Awaitable[Answer] | AsyncIterator[_Item],
 ]
-"""Takes a turn; it is called with the agent's transcript and the token of the run."""
+"""Takes a turn; it is called with the agent's transcript and the token of the run.
+
+An async generator function may be annotated with either: AsyncIterator or AsyncGenerator.
+"""
 
 _PRODUCED: Final = (TextMessage, HandoffMessage, StopMessage, ToolCallSummaryMessage)
 
@@ -127,9 +139,9 @@ class ScriptedAgent(BaseChatAgent):
         """Yield the events of a turn, and then its answer."""
         turn = self._look_up()
         answer = turn(self.transcript, token) if callable(turn) else turn
-        if isinstance(answer, AsyncGenerator):
+        if isinstance(answer, AsyncIterator):
             chunks = list[str]()
-            async with contextlib.aclosing(answer) as items:
+            async with contextlib.aclosing(cast("AsyncGenerator[_Item, None]", answer)) as items:
                 async for item in items:
                     if isinstance(item, str):
                         chunks.append(item)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -91,6 +91,16 @@ async def test_a_generator_streams() -> None:
     assert isinstance(response, Response)
     assert response.chat_message.to_text() == "to be"
     assert response.inner_messages == [thought]
+
+
+async def test_a_generator_may_be_annotated_as_an_iterator() -> None:
+    """The type checkers accept a generator function that is said to return an AsyncIterator."""
+
+    async def think(messages: Messages, token: CancellationToken) -> AsyncIterator[str]:
+        yield "to "
+        yield "be"
+
+    assert await answer_of(ScriptedAgent("ann", think)) == "to be"
 
 
 async def test_a_message_ends_the_turn() -> None:
