@@ -12,3 +12,7 @@ from supervisor._core.errors import (
 )
 
 __all__ = ["HandedOff", "Quarantined", "SettingsError", "Stopped", "SupervisorError", "UsageError"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -124,12 +124,15 @@ class LadderState:
         self._due = {Rung.RUNNING: -math.inf}  # when each rung was due, as far as it was entered
 
     def __repr__(self) -> str:
+        return f"<LadderState {self}>"
+
+    def __str__(self) -> str:
         if self._rung is Rung.RUNNING:
-            return "<LadderState RUNNING>"
+            return "RUNNING"
         age = f"{self._rung.name} for {self._seen - self._entered_at:.3g} s"
         if self.deadline is None:
-            return f"<LadderState {age}, no EXIT>"
-        return f"<LadderState {age}, EXIT in {self.deadline - self._seen:.3g} s>"
+            return f"{age}, no EXIT"
+        return f"{age}, EXIT in {self.deadline - self._seen:.3g} s"
 
     @property
     def rung(self) -> Rung:

@@ -19,11 +19,11 @@ seconds from there. So the guard sends the times of arrival over the socket, and
 ladder counts from those. If the process still sends a later deadline, the guard keeps its own.
 
 What it does at the deadline: it has the process's C code write the stacks to stderr, which needs no
-GIL (`run` registers that); writes the reason there; and kills the process with all its descendants.
-It scans for these at each step of the stop, as parents end meanwhile (see `descendants`). It spares
-those that were there before the guard, and multiprocessing's resource tracker. It stops each
-descendant before it kills it, so that it starts no other one, and signals it by a pidfd, so that it
-hits no other process. It does not kill a process that a debugger traces.
+GIL (`run` registers that); kills the process's descendants; writes the reason to stderr; and kills
+the process. It scans for descendants at each step of the stop, as parents end meanwhile (see
+`descendants`). It spares those that were there before the guard, and multiprocessing's resource
+tracker. It stops each descendant before it kills it, so that it starts no other one, and signals it
+by a pidfd, so that it hits no other process. It does not kill a process that a debugger traces.
 
 Where it falls short: without the /proc of its own PID namespace (macOS, `unshare --pid`) the
 children of what it kills are left to whoever inherits them; a stderr that is a socket gets no line;

@@ -64,9 +64,13 @@ class Block:
         self._scope.phase = BlockPhase.OPEN
         self._scope.changed = asyncio.Event()
         self._scope.body = HostTask()
-        with contextlib.ExitStack() as unwind:
-            self._put_in_place(loop, unwind)
-            self._unwind = unwind.pop_all()
+        try:
+            with contextlib.ExitStack() as unwind:
+                self._put_in_place(loop, unwind)
+                self._unwind = unwind.pop_all()
+        except BaseException:  # of a handler that was found, or of a setting: nothing may start
+            self._scope.phase = BlockPhase.CLOSED
+            raise
         self._escalation.open(loop)
 
     def _put_in_place(self, loop: asyncio.AbstractEventLoop, unwind: contextlib.ExitStack) -> None:

@@ -75,7 +75,7 @@ class StopScope:
 
     def __repr__(self) -> str:
         what = f"{len(self.runs)} runs, {len(self.spawned.alive)} tasks"
-        return f"<Supervisor {self.phase.value}, {what}, {self.stop.ladder_state!r}>"
+        return f"<Supervisor {self.phase.value}, {what}, {self.stop.ladder_state}>"
 
     # -- as its runs see it -------------------------------------------------------------------
 

@@ -37,3 +37,7 @@ __all__ = [
     "stop_twice",
     "sweep",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

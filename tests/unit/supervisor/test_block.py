@@ -10,10 +10,11 @@ import asyncio
 import signal
 import socket
 import threading
+from pathlib import Path
 
 import pytest
 
-from supervisor import Stopped, Supervisor, UsageError
+from supervisor import SettingsError, Stopped, Supervisor, UsageError
 from supervisor._process.threads import DaemonThreadPool
 from tests.unit.supervisor.fakes import (
     LONG,
@@ -299,3 +300,12 @@ async def _spans(loop: asyncio.AbstractEventLoop) -> None:
     signal.raise_signal(signal.SIGUSR1)
     assert (await sup.wait_stop()).signal is signal.SIGUSR1
     await sup.__aexit__(None, None, None)
+
+
+async def test_a_block_that_could_not_be_entered_starts_nothing(tmp_path: Path) -> None:
+    """What is started in it would be waited for by nobody."""
+    sup = Supervisor(ready_file=tmp_path / "no folder" / "ready")
+    with pytest.raises(SettingsError, match="ready_file"):
+        await sup.__aenter__()
+    with pytest.raises(UsageError, match="this one is left"):
+        await sup.stream(Talker("a"), "go")

@@ -88,10 +88,10 @@ async def test_the_supervisors_own_token_given_to_a_run_changes_nothing() -> Non
 async def test_repr_is_a_diagnosis() -> None:
     """It says the state, what is at work, and how far the stop is."""
     sup = Supervisor(signals={})
-    assert repr(sup) == "<Supervisor not entered yet, 0 runs, 0 tasks, <LadderState RUNNING>>"
+    assert repr(sup) == "<Supervisor not entered yet, 0 runs, 0 tasks, RUNNING>"
     async with sup:
         sup.spawn(asyncio.sleep(0))
-        assert repr(sup) == "<Supervisor open, 0 runs, 1 tasks, <LadderState RUNNING>>"
+        assert repr(sup) == "<Supervisor open, 0 runs, 1 tasks, RUNNING>"
         sup.stop("enough")
         assert "CANCEL" in repr(sup)
-    assert repr(sup).startswith("<Supervisor left, 0 runs, 0 tasks, <LadderState CANCEL")
+    assert repr(sup).startswith("<Supervisor left, 0 runs, 0 tasks, CANCEL")
