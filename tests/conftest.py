@@ -17,7 +17,7 @@ import sys
 import traceback
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 from blockbuster import blockbuster_ctx
@@ -94,6 +94,18 @@ def _leaves_all_as_found(request: pytest.FixtureRequest) -> Iterator[None]:
     changes = found.changes()
     if changes:
         pytest.fail("The test left behind:\n  " + "\n  ".join(changes), pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def _has_no_debugger(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide `bdb`, which pytest and doctest import: a program that is no test has it not.
+
+    While it is there the stacks of all threads are read at each step of a stop, and CPython 3.11
+    can crash where a frame ends meanwhile. Tests of debuggers import it by themselves.
+    """
+    options, module = request.config.option, cast(Any, request).module
+    if not hasattr(module, "bdb") and not (options.usepdb or options.trace):
+        monkeypatch.delitem(sys.modules, "bdb", raising=False)
 
 
 @pytest.fixture(autouse=True)

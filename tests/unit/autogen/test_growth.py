@@ -160,7 +160,6 @@ def _only_steps_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """Prevent events by the clock, MCP sessions and debuggers."""
     monkeypatch.setattr(block, "_BEAT_SECONDS", FOREVER)
     monkeypatch.setattr(registry, "_TRACED_SECONDS", FOREVER)
-    monkeypatch.delitem(sys.modules, "bdb", raising=False)  # pytest imports it
     monkeypatch.delitem(sys.modules, "autogen_ext.tools.mcp._actor", raising=False)
 
 

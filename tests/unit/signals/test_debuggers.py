@@ -7,7 +7,7 @@ import cProfile
 import signal
 import sys
 import threading
-from types import FrameType, ModuleType
+from types import FrameType, ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -176,3 +176,15 @@ def test_a_monitor_counts_if_it_is_bdbs(name: str, counts: bool) -> None:
 def test_this_process_is_not_traced() -> None:
     """No process traces this one, by what the kernel says."""
     assert not debuggers.is_traced()
+
+
+def test_bdb_alone_is_no_debugger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a class on it there is none, and no stack is read."""
+
+    def read() -> dict[int, FrameType]:
+        raise AssertionError("the stacks were read")
+
+    monkeypatch.setitem(sys.modules, "bdb", SimpleNamespace(Bdb=type("Bdb", (), {})))
+    monkeypatch.setattr(debuggers, "_current_frames", read)
+    assert not debuggers.is_attached()
+    assert not debuggers.owns_ctrl_c()
