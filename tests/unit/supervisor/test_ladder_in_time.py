@@ -1,4 +1,4 @@
-"""The seconds of the ladder as the conductor drives it, on a clock that leaps.
+"""The seconds of the ladder as a supervisor drives it, on a clock that leaps.
 
 Nothing is waited for: the loop's time and the ladder's are one virtual clock, which goes on where
 everything waits. In place of the watchdog a timer of that loop tells the supervisor the time.
