@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import faulthandler
 import inspect
 from collections import Counter
+from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
+from _pytest.faulthandler import fault_handler_stderr_fd_key
 from sybil import Example, Sybil
 from sybil.evaluators.python import pad
 from sybil.parsers.markdown import CodeBlockParser, SkipParser
@@ -57,6 +60,39 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         longest = own.args[0] if own and own.args else 0.0
         places[item] = (-longest, seen[item.path] / counts[item.path])
     items.sort(key=places.__getitem__)
+
+
+# Seconds in which a test that has timed out must end, and in which every clean-up must.
+_LAST_SECONDS: Final = 30
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Bound every test, its clean-up included, even where the main thread takes no exception.
+
+    The time-out raises in the main thread, once. A test that does not end by that, or whose
+    clean-up hangs too, would hang the whole run: then all stacks are shown and the process ends.
+    pytest-xdist names the test, and goes on with another worker.
+    """
+    own = item.get_closest_marker("timeout")
+    limit = own.args[0] if own and own.args else float(item.config.getini("timeout"))
+    _end_after(limit + _LAST_SECONDS, item)
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """Bound the clean-up by itself: pytest ends the timer where a test fails."""
+    _end_after(_LAST_SECONDS, item)
+    return (yield)
+
+
+def _end_after(seconds: float, item: pytest.Item) -> None:
+    stderr = item.config.stash[fault_handler_stderr_fd_key]
+    faulthandler.dump_traceback_later(seconds, file=stderr, exit=True)
 
 
 def _run_block(example: Example) -> None:
