@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
-from supervisor._cli.exec import main
+from supervisor._cli.main import main
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -1,7 +1,5 @@
 """The command line: `python -m supervisor exec [--grace SECONDS] -- COMMAND [ARGUMENT ...]`.
 
-`--version` prints the version.
-
 Not chosen: argparse. Importing it would take longer than everything else at the start.
 """
 
@@ -28,8 +26,6 @@ status, or death by its signal (128 + n as PID 1).
   --grace SECONDS  seconds from the first such signal to the kill, or "off" for no kill
                    (SUPERVISOR_GRACE + 1, or 9: one second more than a supervised program takes)
 
-`python -m supervisor --version` prints the version.
-
 Other statuses: 125 wrong command line, 126 the command cannot be run, 127 it was not found.
 """
 
@@ -44,18 +40,10 @@ _VARIABLE: Final = "SUPERVISOR_GRACE"  # as in `settings`, which is slow to impo
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
-    """Do what the command line says, and end the process."""
-    if not arguments or arguments[0] in ("-h", "--help"):
-        sys.stdout.write(_HELP)
-        sys.exit(0 if arguments else _MISUSED)
-    if arguments[0] == "--version":
-        sys.stdout.write(f"autogen-supervisor {_version()}\n")
-        sys.exit(0)
-    if arguments[0] != "exec":
-        _refuse(f"there is no command {arguments[0]!r}; the only one is exec")
+    """Do what the words behind `exec` say, and end the process."""
     if sys.platform == "win32":
         _refuse("exec needs POSIX signals; on Windows start the command itself")
-    grace, command = _parse(list(arguments[1:]))
+    grace, command = _parse(list(arguments))
     execute(command, grace)
 
 
@@ -117,12 +105,6 @@ def _why(error: OSError | ValueError) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file, neither it nor the interpreter that its first line names"
     return getattr(error, "strerror", None) or str(error)
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("autogen-supervisor")
 
 
 def _refuse(why: str) -> NoReturn:

@@ -1,0 +1,65 @@
+"""The command line's first word: each command is a module, imported when it is called.
+
+`autogen-supervisor COMMAND ...` and `python -m supervisor COMMAND ...` are the same.
+
+Not chosen: one argparse parser for all commands. `exec` is PID 1 in containers, and importing
+argparse would take longer than everything else at its start.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from supervisor._cli.errors import CommandError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Final, NoReturn
+
+COMMANDS: Final = {
+    "exec": "run a command as the only child of a small parent, which may be PID 1",
+}
+"""The commands, and what each does. `_cli/NAME.py` or `_cli/NAME/` has its `main(arguments)`."""
+
+_USAGE: Final = "usage: autogen-supervisor COMMAND ..."
+_MISUSED: Final = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Do what the command line says, and end the process.
+
+    Args:
+        arguments: The words behind the program's name; None: those of the process.
+    """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if not words or words[0] in ("-h", "--help"):
+        sys.stdout.write(_help())
+        sys.exit(0 if words else _MISUSED)
+    if words[0] == "--version":
+        from supervisor import __version__
+
+        sys.stdout.write(f"autogen-supervisor {__version__}\n")
+        sys.exit(0)
+    if words[0] not in COMMANDS:
+        sys.stderr.write(f"supervisor: there is no command {words[0]!r}; {_choices()}\n{_USAGE}\n")
+        sys.exit(_MISUSED)
+    from importlib import import_module
+
+    try:
+        import_module(f"supervisor._cli.{words[0]}").main(words[1:])
+    except CommandError as error:
+        sys.stderr.write(f"supervisor: {error}\n")
+        sys.exit(error.status)
+    sys.exit(0)
+
+
+def _choices() -> str:
+    return "the commands are " + ", ".join(COMMANDS)
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    rows = "".join(f"  {name:{width}}  {what}\n" for name, what in COMMANDS.items())
+    more = "`autogen-supervisor COMMAND --help` describes one; `--version` prints the version."
+    return f"{_USAGE}\n\n{rows}\n{more}\n"
