@@ -38,9 +38,11 @@ def test_all_but_those_spared_are_stopped_and_killed(start: Start) -> None:
 
 def test_the_resource_tracker_is_known() -> None:
     """Multiprocessing's resource tracker is recognised by its command line."""
-    code = "import time  # multiprocessing.resource_tracker\ntime.sleep(300)"
-    with subprocess.Popen([sys.executable, "-c", code]) as tracker:
+    code = "import time  # multiprocessing.resource_tracker\nprint(flush=True); time.sleep(300)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as tracker:
         try:
+            assert tracker.stdout is not None
+            tracker.stdout.readline()  # the kernel shows no command line just after exec
             assert kill_tree.is_tracker(_row(tracker.pid))
         finally:
             tracker.kill()
