@@ -51,7 +51,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except CommandError as error:
         sys.stderr.write(f"supervisor: {error}\n")
         sys.exit(error.status)
+    except KeyboardInterrupt:
+        # In a slow import, before any event loop: Python dies by SIGINT, but shows a traceback.
+        sys.excepthook = _show_nothing
+        raise
     sys.exit(0)
+
+
+def _show_nothing(*_: object) -> None:
+    """Show no traceback."""
 
 
 def _choices() -> str:

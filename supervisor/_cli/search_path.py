@@ -1,0 +1,21 @@
+"""Where modules are looked for first."""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def put_first(folder: Path) -> None:
+    """Let `import` look into a folder first, as `python file.py` and `python -m module` do.
+
+    The folder takes the place of our own entry, the folder of the command `autogen-supervisor` or
+    the current folder: a module of the user's must not be found by where our command lies.
+    """
+    if sys.flags.safe_path or not sys.path:  # then Python has put no entry there
+        sys.path.insert(0, str(folder))
+    else:
+        sys.path[0] = str(folder)

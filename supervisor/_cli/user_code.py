@@ -1,0 +1,82 @@
+"""Errors in the user's code: their traceback without our frames, and one line of ours."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from supervisor._cli.errors import CommandError
+
+_OURS: Final = (
+    f"{Path(__file__).parent.parent}{os.sep}",
+    f"{Path(importlib.__file__).parent}{os.sep}",
+    "<frozen ",  # the rest of importlib
+)
+
+
+@contextmanager
+def user_code(doing: str) -> Generator[None]:
+    """Turn an exception of the user's code into one line, after its traceback.
+
+    KeyboardInterrupt and cancellations go on as they are.
+
+    Args:
+        doing: What is done, as in "import module 'teams'".
+
+    Raises:
+        CommandError: The code in the block has raised, or has called `sys.exit`.
+    """
+    try:
+        yield
+    except CommandError:
+        raise
+    except SystemExit as error:
+        raise CommandError(f"cannot {doing}: it called sys.exit({error.code!r})") from None
+    except Exception as error:  # noqa: BLE001 - the user's code may raise anything
+        if interrupt := _interrupt_behind(error):
+            raise interrupt from None
+        show_traceback(error)
+        raise CommandError(f"cannot {doing}: {summary(error)}") from None
+
+
+def show_traceback(error: BaseException) -> None:
+    """Write an exception's traceback on stderr, from the user's first frame on."""
+    frames = _without_ours(error.__traceback__)
+    if (frames is None and not isinstance(error, SyntaxError)) or not sys.stderr:
+        return
+    lines = traceback.format_exception(type(error), error, frames)
+    sys.stderr.write("".join(lines))
+
+
+def summary(error: BaseException) -> str:
+    """Return an exception's type and the first line of what it says."""
+    said = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
+
+
+def has_user_frames(error: BaseException) -> bool:
+    """Return whether the user's code had a part in an exception."""
+    return _without_ours(error.__traceback__) is not None
+
+
+def _without_ours(frames: TracebackType | None) -> TracebackType | None:
+    while frames is not None and frames.tb_frame.f_code.co_filename.startswith(_OURS):
+        frames = frames.tb_next
+    return frames
+
+
+def _interrupt_behind(error: BaseException) -> KeyboardInterrupt | None:
+    """Return the Ctrl-C that was turned into another exception, as some imports do."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, KeyboardInterrupt):
+            return seen
+        seen = seen.__cause__ or seen.__context__
+    return None
