@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from supervisor._core.errors import SettingsError
@@ -25,6 +25,38 @@ from supervisor._process.readiness import ReadyFile
 
 SignalRungs: TypeAlias = Mapping[signal.Signals | int | str, Rung | str]
 """Which signals stop, each with the rung at which it enters the ladder."""
+
+
+@dataclass(frozen=True)
+class LadderFlags:
+    """The seconds that the command line gives; None where it says nothing."""
+
+    drain: float | None = None
+    cancel: float | None = None
+    abandon: float | None = None
+    grace: float | None = None
+
+    def apply(self, ladder: Ladder, environ: Mapping[str, str]) -> Ladder:
+        """Return a ladder by these flags, then the environment, then the code.
+
+        Raises:
+            SettingsError: The flags or the environment have a value that cannot be.
+        """
+        rungs = {"drain": self.drain, "cancel": self.cancel, "abandon": self.abandon}
+        given = {rung: seconds for rung, seconds in rungs.items() if seconds is not None}
+        if self.grace is not None:
+            Ladder(total=self.grace, **given)  # raises where they exclude each other
+            return replace(ladder, **given).within(self.grace)
+        return replace(ladder.from_environment(environ), **given)
+
+
+_flags = LadderFlags()
+
+
+def set_flags(flags: LadderFlags) -> None:
+    """Have each Supervisor of this process that is made from now on obey these flags."""
+    global _flags  # noqa: PLW0603 - a process has one command line
+    _flags = flags
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +106,7 @@ def parse(
 def _parse_ladder(ladder: Ladder | None) -> Ladder:
     if ladder is not None and not isinstance(ladder, Ladder):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise SettingsError("ladder", "give a Ladder, as Ladder(drain=5, cancel=2)", ladder)
-    return (ladder or Ladder()).from_environment(os.environ)
+    return _flags.apply(ladder or Ladder(), os.environ)
 
 
 def _parse_signals(given: SignalRungs | None) -> dict[int, Rung]:

@@ -1,0 +1,28 @@
+"""Imports what the extra `cli` brings, or says in one line that it is missing."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from supervisor._cli.errors import CommandError
+
+
+def require(name: str, what_for: str) -> Any:
+    """Import a module that only the extra `cli` brings.
+
+    Args:
+        name: The module's name, as "rich.console".
+        what_for: What cannot be done without it, as "chat" or "to read YAML".
+
+    Raises:
+        CommandError: It is not installed.
+    """
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        package = name.partition(".")[0]
+        if error.name is None or error.name.partition(".")[0] != package:
+            raise
+        what = f"{what_for} needs {package}, which is not installed here"
+        raise CommandError(f"{what}; pip install 'autogen-supervisor[cli]'") from None
