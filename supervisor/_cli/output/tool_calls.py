@@ -1,0 +1,73 @@
+"""Tool calls, each folded to a line with its time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from supervisor._cli.output import amounts
+from supervisor._cli.output.events import call_text, content_of, source_of
+from supervisor._cli.output.page import Page
+from supervisor._cli.output.sanitize import one_line, sanitize
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A call that has no result yet."""
+
+    source: str
+    text: str
+    at: float
+
+
+class ToolCalls:
+    """The calls that have begun.
+
+    Args:
+        page: Where they are shown.
+        clock: Tells the time, in seconds.
+    """
+
+    def __init__(self, page: Page, clock: Callable[[], float]) -> None:
+        self._page = page
+        self._clock = clock
+        self._open: dict[str, _Call] = {}
+
+    def begin(self, event: Any) -> None:
+        """Note the calls that an agent asks for."""
+        source, now = source_of(event), self._clock()
+        for call in content_of(event):
+            text = call_text(str(call.name), str(call.arguments))
+            self._open[call.id] = _Call(source, text, now)
+
+    def end(self, event: Any) -> str:
+        """Show the calls that have a result now."""
+        return self._page.heading(source_of(event)) + "".join(map(self._ended, content_of(event)))
+
+    def end_all(self) -> str:
+        """Show the calls that will have none."""
+        said = ""
+        for call in self._open.values():
+            end = f" interrupted after {self._passed(call)}"
+            said += self._page.heading(call.source)
+            said += self._page.folded(call.text, end, self._page.palette.error)
+        self._open.clear()
+        return said
+
+    def _ended(self, result: Any) -> str:
+        page = self._page
+        call = self._open.pop(result.call_id, None)
+        text = f"{one_line(str(result.name))}(…)" if call is None else call.text
+        content = sanitize(str(result.content)).strip()
+        if result.is_error:
+            when = "" if call is None else f" after {self._passed(call)}"
+            why = "" if page.verbose or not content else f": {one_line(content)}"
+            said = page.folded(text, f" failed{when}{why}", page.palette.error)
+        else:
+            end = "" if call is None else f" {self._passed(call)}"
+            said = page.folded(text, end, page.palette.dim)
+        return said + page.block(content) if page.verbose else said
+
+    def _passed(self, call: _Call) -> str:
+        return amounts.seconds(self._clock() - call.at)
