@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Final, NoReturn
 
 COMMANDS: Final = {
+    "run": "run a team, an agent, a team file or a program, so that it can be stopped",
     "exec": "run a command as the only child of a small parent, which may be PID 1",
 }
 """The commands, and what each does. `_cli/NAME.py` or `_cli/NAME/` has its `main(arguments)`."""

@@ -13,7 +13,7 @@ from typing import Final, Literal, NoReturn
 
 from supervisor._cli.errors import CommandError
 
-__all__ = ["Parser", "Settings", "add_flags", "install", "settings_of"]
+__all__ = ["FLAGS_WITH_VALUE", "Parser", "Settings", "add_flags", "install", "settings_of"]
 
 _STATUS_MAX: Final = 255
 _OFF: Final = "off"
@@ -75,6 +75,8 @@ _SECONDS: Final[dict[str, str]] = {
     "grace": "for all three; --drain gets what the others leave (SUPERVISOR_GRACE)",
     "timeout": "until the run is stopped, with status 124",
 }
+
+FLAGS_WITH_VALUE: Final = (*(f"--{name}" for name in _SECONDS), "--loop", "--stop-status")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

@@ -82,6 +82,7 @@ class Output(Protocol):
 
     def stop(self, facts: Mapping[str, object]) -> None:
         """Show that a stop enters a rung, in the loop: `rung`, `seconds`, `reason`, `signal`."""
+        return
 
     @property
     def is_full(self) -> bool:

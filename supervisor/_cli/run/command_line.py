@@ -1,0 +1,195 @@
+"""The command line of `run`.
+
+For a team or a team file our options may stand anywhere. For a program they stand before it: all
+that stands behind it is the program's. So the words are told apart first, and argparse reads only
+those that are ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, TypeAlias, get_args
+
+from supervisor._cli.errors import CommandError
+from supervisor._cli.options import (
+    FLAGS_WITH_VALUE,
+    Parser,
+    Settings,
+    add_flags,
+    settings_of,
+)
+from supervisor._cli.targets import Target, parse
+
+Format: TypeAlias = Literal["text", "json", "stream-json"]
+
+_USAGE: Final = """autogen-supervisor run [OPTION ...] TARGET [TASK]
+       autogen-supervisor run [OPTION ...] PROGRAM.py [ARGUMENT ...]
+       autogen-supervisor run [OPTION ...] -m PACKAGE [ARGUMENT ...]"""
+_ABOUT: Final = """\
+Run a team, an agent, a team file, or an AutoGen program, so that it can be stopped.
+
+TARGET is module:attr or file.py:attr (a team, an agent, or a function that makes one), or a team
+file (.json, .yaml). TASK is its task; - reads it from stdin. What stands behind a program or a
+package is passed on to it."""
+_STDIN: Final = "-"
+_TAKING: Final = {"-m", "--task-file", "--output-format", "--allow", "--select", *FLAGS_WITH_VALUE}
+"""The options behind which a value stands."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """What the words behind `run` say.
+
+    Args:
+        target: What to run.
+        words: What stands behind a program.
+        task: The task of a team; "-" for stdin.
+        task_file: The file that has the task.
+        settings: The settings.
+        output_format: How to show the run.
+        trust: Whether a team file may start programs and run code.
+        allow: The namespaces from which a team file may load classes.
+        select: The name of the team in a gallery.
+    """
+
+    target: Target
+    words: tuple[str, ...]
+    task: str | None
+    task_file: Path | None
+    settings: Settings
+    output_format: Format
+    trust: bool
+    allow: tuple[str, ...]
+    select: str | None
+
+
+def read(arguments: Sequence[str]) -> Command:
+    """Return what these words say.
+
+    Raises:
+        CommandError: They are no command line of `run`.
+        SystemExit: They ask for help.
+    """
+    parser = _parser()
+    ours, words = _split(arguments)
+    parsed = parser.parse_args(ours)
+    if parsed.module is not None:
+        target = Target("program", "-m", parsed.module)
+    elif words:
+        target = parse(words.pop(0))
+    else:
+        raise CommandError(f"no target was given; see `{parser.prog} --help`")
+    is_program = target.kind == "program"
+    if is_program:
+        _refuse_for_program(parsed)
+    elif parsed.task_file is None and len(words) != 1:
+        raise CommandError(_task_error(words))
+    elif parsed.task_file is not None and words:
+        raise CommandError("a task and --task-file were given; give one of them")
+    return Command(
+        target=target,
+        words=tuple(words),
+        task=words[0] if words and not is_program else None,
+        task_file=parsed.task_file,
+        settings=settings_of(parsed),
+        output_format=parsed.output_format or "text",
+        trust=parsed.trust,
+        allow=tuple(parsed.allow),
+        select=parsed.select,
+    )
+
+
+def task_of(command: Command) -> str:
+    """Return the task that a command names.
+
+    Raises:
+        CommandError: It cannot be read, or is empty.
+    """
+    import sys
+
+    try:
+        if command.task_file is not None:
+            where, task = str(command.task_file), command.task_file.read_text(encoding="utf-8")
+        elif command.task == _STDIN:
+            where, task = "stdin", sys.stdin.read() if sys.stdin is not None else ""
+        else:
+            return command.task or ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"the task cannot be read: {error}; give text in UTF-8") from None
+    if not task.strip():
+        raise CommandError(f"{where} has no task; write one there")
+    return task.removesuffix("\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="autogen-supervisor run",
+        usage=_USAGE,
+        description=_ABOUT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("-m", dest="module", metavar="PACKAGE", help="run a package as a program")
+    parser.add_argument("--task-file", type=Path, metavar="FILE", help="read the task from FILE")
+    parser.add_argument(
+        "--output-format",
+        choices=get_args(Format),
+        help="text (for a person), json (the result), stream-json (one event a line)",
+    )
+    files = parser.add_argument_group("team files")
+    files.add_argument("--trust", action="store_true", help="let it start programs and run code")
+    files.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="NAMESPACE",
+        help="load classes from this package, too",
+    )
+    files.add_argument("--select", metavar="NAME", help="take this team out of a gallery")
+    add_flags(parser)
+    return parser
+
+
+def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the words that are ours, and the target with what belongs to it."""
+    ours: list[str] = []
+    words: list[str] = []
+    waiting = list(arguments)
+    while waiting:
+        word = waiting.pop(0)
+        if word == "--":
+            return ours, words + waiting
+        if not word.startswith("-") or word == _STDIN:
+            words.append(word)
+            if len(words) == 1 and parse(word).kind == "program":
+                return ours, words + waiting
+            continue
+        ours.append(word)
+        if word in _TAKING and waiting:
+            ours.append(waiting.pop(0))
+        if word == "-m" and not words:
+            return ours, waiting
+    return ours, words
+
+
+def _refuse_for_program(parsed: argparse.Namespace) -> None:
+    given = {
+        "--output-format": parsed.output_format,
+        "--task-file": parsed.task_file,
+        "--select": parsed.select,
+        "--allow": parsed.allow,
+        "--trust": parsed.trust,
+    }
+    for option, value in given.items():
+        if value:
+            what = "is for teams and team files, and this is a program"
+            raise CommandError(f"{option} {what}; put the program's own options behind it")
+
+
+def _task_error(words: list[str]) -> str:
+    if not words:
+        return "no task was given; put it behind the target, or give --task-file FILE or -"
+    return f"{words[1]!r} stands behind the task; put a task of several words in quotes"

@@ -1,0 +1,88 @@
+"""The command line of `run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from supervisor._cli.errors import CommandError
+from supervisor._cli.run.command_line import Command, read, task_of
+
+
+def _read(line: str) -> Command:
+    return read(line.split())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--drain 3 --output-format json teams:make task",
+        "teams:make --drain 3 task --output-format json",
+        "teams:make task --drain=3 --output-format=json",
+        "--drain 3 teams:make --output-format json -- task",
+    ],
+)
+def test_our_options_may_stand_anywhere_for_a_team(line: str) -> None:
+    """Wherever the options stand, the same is run in the same way."""
+    command = _read(line)
+    assert (command.target.kind, command.target.word) == ("object", "teams:make")
+    assert (command.task, command.settings.drain, command.output_format) == ("task", 3.0, "json")
+
+
+def test_what_stands_behind_a_program_is_the_programs() -> None:
+    """Options before a program are ours, and those behind it are not looked at."""
+    command = _read("--drain 3 app.py --drain 4 -m x - -- --output-format json")
+    assert (command.target.kind, command.settings.drain) == ("program", 3.0)
+    assert command.words == ("--drain", "4", "-m", "x", "-", "--", "--output-format", "json")
+
+
+def test_what_stands_behind_a_package_is_the_packages() -> None:
+    """`-m` ends our options."""
+    command = _read("--quiet -m some.package --quiet team.json")
+    assert (command.target.kind, command.target.place) == ("program", "some.package")
+    assert (command.words, command.settings.quiet) == (("--quiet", "team.json"), True)
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("", "no target was given"),
+        ("--drain 3", "no target was given"),
+        ("teams:make", "no task was given"),
+        ("teams:make two words", "'words' stands behind the task"),
+        ("teams:make --task-file f task", "give one of them"),
+        ("teams:make task --nothing", "--nothing"),
+        ("teams:make task --drain", "--drain"),
+        ("teams:make task --output-format xml", "--output-format"),
+        ("--output-format json app.py", "--output-format is for teams"),
+        ("--task-file f app.py", "--task-file is for teams"),
+        ("--trust -m package", "--trust is for teams"),
+        ("nothing", "lacks an attribute"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(line: str, named: str) -> None:
+    """Each mistake has its own line, with the status of a usage error."""
+    with pytest.raises(CommandError) as caught:
+        _read(line)
+    assert named in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert caught.value.status == 2
+
+
+def test_a_task_in_a_file(tmp_path: Path) -> None:
+    """The last line break of a file is not part of the task."""
+    file = tmp_path / "task.txt"
+    file.write_text("Dig.\nAnd fill it.\n", encoding="utf-8")
+    assert task_of(_read(f"teams:make --task-file {file}")) == "Dig.\nAnd fill it."
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"\xff\xfe", None])
+def test_a_file_without_a_task_is_one_line(tmp_path: Path, content: bytes | None) -> None:
+    """An empty, an unreadable and a missing file are errors that name it."""
+    file = tmp_path / "task.txt"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(CommandError) as caught:
+        task_of(_read(f"teams:make --task-file {file}"))
+    assert "\n" not in str(caught.value)
