@@ -166,6 +166,12 @@ class LadderState:
         return at if at < math.inf else None
 
     @property
+    def rung_ends_at(self) -> float | None:
+        """The time at which the present rung's time is over; None where it has no limit."""
+        at = self._over_at() if "time" in TABLE[self._rung] else math.inf
+        return at if at < math.inf else None
+
+    @property
     def deadline(self) -> float | None:
         """The latest time for EXIT; None while RUNNING, and where EXIT does not apply."""
         if self._rung is Rung.RUNNING or not self._exits or self._end == math.inf:

@@ -1,4 +1,4 @@
-"""The line at the terminal: what the stop does now, and what the next Ctrl-C will do."""
+"""What a stop does now, and what the next Ctrl-C will do: in words, for a person at a terminal."""
 
 from __future__ import annotations
 
@@ -7,42 +7,51 @@ from collections.abc import Sequence
 from typing import Final
 
 from supervisor._core.events import Rung, StopRequest
-from supervisor._core.ladder import Step
-from supervisor._core.settings import Ladder
 
 _DOING: Final = {
     Rung.DRAIN: ("finishing the turn of {who}", "cancel it"),
     Rung.CANCEL: ("cancelling {who}", "abandon it"),
     Rung.ABANDON: ("abandoning {who}", "end the process"),
 }
+_NOBODY: Final = {
+    Rung.DRAIN: "finishing what is at work",
+    Rung.CANCEL: "cancelling what is at work",
+    Rung.ABANDON: "abandoning what is at work",
+}
+_MOST: Final = 3  # agents
+
+
+def limit(seconds: float) -> str:
+    """Return how long a rung may take."""
+    return f"up to {seconds:g} s" if seconds < math.inf else "no time limit"
+
+
+def time_left(seconds: float | None) -> str:
+    """Return how long it still may; None for ever."""
+    return "no time limit" if seconds is None else f"{max(seconds, 0.0):.1f} s left"
 
 
 def sentence(
-    step: Step,
+    rung: Rung,
     request: StopRequest,
     agents: Sequence[str],
-    ladder: Ladder,
+    time: str,
     *,
     has_ctrl_c: bool,
-) -> str | None:
-    """Return what happens now, and what the next Ctrl-C will do; None where nothing is at work.
+) -> str:
+    """Return what happens now, and what the next Ctrl-C will do.
 
     Args:
-        step: The rung that is entered.
+        rung: The rung that was entered: DRAIN, CANCEL or ABANDON.
         request: What has asked for the stop.
         agents: The names of the agents that are interrupted.
-        ladder: The seconds of the rungs.
-        has_ctrl_c: Whether Ctrl-C is one of the signals that stop.
+        time: How long it may take.
+        has_ctrl_c: Whether Ctrl-C leads to the next rung.
     """
-    if not agents:
-        return None
-    doing, further = _DOING[step.rung]
-    names = [repr(name) for name in agents[:3]]
-    who = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    doing, further = _DOING[rung]
+    names = [repr(name) for name in agents[:_MOST]]
+    who = " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else ""
+    doing = doing.format(who=who) if who else _NOBODY[rung]
     name = request.signal.name if request.signal is not None else request.reason
-    # On a line of its own: the terminal has just shown "^C", behind whatever the program wrote.
-    seconds = ladder.seconds(step.rung)
-    limit = f"up to {seconds:g} s" if seconds < math.inf else "no time limit"
-    said = f"\n{name}: {doing.format(who=who)} ({limit})."
-    is_last = step.rung is Rung.ABANDON and seconds == math.inf  # such a ladder has no EXIT
-    return f"{said} Ctrl-C to {further}." if has_ctrl_c and not is_last else said
+    said = f"{name}: {doing} ({time})."
+    return f"{said} Ctrl-C to {further}." if has_ctrl_c else said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import signal
 from collections.abc import Collection, Sequence
 from typing import Any, Final
@@ -13,8 +14,8 @@ from supervisor._process.exit import REPORT_SECONDS
 from supervisor._process.process_info import ProcessInfo
 from supervisor._reports.findings import Findings
 from supervisor._reports.log import reporter
-from supervisor._supervisor import at_work
-from supervisor._supervisor.progress import sentence
+from supervisor._signals.registry import registry
+from supervisor._supervisor import at_work, progress
 from supervisor._supervisor.scope import StopScope
 
 _SAY_SECONDS: Final = 0.1  # what takes longer is said at a terminal
@@ -31,6 +32,8 @@ class StopReport:
     def __init__(self, scope: StopScope, *, signals: Collection[int]) -> None:
         self._scope = scope
         self._has_ctrl_c = signal.SIGINT in signals
+        self.is_shown_elsewhere = False
+        """Whether another one shows what `progress` returns: then it is not said on stderr."""
 
     def say(self, step: Step, request: StopRequest) -> None:
         """Log that a rung is entered; at a terminal, say what happens, unless it is over soon."""
@@ -40,12 +43,28 @@ class StopReport:
             return
         if self._scope.nesting.around is not None:  # which names our agents in its own line
             return
-        if not reporter.has_reader:
+        if self.is_shown_elsewhere or not reporter.has_reader:
             return
-        agents, ladder = self._scope.active_agents(), self._scope.ladder
-        line = sentence(step, request, agents, ladder, has_ctrl_c=self._has_ctrl_c)
-        if line is not None:
+        if agents := self._scope.active_agents():
+            limit = progress.limit(self._scope.ladder.seconds(step.rung))
+            # On a line of its own: the terminal has just shown "^C", behind what the program wrote.
+            line = f"\n{self._sentence(step.rung, request, agents, limit)}"
             loop.call_later(_SAY_SECONDS, self._say_if_still_true, step.rung, line)
+
+    def progress(self) -> str | None:
+        """Return what the stop does now, for a person; None where there is none; in any thread."""
+        stop = self._scope.stop
+        if stop.request is None or not Rung.RUNNING < stop.rung < Rung.EXIT:
+            return None
+        ends_at = stop.ladder_state.rung_ends_at
+        time = progress.time_left(None if ends_at is None else ends_at - registry.clock.now())
+        return self._sentence(stop.rung, stop.request, self._scope.active_agents(), time)
+
+    def _sentence(self, rung: Rung, request: StopRequest, agents: list[str], time: str) -> str:
+        # Where ABANDON has no end, there is no EXIT.
+        is_last = rung is Rung.ABANDON and self._scope.ladder.abandon == math.inf
+        has_ctrl_c = self._has_ctrl_c and not is_last
+        return progress.sentence(rung, request, agents, time, has_ctrl_c=has_ctrl_c)
 
     def _say_if_still_true(self, rung: Rung, line: str) -> None:
         # Of a stop that is over by then it would be the last thing to be read, and false.

@@ -148,6 +148,25 @@ def test_repr() -> None:
     assert repr(state) == "<LadderState CANCEL for 0.25 s, EXIT in 2.75 s>"
 
 
+def test_a_rung_tells_when_its_time_is_over() -> None:
+    """A rung ends after its seconds, or where the later rungs begin; EXIT and RUNNING never do."""
+    state = LadderState(Ladder(drain=5, cancel=2, abandon=1), exits=True)
+    ends = [state.rung_ends_at]
+    state.request(DRAIN, 100)
+    ends.append(state.rung_ends_at)
+    state.request(CANCEL, 101)
+    ends.append(state.rung_ends_at)
+    state.request(EXIT, 101)
+    assert [*ends, state.rung_ends_at] == [None, 105, 103, None]
+
+
+def test_a_rung_without_limit_has_no_end() -> None:
+    """Where ABANDON lasts for ever, its time is never over."""
+    state = LadderState(Ladder(abandon=math.inf))
+    state.request(Rung.ABANDON, 100)
+    assert state.rung_ends_at is None
+
+
 @pytest.mark.parametrize(("rung", "instead"), [(Rung.RUNNING, "DRAIN"), (EXIT, "ABANDON")])
 def test_illegal_request_says_what_to_do(rung: Rung, instead: str) -> None:
     """A rung that cannot be requested is refused with one that can."""

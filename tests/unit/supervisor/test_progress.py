@@ -1,40 +1,93 @@
-"""What a climb says to the person at the terminal."""
+"""What a person is told of a stop: what it does now, and what the next Ctrl-C does."""
+
+# The block swallows, so what is bound in it is "possibly unbound" behind it: a NameError would fail
+# the test as well as an assertion.
+# pyright: reportPossiblyUnboundVariable=false
 
 from __future__ import annotations
 
+import asyncio
 import math
+import re
+import signal
 from signal import Signals
 
 import pytest
 
-from supervisor import Ladder, Rung, StopRequest
-from supervisor._core.ladder import Move, Step
-from supervisor._supervisor.progress import sentence
+from supervisor import Ladder, Rung, StopRequest, Supervisor
+from supervisor._reports.log import reporter
+from supervisor._supervisor.facade import parts_of
+from supervisor._supervisor.progress import limit, sentence, time_left
+from tests.unit.supervisor.fakes import PATIENT, Stubborn
 
-
-def said(rung: Rung, ladder: Ladder) -> str | None:
-    """Return what is said as ann is interrupted by Ctrl-C."""
-    request = StopRequest(reason="Stopped by SIGINT", rung=Rung.CANCEL, signal=Signals.SIGINT)
-    step = Step(Move.ENTER, rung, 0.0, "signal")
-    return sentence(step, request, ["ann"], ladder, has_ctrl_c=True)
+BY_SIGNAL = StopRequest(reason="Stopped by SIGINT", rung=Rung.CANCEL, signal=Signals.SIGINT)
 
 
 @pytest.mark.parametrize(
-    ("rung", "line"),
+    ("rung", "agents", "said"),
     [
-        (Rung.CANCEL, "SIGINT: cancelling 'ann' (up to 2 s). Ctrl-C to abandon it."),
-        (Rung.ABANDON, "SIGINT: abandoning 'ann' (up to 1 s). Ctrl-C to end the process."),
+        (Rung.DRAIN, ["ann"], "finishing the turn of 'ann' (2 s). Ctrl-C to cancel it."),
+        (Rung.CANCEL, ["ann"], "cancelling 'ann' (2 s). Ctrl-C to abandon it."),
+        (Rung.CANCEL, ["ann", "bob"], "cancelling 'ann' and 'bob' (2 s). Ctrl-C to abandon it."),
+        (Rung.CANCEL, [], "cancelling what is at work (2 s). Ctrl-C to abandon it."),
+        (Rung.ABANDON, ["ann"], "abandoning 'ann' (2 s). Ctrl-C to end the process."),
     ],
 )
-def test_a_climb_tells_its_seconds_and_the_next_key(rung: Rung, line: str) -> None:
-    """Each rung has its seconds, and the word for what the next Ctrl-C does."""
-    assert said(rung, Ladder()) == f"\n{line}"
+def test_each_rung_tells_its_time_and_the_next_key(
+    rung: Rung, agents: list[str], said: str
+) -> None:
+    """A rung names who is interrupted, its seconds, and what the next Ctrl-C does."""
+    assert sentence(rung, BY_SIGNAL, agents, "2 s", has_ctrl_c=True) == f"SIGINT: {said}"
 
 
-def test_a_rung_without_end_promises_no_end() -> None:
+def test_a_stop_by_code_says_its_reason() -> None:
+    """Where no signal has asked for the stop, the sentence begins with the reason."""
+    request = StopRequest(reason="Stopped after 60 s", rung=Rung.CANCEL)
+    said = sentence(Rung.CANCEL, request, ["ann"], "2 s", has_ctrl_c=False)
+    assert said == "Stopped after 60 s: cancelling 'ann' (2 s)."
+
+
+def test_times_are_bounded_or_said_to_be_endless() -> None:
+    """A limit has its seconds, and what is left is never less than nothing."""
+    assert [limit(2.5), limit(math.inf)] == ["up to 2.5 s", "no time limit"]
+    assert [time_left(1.24), time_left(-1), time_left(None)] == [
+        "1.2 s left",
+        "0.0 s left",
+        "no time limit",
+    ]
+
+
+@pytest.mark.parametrize("is_shown_elsewhere", [False, True])
+async def test_a_status_line_takes_over_what_is_said_on_stderr(
+    monkeypatch: pytest.MonkeyPatch, *, is_shown_elsewhere: bool
+) -> None:
+    """While another one shows the progress of a stop, with its countdown, stderr says nothing."""
+    said: list[str] = []
+    monkeypatch.setattr(type(reporter), "has_reader", True)
+    monkeypatch.setattr(reporter, "say", said.append)
+    team = Stubborn()
+    async with Supervisor(signals={"SIGUSR1": "CANCEL"}, ladder=PATIENT) as sup:
+        report = parts_of(sup).report
+        report.is_shown_elsewhere = is_shown_elsewhere
+        before = report.progress()
+        run = asyncio.ensure_future(sup.stream(team))
+        await team.is_working.wait()
+        signal.raise_signal(signal.SIGUSR1)
+        await sup.wait_stop()
+        progress = report.progress()
+        await asyncio.sleep(0.2)
+        team.may_end.set()
+        await run
+    assert before is None
+    assert progress is not None
+    assert re.fullmatch(r"SIGUSR1: cancelling 'talker' \(\d+\.\d s left\)\.", progress)
+    assert bool(said) is not is_shown_elsewhere
+
+
+async def test_the_last_rung_promises_no_end_where_there_is_none() -> None:
     """Where the ladder ends at ABANDON, Ctrl-C does not end the process, and nobody says so."""
-    ladder = Ladder(drain=math.inf, abandon=math.inf)
-    assert said(Rung.DRAIN, ladder) == (
-        "\nSIGINT: finishing the turn of 'ann' (no time limit). Ctrl-C to cancel it."
-    )
-    assert said(Rung.ABANDON, ladder) == "\nSIGINT: abandoning 'ann' (no time limit)."
+    async with Supervisor(signals={"SIGINT": "DRAIN"}, ladder=Ladder(abandon=math.inf)) as sup:
+        report = parts_of(sup).report
+        sup.stop("enough", Rung.ABANDON)
+        progress = report.progress()
+    assert progress == "enough: abandoning what is at work (no time limit)."
