@@ -1,0 +1,94 @@
+"""The command line of `chat`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from supervisor._cli.options import Parser, Settings, add_flags, settings_of
+from supervisor._cli.targets import Target, parse
+
+_USAGE: Final = "autogen-supervisor chat [OPTION ...] TARGET"
+_ABOUT: Final = """\
+Converse with a team or an agent in a terminal.
+
+TARGET is module:attr or file.py:attr (a team, an agent, or a function that makes one), or a team
+file (.json, .yaml).
+
+Ctrl-C or Esc stops the answer, and the conversation goes on. What you type while it answers is
+queued; Enter on an empty line lets the turn in progress finish, and then it goes in. Ctrl-D leaves.
+/help shows the commands."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """What the words behind `chat` say.
+
+    Args:
+        target: With whom to converse.
+        settings: The settings of a stop.
+        goes_on: Whether to go on with the last session of this target.
+        session: The name of the session to go on with.
+        trust: Whether a team file may start programs and run code.
+        allow: The namespaces from which a team file may load classes.
+        select: The name of the team in a gallery.
+    """
+
+    target: Target
+    settings: Settings
+    goes_on: bool
+    session: str | None
+    trust: bool
+    allow: tuple[str, ...]
+    select: str | None
+
+
+def read(arguments: Sequence[str]) -> Command:
+    """Return what these words say.
+
+    Raises:
+        CommandError: They are no command line of `chat`.
+        SystemExit: They ask for help.
+    """
+    parsed = _parser().parse_args(list(arguments))
+    return Command(
+        target=parse(parsed.target),
+        settings=settings_of(parsed),
+        goes_on=parsed.goes_on,
+        session=parsed.session,
+        trust=parsed.trust,
+        allow=tuple(parsed.allow),
+        select=parsed.select,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="autogen-supervisor chat",
+        usage=_USAGE,
+        description=_ABOUT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("target", metavar="TARGET", help="a team or an agent")
+    sessions = parser.add_argument_group("sessions").add_mutually_exclusive_group()
+    sessions.add_argument(
+        "-c", "--continue", dest="goes_on", action="store_true", help="go on with the last session"
+    )
+    sessions.add_argument(
+        "-r", "--resume", dest="session", metavar="NAME", help="go on with this session"
+    )
+    files = parser.add_argument_group("team files")
+    files.add_argument("--trust", action="store_true", help="let it start programs and run code")
+    files.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="NAMESPACE",
+        help="load classes from this package, too",
+    )
+    files.add_argument("--select", metavar="NAME", help="take this team out of a gallery")
+    add_flags(parser)
+    return parser

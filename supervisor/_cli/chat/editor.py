@@ -1,0 +1,222 @@
+"""The screen of a chat by prompt_toolkit: one editor and one terminal mode from start to end.
+
+The editor runs while an answer is made as well, so one types ahead. Text is written above it, in
+whole lines; the beginning of an unfinished line is part of what the editor draws.
+
+The position of the cursor is never asked for: an answer to that question that comes after the end
+would be typed into the shell.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from prompt_toolkit.application import Application
+from prompt_toolkit.application.run_in_terminal import in_terminal
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.filters import Condition
+from prompt_toolkit.formatted_text import ANSI
+from prompt_toolkit.layout import (
+    AnyContainer,
+    BufferControl,
+    ConditionalContainer,
+    HSplit,
+    Layout,
+    Window,
+)
+from prompt_toolkit.layout.controls import FormattedTextControl
+from prompt_toolkit.layout.processors import BeforeInput
+from prompt_toolkit.output.vt100 import Vt100_Output
+from prompt_toolkit.renderer import print_formatted_text
+from prompt_toolkit.styles import Style
+from prompt_toolkit.widgets import SearchToolbar
+
+from supervisor._cli.chat.history import history_in
+from supervisor._cli.chat.key_bindings import key_bindings
+from supervisor._cli.chat.lines import Lines
+from supervisor._cli.chat.redirection import prints_redirected
+from supervisor._cli.chat.screen import Keys
+from supervisor._cli.chat.suspension import suspendable
+from supervisor._cli.chat.terminal_input import SignalInput
+from supervisor._cli.output.sanitize import sanitize
+from supervisor._signals.registry import registry
+
+_BETWEEN_WRITES: Final = 0.03  # seconds: each one draws the editor anew
+_ESCAPE_SECONDS: Final = 0.1  # after which an Esc that nothing follows is no escape sequence
+_STYLE: Final = Style.from_dict({"prompt": "bold", "status": "ansibrightblack"})
+# Bracketed paste off, cursor on, colours off, nothing below the cursor, next line.
+_GIVE_BACK: Final = b"\x1b[?2004l\x1b[?25h\x1b[0m\x1b[J\r\n"
+
+
+class EditorScreen:
+    """A line editor at the bottom, and text that scrolls above it.
+
+    Args:
+        history: The file that keeps what was typed; None for no file.
+    """
+
+    def __init__(self, history: Path | None) -> None:
+        self._input = SignalInput(sys.stdin)
+        self._output = Vt100_Output.from_pty(sys.stdout, term=os.environ.get("TERM"))
+        self._output.enable_cpr = False
+        self._lines = Lines(lambda: self._output.get_size().columns)
+        self._has_text = asyncio.Event()
+        self._drawn = ""  # the unfinished line, as the editor draws it
+        self._prompt, self._status = "", ""
+        self._keys: Keys | None = None
+        self._buffer = Buffer(
+            history=history_in(history), multiline=False, accept_handler=self._enter
+        )
+        self._app = self._application()
+
+    async def run(self, keys: Keys) -> None:
+        """Show it, and read keys, until it is closed or the terminal has gone."""
+        self._keys = keys
+        loop = asyncio.get_running_loop()
+        with (
+            prints_redirected(self.print),
+            suspendable(self._give_back, lambda: self._set_again(loop)),
+        ):
+            writer = asyncio.create_task(self._write_lines())
+            writer.add_done_callback(lambda _: self.close())
+            try:
+                await self._edit()
+            finally:
+                writer.cancel()
+                await asyncio.wait([writer])
+                with contextlib.suppress(OSError):
+                    self._write(self._lines.take() + self._lines.unfinished)
+        keys.on_end()
+
+    async def _edit(self) -> None:
+        # For SIGWINCH prompt_toolkit uses `add_signal_handler`, which takes the wakeup fd; its
+        # removal leaves none. The supervisor would notice that, but not at once.
+        asyncio.get_running_loop().call_soon(registry.reclaim)
+        try:
+            await self._app.run_async(set_exception_handler=False, handle_sigint=False)
+        except (EOFError, OSError):  # the terminal has gone
+            return
+        finally:
+            registry.reclaim()
+
+    def close(self) -> None:
+        """Have `run` end."""
+        if self._app.is_running and not self._app.is_done:
+            self._app.exit()
+
+    def print(self, text: str) -> None:
+        """Write text above the line that is typed; the last line may be unfinished."""
+        self._lines.add(text)
+        self._has_text.set()
+
+    def show(self, *, prompt: str, status: str, hint: str) -> None:
+        """Show a prompt before the line, and below it a hint, or else a status."""
+        if (prompt, hint or status) != (self._prompt, self._status):
+            self._prompt, self._status = prompt, hint or status
+            self._app.invalidate()
+
+    def read_typed(self) -> None:
+        """Take in what was typed so far: it comes before a Ctrl-C that was pressed after it."""
+        if self._app.is_running and not self._app.is_done:
+            self._app.key_processor.feed_multiple(self._input.read_all_keys())
+            self._app.key_processor.process_keys()
+
+    def clear_line(self) -> bool:
+        """Drop what was typed into the line; return whether there was anything."""
+        had = bool(self._buffer.text)
+        self._app.layout.focus(self._buffer)  # away from a search
+        self._buffer.reset()
+        self._app.invalidate()
+        return had
+
+    # -- the editor ---------------------------------------------------------------------------
+
+    def _application(self) -> Application[None]:
+        search = SearchToolbar()
+        line = BufferControl(
+            self._buffer,
+            input_processors=[BeforeInput(lambda: self._prompt, "class:prompt")],
+            search_buffer_control=search.control,
+        )
+        rows: list[AnyContainer] = [
+            _text_row(lambda: self._drawn),
+            Window(line, wrap_lines=True, dont_extend_height=True),
+            search,
+            _text_row(lambda: self._status, "class:status"),
+        ]
+        app: Application[None] = Application(
+            layout=Layout(HSplit(rows), focused_element=line),
+            key_bindings=key_bindings(self._escape, self._end),
+            style=_STYLE,
+            include_default_pygments_style=False,
+            erase_when_done=True,
+            input=self._input,
+            output=self._output,
+        )
+        app.ttimeoutlen = app.timeoutlen = _ESCAPE_SECONDS
+        return app
+
+    def _enter(self, buffer: Buffer) -> bool:
+        text = buffer.text
+        buffer.append_to_history()
+        buffer.reset()  # first: what is called may ask what stands in the line
+        self.print(f"{self._prompt}{sanitize(text)}\n" * bool(text))
+        if self._keys is not None:
+            self._keys.on_line(text)
+        return True
+
+    def _escape(self) -> None:
+        if self._keys is not None:
+            self._keys.on_escape()
+
+    def _end(self) -> None:
+        if self._keys is not None:
+            self._keys.on_end()
+
+    # -- text above it ------------------------------------------------------------------------
+
+    async def _write_lines(self) -> None:
+        while True:
+            await self._has_text.wait()
+            self._has_text.clear()
+            async with in_terminal():
+                self._drawn = self._lines.unfinished
+                self._write(self._lines.take())
+            await asyncio.sleep(_BETWEEN_WRITES)
+
+    def _write(self, text: str) -> None:
+        if text:
+            print_formatted_text(
+                self._output, ANSI(text), _STYLE, color_depth=self._app.color_depth
+            )
+
+    # -- suspended ----------------------------------------------------------------------------
+
+    def _give_back(self) -> None:
+        # Not by prompt_toolkit: a handler may run in the middle of its own writing.
+        with contextlib.suppress(OSError):
+            os.write(self._output.fileno(), _GIVE_BACK)
+        self._input.mode.__exit__()
+
+    def _set_again(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._input.mode.__enter__()
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(self._draw_anew)
+
+    def _draw_anew(self) -> None:
+        if self._app.is_running and not self._app.is_done:
+            self._app.renderer.reset()
+            self._app.invalidate()
+
+
+def _text_row(text: Callable[[], str], style: str = "") -> ConditionalContainer:
+    # Styled as text: a window's style reaches the right margin, and would wrap in a narrower one.
+    control = FormattedTextControl(lambda: ANSI(text()), style=style)
+    window = Window(control, wrap_lines=True, dont_extend_height=True)
+    return ConditionalContainer(window, Condition(lambda: bool(text())))

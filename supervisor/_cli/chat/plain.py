@@ -1,0 +1,81 @@
+"""The screen of a terminal that cannot move the cursor: whole lines, in the terminal's own mode.
+
+The terminal edits the line, and Ctrl-C is a signal there anyway. Esc is a character like others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from typing import Final
+
+from supervisor._cli.chat.screen import Keys
+
+_STDIN: Final = 0
+
+
+class PlainScreen:
+    """Reads lines, and writes text as it comes."""
+
+    def __init__(self) -> None:
+        self._closed = asyncio.Event()
+        self._keys: Keys | None = None
+        self._typed = b""
+        self._prompt, self._hint = "", ""
+        self._is_at_prompt = False
+
+    async def run(self, keys: Keys) -> None:
+        """Read lines until it is closed or the terminal has gone."""
+        loop = asyncio.get_running_loop()
+        self._keys = keys
+        loop.add_reader(_STDIN, self._read)
+        try:
+            await self._closed.wait()
+        finally:
+            loop.remove_reader(_STDIN)
+
+    def close(self) -> None:
+        """Have `run` end."""
+        self._closed.set()
+
+    def print(self, text: str) -> None:
+        """Write text; on a line of its own where the prompt stands."""
+        self._write("\n" * self._is_at_prompt + text)
+        self._is_at_prompt = False
+
+    def show(self, *, prompt: str, status: str, hint: str) -> None:  # noqa: ARG002
+        """Write what has changed, but no status: it would scroll by."""
+        if hint and hint != self._hint:
+            self.print(f"{hint}\n")
+        self._hint = hint
+        if prompt != self._prompt or not self._is_at_prompt:
+            self._write("\n" * self._is_at_prompt + prompt)
+        self._prompt, self._is_at_prompt = prompt, True
+
+    def read_typed(self) -> None:
+        """Do nothing: the terminal has dropped it."""
+
+    def clear_line(self) -> bool:
+        """Drop what was typed; the terminal has dropped the rest."""
+        had, self._typed = bool(self._typed), b""
+        return had
+
+    def _read(self) -> None:
+        assert self._keys is not None
+        try:
+            data = os.read(_STDIN, 65536)
+        except OSError:
+            data = b""
+        self._is_at_prompt = False
+        if not data and not self._typed:
+            self._keys.on_end()
+        *lines, self._typed = (self._typed + data).split(b"\n")
+        for line in lines:
+            self._keys.on_line(line.decode(errors="replace"))
+
+    def _write(self, text: str) -> None:
+        with contextlib.suppress(OSError):  # the terminal has gone
+            sys.stdout.write(text)
+            sys.stdout.flush()

@@ -1,0 +1,261 @@
+"""The loop of a chat: what is typed goes to the conversation, and what that says to the screen.
+
+While nothing is answered, lines are taken one after the other. While an answer is made, words are
+queued for the next boundary between two turns, and an empty line asks for that boundary.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Protocol
+
+from supervisor._cli.chat.interrupts import SECONDS, Effect, Interrupts
+from supervisor._cli.chat.screen import Keys, Screen
+
+_REFRESH_SECONDS: Final = 0.25
+_HINT: Final = f"Press Ctrl-C again within {SECONDS:g} s, or Ctrl-D, to leave"
+
+
+class Exchange(Protocol):
+    """How an answer has ended."""
+
+    @property
+    def notice(self) -> str:
+        """What to tell the user of it; "" for nothing."""
+        ...
+
+
+class Conversation(Protocol):
+    """What the loop needs of a conversation."""
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether an answer is made."""
+        ...
+
+    @property
+    def queued(self) -> Sequence[str]:
+        """The words that were queued."""
+        ...
+
+    async def open(self) -> None:
+        """Make the team."""
+        ...
+
+    async def exchange(self, words: str | None) -> Exchange:
+        """Have the team answer; None: go on without words."""
+        ...
+
+    async def command(self, line: str) -> str:
+        """Do a command, and return what to show."""
+        ...
+
+    def queue(self, words: str) -> None:
+        """Keep words for the next boundary between two turns."""
+        ...
+
+    def steer(self) -> None:
+        """Have the turn in progress finish, and then the queued words go in."""
+        ...
+
+    def stop(self) -> None:
+        """Stop the answer."""
+        ...
+
+
+class View(Protocol):
+    """What an answer looks like."""
+
+    def begin(self) -> None:
+        """Begin an answer."""
+        ...
+
+    def render(self, event: object) -> str:
+        """Return the text to print for an event; "" for none."""
+        ...
+
+    def finish(self) -> str:
+        """Return what is left to print at the end of an answer."""
+        ...
+
+    def status(self, queued: int) -> str:
+        """Return what is going on, in one line, while so many messages are queued."""
+        ...
+
+
+class _Leave(enum.Enum):
+    LEAVE = "leave"
+
+
+class Repl:
+    """One chat.
+
+    Args:
+        screen: The terminal.
+        view: What an answer looks like.
+        conversation: Makes the conversation, given what takes its events and what asks the user.
+        is_command: Returns whether a line is a command, and no words for the conversation.
+        is_over: Returns whether the whole program is to stop.
+    """
+
+    def __init__(
+        self,
+        screen: Screen,
+        view: View,
+        conversation: Callable[
+            [Callable[[object], None], Callable[[str], Awaitable[str]]], Conversation
+        ],
+        *,
+        is_command: Callable[[str], bool],
+        is_over: Callable[[], bool],
+    ) -> None:
+        self._screen = screen
+        self._view = view
+        self._is_command = is_command
+        self._is_over = is_over
+        self._interrupts = Interrupts()
+        self._lines: asyncio.Queue[str | _Leave] = asyncio.Queue()
+        self._question: asyncio.Future[str] | None = None
+        self._hint = ""
+        self._commands: set[asyncio.Task[None]] = set()
+        self._conversation = conversation(self._on_event, self._ask)
+
+    async def run(self) -> None:
+        """Converse until the user leaves, the terminal has gone or the program is to stop."""
+        keys = Keys(on_line=self._line, on_escape=self._escape, on_end=self._leave)
+        shown = asyncio.create_task(self._screen.run(keys))
+        try:
+            await self._converse()
+        finally:
+            self._screen.close()
+            await asyncio.wait([shown])
+        shown.result()
+
+    async def _converse(self) -> None:
+        await self._conversation.open()
+        while not self._is_over():
+            self._show()
+            line = await self._lines.get()
+            if line is _Leave.LEAVE:
+                return
+            if self._is_command(line):
+                await self._command(line)
+            else:
+                await self._exchange(line)
+
+    async def _exchange(self, words: str) -> None:
+        self._view.begin()
+        ticking = asyncio.create_task(self._tick())
+        try:
+            exchange = await self._conversation.exchange(words or None)
+        finally:
+            ticking.cancel()
+        self._screen.print(self._view.finish())
+        self._screen.print(f"{exchange.notice}\n" * bool(exchange.notice))
+
+    async def _command(self, line: str) -> None:
+        text = await self._conversation.command(line)
+        self._screen.print(f"{text}\n" * bool(text))
+
+    # -- what the conversation needs ----------------------------------------------------------
+
+    def _on_event(self, event: object) -> None:
+        self._screen.print(self._view.render(event))
+
+    async def _ask(self, question: str) -> str:
+        self._question = asyncio.get_running_loop().create_future()
+        self._screen.print(f"{question}\n" * bool(question))
+        self._show()
+        try:
+            return await self._question
+        finally:
+            self._question = None
+            self._show()
+
+    # -- what the user does; in the loop ------------------------------------------------------
+
+    def on_interrupt(self, runs: int) -> None:
+        """Do what a Ctrl-C does that has stopped so many runs."""
+        self._screen.read_typed()  # it was typed before
+        is_answering = runs > 0 or self._is_answering
+        has_text = not is_answering and self._screen.clear_line()
+        effect = self._interrupts.effect(
+            time.monotonic(), is_answering=is_answering, has_text=has_text
+        )
+        if effect is Effect.STOP:
+            self._stop(runs)
+        elif effect is Effect.HINT:
+            self._set_hint(_HINT)
+        elif effect is Effect.LEAVE:
+            self._leave()
+
+    def _stop(self, runs: int = 0) -> None:
+        if runs == 0:  # else the supervisor has done it
+            self._conversation.stop()
+        self._show()
+
+    def _escape(self) -> None:
+        if self._is_answering:
+            self._stop()
+
+    def _leave(self) -> None:
+        self._lines.put_nowait(_Leave.LEAVE)
+        if self._is_answering:
+            self._stop()
+
+    def _line(self, text: str) -> None:
+        words = text.strip()
+        if self._is_command(words):
+            self._do_now(words) if self._is_answering else self._lines.put_nowait(words)
+        elif self._question is not None:
+            if not self._question.done():
+                self._question.set_result(text)
+        elif not self._is_answering:
+            self._lines.put_nowait(words)
+        elif words:
+            self._conversation.queue(words)
+        else:
+            self._conversation.steer()
+        self._show()
+
+    def _do_now(self, line: str) -> None:
+        task = asyncio.create_task(self._command(line))
+        self._commands.add(task)
+        task.add_done_callback(self._commands.discard)
+
+    @property
+    def _is_answering(self) -> bool:
+        return self._conversation.is_answering
+
+    # -- what is shown below ------------------------------------------------------------------
+
+    async def _tick(self) -> None:
+        while True:
+            self._show()
+            await asyncio.sleep(_REFRESH_SECONDS)
+
+    def _show(self) -> None:
+        self._screen.show(prompt=self._prompt(), status=self._status(), hint=self._hint)
+
+    def _prompt(self) -> str:
+        if self._question is not None:
+            return "answer> "
+        return "queue> " if self._is_answering else "> "
+
+    def _status(self) -> str:
+        if not self._is_answering:
+            return ""
+        return self._view.status(len(self._conversation.queued))
+
+    def _set_hint(self, hint: str) -> None:
+        self._hint = hint
+        self._show()
+        asyncio.get_running_loop().call_later(SECONDS, self._drop_hint, hint)
+
+    def _drop_hint(self, hint: str) -> None:
+        if self._hint == hint:
+            self._hint = ""
+            self._show()

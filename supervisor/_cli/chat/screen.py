@@ -1,0 +1,88 @@
+"""The screen of a chat: a line that is typed at the bottom, and text that scrolls above it.
+
+There are two: `editor.py` for terminals that can move the cursor, and `plain.py` for those that
+cannot (`TERM=dumb`, a shell inside Emacs).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from supervisor._cli.errors import CommandError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keys:
+    """What the keys do; each function is called in the loop.
+
+    Args:
+        on_line: Called with the words of each line that is entered.
+        on_escape: Called for Esc; not for an escape sequence, and not for a paste.
+        on_end: Called for Ctrl-D on an empty line, and when the terminal has gone.
+    """
+
+    on_line: Callable[[str], None]
+    on_escape: Callable[[], None]
+    on_end: Callable[[], None]
+
+
+class Screen(Protocol):
+    """What chat needs of a terminal."""
+
+    async def run(self, keys: Keys) -> None:
+        """Show it, and read keys, until it is closed or the terminal has gone."""
+        ...
+
+    def close(self) -> None:
+        """Have `run` end."""
+        ...
+
+    def print(self, text: str) -> None:
+        """Write text above the line that is typed; the last line may be unfinished."""
+        ...
+
+    def show(self, *, prompt: str, status: str, hint: str) -> None:
+        """Show a prompt before the line, and below it a hint, or else a status."""
+        ...
+
+    def read_typed(self) -> None:
+        """Take in what was typed so far: it comes before a Ctrl-C that was pressed after it."""
+        ...
+
+    def clear_line(self) -> bool:
+        """Drop what was typed into the line; return whether there was anything."""
+        ...
+
+
+def check_terminal() -> None:
+    """Refuse a chat without a terminal.
+
+    Raises:
+        CommandError: stdin or stdout is none.
+    """
+    for stream, name in ((sys.stdin, "stdin"), (sys.stdout, "stdout")):
+        if stream is None or stream.closed or not stream.isatty():
+            raise CommandError(
+                f"chat needs a terminal, and {name} is none; "
+                "use `autogen-supervisor run TARGET TASK` instead"
+            )
+
+
+def open_screen(history: Path | None) -> Screen:
+    """Return the screen for this terminal.
+
+    Args:
+        history: The file that keeps what was typed; None for no file.
+    """
+    if os.environ.get("TERM", "dumb").lower() in ("", "dumb", "unknown"):
+        from supervisor._cli.chat.plain import PlainScreen
+
+        return PlainScreen()
+    from supervisor._cli.chat.editor import EditorScreen
+
+    return EditorScreen(history)

@@ -1,0 +1,38 @@
+"""Pieces of text become whole lines, and the beginning of one."""
+
+from __future__ import annotations
+
+from supervisor._cli.chat.lines import Lines
+
+
+def lines(*pieces: str, columns: int = 10) -> Lines:
+    """Return lines that have taken in these pieces."""
+    made = Lines(lambda: columns)
+    for piece in pieces:
+        made.add(piece)
+    return made
+
+
+def test_a_line_is_whole_once_it_has_ended() -> None:
+    """Pieces are put together, and what has no end yet stays back."""
+    made = lines("on", "e\ntw", "o\nth")
+    assert (made.take(), made.unfinished) == ("one\ntwo\n", "th")
+    made.add("ree\n")
+    assert (made.take(), made.take(), made.unfinished) == ("three\n", "", "")
+
+
+def test_a_long_beginning_is_broken_at_a_space() -> None:
+    """What fills four rows of the terminal becomes a line, without a word cut in two."""
+    made = lines("word " * 9)
+    assert (made.take(), made.unfinished) == ("word " * 7 + "word\n", "word ")
+
+
+def test_a_word_that_is_too_long_is_cut_by_cells() -> None:
+    """A text without spaces is cut where the rows are full; a CJK character takes two cells."""
+    made = lines("漢" * 21)
+    assert (made.take(), made.unfinished) == ("漢" * 20 + "\n", "漢")
+
+
+def test_no_text_passes_through_unparsed() -> None:
+    """The two characters between which prompt_toolkit writes text as it is are dropped."""
+    assert lines("a\x01\x1b[2J\x02b\n").take() == "a\x1b[2Jb\n"

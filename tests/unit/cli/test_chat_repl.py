@@ -1,0 +1,300 @@
+"""The loop of a chat, with a screen and a conversation that only take notes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from supervisor._cli.chat.repl import Repl
+from supervisor._cli.chat.screen import Keys
+
+
+class FakeScreen:
+    """Keeps what is shown, and lets a test press keys."""
+
+    def __init__(self) -> None:
+        self.printed = ""
+        self.prompt = self.status = self.hint = self.typed = ""
+        self._keys: asyncio.Future[Keys] = asyncio.get_running_loop().create_future()
+        self._closed = asyncio.Event()
+
+    @property
+    def keys(self) -> Keys:
+        """Return what the keys do."""
+        return self._keys.result()
+
+    async def run(self, keys: Keys) -> None:
+        """Wait until it is closed."""
+        self._keys.set_result(keys)
+        await self._closed.wait()
+
+    def close(self) -> None:
+        """Have `run` end."""
+        self._closed.set()
+
+    def print(self, text: str) -> None:
+        """Keep what is printed."""
+        self.printed += text
+
+    def show(self, *, prompt: str, status: str, hint: str) -> None:
+        """Keep what is shown."""
+        self.prompt, self.status, self.hint = prompt, status, hint
+
+    def read_typed(self) -> None:
+        """Nothing is on its way."""
+
+    def clear_line(self) -> bool:
+        """Drop what was typed."""
+        had, self.typed = bool(self.typed), ""
+        return had
+
+
+@dataclass
+class FakeExchange:
+    """How an answer has ended."""
+
+    notice: str = ""
+
+
+class FakeConversation:
+    """Answers when the test says so."""
+
+    def __init__(
+        self, on_event: Callable[[object], None], ask: Callable[[str], Awaitable[str]]
+    ) -> None:
+        self.on_event, self.ask = on_event, ask
+        self.calls: list[object] = []
+        self.queued: list[str] = []
+        self._answer: asyncio.Future[str] | None = None
+
+    @property
+    def is_answering(self) -> bool:
+        """Return whether an answer is awaited."""
+        return self._answer is not None
+
+    async def open(self) -> None:
+        """Take note."""
+        self.calls.append("open")
+
+    async def exchange(self, words: str | None) -> FakeExchange:
+        """Wait for the test to end it."""
+        self.calls.append(words)
+        self._answer = asyncio.get_running_loop().create_future()
+        try:
+            return FakeExchange(await self._answer)
+        finally:
+            self._answer = None
+
+    def end(self, notice: str = "") -> None:
+        """End the answer."""
+        assert self._answer is not None
+        if not self._answer.done():
+            self._answer.set_result(notice)
+
+    async def command(self, line: str) -> str:
+        """Take note."""
+        self.calls.append(line)
+        return f"did {line}"
+
+    def queue(self, words: str) -> None:
+        """Keep words."""
+        self.queued.append(words)
+
+    def steer(self) -> None:
+        """Take note."""
+        self.calls.append("steer")
+
+    def stop(self) -> None:
+        """Take note, and end the answer."""
+        self.calls.append("stop")
+        self.end("Stopped")
+
+
+class FakeView:
+    """Shows events as they are."""
+
+    def begin(self) -> None:
+        """Begin."""
+
+    def render(self, event: object) -> str:
+        """Return the event."""
+        return f"{event}\n"
+
+    def finish(self) -> str:
+        """Return nothing."""
+        return ""
+
+    def status(self, queued: int) -> str:
+        """Return how many are queued."""
+        return f"answering, {queued} queued"
+
+
+class Chat:
+    """A loop at work, and its parts."""
+
+    def __init__(self) -> None:
+        self.screen = FakeScreen()
+        self.is_over = False
+        self.repl = Repl(
+            self.screen,
+            FakeView(),
+            self._converse,
+            is_command=lambda line: line.startswith("/"),
+            is_over=lambda: self.is_over,
+        )
+
+    def _converse(
+        self, on_event: Callable[[object], None], ask: Callable[[str], Awaitable[str]]
+    ) -> FakeConversation:
+        self.conversation = FakeConversation(on_event, ask)
+        return self.conversation
+
+    async def enter(self, line: str) -> None:
+        """Enter a line, and let the loop go on."""
+        self.screen.keys.on_line(line)
+        await settle()
+
+
+async def settle() -> None:
+    """Let every task that can go on do so."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def chatting() -> AsyncGenerator[Chat]:
+    """Give a chat whose prompt stands, and leave it."""
+    chat = Chat()
+    task = asyncio.create_task(chat.repl.run())
+    await settle()
+    yield chat
+    await settle()
+    chat.screen.keys.on_end()
+    async with asyncio.timeout(5):
+        await task
+
+
+async def test_words_are_answered_and_an_empty_line_goes_on() -> None:
+    """At the prompt a line is an exchange; an empty one goes on without words."""
+    async with chatting() as chat:
+        assert chat.screen.prompt == "> "
+        await chat.enter(" Hello ")
+        assert (chat.screen.prompt, chat.screen.status) == ("queue> ", "answering, 0 queued")
+        chat.conversation.on_event("Hi")
+        chat.conversation.end("Done")
+        await settle()
+        assert (chat.screen.prompt, chat.screen.status) == ("> ", "")
+        await chat.enter("")
+        chat.conversation.end()
+    assert chat.conversation.calls == ["open", "Hello", None]
+    assert chat.screen.printed == "Hi\nDone\n"
+
+
+async def test_what_is_typed_meanwhile_is_queued_and_an_empty_line_steers() -> None:
+    """While it answers, words wait for a boundary, and Enter asks for it."""
+    async with chatting() as chat:
+        await chat.enter("Hello")
+        await chat.enter("and this")
+        assert chat.conversation.queued == ["and this"]
+        assert chat.screen.status == "answering, 1 queued"
+        await chat.enter("")
+        chat.conversation.end()
+    assert chat.conversation.calls == ["open", "Hello", "steer"]
+
+
+async def test_a_command_is_done_at_once_while_it_answers() -> None:
+    """A command does not wait for the end of an answer; at the prompt it takes its turn."""
+    async with chatting() as chat:
+        await chat.enter("Hello")
+        await chat.enter("/stop")
+        chat.conversation.end()
+        await chat.enter("/undo")
+    assert chat.conversation.calls == ["open", "Hello", "/stop", "/undo"]
+    assert "did /undo" in chat.screen.printed
+
+
+async def test_a_question_is_asked_at_the_same_prompt() -> None:
+    """The next line is the answer to the question, an empty one too, and nothing is queued."""
+    async with chatting() as chat:
+        await chat.enter("Hello")
+        asked = asyncio.ensure_future(chat.conversation.ask("May I?"))
+        await settle()
+        assert (chat.screen.prompt, chat.screen.printed) == ("answer> ", "May I?\n")
+        await chat.enter("")
+        assert (await asked, chat.screen.prompt) == ("", "queue> ")
+        chat.conversation.end()
+    assert chat.conversation.queued == []
+
+
+async def test_a_question_that_is_cancelled_is_over() -> None:
+    """After a stop the next line is words again."""
+    async with chatting() as chat:
+        await chat.enter("Hello")
+        asked = asyncio.ensure_future(chat.conversation.ask("May I?"))
+        await settle()
+        asked.cancel()
+        await settle()
+        assert chat.screen.prompt == "queue> "
+        chat.conversation.end()
+        await settle()
+        await chat.enter("Again")
+        chat.conversation.end()
+    assert chat.conversation.calls == ["open", "Hello", "Again"]
+
+
+async def test_escape_stops_the_answer_only() -> None:
+    """Esc stops the answer, and does nothing at the prompt."""
+    async with chatting() as chat:
+        chat.screen.keys.on_escape()
+        await chat.enter("Hello")
+        chat.screen.keys.on_escape()
+        await settle()
+        assert chat.screen.prompt == "> "
+    assert chat.conversation.calls == ["open", "Hello", "stop"]
+
+
+async def test_ctrl_c_is_left_to_the_supervisor_where_that_has_stopped_runs() -> None:
+    """The loop stops the answer itself only where the supervisor has found no run to stop."""
+    async with chatting() as chat:
+        await chat.enter("Hello")
+        chat.repl.on_interrupt(1)
+        assert "stop" not in chat.conversation.calls
+        chat.repl.on_interrupt(0)
+        assert "stop" in chat.conversation.calls
+
+
+async def test_ctrl_c_at_the_prompt_clears_hints_and_leaves() -> None:
+    """The line first; then the hint; the third one leaves, without an answer to stop."""
+    async with chatting() as chat:
+        chat.screen.typed = "half a"
+        chat.repl.on_interrupt(0)
+        assert (chat.screen.typed, chat.screen.hint) == ("", "")
+        chat.repl.on_interrupt(0)
+        assert chat.screen.hint == "Press Ctrl-C again within 2 s, or Ctrl-D, to leave"
+        chat.repl.on_interrupt(0)
+        await settle()
+        assert chat.screen._closed.is_set()
+    assert chat.conversation.calls == ["open"]
+
+
+async def test_leaving_stops_the_answer_first() -> None:
+    """Ctrl-D while it answers stops the answer, and leaves once that has ended."""
+    async with chatting() as chat:
+        await chat.enter("Hello")
+        chat.screen.keys.on_end()
+        await settle()
+        assert chat.screen._closed.is_set()
+    assert chat.conversation.calls == ["open", "Hello", "stop"]
+    assert chat.screen.printed == "Stopped\n"
+
+
+async def test_it_is_over_when_the_program_is_to_stop() -> None:
+    """After an answer that a stop of the whole program has ended there is no prompt."""
+    async with chatting() as chat:
+        await chat.enter("Hello")
+        chat.is_over = True
+        chat.conversation.end()
+        await settle()
+        assert chat.screen._closed.is_set()
