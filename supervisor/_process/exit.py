@@ -20,6 +20,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
+if sys.platform != "win32":
+    from supervisor._process import last_line, terminal
+
 REPORT_SECONDS: Final = 0.2
 """How long a last report may take."""
 
@@ -134,7 +137,8 @@ def exit_now(
 
     Neither `atexit` handlers nor `finally` blocks run. The report and the flush of the standard
     streams happen in a thread of their own: a full pipe, a stopped terminal, or a lock that the
-    stuck main thread holds would keep this one.
+    stuck main thread holds would keep this one. Then the last line of machine output is written,
+    and the terminal is given back; neither waits for anybody.
 
     Args:
         status: The exit status.
@@ -142,6 +146,7 @@ def exit_now(
         final: Called after it; must not hang, and may end the process itself.
         seconds: How long to wait for both at most.
     """
+    until = time.monotonic() + seconds
     helper = threading.Thread(
         target=_report_and_flush, args=(report,), name="supervisor-last-report", daemon=True
     )
@@ -151,11 +156,29 @@ def exit_now(
         if report is not None:
             report()
     else:
-        helper.join(seconds)
+        with contextlib.suppress(RuntimeError):
+            _refresh_last_line(until)
+        helper.join(max(0.0, until - time.monotonic()))
     finally:
+        with contextlib.suppress(BaseException):
+            _write_and_give_back(until)
         with contextlib.suppress(BaseException):
             final()
         os._exit(status)
+
+
+def _refresh_last_line(until: float) -> None:
+    """Have it know of the stop; the functions that tell it so are the program's, and may hang."""
+    if sys.platform != "win32" and last_line.is_wanted():
+        refresh = threading.Thread(target=last_line.refresh, name="supervisor-last", daemon=True)
+        refresh.start()
+        refresh.join(max(0.0, until - time.monotonic()))
+
+
+def _write_and_give_back(until: float) -> None:
+    if sys.platform != "win32":
+        last_line.write_forced(until)
+        terminal.give_back()
 
 
 def _cannot_die() -> bool:

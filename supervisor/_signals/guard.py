@@ -7,7 +7,9 @@ state of the stop, and receives its reports.
 The guard must not get in anybody's way. It is started through a process in between, so it is not
 our child (it does not show up in `os.wait()`, as a zombie, or in a test runner's list of children).
 It has a session of its own, and holds no file of ours open (a pipeline would wait for it) and no
-directory. It blocks every signal, for a service manager sends the stop to all processes alike.
+directory. The one exception is the file of machine output, of which it lets go as soon as the
+process is gone (see `end_record`). It blocks every signal, for a service manager sends the stop to
+all processes alike.
 
 Not chosen: to fork it. A fork keeps a copy of every page that we change from then on, so it grows
 as we do; and a process with threads cannot fork safely. A fresh interpreter takes a few megabytes
@@ -26,7 +28,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from supervisor._reports.log import has_stderr
-from supervisor._signals.guard_state import ArrivalReport, GuardState, send_line
+from supervisor._signals.guard_state import HOLD, ArrivalReport, GuardState, send_line
 
 SCRIPT: Final = os.path.join(os.path.dirname(__file__), "guard_main.py")  # noqa: PTH118, PTH120 - as `_ROOT`
 """What the guard runs; a word of its command line, so that a list of processes shows it."""
@@ -64,6 +66,14 @@ class Guard:
     def update(self, state: GuardState) -> None:
         """Have the guard go by this state from now on; from any thread."""
         send_line(self._socket, state.encoded())
+
+    def hold(self, fds: Sequence[int]) -> None:
+        """Have the guard hold the end record and the machine output, and no others from now on.
+
+        Args:
+            fds: The record's fd and the output's; or that of the record alone; or none.
+        """
+        send_line(self._socket, HOLD, fds)
 
     def arrival_reports(self) -> Sequence[ArrivalReport]:
         """Return what the guard has reported since the last call; one caller at a time."""

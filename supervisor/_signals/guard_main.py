@@ -12,6 +12,9 @@ What it knows, and from where:
 - *The time.* The process sends how far the stop has gone, and its deadline, at each step.
 - *The process's end.* The socket closes, and the pidfd becomes readable. A pid alone could be
   another process's by the time of the kill.
+- *What is left to do at that end.* It stands in the end record, shared memory that the process
+  hands over as soon as there is something, with the file of its machine output. The guard then
+  waits for the pidfd: the socket closes while the process's threads may still be writing.
 
 What it reports: when each byte arrived that the process has not read. C code may hold the GIL, let
 go for a moment, and take it again. In that moment the process reads the signal, and would count its
@@ -24,6 +27,9 @@ the process. It scans for descendants at each step of the stop, as parents end m
 `descendants`). It spares those that were there before the guard, and multiprocessing's resource
 tracker. It stops each descendant before it kills it, so that it starts no other one, and signals it
 by a pidfd, so that it hits no other process. It does not kill a process that a debugger traces.
+
+What it does when the process is gone: it writes the last line of its machine output, unless the
+process has done so, lets go of that file, and puts the terminal back (see `after_kill`).
 
 Where it falls short: without the /proc of its own PID namespace (macOS, `unshare --pid`) the
 children of what it kills are left to whoever inherits them; a stderr that is a socket gets no line;
@@ -41,12 +47,16 @@ import sys
 import time
 
 from supervisor._process import kill_tree, process_table
+from supervisor._process.after_kill import HeldFiles
 from supervisor._process.descendants import Descendants
 from supervisor._signals.guard_state import (
+    HOLD,
+    IDLE,
     RESERVE_SECONDS,
     STACKS_SIGNAL,
     ArrivalReport,
     GuardState,
+    receive_lines,
     send_line,
 )
 from supervisor._signals.wakeup_bytes import FROM_HANDLER, SELF_SENT
@@ -104,7 +114,7 @@ class KillTime:
 
     def __init__(self) -> None:
         self.unread = UnreadBytes()
-        self._state = GuardState(0, math.inf, [math.inf], {}, {})
+        self._state = IDLE
         self._deadline = math.inf  # ours, from unread signals
 
     def update(self, state: GuardState) -> None:
@@ -121,6 +131,10 @@ class KillTime:
         """Return whether something has been unread for so long that C code must hold the GIL."""
         arrivals = self.unread.arrivals
         return bool(arrivals) and now - arrivals[0] >= GIL_HELD_SECONDS
+
+    def has_passed(self, now: float) -> bool:
+        """Return whether the process was to end itself by now."""
+        return now >= min(self._deadline, self._state.deadline)
 
     def at(self, now: float) -> float:
         """Return when to kill the process, as far as is known now."""
@@ -150,11 +164,24 @@ class _GuardLoop:
         self._control = socket.socket(fileno=_CONTROL_FD)
         self._wakeup = socket.socket(fileno=_WAKEUP_FD)
         self._kill_time = KillTime()
+        self._held = HeldFiles()
         self._is_reported = True  # the process knows of all that is unread
         self._is_received = True  # and takes our reports
 
     def run(self) -> None:
-        """Watch until the process has ended, wants no guard any more, or has to be killed."""
+        """Guard the process, and do what is left to do at its end."""
+        was_killed = self._watch()
+        is_forced = self._kill_time.has_passed(time.monotonic())
+        if self._pidfd is not None and self._held.are_there:
+            select.select([self._pidfd], [], [])  # its threads may write until then
+        self._held.write_last_line(is_forced=is_forced)
+        if was_killed:
+            # What it has started meanwhile is in its group or session, where it leads one.
+            kill_tree.kill(kill_tree.stop_all(self._descendants, _is_spared))
+        self._held.give_terminal_back()
+
+    def _watch(self) -> bool:
+        """Watch until there is nothing to guard any more; return whether we have killed it."""
         seconds: float | None = 0.0
         while self._wait(seconds):
             now = time.monotonic()
@@ -166,7 +193,8 @@ class _GuardLoop:
                 seconds = _TRACED_SECONDS
             else:
                 self._kill()
-                return
+                return True
+        return False
 
     def _wait(self, seconds: float | None) -> bool:
         """Wait for something to happen; return whether there is still a process to guard."""
@@ -187,11 +215,14 @@ class _GuardLoop:
     def _receive(self) -> bool:
         """Take in the newest state; return whether the process is still there."""
         try:
-            lines = self._control.recv(65536).splitlines()  # whole ones: none is divided
+            lines, fds = receive_lines(self._control)
         except OSError:  # the process is gone
             return False
-        if lines:
-            state = GuardState.decoded(lines[-1])
+        if HOLD.rstrip() in lines:
+            self._held.replace(fds)
+        states = [line for line in lines if line != HOLD.rstrip()]
+        if states:
+            state = GuardState.decoded(states[-1])
             self._kill_time.update(state)
             self._scan(state)
         return bool(lines)
@@ -235,8 +266,6 @@ class _GuardLoop:
             why = f"{self._why()}; the guard killed process {self._pid}{also}"
             _write_to_its_stderr(self._pid, why)
         self._send(signal.SIGKILL)
-        # What it has started meanwhile is in its group or session, where it leads one.
-        kill_tree.kill(kill_tree.stop_all(self._descendants, _is_spared))
 
     def _why(self) -> str:
         unread = self._kill_time.unread.signals

@@ -1,6 +1,7 @@
 """What the process and its guard tell each other, and the deadline that both work out from it.
 
 One line each way, over a socket: the process sends its `GuardState`, the guard an `ArrivalReport`.
+Besides, the process hands over the files that the guard needs at its end (`HOLD`).
 The guard runs in an interpreter without our environment, so this module imports next to nothing.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import math
 import signal
 import socket
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +23,11 @@ RESERVE_SECONDS: Final = 0.3
 STACKS_SIGNAL: Final = getattr(signal, "SIGRTMAX", 0) - 2
 """The signal on which the process writes its stacks, if it handles it; negative where none is."""
 
+HOLD: Final = b"hold\n"
+"""The line with which fds come: the guard is to hold these, and no others that came before."""
+
+_MOST_FDS: Final = 2
+_FD_SIZE: Final = 4  # bytes, as the kernel packs it
 _DUPLICATE_SECONDS: Final = 0.3  # as in `ladder`, which imports too much for the guard
 _NO_PIPE_SIGNAL: Final = getattr(socket, "MSG_NOSIGNAL", 0)
 
@@ -113,6 +120,10 @@ class GuardState:
         return deadline
 
 
+IDLE: Final = GuardState(0, math.inf, [math.inf], {}, {})
+"""The state where there is no supervisor: nothing stops, and no signal does."""
+
+
 def _pairs(text: str) -> list[tuple[int, str]]:
     return [(int(it.partition(":")[0]), it.partition(":")[2]) for it in text.split(",") if it]
 
@@ -140,12 +151,30 @@ class ArrivalReport:
         return cls(float(at), [float(arrival) for arrival in arrivals.split(",")])
 
 
-def send_line(to: socket.socket, line: bytes) -> bool:
+def send_line(to: socket.socket, line: bytes, fds: Sequence[int] = ()) -> bool:
     """Send a line, whole or not at all, without waiting; return whether it was sent.
 
     Nobody may be there to read it; a SIGPIPE would end the process.
     """
+    packed = b"".join(fd.to_bytes(_FD_SIZE, sys.byteorder) for fd in fds)
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, packed)] if fds else []
     try:
-        return to.send(line, _NO_PIPE_SIGNAL | socket.MSG_DONTWAIT) == len(line)
+        return to.sendmsg([line], rights, _NO_PIPE_SIGNAL | socket.MSG_DONTWAIT) == len(line)
     except OSError:
         return False
+
+
+def receive_lines(source: socket.socket) -> tuple[Sequence[bytes], Sequence[int]]:
+    """Return the lines that have come, and the fds that came with them; no lines at the end.
+
+    Raises:
+        OSError: The other side is gone.
+    """
+    space = socket.CMSG_SPACE(_MOST_FDS * _FD_SIZE)
+    data, rights, _, _ = source.recvmsg(65536, space, getattr(socket, "MSG_CMSG_CLOEXEC", 0))
+    fds: list[int] = []
+    for level, kind, packed in rights:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            starts = range(0, len(packed) - _FD_SIZE + 1, _FD_SIZE)
+            fds += [int.from_bytes(packed[at : at + _FD_SIZE], sys.byteorder) for at in starts]
+    return data.splitlines(), fds  # whole ones: none is divided

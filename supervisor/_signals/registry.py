@@ -16,12 +16,13 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from supervisor._process import end_record
 from supervisor._reports.log import reporter
 from supervisor._signals import debuggers
 from supervisor._signals.clock import Clock
 from supervisor._signals.forks import Forks
 from supervisor._signals.guard import Guard, can_guard
-from supervisor._signals.guard_state import GuardState
+from supervisor._signals.guard_state import IDLE, GuardState
 from supervisor._signals.handlers import is_main_thread
 from supervisor._signals.interrupt import interrupt
 from supervisor._signals.wakeup import WakeupFd
@@ -170,13 +171,24 @@ class Registry:
             try:
                 self._guard = Guard(wakeup_fd.fileno())
                 wakeup_fd.arrival_reports = self._guard.arrival_reports
+                self._guard.hold(end_record.fds_for_guard())
             except OSError as error:  # no process or no file to be had: all else still works
                 reporter.event("no guard", level=logging.WARNING, exc_info=error)
-        elif not is_wanted and self._guard is not None:
+        elif not is_wanted and self._guard is not None and not end_record.fds_for_guard():
             guard, self._guard = self._guard, None
             wakeup_fd.arrival_reports = None
             guard.stop()
         self.update_guard()
+
+    def hand_end_record_over(self) -> None:
+        """Have the guard hold what it needs at the process's end.
+
+        It stays as long as it is needed for that. None is started for it.
+        """
+        with self._lock:
+            if self._guard is not None and self._wakeup_fd is not None:
+                self._guard.hold(end_record.fds_for_guard())
+                self._have_guard(self._wakeup_fd)
 
     @property
     def has_guard(self) -> bool:
@@ -191,7 +203,9 @@ class Registry:
         state = next(
             (it for listener in self._owners if (it := listener.guard_state) is not None), None
         )
-        if state is not None:
+        if state is None:
+            guard.update(IDLE)
+        else:
             if self.clock.is_paused:
                 state = state.without_deadline()
             elif self.clock.paused_seconds:
@@ -343,6 +357,7 @@ def _handles_no_less(listeners: tuple[Listener, ...], listener: Listener) -> boo
 
 
 registry: Final = Registry()
+end_record.watch(registry.hand_end_record_over)
 
 if sys.platform != "win32":
     os.register_at_fork(

@@ -1,0 +1,141 @@
+"""What is left to do when a process was killed: its last line, and its terminal given back.
+
+The guard does it, from the end record. So this module imports next to nothing, and nothing in it
+waits for a reader.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+
+from supervisor._process import end_record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Final
+
+    from supervisor._process.end_record import EndRecord
+
+SECONDS: Final = "@seconds@"
+"""What stands in a last line, as a JSON string, for the seconds since its writer was made."""
+
+SENT: Final = b"sent"
+"""The kernel counts how much of the tracked line was written."""
+APPENDED: Final = b"appended"
+"""The tracked line goes to a file that is opened for appending; the file shows what was written."""
+UNKNOWN: Final = b"unknown"
+"""Nobody can see how much of the tracked line was written."""
+
+_BOTH: Final = 2
+_PIPE_CHUNK: Final = 4096  # what a pipe that is ready takes without waiting (PIPE_BUF)
+
+
+class HeldFiles:
+    """The files that the guard holds for the process's end: the end record, the machine output."""
+
+    def __init__(self) -> None:
+        self._fds: Sequence[int] = ()
+
+    @property
+    def are_there(self) -> bool:
+        """Whether something may be left to do at the end."""
+        return bool(self._fds)
+
+    def replace(self, fds: Sequence[int]) -> None:
+        """Hold these files, and close those that were held before.
+
+        Args:
+            fds: The record's and the output's; the record's alone; or none.
+        """
+        before, self._fds = self._fds, fds
+        for fd in before:
+            os.close(fd)
+
+    def write_last_line(self, *, is_forced: bool) -> None:
+        """Write the last line where the process has not, and let go of the machine output.
+
+        Args:
+            is_forced: Whether the process was ended at its deadline, and not by somebody else.
+        """
+        if len(self._fds) < _BOTH:
+            return
+        record_fd, output = self._fds
+        write_last_line(end_record.read(record_fd), output, is_forced=is_forced)
+        self._fds = (record_fd,)
+        os.close(output)
+
+    def give_terminal_back(self) -> None:
+        """Put the terminal back, where it is still as the process has set it."""
+        encoded = end_record.read(self._fds[0]).get(end_record.TERMINAL) if self._fds else b""
+        if encoded:
+            from supervisor._process import terminal
+
+            terminal.restore(encoded, waits_for_shell=True)
+
+
+def write_last_line(record: EndRecord, output: int, *, is_forced: bool) -> None:
+    """Write the last line of a process that is gone, unless it has written its own.
+
+    Args:
+        record: Its end record.
+        output: Where its machine output goes.
+        is_forced: Whether it was ended at its deadline, and not by somebody else.
+    """
+    is_cut = record.stage == end_record.IN_LINE
+    if record.stage == end_record.NO_OUTPUT:
+        return
+    if record.stage == end_record.IN_TRACKED:
+        is_done, is_cut = _progress(record, output)
+        if is_done:
+            return
+    line = last_line(record, is_forced=is_forced or record.is_forced)
+    write_unblocked(output, b"\n" * is_cut + line)
+
+
+def last_line(record: EndRecord, *, is_forced: bool) -> bytes:
+    """Return the last line that was made beforehand, with the seconds of now."""
+    began, forced, killed = record.get(end_record.LINES).split(b"\n")
+    seconds = f"{time.monotonic() - float(began):.3f}".encode()
+    line = forced if is_forced else killed
+    return line.replace(f'"{SECONDS}"'.encode(), seconds) + b"\n"
+
+
+def write_unblocked(fd: int, data: bytes) -> bool:
+    """Write what can be written without waiting; return whether that was all."""
+    poller = select.poll()
+    poller.register(fd, select.POLLOUT)
+    while data:
+        try:
+            if not any(event & select.POLLOUT for _, event in poller.poll(0)):
+                return False
+            data = data[os.write(fd, data[:_PIPE_CHUNK]) :]
+        except OSError:  # full, closed
+            return False
+    return True
+
+
+def _progress(record: EndRecord, output: int) -> tuple[bool, bool]:
+    """Return whether the tracked line was written, and whether a line is cut off now."""
+    how, at, end, size, is_cut = record.get(end_record.TRACKED).split()
+    if how == UNKNOWN or record.fd is None:
+        return True, False  # rather none than two
+    if how == APPENDED:
+        line = os.pread(record.fd, int(end) - int(at), int(at))
+        return _has_since(output, line, int(size)), True
+    offset = os.lseek(record.fd, 0, os.SEEK_CUR)
+    return offset >= int(end), offset > int(at) or is_cut == b"1"
+
+
+def _has_since(output: int, line: bytes, size: int) -> bool:
+    """Return whether a file has a line behind what was its size before."""
+    try:
+        fd = os.open(f"/proc/self/fd/{output}", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        try:
+            return line in os.pread(fd, os.fstat(fd).st_size - size, size)
+        finally:
+            os.close(fd)
+    except OSError:  # not to be read by us: rather no line than two
+        return True
