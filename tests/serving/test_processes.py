@@ -222,7 +222,7 @@ def test_the_example_gets_its_answer_through_sigterm() -> None:
         env=os.environ | {"PYTHONPATH": str(_ROOT)},
         capture_output=True,
         text=True,
-        timeout=_PATIENCE,
+        timeout=3 * _PATIENCE,  # two programs start one after the other, with gRPC and AutoGen
         check=True,
     )
     assert "sent SIGTERM, and got 'HOW ARE YOU?'" in done.stdout
