@@ -78,9 +78,12 @@ verify-types: setup
 floors: setup
 	$(BIN)/lint-imports
 
-# More workers than cores: many tests wait for a rung's seconds, or for a child process.
+# More workers than cores: many tests wait for a rung's seconds, or for a child process. With RETRY=1
+# what failed runs once more, alone. What passes then is still named: it fails beside others, and why is
+# to be found.
 pytest: setup
-	$(PYTEST) -n $(WORKERS)
+	$(PYTEST) -n $(WORKERS) || { test -n "$(RETRY)" && echo "== failed beside others; now alone" && \
+		$(PYTEST) -x -v --last-failed --last-failed-no-failures=none; }
 
 format: setup
 	$(BIN)/ruff check --fix .
