@@ -34,8 +34,8 @@ IN_SUPERVISOR = {
     "serve", "spawn", "stop", "stop_request", "stream", "token", "wait_stop",
 }  # fmt: skip
 IN_RUN = {
-    "aclose", "close", "error", "has_taken_task", "name", "phase", "result", "send", "stop",
-    "stop_request", "throw",
+    "aclose", "close", "drain", "error", "has_taken_task", "is_drained", "name", "phase", "result",
+    "send", "stop", "stop_request", "throw",
 }  # fmt: skip
 
 

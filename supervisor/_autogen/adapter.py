@@ -90,8 +90,9 @@ class TeamAdapter:
         self._control = control
         self._fast_path = FastPath(self._team, control.take) if self._takes_fast_path else None
         agent = self._team if self.is_agent else None
-        self._context = RunContext(agent, control.boundary, control.fail, self._fast_path)
-        self._context.token.on_cancel = self._token_cancelled
+        self.context = RunContext(agent, control.boundary, control.fail, self._fast_path)
+        """What is at work for the run."""
+        self.context.token.on_cancel = self._token_cancelled
 
     def _as_autogen_takes_it(self, task: Task | None) -> Any:
         # AutoGen 0.7.5 declares a Sequence, and takes nothing but a list.
@@ -100,7 +101,7 @@ class TeamAdapter:
     @property
     def scope(self) -> Scope:
         """The tasks of the run."""
-        return self._context.scope
+        return self.context.scope
 
     # -- the start ------------------------------------------------------------------------------
 
@@ -119,12 +120,12 @@ class TeamAdapter:
 
     def open(self, loop: asyncio.AbstractEventLoop) -> None:
         """Put in place what watches the run."""
-        self._context.open(self._things, loop)
+        self.context.open(self._things, loop)
         self._before = quarantine.claim(self._team, self._control)
 
     def close(self) -> None:
         """Take away what `open` has put in place."""
-        self._context.close()
+        self.context.close()
 
     async def prepare(self) -> None:
         """Heed the caller's token, and wait for the run that has the team still.
@@ -142,7 +143,7 @@ class TeamAdapter:
     def start(self) -> AsyncIterator[Event]:
         """Start it."""
         options: dict[str, Any] = {} if self._shows_task else {"output_task_messages": False}
-        token = self._context.token
+        token = self.context.token
         stream = self._team.run_stream(task=self._task, cancellation_token=token, **options)
         if self._fast_path is not None:
             self._fast_path.begin(stream)
@@ -152,33 +153,33 @@ class TeamAdapter:
 
     def drain(self) -> None:
         """Have no manager select a speaker any more."""
-        self._context.holds_back = True
+        self.context.holds_back = True
 
     @property
     def is_at_boundary(self) -> bool:
         """Whether nobody's turn is being taken."""
-        return self._context.journal.is_between_turns()
+        return self.context.journal.is_between_turns()
 
     @property
     def is_at_work(self) -> bool:
         """Whether something of it is at work on a runtime of the user's."""
-        return self._context.shared.is_at_work()
+        return self.context.shared.is_at_work()
 
     def when_less(self, call: Callable[[], None]) -> None:
         """Have a function called when less is at work there."""
-        self._context.shared.when_one_ends(call)
+        self.context.shared.when_one_ends(call)
 
     def settle(self, on_settled: Callable[[], None], seconds: float) -> Teardown:
         """Return what cancels all of it."""
-        teardown = AutoGenTeardown(self._context, on_settled, seconds)
-        self._context.refuse = teardown.cancel
+        teardown = AutoGenTeardown(self.context, on_settled, seconds)
+        self.context.refuse = teardown.cancel
         return teardown
 
     def _token_cancelled(self) -> None:
         """Stop, for an agent or a tool has cancelled the token that it was given."""
         if self._control.state.phase is Phase.ACTIVE:
             root = self.scope.root(_current_task())
-            name = self._context.journal.agent_at(root)
+            name = self.context.journal.agent_at(root)
             reason = "Its token was cancelled" if name is None else f"Cancelled by {name!r}"
             self._control.stop(reason)
 
@@ -195,8 +196,8 @@ class TeamAdapter:
     def conclude(self, on_end: Callable[[], None]) -> Conclusion | None:
         """Make the team consistent; in a thread, where something of the user's may wait."""
         things = list(walk(self._team))  # as they are now: an agent may have made some meanwhile
-        repair.make_usable(self._context, things)
-        made = self._repair = Repair(self._context, self._control.channel, self._task)
+        repair.make_usable(self.context, things)
+        made = self._repair = Repair(self.context, self._control.channel, self._task)
         if made.may_wait(things):
             loop = asyncio.get_running_loop()
             return RepairThread(loop, made.apply, on_end)
@@ -231,7 +232,7 @@ class TeamAdapter:
     def _agreed(self, result: TaskResult) -> TaskResult:
         """Return AutoGen's own result, in agreement with what the team holds."""
         items, reason = list(result.messages), result.stop_reason
-        root = self._context.journal.root
+        root = self.context.journal.root
         if root is not None and root.is_of(self._team):
             items = repair.natural(items, root, shows_task=self._shows_task)
         items = resume.without_replayed(items)
@@ -250,7 +251,7 @@ class TeamAdapter:
         """Whether the team has taken the task."""
         if self._repair is not None:
             return self._repair.has_taken
-        root = self._context.journal.root
+        root = self.context.journal.root
         has_ended = self._control.state.natural is not None
         return has_ended and (root is None or root.was_told)
 
@@ -258,11 +259,11 @@ class TeamAdapter:
 
     def active_agents(self) -> list[str]:
         """Return the names of the agents whose turn it is, the outer teams' first."""
-        return self._context.journal.active_agents() or [self.name]
+        return self.context.journal.active_agents() or [self.name]
 
     def task_infos(self, tasks: list[AnyTask], asked: float | None) -> list[TaskInfo]:
         """Tell whose these tasks are, for a report."""
-        return [self._context.task_info(task, self.name, asked) for task in tasks]
+        return [self.context.task_info(task, self.name, asked) for task in tasks]
 
 
 class AgentAdapter(TeamAdapter):

@@ -100,6 +100,22 @@ class Run(Coroutine[Any, Any, R], Generic[E, R]):
         """
         self._stoppable.stop(reason)
 
+    def drain(self, reason: str = "Stopped") -> None:
+        """End this run alone at the next boundary between two turns, however long that takes.
+
+        The turn in progress finishes, and no other begins; `stop()` may still end it before. A
+        single agent has one turn, its whole run. It may be called from any thread.
+
+        Args:
+            reason: The reason, for `TaskResult.stop_reason`.
+        """
+        self._stoppable.drain_alone(reason)
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether it has ended between two turns, and a stop has interrupted none."""
+        return self._state.phase is Phase.DONE and self._state.is_draining
+
     async def aclose(self) -> None:
         """Stop the run, and wait until it has settled; if it has not started, it never will.
 
@@ -198,3 +214,8 @@ class _Events(AsyncIterator[E], Generic[E, R]):
     def __del__(self) -> None:
         if not self._is_over:
             self._consumers.abandon(self._reading)
+
+
+def adapter_of(run: Run[E, R]) -> Adapter[E, R]:
+    """Return how a run's work is started and stopped: for what looks into one framework's."""
+    return run._adapter  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]

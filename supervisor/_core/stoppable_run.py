@@ -126,6 +126,14 @@ class StoppableRun:
         if state.phase is Phase.ACTIVE:
             self._begin_own_stop(request)
 
+    def drain_alone(self, reason: str) -> None:
+        """Drain this run, and no other, without a time limit; from any thread."""
+        request, loop = StopRequest(reason=reason, rung=Rung.DRAIN), self._state.loop
+        if loop is None:
+            self._state.request = self._state.request or request
+        elif not loop.is_closed():
+            loop.call_soon_threadsafe(self.drain, request)
+
     def fail(self) -> None:
         """Stop this run alone, for it has failed; what it has yielded can still be read."""
         request = StopRequest(reason="The run has failed", rung=Rung.CANCEL)

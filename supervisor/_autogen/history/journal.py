@@ -56,7 +56,10 @@ class Journal:
         """The tool calls, by their tasks."""
         self.is_closed = False
         """Whether everything that still happens is ignored."""
+        self.on_turn: Callable[[Journal], None] | None = None
+        """Called where a turn has ended and nobody's is being taken."""
         self._on_boundary = on_boundary
+        self._had_effect = False
         self._team_runs: dict[str, TeamRun] = {}  # by the team's id; of each the last
         self._turns: dict[AnyTask, Turn] = {}  # by the task of the handler
         self._starting: dict[str, Turn] = {}  # the turn that starts a team, by the team's id
@@ -86,7 +89,7 @@ class Journal:
         team_run = self._team_runs.get(manager.id.key) if manager is not None else None
         if team_run is not None and not self.is_closed:
             team_run.select()
-            self._on_boundary()
+            self._end_turn()
 
     @staticmethod
     def reads(message: Any) -> bool:
@@ -112,6 +115,7 @@ class Journal:
                 self.deliver(found, None)
         finally:
             self.calls.freeze()
+            self._had_effect = self.has_taken_effect()
             self.is_closed = True
 
     def execute(self, task: AnyTask, root: AnyTask | None) -> None:
@@ -166,7 +170,7 @@ class Journal:
             return
         if team_run.has_selected_unseen():
             team_run.select_unseen()
-            self._on_boundary()
+            self._end_turn()
             if self.is_closed:  # this one is not asked any more
                 return
         turn = team_run.ask(name)
@@ -191,7 +195,7 @@ class Journal:
         team_run.answer(message.name, said, told)
         self.calls.drop_done()
         if not team_run.group.has_turns and message.name in team_run.group.names:
-            self._on_boundary()
+            self._end_turn()
 
     def _reset(self, found: Delivery, _task: AnyTask | None) -> None:
         team_run = self._team_runs.get(found.key)
@@ -232,6 +236,19 @@ class Journal:
     def groups(self) -> list[Group]:
         """Return the teams that were at work."""
         return [team_run.group for team_run in self._team_runs.values()]
+
+    def has_taken_effect(self) -> bool:
+        """Return whether something was done in the run that must not be done again."""
+        if self.is_closed:  # the repair has ended its turns since
+            return self._had_effect
+        if self.root is not None:
+            return self.root.has_taken_effect()
+        return self.turn is not None and self.turn.has_taken_effect()
+
+    def _end_turn(self) -> None:
+        if self.on_turn is not None and self.is_between_turns():
+            self.on_turn(self)
+        self._on_boundary()
 
     def is_between_turns(self) -> bool:
         """Return whether nobody's turn is being taken."""

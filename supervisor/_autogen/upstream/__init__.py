@@ -77,10 +77,12 @@ from supervisor._autogen.upstream.teams import (
     given_runtime,
     handed_off,
     is_team,
+    open_handoff,
     team_id,
     unmark_running,
 )
 from supervisor._autogen.upstream.telemetry import Telemetry
+from supervisor._autogen.upstream.user_proxies import put_input
 
 __all__ = [
     "HANDLER_ERROR",
@@ -133,6 +135,8 @@ __all__ = [
     "message_loop",
     "messages_of",
     "newest_cell",
+    "open_handoff",
+    "put_input",
     "put_messages",
     "queued",
     "refuse_replaced",

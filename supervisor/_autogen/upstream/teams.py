@@ -43,6 +43,12 @@ def handed_off(team: object) -> tuple[str, list[str]] | None:
     Returns:
         None where the last handoff was to a member.
     """
+    found = open_handoff(team)
+    return None if found is None else (found[0].target, found[1])
+
+
+def open_handoff(team: object) -> tuple[HandoffMessage, list[str]] | None:
+    """Return a Swarm's last handoff, and its members, where that was to none of them."""
     if Swarm not in type(team).__mro__:  # of each run; `isinstance` would ask each base class
         return None
     team = cast(Swarm, team)
@@ -54,9 +60,9 @@ def handed_off(team: object) -> tuple[str, list[str]] | None:
     if not isinstance(manager, SwarmGroupChatManager):
         return None
     thread = reversed(manager._message_thread)
-    target = next((item.target for item in thread if isinstance(item, HandoffMessage)), None)
+    handoff = next((item for item in thread if isinstance(item, HandoffMessage)), None)
     names = manager._participant_names
-    return None if target is None or target in names else (target, names)
+    return None if handoff is None or handoff.target in names else (handoff, names)
 
 
 def unmark_running(team: object) -> None:

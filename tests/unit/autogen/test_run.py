@@ -227,7 +227,7 @@ async def test_memory_is_flat() -> None:
     async with Supervisor(signals={}) as sup:
         run = sup.stream(team(Streaming(n=5000, pause=1e-9), turns=1), "go")
         async for _ in run:
-            context = adapter_in(run)._context
+            context = adapter_in(run).context
             most = max(most, len(context.token._linked) + len(context.scope._entries))
     assert most <= 2 * 130
 

@@ -1,0 +1,17 @@
+"""How a `UserProxyAgent` asks its user."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from autogen_agentchat.agents import UserProxyAgent
+from autogen_core import CancellationToken
+
+Input = Callable[[str, CancellationToken | None], Awaitable[str]]
+"""Shows a prompt, and returns what the user says; ends when the token is cancelled."""
+
+
+def put_input(agent: UserProxyAgent, ask: Input) -> None:
+    """Let an agent ask in another way: AutoGen takes the function when the agent is made."""
+    agent.input_func = ask
+    vars(agent)["_is_async"] = True

@@ -1,0 +1,35 @@
+"""What a user says to a team, as the task that the team takes next; what it has said in return."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from autogen_agentchat.base import TaskResult
+from autogen_agentchat.messages import BaseChatMessage, HandoffMessage, TextMessage
+
+from supervisor._autogen import upstream
+from supervisor._autogen.adapter import Runnable
+
+
+def as_task(runnable: Runnable, words: str) -> BaseChatMessage:
+    """Return the user's words as a task.
+
+    A Swarm that has handed off to the user takes nothing but a `HandoffMessage`: back to the member
+    that has handed off.
+    """
+    found = upstream.open_handoff(runnable)
+    if found is None:
+        return TextMessage(source="user", content=words)
+    handoff, members = found
+    back = handoff.source if handoff.source in members else members[0]
+    return HandoffMessage(source=handoff.target, target=back, content=words)
+
+
+def count_messages(events: Iterable[object]) -> int:
+    """Count those that are messages: not events of a turn, nor results."""
+    return sum(isinstance(event, BaseChatMessage) for event in events)
+
+
+def is_result(event: object) -> bool:
+    """Return whether an event of a run is its result."""
+    return isinstance(event, TaskResult)

@@ -1,0 +1,145 @@
+"""What the commands of a conversation do between two exchanges."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from supervisor._cli.chat.answer import one_line
+from supervisor._cli.chat.built_target import BuiltTarget
+from supervisor._cli.chat.points import Point
+from supervisor._cli.chat.progress import Progress
+from supervisor._cli.chat.record import Record
+from supervisor._cli.chat.sessions import read
+from supervisor._cli.chat.writer import replace
+from supervisor._cli.errors import CommandError
+
+
+class Actions:
+    """What commands do to a conversation, of which no exchange is in progress.
+
+    Each method returns one line for the user, and raises nothing.
+
+    Args:
+        target: What is talked to.
+        progress: How far it has come.
+    """
+
+    def __init__(self, target: BuiltTarget, progress: Progress) -> None:
+        self._target = target
+        self._progress = progress
+
+    async def undo(self) -> str:
+        """Take the last exchange back."""
+        progress = self._progress
+        point = progress.undo.pop()
+        if point is None:
+            return "There is nothing to undo."
+        problem = await self.go_to(point)
+        if problem:
+            progress.undo.push(point)
+            return f"It cannot be undone: {problem}."
+        progress.keep(point, can_be_undone=False)
+        return f"The last exchange is taken back; {_messages(point.messages)} are left."
+
+    async def reset(self) -> str:
+        """Begin anew."""
+        try:
+            await self._target.reset()
+            point = await self._target.point(messages=0)
+        except Exception as error:  # noqa: BLE001 - of the user's
+            return f"It cannot be reset: {one_line(error)}."
+        self._progress.keep(point)
+        return "The conversation begins anew; /undo takes that back."
+
+    async def load(self, file: str) -> str:
+        """Go on with a conversation that was saved into a file."""
+        try:
+            record = await asyncio.to_thread(_read, file)
+            if self._target.is_built:
+                record.check_shape(f"{file!r}", self._target.shape)
+        except CommandError as error:
+            return f"{str(error)[:1].upper()}{str(error)[1:]}."
+        problem = await self.go_to(record.point)
+        if problem:
+            return f"{file!r} does not fit: {problem}."
+        self._progress.keep(record.point)
+        said = _messages(record.point.messages)
+        return f"It goes on from {file!r}, with {said}; /undo takes that back."
+
+    async def save(self, file: str) -> str:
+        """Save the conversation now; also while an exchange is in progress."""
+        if not file:
+            self._progress.write()
+            problem = await self._progress.flush()
+            path = self._progress.path
+            return problem or (f"Saved in {str(path)!r}." if path else "Name a file: /save FILE.")
+        try:
+            await asyncio.to_thread(_save, file, self._progress.text())
+        except (OSError, TypeError, ValueError) as error:
+            return f"{file!r} is not written: {getattr(error, 'strerror', None) or error}."
+        return f"Saved in {file!r}; /load {file} goes on from there."
+
+    def state(self) -> str:
+        """Describe the conversation."""
+        progress = self._progress
+        now = progress.turn or progress.now
+        kept = f"{progress.name}, in {str(progress.path)!r}" if progress.name else "not kept"
+        who = ", ".join(self._target.shape) if self._target.is_built else "could not be built"
+        return "\n".join(
+            [
+                f"session   {kept}",
+                f"target    {who}",
+                f"said      {_messages(now.messages)}; {len(progress.undo)} to undo",
+            ]
+        )
+
+    async def go_to(self, point: Point) -> str:
+        """Bring the target to a point; where that fails it stays at the present one.
+
+        Returns:
+            Why it failed; "" where it has not.
+        """
+        target = self._target
+        try:
+            if target.is_built:
+                await target.restore(point)
+            else:
+                await target.build(point)
+        except Exception as error:  # noqa: BLE001 - of the user's, or of a file
+            problem = one_line(error)
+        else:
+            return ""
+        if not target.is_built:
+            problem += await self.build_anew(self._progress.now)
+        return problem
+
+    async def build_anew(self, point: Point) -> str:
+        """Build the target anew, at a point.
+
+        Returns:
+            What to say where it cannot be built; "" where it was.
+        """
+        try:
+            await self._target.build(point)
+        except Exception as error:  # noqa: BLE001 - of the user's
+            return f"; it could not be built anew ({one_line(error)}): /reset or /load tries again"
+        return ""
+
+
+def _messages(count: int) -> str:
+    return "1 message" if count == 1 else f"{count} messages"
+
+
+def _read(file: str) -> Record:
+    return read(Path(file).expanduser())
+
+
+def _save(file: str, text: str) -> None:
+    path = Path(file).expanduser()
+    if path.exists():
+        try:
+            read(path)
+        except CommandError as error:
+            raise ValueError("another file has that name; give another") from error
+    replace(path, text)

@@ -1,0 +1,122 @@
+"""One answer of a team: a run, and what is to be known of it once it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from supervisor._cli.chat.exchange import Outcome
+from supervisor._core.errors import HandedOff, Quarantined
+
+if TYPE_CHECKING:
+    from supervisor._autogen.adapter import Runnable, Task
+    from supervisor._supervisor.facade import Supervisor
+
+
+class Answer:
+    """One run.
+
+    Args:
+        sup: The supervisor.
+        runnable: The team or the agent.
+        task: What it is given; None to go on.
+        on_turn: Called after each turn with the state, and with the number of messages since the
+            start.
+    """
+
+    def __init__(
+        self,
+        sup: Supervisor,
+        runnable: Runnable,
+        task: Task | None,
+        on_turn: Callable[[Mapping[str, Any], int], None],
+    ) -> None:
+        from supervisor._autogen import turns
+
+        self.error: Exception | None = None
+        """What it has failed with."""
+        self._is_steered = False
+        self._run = sup.stream(runnable, task, output_task_messages=False)
+        turns.watch(self._run, on_turn)
+
+    async def read(self, on_event: Callable[[object], None]) -> None:
+        """Read it to its end; what it fails with is in `error`."""
+        from supervisor._autogen import user_words
+
+        try:
+            async for event in self._run:
+                if not user_words.is_result(event):
+                    on_event(event)
+        except Exception as error:  # noqa: BLE001 - a user's agent may raise anything
+            self.error = error
+
+    def stop(self) -> None:
+        """Stop it now."""
+        self._run.stop("Stopped by the user")
+
+    def steer(self) -> None:
+        """End it where the turn in progress ends."""
+        self._is_steered = True
+        self._run.drain("Interrupted by the user's next words")
+
+    # -- once it is over ------------------------------------------------------------------------
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether something of it refused to end, so that the team cannot be used again."""
+        return isinstance(self.error, Quarantined)
+
+    @property
+    def was_steered(self) -> bool:
+        """Whether it has ended where a turn ended, for other words to go in."""
+        return self._is_steered and self._run.is_drained
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether it was stopped, and not only steered."""
+        is_stopped = self._run.stop_request is not None and self.error is None
+        return is_stopped and not self.was_steered
+
+    @property
+    def has_finished_something(self) -> bool:
+        """Whether anything was finished in it, that is to stay."""
+        from supervisor._autogen import turns
+
+        return turns.has_answer(self._run)
+
+    @property
+    def has_taken_task(self) -> bool:
+        """Whether the team has taken the task."""
+        return self._run.has_taken_task
+
+    @property
+    def messages(self) -> int:
+        """How many messages were said in it, without the task."""
+        from supervisor._autogen import user_words
+
+        result = self._run.result
+        return 0 if result is None else user_words.count_messages(result.messages)
+
+    @property
+    def outcome(self) -> Outcome:
+        """What it has come to, if what was finished of it stays."""
+        if self.error is not None:
+            return "failed"
+        return "stopped" if self.was_stopped else "finished"
+
+    @property
+    def notice(self) -> str:
+        """Why it has failed, or why the team has ended by itself; "" where there is nothing."""
+        if isinstance(self.error, HandedOff):
+            return f"The team has handed off to {self.error.target!r}: type an answer."
+        if self.error is not None:
+            return f"The answer has failed: {one_line(self.error)}"
+        result = self._run.result
+        is_own_end = result is not None and self._run.stop_request is None
+        return (result.stop_reason or "") if result is not None and is_own_end else ""
+
+
+def one_line(error: BaseException) -> str:
+    """Return what an error says, in one line; AutoGen's contain whole tracebacks."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,163 @@
+"""How far a conversation has come, and the keeping of that."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from supervisor._cli.chat.points import Point, UndoPoints
+from supervisor._cli.chat.record import Record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from supervisor._cli.chat.sessions import Sessions
+
+
+class Progress:
+    """How far a conversation has come.
+
+    Args:
+        sessions: Where it is kept; None keeps it in this process alone.
+    """
+
+    def __init__(self, sessions: Sessions | None) -> None:
+        self.now = Point(state={})
+        """The point after the last exchange."""
+        self.turn: Point | None = None
+        """The point after the last turn of the exchange in progress, where there is one."""
+        self.undo = UndoPoints()
+        self.unanswered = ""
+        """The words of an exchange in which nobody has answered yet."""
+        self._sessions = sessions
+        self._shape: Sequence[str] = ()
+        self._begun = time.time()
+        self._problem = ""
+
+    # -- the session ----------------------------------------------------------------------------
+
+    def open(self, shape: Sequence[str]) -> Record | None:
+        """Take the session for this chat.
+
+        Returns:
+            What it holds; None for a new one.
+
+        Raises:
+            CommandError: It cannot be gone on with.
+        """
+        self._shape = shape
+        record = self._sessions.open(shape) if self._sessions is not None else None
+        if record is not None:
+            self.now, self.unanswered, self._begun = record.point, record.unanswered, record.begun
+            self.undo = UndoPoints(record.undo)
+        return record
+
+    def start(self, point: Point) -> None:
+        """Note where a new conversation stands."""
+        self.now = point
+        self.write()
+
+    def describe(self) -> str:
+        """Describe a session that is gone on with, in one line."""
+        said = f"Going on with {self.name}: {self.now.messages} messages"
+        if self.unanswered:
+            return f"{said}; the last message was not answered."
+        return f"{said}; the last answer was cut off." if self.now.can_go_on else f"{said}."
+
+    @property
+    def name(self) -> str:
+        """The name of the session; "" where it is not kept."""
+        return self._sessions.name if self._sessions is not None else ""
+
+    @property
+    def path(self) -> Path | None:
+        """The file of the session."""
+        return self._sessions.path if self._sessions is not None else None
+
+    @property
+    def resume_line(self) -> str:
+        """The command that goes on with it; "" where it is not kept."""
+        return self._sessions.resume_line if self._sessions is not None else ""
+
+    def record(self) -> Record:
+        """Return all that is kept of it."""
+        undo = [*self.undo, self.now] if self.turn is not None else list(self.undo)
+        return Record(
+            point=self.turn or self.now,
+            undo=tuple(undo),
+            unanswered="" if self.turn is not None else self.unanswered,
+            shape=tuple(self._shape),
+            begun=self._begun,
+        )
+
+    def text(self) -> str:
+        """Return it as it is kept in a file.
+
+        Raises:
+            TypeError: The state is no JSON.
+            ValueError: The same.
+        """
+        target, folder = "", ""
+        if self._sessions is not None:
+            target, folder = self._sessions.target, self._sessions.folder
+        return self.record().to_text(self.name, target, folder)
+
+    def write(self) -> None:
+        """Have it written, soon."""
+        if self._sessions is None:
+            return
+        try:
+            self._sessions.write(self.text())
+        except (TypeError, ValueError) as error:
+            self._problem = f"the state of this target is no JSON ({error})"
+
+    async def flush(self) -> str:
+        """Wait until it is written.
+
+        Returns:
+            One line, the first time that fails; else "".
+        """
+        if self._sessions is None:
+            return ""
+        problem = await self._sessions.flush(self._problem)
+        return problem and f"The conversation is not kept: {problem}; the chat goes on."
+
+    def close(self) -> None:
+        """Let others have the session."""
+        if self._sessions is not None:
+            self._sessions.close()
+
+    # -- the exchanges --------------------------------------------------------------------------
+
+    def begin(self, words: str | None) -> None:
+        """Note that an exchange begins; None where one goes on."""
+        self.turn, self.unanswered = None, words or ""
+        self.write()
+
+    def note_turn(self, state: Mapping[str, Any], messages: int) -> None:
+        """Note the state after a turn of the exchange.
+
+        Args:
+            state: The state.
+            messages: How many messages were said since the exchange began.
+        """
+        self.turn = Point(state=state, messages=self.now.messages + messages, can_go_on=True)
+        self.write()
+
+    def keep(self, point: Point, *, can_be_undone: bool = True) -> None:
+        """Note where the conversation stands after an exchange.
+
+        Args:
+            point: The point.
+            can_be_undone: Whether it is one by itself, and does not belong to the one before.
+        """
+        if can_be_undone:
+            self.undo.push(self.now)
+        self.now, self.turn, self.unanswered = point, None, ""
+        self.write()
+
+    def take_out(self) -> None:
+        """Note that an exchange was taken out again."""
+        self.turn, self.unanswered = None, ""
+        self.write()
