@@ -55,6 +55,11 @@ class Reporter:
             wrapper_class=structlog.BoundLogger,
             context_class=dict,
         )
+        self.step_aside: Callable[[], str] = str
+        """Returns what to write before a text, so that it does not go into a line of somebody's.
+
+        Called in the thread that writes, by whoever keeps a line at the terminal.
+        """
         atexit.register(self.flush)
 
     def event(
@@ -93,7 +98,11 @@ class Reporter:
         Args:
             text: What to write, or a function that returns it, called in the thread that writes.
         """
-        self._stderr_writer.put(lambda: _write_to_stderr(text if isinstance(text, str) else text()))
+        self._stderr_writer.put(lambda: self._write(text if isinstance(text, str) else text()))
+
+    def _write(self, text: str) -> None:
+        if text:
+            _write_to_stderr(self.step_aside() + text)
 
     def start(self) -> None:
         """Start the threads now: at the interpreter's end Python 3.12 starts none."""

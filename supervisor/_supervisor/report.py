@@ -52,10 +52,16 @@ class StopReport:
             loop.call_later(_SAY_SECONDS, self._say_if_still_true, step.rung, line)
 
     def progress(self) -> str | None:
-        """Return what the stop does now, for a person; None where there is none; in any thread."""
+        """Return what the stop does now, for a person; in any thread.
+
+        Returns:
+            None where there is no stop; "" once the process is ended, which has its own words.
+        """
         stop = self._scope.stop
-        if stop.request is None or not Rung.RUNNING < stop.rung < Rung.EXIT:
+        if stop.request is None or stop.rung is Rung.RUNNING:
             return None
+        if stop.rung is Rung.EXIT:
+            return ""
         ends_at = stop.ladder_state.rung_ends_at
         time = progress.time_left(None if ends_at is None else ends_at - registry.clock.now())
         return self._sentence(stop.rung, stop.request, self._scope.active_agents(), time)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from supervisor._supervisor.facade import Supervisor
+
 Status: TypeAlias = Literal[
     "finished", "failed", "stopped", "timed_out", "abandoned", "forced", "killed"
 ]
@@ -66,6 +68,9 @@ class Outcome:
 class Output(Protocol):
     """Shows a run; to be derived from. Its methods are called in the main thread."""
 
+    def attach(self, sup: Supervisor) -> None:
+        """Show the stop of this supervisor, whose block is open; called before all else."""
+
     def begin(self, name: str, task: str | None, agents: Sequence[str] = ()) -> None:
         """Show that a run begins.
 
@@ -80,7 +85,7 @@ class Output(Protocol):
         """Show one event of the run, in the loop: a message or a chunk of AutoGen's."""
         ...
 
-    def stop(self, facts: Mapping[str, object]) -> None:
+    def stop(self, facts: Mapping[str, object]) -> None:  # noqa: ARG002
         """Show that a stop enters a rung, in the loop: `rung`, `seconds`, `reason`, `signal`."""
         return
 

@@ -1,44 +1,166 @@
-"""What a person sees: each message as a few plain lines."""
+"""What a person sees of a run: its transcript, a status line below it, and how it has ended.
+
+At a terminal there are colours and the status line, where rich is installed; else plain lines.
+"""
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import os
+import signal
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
+from supervisor._cli.output.events import kind_of, text_of
+from supervisor._cli.output.look import STDERR, Look, is_terminal_at
 from supervisor._cli.output.outcome import Outcome, Output
+from supervisor._cli.output.painter import Painter
+from supervisor._cli.output.palette import Palette
+from supervisor._cli.output.printed import printed_by
+from supervisor._cli.output.result_line import result_line
+from supervisor._cli.output.sanitize import one_line
+from supervisor._cli.output.screen import Screen
+from supervisor._cli.output.status_line import StatusLine
+from supervisor._cli.output.transcript import Transcript
+from supervisor._reports.log import reporter
+
+if TYPE_CHECKING:
+    from supervisor._supervisor.facade import Supervisor
+
+_AFTER_STOP: Final = 0.2  # seconds by which a stopped terminal or a slow pipe may delay the end
+_MESSAGES: Final = ("BaseChatMessage", "HandoffMessage")
+_BY_ITSELF: Final = ("finished", "failed")
+_NO_RICH: Final = (
+    "supervisor: plain text, as rich is not installed; pip install 'autogen-supervisor[cli]'\n"
+)
 
 
 class TextOutput(Output):
-    """Writes each message to stdout.
+    """Shows a run to a person, on stdout.
 
     Args:
-        is_quiet: Whether only the last message is written.
+        is_quiet: Whether only the last message is shown.
+        is_verbose: Whether to show what tools return, and all that code has printed.
+        look: What can be shown.
     """
 
-    def __init__(self, *, is_quiet: bool = False) -> None:
+    def __init__(
+        self, *, is_quiet: bool = False, is_verbose: bool = False, look: Look | None = None
+    ) -> None:
+        self._look = look or Look(os.environ)
+        self._palette = Palette(color=self._look.has_color)
         self._is_quiet = is_quiet
-        self._last: Any = None
+        width = self._look.columns if self._look.is_terminal else None
+        self._transcript = Transcript(width, self._look.has_color, verbose=is_verbose)
+        self._status = StatusLine()
+        self._task: str | None = None
+        self._last = ""  # the last message, where only that is shown
+        self._screen: Screen | None = None
+        self._flush_seconds: float | None = _AFTER_STOP
+        self._undo = contextlib.ExitStack()
 
-    def begin(self, name: str, task: str | None, agents: Sequence[str] = ()) -> None:
-        """Write nothing."""
+    @property
+    def is_full(self) -> bool:
+        """Whether the reader is so slow that the run should wait."""
+        return self._screen is not None and self._screen.is_full
+
+    def attach(self, sup: Supervisor) -> None:
+        """Show the stop of this supervisor in the status line."""
+        from supervisor._supervisor.facade import parts_of
+
+        parts = parts_of(sup)
+        self._status = StatusLine(parts.report.progress, parts.scope.active_agents)
+        parts.report.is_shown_elsewhere = self._has_status
+        self._open(lambda: sup.stop("Nobody reads the output any more"))
+
+    def begin(
+        self,
+        name: str,  # noqa: ARG002
+        task: str | None,
+        agents: Sequence[str] = (),  # noqa: ARG002
+    ) -> None:
+        """Begin to show a run."""
+        self._task = task
+        self._status.begin()
+        self._open()
 
     def event(self, event: object) -> None:
-        """Write a message."""
-        if type(event).__name__ == "ModelClientStreamingChunkEvent":
-            return
-        self._last = event
-        if not self._is_quiet:
-            _write(event)
+        """Show an event."""
+        if self._is_quiet:
+            self._keep(event)
+        elif self._screen is not None:
+            self._status.event(event)
+            self._screen.write(self._transcript.render(event))
+
+    def stop(self, facts: Mapping[str, object]) -> None:  # noqa: ARG002
+        """Show at once that a stop enters a rung."""
+        if self._screen is not None:
+            self._screen.refresh()
 
     def end(self, outcome: Outcome) -> None:
-        """Write why it has failed, if it has."""
-        if self._is_quiet and self._last is not None:
-            _write(self._last)
-        if outcome.error is not None:
-            sys.stderr.write(f"supervisor: {outcome.error.type}: {outcome.error.message}\n")
+        """Show how the run has ended."""
+        self._open()
+        if self._screen is None:
+            return
+        if outcome.status in _BY_ITSELF:
+            self._flush_seconds = None
+        self._screen.write(self._last if self._is_quiet else self._ending(outcome))
+        self._screen.end_status()
+        self._undo.close()
+        if outcome.error is not None and (self._is_quiet or not self._look.is_terminal):
+            what = f"{outcome.error.type}: {outcome.error.message}"
+            sys.stderr.write(f"supervisor: {one_line(what)}\n")
 
+    @property
+    def _has_status(self) -> bool:
+        return self._look.has_status and not self._is_quiet
 
-def _write(event: Any) -> None:
-    sys.stdout.write(f"[{event.source}] {event.to_text()}\n")
-    sys.stdout.flush()
+    def _open(self, on_lost: Callable[[], object] | None = None) -> None:
+        """Take stdout over, unless that is done."""
+        if self._screen is None:
+            self._screen = Screen(
+                self._look.fd,
+                Painter(self._look.size, self._palette.dim) if self._look.is_terminal else None,
+                self._status.text if self._has_status else str,
+                encoding=self._look.encoding,
+            )
+            atexit.register(self._close)
+            self._take_over(self._screen)
+            if self._look.lacks_rich and not self._is_quiet:
+                sys.stderr.write(_NO_RICH)
+        if on_lost is not None:
+            self._screen.on_lost = on_lost
+
+    def _take_over(self, screen: Screen) -> None:
+        streams = ["stdout"]
+        if self._look.is_terminal and is_terminal_at(STDERR):
+            streams.append("stderr")
+            found, reporter.step_aside = reporter.step_aside, screen.step_aside
+            self._undo.callback(setattr, reporter, "step_aside", found)
+        self._undo.enter_context(printed_by(screen.write_foreign, *streams))
+
+    def _keep(self, event: object) -> None:
+        if kind_of(event) in _MESSAGES:
+            text = text_of(event).rstrip("\n")
+            is_task = getattr(event, "source", "") == "user" and text == self._task
+            self._last = "" if is_task else f"{text}\n"
+
+    def _ending(self, outcome: Outcome) -> str:
+        line = result_line(outcome)
+        style = self._palette.error if outcome.error is not None else self._palette.strong
+        said = self._transcript.finish()
+        return f"{said}\n{style(line)}\n"
+
+    def _close(self) -> None:
+        """Wait for what is not written yet; at the interpreter's end."""
+        self._undo.close()
+        if self._screen is None:
+            return
+        self._screen.end_status()
+        try:
+            self._screen.flush(self._flush_seconds)
+        except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGINT)

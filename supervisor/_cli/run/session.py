@@ -51,6 +51,7 @@ class Session:
 
     async def body(self, sup: Supervisor) -> None:
         """Build the team, run it, and show it."""
+        self._output.attach(sup)
         try:
             await self._run(sup)
         except Exception as error:  # noqa: BLE001 - whatever the team raises
