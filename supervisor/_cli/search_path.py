@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import sys
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 
 def put_first(folder: Path) -> None:
@@ -19,3 +16,17 @@ def put_first(folder: Path) -> None:
         sys.path.insert(0, str(folder))
     else:
         sys.path[0] = str(folder)
+
+
+def leave_current_folder() -> None:
+    """Let `import` not look into the current folder, unless a variable of Python's names it.
+
+    A team file may lie in a folder that came from elsewhere, beside an `openai.py`.
+    """
+    if not sys.flags.safe_path and sys.path and sys.path[0] in ("", str(Path.cwd())):
+        del sys.path[0]
+
+
+def put_last() -> None:
+    """Let `import` look into the current folder, after everything that is installed."""
+    sys.path.append(str(Path.cwd()))

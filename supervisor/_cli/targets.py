@@ -14,35 +14,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, Literal, Protocol
 
 from supervisor._cli.errors import CommandError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Final, Literal, Protocol
 
     from supervisor._autogen.adapter import Runnable
 
-    class Source(Protocol):
-        """Where a team or an agent comes from."""
-
-        @property
-        def name(self) -> str:
-            """The name to show; the same in each process that is given the same target."""
-            ...
-
-        async def build(self) -> Runnable:
-            """Make the team or agent anew, in the running loop.
-
-            Raises:
-                CommandError: It cannot be made, or not once more.
-            """
-            ...
-
-
 _TEAM_FILES: Final = (".json", ".yaml", ".yml")
 _FORMS: Final = "module:attribute, file.py:attribute, team.json, team.yaml or program.py"
+
+
+class Source(Protocol):
+    """Where a team or an agent comes from."""
+
+    @property
+    def name(self) -> str:
+        """The name to show; the same in each process that is given the same target."""
+        ...
+
+    async def build(self) -> Runnable:
+        """Make the team or agent anew, in the running loop.
+
+        Raises:
+            CommandError: It cannot be made, or not once more.
+        """
+        ...
 
 
 @dataclass(frozen=True)

@@ -1,39 +1,72 @@
-"""Team files: a team or an agent in AutoGen's component format, as JSON or YAML."""
+"""Team files: a team or an agent in AutoGen's component format, as JSON or YAML.
+
+A team file is code. AutoGen imports any module that it names, `FunctionTool` runs source that
+stands in it, and a tool server is any command. So all of the file is looked at before anything that
+it names is imported: which classes it names (`checks`, `providers`), and what those do (`risks`).
+
+Not chosen: to let AutoGen load it and to watch what it imports. It would be half done by then.
+"""
 
 from __future__ import annotations
 
-import json
+import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
-from supervisor._autogen import components
-from supervisor._autogen.adapter import Runnable
+from supervisor._cli.errors import CommandError
+from supervisor._cli.search_path import leave_current_folder, put_last
+from supervisor._cli.targets import Source
+from supervisor._cli.team_file import checks, gallery
+from supervisor._cli.team_file.nodes import FileError
+from supervisor._cli.team_file.reading import read
+from supervisor._cli.team_file.risks import Risk, risks
+
+_LISTED = 5  # risks in one error
 
 
 def load(
-    place: str,
-    *,
-    trust: bool = False,  # noqa: ARG001
-    allow: Sequence[str] = (),  # noqa: ARG001
-    select: str | None = None,  # noqa: ARG001
-) -> FileSource:
-    """Read and check a team file."""
-    text = Path(place).read_text(encoding="utf-8")
-    if place.lower().endswith(".json"):
-        return FileSource(place, json.loads(text))
-    import yaml
+    place: str, *, trust: bool = False, allow: Sequence[str] = (), select: str | None = None
+) -> Source:
+    """Read a team file, check it, and import the classes that it names.
 
-    return FileSource(place, yaml.safe_load(text))
+    Args:
+        place: The path.
+        trust: Whether it may start programs and run code.
+        allow: Namespaces from which it may load classes, besides AutoGen's own.
+        select: The name of the team or agent to take out of a gallery.
+
+    Raises:
+        CommandError: It cannot be loaded, or does what needs trust.
+    """
+    namespaces = checks.allowed_namespaces(allow)
+    try:
+        data = read(place)
+        if gallery.is_gallery(data):
+            data = gallery.select(data, select)
+        elif select is not None:
+            raise FileError("it is no gallery; leave --select out")
+        components = checks.check(data, namespaces)
+        found = risks(components)
+    except FileError as error:
+        raise CommandError(f"{place}: {error}") from None
+    if found and not trust:
+        raise CommandError(f"{place}: {_refusal(found)}; if you trust the file, add --trust")
+    for risk in found:
+        sys.stderr.write(f"supervisor: {place}: trusted: {risk.in_full()}\n")
+    # Not from a folder that came with the file.
+    leave_current_folder()
+    if namespaces:
+        put_last()
+    from supervisor._cli.team_file.source import FileSource, import_classes
+
+    try:
+        import_classes(components, namespaces)
+    except FileError as error:
+        raise CommandError(f"{place}: {error}") from None
+    name = place if select is None else f"{place} ({select})"
+    own = any(checks.is_in(it.provider, namespaces) for it in components)
+    return FileSource(name, components, has_own_classes=own)
 
 
-class FileSource:
-    """A checked team file."""
-
-    def __init__(self, name: str, config: dict[str, Any]) -> None:
-        self.name = name
-        self._config = config
-
-    async def build(self) -> Runnable:
-        """Make the team or agent anew."""
-        return components.load(self._config)
+def _refusal(found: Sequence[Risk]) -> str:
+    more = f"; and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
+    return "; ".join(risk.in_one_line() for risk in found[:_LISTED]) + more
