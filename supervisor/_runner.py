@@ -41,6 +41,7 @@ def run(  # noqa: PLR0913 - each setting by its name
     ready_file: str | os.PathLike[str] | None = None,
     children: Children = "own",
     fast_path: bool = True,
+    interactive: bool = False,
 ) -> T | None:
     """Run a program's main coroutine under a supervisor, and end the process as it should end.
 
@@ -83,6 +84,8 @@ def run(  # noqa: PLR0913 - each setting by its name
             "own" (all but those that have made themselves daemons), "end" (daemons, too), "leave".
         fast_path: Whether streamed events take the fast path on the runtimes that AutoGen's teams
             make for themselves.
+        interactive: Whether SIGINT (Ctrl-C) ends the runs only, and never the process, as for
+            `Supervisor`.
 
     Returns:
         What `main` returned; None if it was stopped before it could return.
@@ -109,6 +112,7 @@ def run(  # noqa: PLR0913 - each setting by its name
         ready_file=ready_file,
         children=children,
         fast_path=fast_path,
+        interactive=interactive,
     )
     parts = parts_of(sup)
     parts.cleanup.ends_with_program = True

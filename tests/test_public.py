@@ -30,7 +30,7 @@ REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 PUBLIC = (supervisor, supervisor.errors, supervisor.testing, supervisor.types)
 
 IN_SUPERVISOR = {
-    "dump", "exit_status", "iterate", "ladder", "on_stop", "quarantined", "rung",
+    "dump", "exit_status", "iterate", "ladder", "on_interrupt", "on_stop", "quarantined", "rung",
     "serve", "spawn", "stop", "stop_request", "stream", "token", "wait_stop",
 }  # fmt: skip
 IN_RUN = {

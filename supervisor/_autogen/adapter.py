@@ -61,6 +61,7 @@ class TeamAdapter:
     ahead = _AHEAD
     keeps_read = True
     yields_result = True
+    is_interruptible = True
     is_agent = False
 
     def __init__(

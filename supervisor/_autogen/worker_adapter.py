@@ -137,6 +137,7 @@ class WorkerAdapter:
     ahead = 0
     keeps_read = False
     yields_result = False
+    is_interruptible = False
     has_taken_task = False
 
     def __init__(self, runtime: Servable) -> None:

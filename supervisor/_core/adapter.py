@@ -83,6 +83,8 @@ class Adapter(Protocol[E, R]):
     """Whether what a loop has read is kept for the result as well."""
     yields_result: bool
     """Whether a loop over the run ends with its result as the last item."""
+    is_interruptible: bool
+    """Whether an interrupt ends it; not if it serves others, and ends only with the program."""
 
     @property
     def scope(self) -> Scope:

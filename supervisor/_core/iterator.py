@@ -57,6 +57,7 @@ class IteratorAdapter(Generic[T]):
     ahead = 0
     keeps_read = False
     yields_result = False
+    is_interruptible = True
     is_at_boundary = False  # it ends by itself at the next `yield`
     has_taken_task = False
 

@@ -4,8 +4,9 @@ A supervisor knows its runs, its workers and any other thing only as a `Stoppabl
 knows its supervisor only as an `Owner`. What belongs to one framework stands behind that.
 
 One thing can also be stopped alone: by a time limit, by `run.stop()`, by a reader that goes away.
-Such an `OwnStop` climbs the same ladder as the stop of a whole supervisor. Not chosen: a timer for
-each rung. That would be a second copy of the ladder's rules, and the two would drift apart.
+Such an `OwnStop` climbs the same ladder as the stop of a whole supervisor. An *interrupt* (Ctrl-C
+in an interactive program) is an own stop of each run. Not chosen: a timer for each rung. That would
+be a second copy of the ladder's rules, and the two would drift apart.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from supervisor._core.events import Rung, StopRequest
-from supervisor._core.ladder import LadderState, Move, Step
+from supervisor._core.ladder import DUPLICATE_SECONDS, LadderState, Move, Step
 from supervisor._core.settings import Ladder
 from supervisor._core.tasks import AnyTask
 from supervisor._reports.findings import TaskInfo
@@ -78,6 +79,14 @@ class Stoppable(Protocol):
 
     def stop(self, reason: str) -> None:
         """Stop this thing alone, with a ladder of its own."""
+        ...
+
+    def interrupt(self, request: StopRequest) -> bool:
+        """Stop this thing alone; if it is being stopped already, enter ABANDON.
+
+        Returns:
+            Whether an interrupt concerns it.
+        """
         ...
 
     def drain(self, request: StopRequest) -> None:
@@ -198,12 +207,19 @@ class OwnStop:
         self._request = request
         self._take(self._state.request(Rung.CANCEL, self._now()))
 
+    def abandon(self) -> None:
+        """Enter ABANDON before it is time, unless the stop has only just begun."""
+        now = self._now()
+        if now - self._state.entered_at >= DUPLICATE_SECONDS:
+            self._take(self._state.request(Rung.ABANDON, now))
+
     def end(self) -> None:
         """Take no further step."""
         if self._timer is not None:
             self._timer.cancel()
 
     def _take(self, steps: list[Step]) -> None:
+        self.end()  # the timer was set for a step that may be behind by now
         for step in steps:
             if self._request is not None:
                 apply(step, self._thing, self._request, self._ladder)

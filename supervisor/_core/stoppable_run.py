@@ -134,6 +134,20 @@ class StoppableRun:
         elif not loop.is_closed():
             loop.call_soon_threadsafe(self.drain, request)
 
+    def interrupt(self, request: StopRequest) -> bool:
+        """Stop this run alone; if it is being stopped already, enter ABANDON.
+
+        Returns:
+            Whether an interrupt concerns it.
+        """
+        if not self._adapter.is_interruptible or self.is_over:
+            return False
+        if self._own_stop is None:
+            self._begin_own_stop(request)
+        else:
+            self._own_stop.abandon()
+        return True
+
     def fail(self) -> None:
         """Stop this run alone, for it has failed; what it has yielded can still be read."""
         request = StopRequest(reason="The run has failed", rung=Rung.CANCEL)

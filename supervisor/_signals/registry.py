@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from types import FrameType
 from typing import Final, Protocol
 
 from supervisor._process import end_record
@@ -239,9 +240,18 @@ class Registry:
         if self._wakeup_fd is not None:
             self._wakeup_fd.wake()
 
-    def interrupt(self) -> bool:
-        """Interrupt user code that blocks the main thread; in the watchdog's thread."""
-        return self._wakeup_fd is not None and self._wakeup_fd.interrupt(interrupt)
+    def interrupt(self, is_due: Callable[[], bool] = lambda: True) -> bool:
+        """Interrupt user code that blocks the main thread; in the watchdog's thread.
+
+        Args:
+            is_due: Asked once more in the main thread, which may have come free meanwhile.
+        """
+
+        def interrupt_if_due(frame: FrameType | None) -> None:
+            if is_due():
+                interrupt(frame)
+
+        return self._wakeup_fd is not None and self._wakeup_fd.interrupt(interrupt_if_due)
 
     def _notify(self, number: int) -> None:
         for listener in self._owners:

@@ -31,7 +31,7 @@ from supervisor._supervisor.report import StopReport
 from supervisor._supervisor.scope import BlockPhase, StopScope
 from supervisor._supervisor.settings import SupervisorSettings
 from supervisor._supervisor.steps import StepRunner
-from supervisor._supervisor.stuck_loop import StuckLoop
+from supervisor._supervisor.stuck_loop import StuckLoop, report_interruptions
 
 _SWITCH_SECONDS: Final = 0.0005
 
@@ -71,6 +71,7 @@ class Escalation:
         self._is_closed = False
         self._timer: asyncio.TimerHandle | None = None
         self._stop.on_step = self._pass_on
+        scope.interrupts.handles_sigint = signal.SIGINT in settings.handled
 
     # -- what comes in, in any thread ----------------------------------------------------------
 
@@ -95,18 +96,23 @@ class Escalation:
         The request is made at once: the watchdog may have read the signal and wait for the
         interpreter's lock, while the loop comes to what the signal has done to others.
         """
-        if number in self.handled:
+        if number in self._settings.signals:
             self._ask(number)
+        elif number in self.handled:
+            self.scope.interrupts.note()
         _call_soon(self.scope.home.loop, poll)
 
     def on_signal(self, number: int, at: float, now: float) -> None:
-        """Climb, because a signal has arrived; in the watchdog's thread, or in the loop.
+        """Climb, or interrupt, for a signal has arrived; in the watchdog's thread, or in the loop.
 
         Args:
             number: The signal.
             at: When it arrived, by the clock of the ladders.
             now: The time.
         """
+        if number not in self._settings.signals:
+            self.scope.interrupts.on_signal(at)
+            return
         self._ask(number)
         if self.scope.nesting.obeys_others:
             self.scope.nesting.clip()
@@ -128,13 +134,14 @@ class Escalation:
             self._stuck.look(now, is_waited_for=is_waited_for),
             self._stop.ladder_state.next_at,
             self.scope.gc_pause.until,
+            self.scope.interrupts.on_time(now),
         )
         return min((at for at in wanted if at is not None), default=None)
 
     @property
     def guard_state(self) -> GuardState | None:
         """What the guard has to know; None where none is wanted."""
-        if not self._settings.guard:
+        if not self._settings.guard or not self.scope.nesting.may_exit:
             return None
         ladder, deadline = self._stop.ladder, self._stop.deadline
         is_endless = math.isinf(ladder.abandon)
@@ -193,7 +200,10 @@ class Escalation:
 
         Where the watchdog has read it, and has not told of it yet, begin no turn meanwhile.
         """
-        if self._steps and asyncio.get_running_loop() is self._loop:
+        is_here = asyncio.get_running_loop() is self._loop
+        if is_here:
+            self.scope.interrupts.carry_out()
+        if is_here and self._steps:
             self._carry_on()
         else:
             self.scope.hold_back()
@@ -204,7 +214,7 @@ class Escalation:
 
     def _carry_on(self) -> None:
         if self._stuck.was_stuck:
-            self._stuck.report_interruptions()
+            report_interruptions()
         while self._steps and not self._is_late:
             step = self._steps.popleft()
             self._runner.carry_out(step)

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterable, Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from supervisor._core.errors import UsageError
 from supervisor._core.events import Rung, StopRequest
 from supervisor._core.settings import Children, Ladder, parse_rung, parse_timeout
 from supervisor._process.exit import exit_status
@@ -63,6 +64,11 @@ class Supervisor:
             make for themselves: nothing is prepared for logs and traces that nobody reads, and
             chunks go directly to the output where nobody could notice. False leaves AutoGen's
             runtimes as they are.
+        interactive: Whether SIGINT (Ctrl-C) ends the runs only, for a program with a prompt. Each
+            run is cancelled and returns its result; the block and its body go on, new runs may
+            start, and spawned tasks and `serve()` are left alone. SIGINT never ends the process.
+            The rung that `signals` gives for it has no meaning. Other signals stop as always. Once
+            the body has ended, SIGINT stops what the block still waits for.
 
     Raises:
         SettingsError: A setting has a value that it cannot have.
@@ -84,6 +90,7 @@ class Supervisor:
         ready_file: str | os.PathLike[str] | None = None,
         children: Children = "leave",
         fast_path: bool = True,
+        interactive: bool = False,
     ) -> None:
         self._parts = Parts(
             settings.parse(
@@ -94,6 +101,7 @@ class Supervisor:
                 ready_file=ready_file,
                 children=children,
                 fast_path=fast_path,
+                interactive=interactive,
             )
         )
 
@@ -134,6 +142,9 @@ class Supervisor:
         """A `CancellationToken` for calls of your own. It is cancelled at CANCEL.
 
         Cancelling it requests a stop. It may be cancelled from any thread.
+
+        If the supervisor is interactive, SIGINT cancels the present token, too. From then on this
+        is a new one, so read it for each call.
         """
         scope = self._parts.scope
         if scope.token is None:
@@ -183,10 +194,12 @@ class Supervisor:
 
         scope = self._parts.scope
         scope.check_open("stream()")
+        is_ours = cancellation_token is scope.token
+        is_ours = is_ours or scope.interrupts.has_cancelled(cancellation_token)
         adapter = adapter_of(team)(
             team,
             task,
-            cancellation_token=None if cancellation_token is scope.token else cancellation_token,
+            cancellation_token=None if is_ours else cancellation_token,
             output_task_messages=output_task_messages,
             fast_path=self._parts.settings.fast_path,
         )
@@ -327,6 +340,22 @@ class Supervisor:
         function is called all the same.
         """
         self._parts.scope.announcement.add_callback(callback)
+
+    def on_interrupt(self, callback: Callable[[int], object]) -> None:
+        """Call a function in the loop at each SIGINT of an interactive supervisor.
+
+        It gets the number of runs that the SIGINT ends: 0 if none was active. Those that arrive
+        within 0.05 s, or while the loop is blocked, count as one. What it raises is logged.
+
+        Raises:
+            UsageError: The supervisor is not interactive.
+        """
+        if not self._parts.settings.interactive:
+            raise UsageError(
+                "on_interrupt() needs Supervisor(interactive=True); "
+                "here SIGINT stops the program, which on_stop() tells of"
+            )
+        self._parts.scope.interrupts.add_callback(callback)
 
     # -- the block ----------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ class Parts:
         self.stop = Stop(settings.ladder, exits=settings.exits)
         self.cleanup = ChildCleanup(settings.children, self._on_killed, self._on_over)
         self.scope = StopScope(self.stop, self.cleanup)
-        self.report = StopReport(self.scope, signals=settings.handled)
+        self.report = StopReport(self.scope, signals=settings.signals)
         self.end = ProcessEnd(self.scope, self.report)
         readiness = Readiness(settings.ready_file, self.scope)
         self.escalation = Escalation(settings, self.scope, self.end, self.report, readiness)

@@ -24,6 +24,7 @@ from supervisor._signals.registry import registry
 from supervisor._supervisor.announcement import Announcement
 from supervisor._supervisor.gc_pause import GcPause
 from supervisor._supervisor.home_loop import HomeLoop
+from supervisor._supervisor.interrupts import Interrupts
 from supervisor._supervisor.nesting import Nesting
 from supervisor._supervisor.pending_results import PendingResults
 from supervisor._supervisor.spawned import SpawnedTasks
@@ -46,6 +47,11 @@ class BlockPhase(enum.Enum):
         """Whether something can be started in it."""
         return self in (BlockPhase.OPEN, BlockPhase.LEAVING)
 
+    @property
+    def is_leaving(self) -> bool:
+        """Whether its body has ended, and what was started in it may still be at work."""
+        return self is BlockPhase.LEAVING
+
 
 class StopScope:
     """What one supervisor stops. For its runs, it is their `Owner`.
@@ -60,6 +66,7 @@ class StopScope:
         self.phase = BlockPhase.NEW
         self.home = HomeLoop()
         self.nesting = Nesting(self)
+        self.interrupts = Interrupts(self)
         self.announcement = Announcement(self.home)
         self.body: HostTask | None = None
         self.runs: dict[Stoppable, None] = {}
@@ -86,18 +93,20 @@ class StopScope:
 
     @property
     def stop_request(self) -> StopRequest | None:
-        """The first request to stop, from the moment at which it came."""
-        return self.stop.request
+        """The first request to stop, or to interrupt, from the moment at which it came."""
+        return self.stop.request or self.interrupts.request
 
     @property
     def yields_no_more(self) -> bool:
-        """Whether CANCEL was entered; asked at each event.
+        """Whether CANCEL was entered, or is about to be by an interrupt; asked at each event.
 
         The ladder's state is ahead of the loop, in which its steps are carried out: the watchdog
         may have changed it just now, or the body, which reads what is buffered without letting the
         loop run.
         """
         if self.stop.request is not None and self.stop.rung >= Rung.CANCEL:
+            return True
+        if self.interrupts.request is not None:
             return True
         return self.nesting.around is not None and self.nesting.around.yields_no_more
 

@@ -26,6 +26,8 @@ from supervisor._process.readiness import ReadyFile
 SignalRungs: TypeAlias = Mapping[signal.Signals | int | str, Rung | str]
 """Which signals stop, each with the rung at which it enters the ladder."""
 
+_NOT_INTERACTIVE = 'add "SIGINT" to signals, or leave signals out: that signal interrupts the runs'
+
 
 @dataclass(frozen=True)
 class LadderFlags:
@@ -65,9 +67,12 @@ class SupervisorSettings:
 
     ladder: Ladder
     signals: Mapping[int, Rung]
+    """Those that stop; not SIGINT, if that only interrupts."""
     handled: frozenset[int]
-    """The numbers of these signals."""
+    """The numbers of these signals, and SIGINT's if that interrupts."""
     exits: bool
+    interactive: bool
+    """Whether SIGINT ends the runs only."""
     fast_path: bool
     guard: bool
     ready_file: ReadyFile | None
@@ -83,6 +88,7 @@ def parse(
     ready_file: str | os.PathLike[str] | None,
     children: Children,
     fast_path: bool,
+    interactive: bool,
 ) -> SupervisorSettings:
     """Check the arguments of `Supervisor`.
 
@@ -91,10 +97,16 @@ def parse(
     """
     seconds = _parse_ladder(ladder)
     rungs = _parse_signals(signals)
+    handled = frozenset(rungs)
+    if parse_switch("interactive", interactive):
+        if signals is not None and signal.SIGINT not in rungs:
+            raise SettingsError("interactive", _NOT_INTERACTIVE, interactive)
+        rungs.pop(signal.SIGINT, None)
     return SupervisorSettings(
         ladder=seconds,
         signals=rungs,
-        handled=frozenset(rungs),
+        handled=handled,
+        interactive=interactive,
         exits=parse_switch("exits", exits),
         fast_path=parse_switch("fast_path", fast_path),
         guard=parse_switch("guard", guard),

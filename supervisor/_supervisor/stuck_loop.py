@@ -54,8 +54,9 @@ class StuckLoop:
                 registry.interrupt()
         return since + STUCK_SECONDS
 
-    def report_interruptions(self) -> None:
-        """Tell what was interrupted since this was last called; in the loop."""
-        for where in take_interrupted():
-            line = f"supervisor: interrupted {where}, which blocked the event loop"
-            reporter.event("interrupted", level=logging.WARNING, line=line, where=where)
+
+def report_interruptions() -> None:
+    """Tell what was interrupted since this was last called; in the loop."""
+    for where in take_interrupted():
+        line = f"supervisor: interrupted {where}, which blocked the event loop"
+        reporter.event("interrupted", level=logging.WARNING, line=line, where=where)
