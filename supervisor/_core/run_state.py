@@ -62,6 +62,11 @@ class RunState(Generic[R]):
         return self.phase is Phase.DONE or self.is_given_up
 
     @property
+    def is_settling(self) -> bool:
+        """Whether it was told to stop, and something of it is still at work."""
+        return self.phase is Phase.STOPPING and self.conclusion is None
+
+    @property
     def reason(self) -> str | None:
         """Why it has ended, in words; None where it has ended by itself."""
         if self.error is not None and not self.is_given_up:

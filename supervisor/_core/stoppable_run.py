@@ -191,7 +191,7 @@ class StoppableRun:
 
     def cancel_again(self) -> None:
         """Cancel once more what was cancelled and still runs."""
-        if self._teardown is not None and self._is_settling:
+        if self._teardown is not None and self._state.is_settling:
             self._teardown.cancel_all()
 
     def abandon(self, request: StopRequest) -> None:
@@ -199,12 +199,8 @@ class StoppableRun:
         self.cancel(request)
         if self._state.conclusion is not None:
             self._state.conclusion.cancel()
-        elif self._teardown is not None and self._is_settling:
+        elif self._teardown is not None and self._state.is_settling:
             self._teardown.abandon()
-
-    @property
-    def _is_settling(self) -> bool:
-        return self._state.phase is Phase.STOPPING and self._state.conclusion is None
 
     def give_up(self, seconds: float) -> None:
         """Put what is run into quarantine: something of the run refused to end.
@@ -216,7 +212,7 @@ class StoppableRun:
         if state.conclusion is not None and not state.is_over:
             self._adapter.unconcluded()
             self.on_unconcluded()
-        if teardown is None or not self._is_settling or state.is_given_up:
+        if teardown is None or not state.is_settling or state.is_given_up:
             return
         if not teardown.left():
             reporter.event("helper refused to stop", level=logging.ERROR, team=self.name)
