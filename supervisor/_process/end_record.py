@@ -146,20 +146,25 @@ def hold_output(fd: int | None) -> None:
 
 
 def tell() -> None:
-    """Tell who watches that there is more, or less, to be done at the end."""
+    """Tell who watches that there is a record now, or another output; takes a lock."""
     _this.on_change()
 
 
 def watch(callback: Callable[[], None]) -> None:
-    """Have a function called when something begins or ceases to be needed at the end."""
+    """Have a function called when `fds_for_guard` has changed."""
     _this.on_change = callback
 
 
 def fds_for_guard() -> Sequence[int]:
-    """Return the fds that the guard needs: the record's and the output's; none: no guard."""
-    if _this.record is None or _this.record.fd is None or _this.record.is_empty:
+    """Return the fds that a guard needs: the record's, and the output's; none without a record."""
+    if _this.record is None or _this.record.fd is None:
         return ()
     return (_this.record.fd,) if _this.output is None else (_this.record.fd, _this.output)
+
+
+def is_needed() -> bool:
+    """Return whether there would be something to do if this process were killed now."""
+    return _this.record is not None and _this.record.fd is not None and not _this.record.is_empty
 
 
 def _make() -> EndRecord:

@@ -34,7 +34,7 @@ import time
 
 from supervisor._process.adoption import adopt_orphans
 from supervisor._process.foreground import Foreground
-from supervisor._process.process_table import has_children
+from supervisor._process.process_table import has_children, is_own
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from typing import Final, NoReturn
 
+_GUARD_WORD: Final = b"/supervisor/_signals/guard_main.py"  # of its command line
+_GUARD_SECONDS: Final = 0.5
 _FROM_KERNEL: Final = 0x80  # SI_KERNEL, the origin of what a terminal sends
 
 # What no mask can hold back, or what reports a fault of our own.
@@ -126,6 +128,8 @@ class Init:
             elif number not in (signal.SIGTTIN, signal.SIGTTOU):
                 self._pass_on(number, is_key=is_key)
         self._foreground.take_back(self._pid)
+        if os.getpid() == 1:
+            _wait_for_guards()
         return self._wait_status
 
     def _pass_on(self, number: int, *, is_key: bool) -> None:
@@ -196,6 +200,33 @@ class Init:
         if had_terminal:
             self._foreground.hand_over(self._pid, in_pipeline=True)
         self._send_group(signal.SIGCONT)
+
+
+def _wait_for_guards() -> None:
+    """Let the guard of a process that was killed do what is left to do: with PID 1 it ends too.
+
+    It has lost its parent, so it is a child of ours. A few milliseconds are enough for it.
+    """
+    deadline = time.monotonic() + _GUARD_SECONDS
+    guards = {int(pid) for pid in _pids() if _is_guard(pid)}
+    while guards and time.monotonic() < deadline:
+        found = _wait_for_any()
+        if found is not None:
+            guards.discard(found[0])
+        else:
+            signal.sigtimedwait({signal.SIGCHLD}, max(0.0, deadline - time.monotonic()))
+
+
+def _pids() -> list[str]:
+    return [name for name in os.listdir("/proc") if name.isdigit()] if is_own() else []  # noqa: PTH208
+
+
+def _is_guard(pid: str) -> bool:
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as words:  # noqa: PTH123
+            return _GUARD_WORD in words.read()
+    except OSError:  # it has ended
+        return False
 
 
 def split(kill_at: Callable[[int, float], float | None]) -> None:

@@ -93,6 +93,11 @@ class LineWriter:
         """Have a line written, which ends with a newline; do not wait."""
         self._jobs.put(lambda: self._output.write(line))
 
+    @property
+    def pending(self) -> int:
+        """How many lines wait to be written; the first of them may be on its way besides."""
+        return self._jobs.qsize()
+
     def update(self) -> None:
         """Make the lines for the forced ends anew; from any thread."""
         lines = b"\n".join((repr(self._began).encode(), self._forced(), self._killed()))

@@ -65,23 +65,8 @@ def changed(fd: int, found: Attributes, undo: bytes = b"") -> None:
 
 def restored() -> None:
     """Say that the terminal is as it was found."""
-    _put(b"")
-
-
-def take_again() -> None:
-    """Set the modes that we had set once more: after SIGCONT, when a shell has set its own."""
-    import termios
-
-    facts = _Facts.decoded(end_record.record().get(end_record.TERMINAL))
-    fd = facts.open() if facts is not None else None
-    if facts is None or fd is None:
-        return
-    try:
-        termios.tcsetattr(fd, termios.TCSANOW, facts.ours)
-    except (OSError, termios.error):  # gone
-        return
-    finally:
-        os.close(fd)
+    if end_record.has_record():
+        _put(b"")
 
 
 def give_back() -> None:
@@ -89,7 +74,7 @@ def give_back() -> None:
     if end_record.has_record():
         record = end_record.record()
         restore(record.get(end_record.TERMINAL))
-        record.put(end_record.TERMINAL, b"")  # the guard is not told: that takes a lock
+        record.put(end_record.TERMINAL, b"")
 
 
 def restore(encoded: bytes, *, waits_for_shell: bool = False) -> None:
@@ -182,10 +167,10 @@ class _AtExit:
 
 
 def _put(value: bytes) -> None:
-    record = end_record.record()
-    was_empty = record.is_empty
-    record.put(end_record.TERMINAL, value)
-    if was_empty != record.is_empty:
+    """Change the record; may be called in a signal handler, except for the first time."""
+    is_first = not end_record.has_record()
+    end_record.record().put(end_record.TERMINAL, value)
+    if is_first:
         end_record.tell()
 
 

@@ -86,7 +86,7 @@ class Guard:
         return [ArrivalReport.decoded(line) for line in data.rpartition(b"\n")[0].splitlines()]
 
     def stop(self) -> None:
-        """End the guard; in a forked child, forget it."""
+        """End the guard, unless it holds files; in a forked child, forget it."""
         self._socket.close()
 
 

@@ -75,6 +75,7 @@ _STACKS_SECONDS: Final = 0.1  # for the stacks to be written; a full pipe would 
 _POLL_SECONDS: Final = 0.05  # between two looks while something is unread, and only then
 _TRACED_SECONDS: Final = 1.0  # between two looks at a process that a debugger traces
 _MOST_REPORTED: Final = 64  # bytes: a line is short, and as many signals say what they say
+_MOST_RECEIVED: Final = 100
 _CONTROL_FD, _WAKEUP_FD = 0, 1  # as `guard` starts us
 
 
@@ -172,6 +173,7 @@ class _GuardLoop:
         """Guard the process, and do what is left to do at its end."""
         was_killed = self._watch()
         is_forced = self._kill_time.has_passed(time.monotonic())
+        self._receive_rest()
         if self._pidfd is not None and self._held.are_there:
             select.select([self._pidfd], [], [])  # its threads may write until then
         self._held.write_last_line(is_forced=is_forced)
@@ -218,14 +220,32 @@ class _GuardLoop:
             lines, fds = receive_lines(self._control)
         except OSError:  # the process is gone
             return False
-        if HOLD.rstrip() in lines:
-            self._held.replace(fds)
-        states = [line for line in lines if line != HOLD.rstrip()]
-        if states:
-            state = GuardState.decoded(states[-1])
+        state = self._take_in(lines, fds)
+        if state is not None:
             self._kill_time.update(state)
             self._scan(state)
         return bool(lines)
+
+    def _receive_rest(self) -> None:
+        """Take in what was sent just before the end, which may be noticed first."""
+        self._control.settimeout(0)
+        for _ in range(_MOST_RECEIVED):
+            try:
+                lines, fds = receive_lines(self._control)
+            except ConnectionResetError:  # it has not read our reports; said once, before the rest
+                continue
+            except OSError:  # nothing more
+                return
+            if not lines:
+                return
+            self._take_in(lines, fds)
+
+    def _take_in(self, lines: Sequence[bytes], fds: Sequence[int]) -> GuardState | None:
+        """Hold what came with a line; return the newest state."""
+        if HOLD.rstrip() in lines:
+            self._held.replace(fds)
+        states = [line for line in lines if line != HOLD.rstrip()]
+        return GuardState.decoded(states[-1]) if states else None
 
     def _scan(self, state: GuardState) -> None:
         """Find the descendants at each step of a stop; their parents may end."""

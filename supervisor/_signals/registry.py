@@ -175,9 +175,10 @@ class Registry:
                 self._guard.hold(end_record.fds_for_guard())
             except OSError as error:  # no process or no file to be had: all else still works
                 reporter.event("no guard", level=logging.WARNING, exc_info=error)
-        elif not is_wanted and self._guard is not None and not end_record.fds_for_guard():
+        elif not is_wanted and self._guard is not None and not end_record.is_needed():
             guard, self._guard = self._guard, None
             wakeup_fd.arrival_reports = None
+            guard.hold(())
             guard.stop()
         self.update_guard()
 
