@@ -6,15 +6,17 @@ import asyncio
 import faulthandler
 import inspect
 import logging
+import math
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Collection, Coroutine, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 from supervisor._core.errors import SettingsError, UsageError
-from supervisor._core.events import Rung
+from supervisor._core.events import Rung, StopRequest
 from supervisor._core.settings import Children, Ladder
 from supervisor._reports.log import has_stderr, reporter
 from supervisor._signals.guard_state import STACKS_SIGNAL
@@ -134,6 +136,83 @@ def run(  # noqa: PLR0913 - each setting by its name
     if _stopped_by(parts) is not None:
         sys.exit(stop_status)
     return value
+
+
+def split_if_init(sup: Supervisor) -> None:
+    """As PID 1, split in two before anything else is started; see `run`."""
+    if os.getpid() == 1:
+        _split(parts_of(sup).settings)
+
+
+def run_to_end(
+    sup: Supervisor,
+    main: Callable[[Supervisor], Coroutine[Any, Any, None]],
+    conclude: Callable[[BaseException | None], int],
+    *,
+    loop: Literal["uvloop", "asyncio"] = "uvloop",
+    timeout: float | None = None,
+) -> NoReturn:
+    """Run a program's main coroutine, and end the process with a status that is known at its end.
+
+    As `run`, except that the handlers stay until the process is gone, however it ends.
+
+    Args:
+        sup: The supervisor, which was not entered yet.
+        main: A coroutine function that takes it, while its block is open.
+        conclude: Called when all is done, threads and `atexit` handlers included, with what the
+            loop has raised; returns the exit status, or -n for death by signal n.
+        loop: The event loop.
+        timeout: Seconds until a stop is requested.
+    """
+    parts = parts_of(sup)
+    parts.cleanup.ends_with_program = parts.end.sweeps_at_any_stop = True
+    raised: BaseException | None = None
+    try:
+        registry.add(parts.escalation)
+        with (
+            _time_limit(parts, timeout),
+            _reports_on_demand(sup, parts.settings.handled) as reported,
+            _unblocked(parts.settings.handled.union(reported)),
+        ):
+            try:
+                with _handlers_as_found():
+                    _run_in_loop(sup, main, loop)
+            except BaseException as error:  # noqa: BLE001 - it is the concluder's
+                raised = error
+            status = parts.end.in_order(lambda: conclude(raised))
+            _ignore(parts.settings.handled)
+    finally:
+        registry.leave(parts.escalation)
+        parts.end.with_interpreter()
+    sys.exit(status)
+
+
+@contextmanager
+def _time_limit(parts: Parts, seconds: float | None) -> Generator[None]:
+    """Request a stop when this time is over: in a thread, for the loop may be blocked."""
+
+    def stop() -> None:
+        parts.stop.ask(StopRequest(reason=f"Stopped after {seconds:g} s", rung=Rung.CANCEL))
+        parts.stop.go_to(Rung.CANCEL)
+        registry.wake_watchdog()
+
+    if seconds is None or seconds == math.inf:
+        yield
+        return
+    timer = threading.Timer(seconds, stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _ignore(signals: Collection[int]) -> None:
+    """Let no signal change a status that was told already."""
+    if is_main_thread():
+        for number in signals:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _die_if_stopped(parts: Parts, stop_status: int | None) -> None:

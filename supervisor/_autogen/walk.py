@@ -42,6 +42,11 @@ def walk(root: object) -> Iterator[object]:
             waiting.extend(_held(found))
 
 
+def agent_names(root: object) -> list[str]:
+    """Return the names of the agents that a team holds, at any depth; an agent's, its own first."""
+    return [found.name for found in walk(root) if isinstance(found, ChatAgent)]
+
+
 def _held(thing: Any) -> Iterable[object]:
     if _is_component(thing.__class__):
         attributes = cast("dict[str, object]", vars(thing))

@@ -44,26 +44,50 @@ def end_by_signal(
 ) -> NoReturn:
     """End the process in order, by this signal.
 
-    Non-daemon threads are joined, `atexit` handlers run, the standard streams flushed; a
-    `KeyboardInterrupt` meanwhile skips the step that it interrupts. A file that was left open is
-    not flushed: the interpreter would have closed it later than that. Where the signal does not
-    end the process, its status is 128 + number: for PID 1 the kernel ignores a signal's default
-    action, also one sent by itself; Windows has no death by a signal.
-
     To be called in the main thread, with no loop running.
 
     Args:
         number: The signal to die by.
+        scan: As for `prepare_end`.
+        sweep: As for `prepare_end`.
+        final: As for `die_by_signal`.
+    """
+    try:
+        prepare_end(scan, sweep)
+    finally:
+        die_by_signal(number, final)
+
+
+def prepare_end(scan: Callable[[], None] = _nothing, sweep: Callable[[], None] = _nothing) -> None:
+    """Do what the interpreter does at its end, and raise nothing.
+
+    Non-daemon threads are joined, `atexit` handlers run, the standard streams flushed; a
+    `KeyboardInterrupt` meanwhile skips the step that it interrupts. A file that was left open is
+    not flushed: the interpreter would have closed it later than that.
+
+    To be called in the main thread, with no loop running.
+
+    Args:
         scan: Called before each step that may end a process, to find that one's children.
         sweep: Called after them, to end the processes that were started.
+    """
+    for step in (scan, _JOIN_THREADS, scan, _CALL_HANDLERS, sweep, _flush):
+        # The interpreter, too, goes on whatever a step raises.
+        with contextlib.suppress(BaseException):
+            step()
+
+
+def die_by_signal(number: int, final: Callable[[int], None] = _nothing) -> NoReturn:
+    """End the process by a signal, at once.
+
+    Where the signal does not end the process, its status is 128 + number: for PID 1 the kernel
+    ignores a signal's default action, also one sent by itself; Windows has no death by a signal.
+
+    Args:
+        number: The signal to die by.
         final: Called with the status in the last moment; may end the process itself.
     """
-    steps = (scan, _JOIN_THREADS, scan, _CALL_HANDLERS, sweep, _flush)
     try:
-        for step in steps:
-            # The interpreter, too, goes on whatever a step raises.
-            with contextlib.suppress(BaseException):
-                step()
         with contextlib.suppress(BaseException):
             final(exit_status(number) if _cannot_die() else -number)
     finally:

@@ -80,6 +80,7 @@ class LineWriter:
         self._record = end_record.record()
         self._update_lock = threading.Lock()
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._taken = self._done = 0  # bytes; the second is counted by the writer's thread
         self.error: OSError | None = None
         """Why nothing more can be written."""
         self.update()
@@ -90,8 +91,20 @@ class LineWriter:
         self._thread.start()
 
     def put(self, line: bytes) -> None:
-        """Have a line written, which ends with a newline; do not wait."""
-        self._jobs.put(lambda: self._output.write(line))
+        """Have a line written, which ends with a newline; do not wait. In one thread only."""
+        self._taken += len(line)
+        self._jobs.put(lambda: self._write(line))
+
+    @property
+    def waiting(self) -> int:
+        """How many bytes wait for the reader."""
+        return self._taken - self._done
+
+    def _write(self, line: bytes) -> None:
+        try:
+            self._output.write(line)
+        finally:
+            self._done += len(line)
 
     @property
     def pending(self) -> int:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from supervisor._core.events import StopRequest
+from supervisor._core.events import Rung, StopRequest
 from supervisor._reports.log import reporter
 from supervisor._supervisor.home_loop import HomeLoop
 
@@ -24,6 +24,7 @@ class Announcement:
         self._home = home
         self._waiters: set[asyncio.Future[None]] = set()
         self._callbacks: list[Callback] = []
+        self._rung_callbacks: list[Callable[[Rung], object]] = []
         self.request: StopRequest | None = None
         """What was announced; None before that."""
 
@@ -52,6 +53,18 @@ class Announcement:
         self._callbacks.append(callback)
         if self.request is not None:
             self._home.call_soon(self._call)
+
+    def add_rung_callback(self, callback: Callable[[Rung], object]) -> None:
+        """Have a function called in the loop as each rung is entered."""
+        self._rung_callbacks.append(callback)
+
+    def enter(self, rung: Rung) -> None:
+        """Tell that a rung is entered."""
+        for callback in self._rung_callbacks:
+            try:
+                callback(rung)
+            except Exception as error:  # noqa: BLE001 - as below
+                reporter.event("rung callback failed", level=logging.ERROR, exc_info=error)
 
     def _call(self) -> None:
         while self._callbacks and self.request is not None:

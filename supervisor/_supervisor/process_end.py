@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import functools
 import math
+import os
+from collections.abc import Callable
 from typing import Final, NoReturn
 
 from supervisor._core.events import Rung
 from supervisor._core.ladder import Step
 from supervisor._process.exit import (
     REPORT_SECONDS,
+    die_by_signal,
     end_by_signal,
     end_with_interpreter,
     exit_now,
+    prepare_end,
 )
 from supervisor._reports.log import reporter
 from supervisor._signals.registry import registry
@@ -42,6 +46,8 @@ class ProcessEnd:
         self._report = report
         self.exiting_at = math.inf
         """Until when the last report may take, once the process is being ended."""
+        self.sweeps_at_any_stop = False
+        """Whether children are ended at a stop that no signal has requested, too."""
 
     # -- while the stop is under way; in any thread -------------------------------------------
 
@@ -66,7 +72,10 @@ class ProcessEnd:
     @property
     def must_sweep(self) -> bool:
         """Whether no process that was started here is to be left."""
-        return self._cleanup.sweeps_all and self._stop.is_by_signal
+        is_due = self._stop.is_by_signal or (
+            self.sweeps_at_any_stop and self._stop.request is not None
+        )
+        return self._cleanup.sweeps_all and is_due
 
     def exit(self) -> None:
         """End the process by force, where that is ours to do: EXIT has come."""
@@ -130,3 +139,35 @@ class ProcessEnd:
             end_by_signal(number)
         sweep = functools.partial(self._cleanup.sweep_once_more, self._deadline())
         end_by_signal(number, self._cleanup.scan, sweep, self._look_last)
+
+    def in_order(self, conclude: Callable[[], int]) -> int:
+        """End the process in order, with a status that is known in the last moment only.
+
+        The ladder holds meanwhile: a signal may still come while threads are waited for.
+
+        Args:
+            conclude: Called when nothing is left to be done; returns the status, or -n for signal
+                n. A signal that comes later changes nothing any more.
+
+        Returns:
+            The status, where the interpreter is to end by itself: there was no stop.
+        """
+        prepare_end(self._scan_if_due, self._sweep_if_due)
+        status = conclude()
+        if status < 0:
+            die_by_signal(-status, self._look_last)
+        if self._stop.request is None:
+            return status
+        try:
+            if self.must_sweep:
+                self._look_last(status)
+        finally:
+            os._exit(status)
+
+    def _scan_if_due(self) -> None:
+        if self.must_sweep:
+            self._cleanup.scan()
+
+    def _sweep_if_due(self) -> None:
+        if self.must_sweep:
+            self._cleanup.sweep_once_more(self._deadline())

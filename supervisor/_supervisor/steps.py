@@ -47,6 +47,7 @@ class StepRunner:
 
     def _enter(self, step: Step, request: StopRequest) -> None:
         self._report.say(step, request)
+        self._scope.announcement.enter(step.rung)
         for child in list(self._scope.nesting.children):
             child.follow(request, step.rung)
         if step.rung >= Rung.CANCEL and self._scope.count > MANY:

@@ -68,8 +68,9 @@ class Outcome:
 class Output(Protocol):
     """Shows a run; to be derived from. Its methods are called in the main thread."""
 
-    def attach(self, sup: Supervisor) -> None:
+    def attach(self, sup: Supervisor) -> None:  # noqa: ARG002
         """Show the stop of this supervisor, whose block is open; called before all else."""
+        return
 
     def begin(self, name: str, task: str | None, agents: Sequence[str] = ()) -> None:
         """Show that a run begins.
@@ -95,5 +96,8 @@ class Output(Protocol):
         return False
 
     def end(self, outcome: Outcome) -> None:
-        """Show how it has ended; called once, after everything else."""
+        """Show how it has ended; called once, after everything else.
+
+        An error was told on stderr already, with its traceback.
+        """
         ...

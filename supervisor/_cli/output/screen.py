@@ -36,6 +36,7 @@ class Screen:
             are written.
         status: Returns the status, in the thread that writes; "" for none.
         encoding: That of the text.
+        on_error: Called in the thread that writes, when nothing more can be written.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Screen:
         status: Callable[[], str] = str,
         *,
         encoding: str = "utf-8",
+        on_error: Callable[[OSError], object] | None = None,
     ) -> None:
         self._fd = fd
         self._painter = painter
@@ -56,8 +58,7 @@ class Screen:
         self._put = self._written = 0  # characters of ours
         self._lock = threading.Lock()  # held while something is written
         self._is_lost = False
-        self.on_lost: Callable[[], object] = _nothing
-        """Called in the thread that writes, once nobody reads any more."""
+        self._on_error = on_error
         self._thread = threading.Thread(target=self._work, name="supervisor-screen", daemon=True)
         self._thread.start()
 
@@ -178,11 +179,8 @@ class Screen:
                 data = data[os.write(self._fd, data) :]
             except BlockingIOError:  # somebody has made it non-blocking
                 select.select([], [self._fd], [])
-            except OSError:  # closed, or nobody reads it any more
+            except OSError as error:  # closed, or nobody reads it any more
                 self._is_lost = True
-                self.on_lost()
+                if self._on_error is not None:
+                    self._on_error(error)
                 return
-
-
-def _nothing() -> None:
-    """Do nothing."""

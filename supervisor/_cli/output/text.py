@@ -44,14 +44,21 @@ class TextOutput(Output):
         is_quiet: Whether only the last message is shown.
         is_verbose: Whether to show what tools return, and all that code has printed.
         look: What can be shown.
+        on_error: Called, in a thread, when nothing more can be written.
     """
 
     def __init__(
-        self, *, is_quiet: bool = False, is_verbose: bool = False, look: Look | None = None
+        self,
+        *,
+        is_quiet: bool = False,
+        is_verbose: bool = False,
+        look: Look | None = None,
+        on_error: Callable[[OSError], object] | None = None,
     ) -> None:
         self._look = look or Look(os.environ)
         self._palette = Palette(color=self._look.has_color)
         self._is_quiet = is_quiet
+        self._on_error = on_error
         width = self._look.columns if self._look.is_terminal else None
         self._transcript = Transcript(width, self._look.has_color, verbose=is_verbose)
         self._status = StatusLine()
@@ -73,7 +80,7 @@ class TextOutput(Output):
         parts = parts_of(sup)
         self._status = StatusLine(parts.report.progress, parts.scope.active_agents)
         parts.report.is_shown_elsewhere = self._has_status
-        self._open(lambda: sup.stop("Nobody reads the output any more"))
+        self._open()
 
     def begin(
         self,
@@ -109,6 +116,7 @@ class TextOutput(Output):
         self._screen.write(self._last if self._is_quiet else self._ending(outcome))
         self._screen.end_status()
         self._undo.close()
+        self._screen.flush(self._flush_seconds)
         if outcome.error is not None and (self._is_quiet or not self._look.is_terminal):
             what = f"{outcome.error.type}: {outcome.error.message}"
             sys.stderr.write(f"supervisor: {one_line(what)}\n")
@@ -117,7 +125,7 @@ class TextOutput(Output):
     def _has_status(self) -> bool:
         return self._look.has_status and not self._is_quiet
 
-    def _open(self, on_lost: Callable[[], object] | None = None) -> None:
+    def _open(self) -> None:
         """Take stdout over, unless that is done."""
         if self._screen is None:
             self._screen = Screen(
@@ -125,13 +133,12 @@ class TextOutput(Output):
                 Painter(self._look.size, self._palette.dim) if self._look.is_terminal else None,
                 self._status.text if self._has_status else str,
                 encoding=self._look.encoding,
+                on_error=self._on_error,
             )
             atexit.register(self._close)
             self._take_over(self._screen)
             if self._look.lacks_rich and not self._is_quiet:
                 sys.stderr.write(_NO_RICH)
-        if on_lost is not None:
-            self._screen.on_lost = on_lost
 
     def _take_over(self, screen: Screen) -> None:
         streams = ["stdout"]

@@ -2,77 +2,215 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+import signal
 import sys
-import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
+from supervisor import _runner
 from supervisor._cli import options
-from supervisor._cli.output.outcome import FAILED, Failure, Outcome
-from supervisor._cli.output.text import TextOutput
+from supervisor._cli.errors import CommandError
+from supervisor._cli.output.outcome import FAILED, TIMED_OUT
 from supervisor._cli.run.command_line import Command, task_of
+from supervisor._cli.run.loading import told_of_stops
+from supervisor._cli.run.tally import Tally
 from supervisor._cli.targets import load
+from supervisor._cli.user_code import show_traceback, summary
+from supervisor._core.errors import Quarantined
+from supervisor._core.events import Rung
+from supervisor._supervisor.facade import Supervisor, parts_of
 
 if TYPE_CHECKING:
+    from supervisor._autogen.adapter import Runnable
     from supervisor._cli.output.outcome import Output
     from supervisor._cli.targets import Source
-    from supervisor._supervisor.facade import Supervisor
+
+_LOOK_SECONDS: Final = 0.05  # at whether a slow reader has taken enough
+_SIGPIPE: Final = getattr(signal, "SIGPIPE", 13)
+_NOBODY_READS: Final = "Nobody reads stdout any more"
 
 
 def run(command: Command) -> None:
     """Run the team that a command names, and end the process as it should end."""
     options.install(command.settings)
-    task = task_of(command)
-    source = load(command.target, trust=command.trust, allow=command.allow, select=command.select)
-    session = Session(source, task, TextOutput(is_quiet=command.settings.quiet))
-
-    from supervisor._runner import run as run_supervised
-
-    loop = command.settings.loop or "uvloop"
-    run_supervised(session.body, loop=loop, stop_status=command.settings.stop_status)
-    if session.outcome.error is not None:
-        sys.exit(FAILED)
+    sup = Supervisor(exits=True, guard=True, children="own")
+    _runner.split_if_init(sup)
+    session = Session(command, sup)
+    session.load()
+    loop, timeout = command.settings.loop or "uvloop", command.settings.timeout
+    _runner.run_to_end(sup, session.body, session.conclude, loop=loop, timeout=timeout)
 
 
 class Session:
     """One run of a team.
 
     Args:
-        source: Makes the team.
-        task: Its task.
-        output: Shows the run.
+        command: What to run, and how.
+        sup: Its supervisor.
     """
 
-    def __init__(self, source: Source, task: str, output: Output) -> None:
-        self._source = source
-        self._task = task
-        self._output = output
-        self._began_at = time.monotonic()
-        self.outcome = Outcome(status="finished")
+    def __init__(self, command: Command, sup: Supervisor) -> None:
+        self._command = command
+        self._sup = sup
+        self._tally = Tally(sup)
+        self._has_begun = False
+        self._task = ""
+        self._source: Source | None = None
+        self._write_error: OSError | None = None
+        self._output = self._make_output()
+
+    # -- before any loop runs -----------------------------------------------------------------
+
+    def load(self) -> None:
+        """Read the task, and load the target.
+
+        Raises:
+            CommandError: One of them cannot be.
+        """
+        command = self._command
+        try:
+            with told_of_stops(self._end_early, is_wanted=command.output_format != "text"):
+                self._task = task_of(command)
+                self._source = load(
+                    command.target,
+                    trust=command.trust,
+                    allow=command.allow,
+                    select=command.select,
+                )
+        except CommandError as error:
+            if command.output_format == "text":
+                raise
+            self._tally.error = error
+            self.conclude(None)
+            sys.exit(error.status)
+
+    def _end_early(self, number: signal.Signals) -> None:
+        """Tell of a stop that has come while the target was being loaded."""
+        self._begin()
+        self._output.end(self._tally.stopped_early(number))
+
+    def _make_output(self) -> Output:
+        if self._command.output_format == "text":
+            from supervisor._cli.output.text import TextOutput
+
+            return TextOutput(is_quiet=self._command.settings.quiet, on_error=self._on_write_error)
+        from supervisor._cli.output import json_output
+
+        is_stream = self._command.output_format == "stream-json"
+        make = json_output.StreamJsonOutput if is_stream else json_output.JsonOutput
+        return make(self._tally.outcome, self._on_write_error)
+
+    # -- in the loop --------------------------------------------------------------------------
 
     async def body(self, sup: Supervisor) -> None:
         """Build the team, run it, and show it."""
         self._output.attach(sup)
+        parts_of(sup).scope.announcement.add_rung_callback(self._on_rung)
         try:
-            await self._run(sup)
+            assert self._source is not None, "it was loaded"
+            team = await self._source.build()
+            self._begin(_agents(team))
+            await self._stream(team)
         except Exception as error:  # noqa: BLE001 - whatever the team raises
-            failure = Failure(type=type(error).__name__, message=str(error))
-            self.outcome = Outcome(status="failed", error=failure, seconds=self._seconds())
-        self._output.end(self.outcome)
+            self._tally.error = error
 
-    async def _run(self, sup: Supervisor) -> None:
+    async def _stream(self, team: Runnable) -> None:
         from supervisor._autogen.messages import TaskResult
 
-        team = await self._source.build()
-        self._output.begin(self._source.name, self._task)
-        async for event in sup.stream(team, self._task):
+        async for event in self._sup.stream(team, self._task):
             if isinstance(event, TaskResult):
-                self.outcome = Outcome(
-                    status="finished" if sup.stop_request is None else "stopped",
-                    stop_reason=event.stop_reason,
-                    seconds=self._seconds(),
-                )
+                self._tally.conclude(event.stop_reason)
+                for message in self._tally.unseen(event.messages):
+                    self._show(message)
             else:
-                self._output.event(event)
+                self._show(event)
+                await self._until_read()
 
-    def _seconds(self) -> float:
-        return time.monotonic() - self._began_at
+    def _show(self, event: object) -> None:
+        self._tally.count(event)
+        self._write(lambda: self._output.event(event))
+
+    async def _until_read(self) -> None:
+        """Hold the run back while its reader is slow, until a stop cancels it."""
+        # The writer's thread has no event to wait for, and a stop has to be seen meanwhile.
+        while self._output.is_full and self._sup.rung < Rung.CANCEL:  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def _on_rung(self, rung: Rung) -> None:
+        request = self._sup.stop_request
+        seconds = self._sup.ladder.seconds(rung)
+        facts = {
+            "rung": rung.name,
+            "seconds": seconds if seconds < math.inf else None,
+            "reason": request.reason if request is not None else None,
+            "signal": request.signal.name if request is not None and request.signal else None,
+        }
+        self._write(lambda: self._output.stop(facts))
+
+    # -- at the end ---------------------------------------------------------------------------
+
+    def conclude(self, raised: BaseException | None) -> int:
+        """Tell how it has ended, and return the exit status; -n for death by signal n.
+
+        Args:
+            raised: What the loop has raised, as where a tool calls `sys.exit`.
+        """
+        tally = self._tally
+        tally.error = tally.error or raised
+        self._explain(tally.error)
+        self._begin()
+        request = self._sup.stop_request
+        outcome = tally.outcome()
+        self._write(lambda: self._output.end(outcome))
+        if request is not None and request.signal is not None:
+            stop_status = self._command.settings.stop_status
+            return -request.signal if stop_status is None else stop_status
+        if isinstance(self._write_error, BrokenPipeError):
+            return -_SIGPIPE
+        if self._write_error is not None:
+            sys.stderr.write(f"supervisor: stdout cannot be written: {self._write_error}\n")
+            return FAILED
+        if request is not None:
+            return TIMED_OUT
+        if isinstance(tally.error, CommandError):
+            return tally.error.status
+        return 0 if tally.error is None else FAILED
+
+    def _explain(self, error: BaseException | None) -> None:
+        """Tell a person of an error, on stderr."""
+        if error is None or sys.stderr is None:
+            return
+        is_bare = isinstance(error, CommandError | Quarantined)
+        if not is_bare:
+            show_traceback(error)
+        if self._command.output_format != "text":
+            said = str(error) if is_bare else f"the run has failed: {summary(error)}"
+            sys.stderr.write(f"supervisor: {said}\n")
+
+    def _begin(self, agents: list[str] | None = None) -> None:
+        if not self._has_begun:
+            self._has_begun = True
+            name, task = self._command.target.word, self._task
+            self._write(lambda: self._output.begin(name, task, agents or []))
+
+    def _write(self, write: Callable[[], None]) -> None:
+        """Write something; where nobody reads it any more, stop the run."""
+        if self._write_error is not None:
+            return
+        try:
+            write()
+        except OSError as error:
+            self._on_write_error(error)
+
+    def _on_write_error(self, error: OSError) -> None:
+        self._write_error = error
+        reason = _NOBODY_READS if isinstance(error, BrokenPipeError) else f"stdout: {error}"
+        self._sup.stop(reason)
+
+
+def _agents(team: Runnable) -> list[str]:
+    from supervisor._autogen.walk import agent_names
+
+    return agent_names(team)

@@ -1,0 +1,94 @@
+"""What is known of a run while it goes on, and so how it has ended whenever it ends."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+from supervisor._cli.errors import CommandError
+from supervisor._cli.output.events import CHUNK, kind_of, usage_of
+from supervisor._cli.output.outcome import Failure, Outcome, Status, Usage
+from supervisor._core.events import Rung
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from supervisor._supervisor.facade import Supervisor
+
+
+class Tally:
+    """Counts the messages of a run, and says how it has ended.
+
+    Args:
+        sup: The supervisor of the run.
+    """
+
+    def __init__(self, sup: Supervisor) -> None:
+        self._sup = sup
+        self._began_at = time.monotonic()
+        self._seen: set[str] = set()
+        self._messages = 0
+        self._usage = Usage()
+        self._stop_reason: str | None = None
+        self.error: BaseException | None = None
+        """What the target or the run has raised."""
+
+    def count(self, event: object) -> None:
+        """Count an event of the run, if it is a message."""
+        if kind_of(event) == CHUNK:
+            return
+        self._messages += 1
+        self._seen.add(getattr(event, "id", ""))
+        spent = usage_of(event)
+        self._usage = Usage(
+            prompt_tokens=self._usage.prompt_tokens + spent.prompt,
+            completion_tokens=self._usage.completion_tokens + spent.completion,
+        )
+
+    def unseen(self, messages: Sequence[Any]) -> Iterator[object]:
+        """Yield the messages of a result that were not events before: a stop yields no more."""
+        return (message for message in messages if getattr(message, "id", "") not in self._seen)
+
+    def conclude(self, stop_reason: str | None) -> None:
+        """Note the reason that the result gives."""
+        self._stop_reason = stop_reason
+
+    @property
+    def status(self) -> Status:
+        """How the run has ended, if it has."""
+        request = self._sup.stop_request
+        if request is None:
+            return "finished" if self.error is None else "failed"
+        if self._sup.rung >= Rung.ABANDON:
+            return "abandoned"
+        return "stopped" if request.signal is not None else "timed_out"
+
+    def stopped_early(self, number: signal.Signals) -> Outcome:
+        """Return that a signal has come before the run could begin."""
+        seconds = time.monotonic() - self._began_at
+        reason = f"Stopped by {number.name}"
+        return Outcome(status="stopped", stop_reason=reason, signal=number.name, seconds=seconds)
+
+    def outcome(self, status: Status | None = None) -> Outcome:
+        """Return how the run has ended; with another status, if one is given."""
+        request = self._sup.stop_request
+        reason = self._stop_reason
+        if reason is None and request is not None:
+            reason = request.reason
+        return Outcome(
+            status=status or self.status,
+            stop_reason=reason,
+            signal=request.signal.name if request is not None and request.signal else None,
+            messages=self._messages,
+            usage=self._usage,
+            seconds=time.monotonic() - self._began_at,
+            error=_failure(self.error),
+        )
+
+
+def _failure(error: BaseException | None) -> Failure | None:
+    if error is None:
+        return None
+    name = "TargetError" if isinstance(error, CommandError) else type(error).__name__
+    return Failure(type=name, message=str(error))
