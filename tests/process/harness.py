@@ -196,6 +196,7 @@ class Server:
         program: str,
         *,
         stdin: int | None = None,
+        stdout: int | None = None,
         stderr: int | None = None,
         **arguments: Any,
     ) -> Generator[Child]:
@@ -204,6 +205,7 @@ class Server:
         Args:
             program: A key of `programs.PROGRAMS`.
             stdin: Its stdin; /dev/null if None.
+            stdout: Its stdout; /dev/null if None.
             stderr: Its stderr; a file, of which `Child.stderr` reads, if None.
             arguments: What the program takes; JSON values.
         """
@@ -214,7 +216,7 @@ class Server:
         null = os.open(os.devnull, os.O_RDWR)
         fds = [
             null if stdin is None else stdin,
-            null,
+            null if stdout is None else stdout,
             errors.fileno() if stderr is None else stderr,
             facts_in,
             theirs.fileno(),

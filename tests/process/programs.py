@@ -21,6 +21,7 @@ from supervisor import Ladder, Rung, Supervisor, run
 from supervisor._signals.registry import registry
 from tests.process import (
     agents,
+    command_lines,
     families,
     forks,
     hosts,
@@ -53,6 +54,7 @@ PROGRAMS: dict[str, Callable[..., Any]] = {
     "fork_server": hosts.fork_server,
     "forking": hosts.forking,
     "waits_in_the_loop": waits.waits_in_the_loop,
+    **command_lines.PROGRAMS,
     **leavers.PROGRAMS,
     **moments.PROGRAMS,
     **sources.PROGRAMS,

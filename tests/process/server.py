@@ -30,6 +30,8 @@ FACTS_FD: Final = 199  # one that nobody gets by chance
 _WARM: Final = (
     "autogen_agentchat.teams",
     "autogen_ext.models.replay",
+    "prompt_toolkit.shortcuts",
+    "rich.console",
     "uvloop",
     "supervisor._supervisor.facade",
     "supervisor._autogen.adapter",

@@ -1,4 +1,4 @@
-"""The screen of a chat by prompt_toolkit: one editor and one terminal mode from start to end.
+"""The user interface by prompt_toolkit: one editor and one terminal mode from start to end.
 
 The editor runs while an answer is made as well, so one types ahead. Text is written above it, in
 whole lines; the beginning of an unfinished line is part of what the editor draws.
@@ -40,21 +40,20 @@ from prompt_toolkit.widgets import SearchToolbar
 from supervisor._cli.chat.history import history_in
 from supervisor._cli.chat.key_bindings import key_bindings
 from supervisor._cli.chat.lines import Lines
-from supervisor._cli.chat.redirection import prints_redirected
-from supervisor._cli.chat.screen import Keys
+from supervisor._cli.chat.room import room_for_reports
 from supervisor._cli.chat.suspension import suspendable
 from supervisor._cli.chat.terminal_input import SignalInput
+from supervisor._cli.chat.user_interface import Keys
+from supervisor._cli.output.printed import printed_by
 from supervisor._cli.output.sanitize import sanitize
 from supervisor._signals.registry import registry
 
 _BETWEEN_WRITES: Final = 0.03  # seconds: each one draws the editor anew
 _ESCAPE_SECONDS: Final = 0.1  # after which an Esc that nothing follows is no escape sequence
 _STYLE: Final = Style.from_dict({"prompt": "bold", "status": "ansibrightblack"})
-# Bracketed paste off, cursor on, colours off, nothing below the cursor, next line.
-_GIVE_BACK: Final = b"\x1b[?2004l\x1b[?25h\x1b[0m\x1b[J\r\n"
 
 
-class EditorScreen:
+class EditorInterface:
     """A line editor at the bottom, and text that scrolls above it.
 
     Args:
@@ -80,8 +79,9 @@ class EditorScreen:
         self._keys = keys
         loop = asyncio.get_running_loop()
         with (
-            prints_redirected(self.print),
-            suspendable(self._give_back, lambda: self._set_again(loop)),
+            printed_by(lambda text: self._print_soon(text, loop), "stdout", "stderr"),
+            room_for_reports(self._app),
+            suspendable(self._input.mode.leave, lambda: self._come_back(loop)),
         ):
             writer = asyncio.create_task(self._write_lines())
             writer.add_done_callback(lambda _: self.close())
@@ -93,6 +93,11 @@ class EditorScreen:
                 with contextlib.suppress(OSError):
                     self._write(self._lines.take() + self._lines.unfinished)
         keys.on_end()
+
+    def _print_soon(self, text: str, loop: asyncio.AbstractEventLoop) -> None:
+        """Print what the program has written; in any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(self.print, text)
 
     async def _edit(self) -> None:
         # For SIGWINCH prompt_toolkit uses `add_signal_handler`, which takes the wakeup fd; its
@@ -120,6 +125,16 @@ class EditorScreen:
         if (prompt, hint or status) != (self._prompt, self._status):
             self._prompt, self._status = prompt, hint or status
             self._app.invalidate()
+
+    def remember(self, words: str) -> None:
+        """Have the arrow key bring words back, before all others."""
+        if self._buffer.history.get_strings()[-1:] != [words]:
+            self._buffer.history.append_string(words)
+            self._buffer.reset(self._buffer.document)  # which reads the history anew
+
+    def set_last_words(self, text: str) -> None:
+        """Have a text written where the process is ended by force."""
+        self._input.mode.announce(text.replace("\n", "\r\n").encode())
 
     def read_typed(self) -> None:
         """Take in what was typed so far: it comes before a Ctrl-C that was pressed after it."""
@@ -198,19 +213,14 @@ class EditorScreen:
 
     # -- suspended ----------------------------------------------------------------------------
 
-    def _give_back(self) -> None:
-        # Not by prompt_toolkit: a handler may run in the middle of its own writing.
-        with contextlib.suppress(OSError):
-            os.write(self._output.fileno(), _GIVE_BACK)
-        self._input.mode.__exit__()
-
-    def _set_again(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._input.mode.__enter__()
+    def _come_back(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._input.mode.come_back()
         with contextlib.suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(self._draw_anew)
 
     def _draw_anew(self) -> None:
         if self._app.is_running and not self._app.is_done:
+            self._input.mode.announce()
             self._app.renderer.reset()
             self._app.invalidate()
 

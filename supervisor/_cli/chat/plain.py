@@ -1,4 +1,4 @@
-"""The screen of a terminal that cannot move the cursor: whole lines, in the terminal's own mode.
+"""The user interface of a terminal that cannot move the cursor: lines, in the terminal's own mode.
 
 The terminal edits the line, and Ctrl-C is a signal there anyway. Esc is a character like others.
 """
@@ -9,14 +9,16 @@ import asyncio
 import contextlib
 import os
 import sys
+import termios
 from typing import Final
 
-from supervisor._cli.chat.screen import Keys
+from supervisor._cli.chat.user_interface import Keys
+from supervisor._process import terminal
 
 _STDIN: Final = 0
 
 
-class PlainScreen:
+class PlainInterface:
     """Reads lines, and writes text as it comes."""
 
     def __init__(self) -> None:
@@ -35,6 +37,7 @@ class PlainScreen:
             await self._closed.wait()
         finally:
             loop.remove_reader(_STDIN)
+            terminal.restored()
 
     def close(self) -> None:
         """Have `run` end."""
@@ -53,6 +56,15 @@ class PlainScreen:
         if prompt != self._prompt or not self._is_at_prompt:
             self._write("\n" * self._is_at_prompt + prompt)
         self._prompt, self._is_at_prompt = prompt, True
+
+    def remember(self, words: str) -> None:
+        """Write them: nothing else can bring them back."""
+        self.print(f"Not answered: {words}\n")
+
+    def set_last_words(self, text: str) -> None:
+        """Have a text written where the process is ended by force."""
+        with contextlib.suppress(termios.error):  # the terminal has gone
+            terminal.changed(_STDIN, termios.tcgetattr(_STDIN), text.encode())
 
     def read_typed(self) -> None:
         """Do nothing: the terminal has dropped it."""

@@ -1,4 +1,4 @@
-"""The loop of a chat: what is typed goes to the conversation, and what that says to the screen.
+"""The loop of a chat: what is typed goes to the conversation, and what that says to the user.
 
 While nothing is answered, lines are taken one after the other. While an answer is made, words are
 queued for the next boundary between two turns, and an empty line asks for that boundary.
@@ -12,8 +12,9 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
-from supervisor._cli.chat.interrupts import SECONDS, Effect, Interrupts
-from supervisor._cli.chat.screen import Keys, Screen
+from supervisor._cli.chat.commands import is_command, words_of
+from supervisor._cli.chat.ctrl_c import SECONDS, CtrlC, Effect
+from supervisor._cli.chat.user_interface import Keys, UserInterface
 
 _REFRESH_SECONDS: Final = 0.25
 _HINT: Final = f"Press Ctrl-C again within {SECONDS:g} s, or Ctrl-D, to leave"
@@ -21,6 +22,16 @@ _HINT: Final = f"Press Ctrl-C again within {SECONDS:g} s, or Ctrl-D, to leave"
 
 class Exchange(Protocol):
     """How an answer has ended."""
+
+    @property
+    def outcome(self) -> str:
+        """What it has come to: "finished", "failed", or another word for a stop."""
+        ...
+
+    @property
+    def words(self) -> str:
+        """Words that nobody has answered, and that come back; "" for none."""
+        ...
 
     @property
     def notice(self) -> str:
@@ -39,6 +50,26 @@ class Conversation(Protocol):
     @property
     def queued(self) -> Sequence[str]:
         """The words that were queued."""
+        ...
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether an answer was cut off that goes on without words."""
+        ...
+
+    @property
+    def resume_line(self) -> str:
+        """The command that goes on with it; "" where it is not kept."""
+        ...
+
+    @property
+    def opening(self) -> str:
+        """What to tell the user at the start; "" for nothing."""
+        ...
+
+    @property
+    def unanswered(self) -> str:
+        """Words that nobody had answered when this session was left; "" for none."""
         ...
 
     async def open(self) -> None:
@@ -63,6 +94,10 @@ class Conversation(Protocol):
 
     def stop(self) -> None:
         """Stop the answer."""
+        ...
+
+    def close(self) -> None:
+        """Let another chat have it."""
         ...
 
 
@@ -94,54 +129,62 @@ class Repl:
     """One chat.
 
     Args:
-        screen: The terminal.
+        ui: The terminal.
         view: What an answer looks like.
         conversation: Makes the conversation, given what takes its events and what asks the user.
-        is_command: Returns whether a line is a command, and no words for the conversation.
         is_over: Returns whether the whole program is to stop.
     """
 
     def __init__(
         self,
-        screen: Screen,
+        ui: UserInterface,
         view: View,
         conversation: Callable[
             [Callable[[object], None], Callable[[str], Awaitable[str]]], Conversation
         ],
         *,
-        is_command: Callable[[str], bool],
         is_over: Callable[[], bool],
     ) -> None:
-        self._screen = screen
+        self._ui = ui
         self._view = view
-        self._is_command = is_command
         self._is_over = is_over
-        self._interrupts = Interrupts()
+        self._ctrl_c = CtrlC()
         self._lines: asyncio.Queue[str | _Leave] = asyncio.Queue()
         self._question: asyncio.Future[str] | None = None
         self._hint = ""
         self._commands: set[asyncio.Task[None]] = set()
         self._conversation = conversation(self._on_event, self._ask)
 
+    @property
+    def last_words(self) -> str:
+        """What every exit prints; "" where the conversation is not kept."""
+        line = self._conversation.resume_line
+        return f"Resume with: {line}\n" * bool(line)
+
     async def run(self) -> None:
         """Converse until the user leaves, the terminal has gone or the program is to stop."""
         keys = Keys(on_line=self._line, on_escape=self._escape, on_end=self._leave)
-        shown = asyncio.create_task(self._screen.run(keys))
+        shown = asyncio.create_task(self._ui.run(keys))
         try:
             await self._converse()
         finally:
-            self._screen.close()
+            self._conversation.close()
+            self._ui.close()
             await asyncio.wait([shown])
         shown.result()
 
     async def _converse(self) -> None:
-        await self._conversation.open()
+        conversation = self._conversation
+        await conversation.open()
+        self._ui.set_last_words(self.last_words)
+        self._print_line(conversation.opening)
+        self._bring_back(conversation.unanswered)
         while not self._is_over():
             self._show()
             line = await self._lines.get()
             if line is _Leave.LEAVE:
                 return
-            if self._is_command(line):
+            if is_command(line):
                 await self._command(line)
             else:
                 await self._exchange(line)
@@ -150,24 +193,33 @@ class Repl:
         self._view.begin()
         ticking = asyncio.create_task(self._tick())
         try:
-            exchange = await self._conversation.exchange(words or None)
+            exchange = await self._conversation.exchange(words_of(words) or None)
         finally:
             ticking.cancel()
-        self._screen.print(self._view.finish())
-        self._screen.print(f"{exchange.notice}\n" * bool(exchange.notice))
+        if exchange.outcome not in ("finished", "failed"):
+            self._ctrl_c.note_stop(time.monotonic())
+        self._ui.print(self._view.finish())
+        self._print_line(exchange.notice)
+        self._bring_back(exchange.words)
 
     async def _command(self, line: str) -> None:
-        text = await self._conversation.command(line)
-        self._screen.print(f"{text}\n" * bool(text))
+        self._print_line(await self._conversation.command(line))
+
+    def _print_line(self, text: str) -> None:
+        self._ui.print(f"{text}\n" * bool(text))
+
+    def _bring_back(self, words: str) -> None:
+        if words:
+            self._ui.remember(words)
 
     # -- what the conversation needs ----------------------------------------------------------
 
     def _on_event(self, event: object) -> None:
-        self._screen.print(self._view.render(event))
+        self._ui.print(self._view.render(event))
 
     async def _ask(self, question: str) -> str:
         self._question = asyncio.get_running_loop().create_future()
-        self._screen.print(f"{question}\n" * bool(question))
+        self._print_line(question)
         self._show()
         try:
             return await self._question
@@ -179,12 +231,10 @@ class Repl:
 
     def on_interrupt(self, runs: int) -> None:
         """Do what a Ctrl-C does that has stopped so many runs."""
-        self._screen.read_typed()  # it was typed before
+        self._ui.read_typed()  # it was typed before
         is_answering = runs > 0 or self._is_answering
-        has_text = not is_answering and self._screen.clear_line()
-        effect = self._interrupts.effect(
-            time.monotonic(), is_answering=is_answering, has_text=has_text
-        )
+        has_text = not is_answering and self._ui.clear_line()
+        effect = self._ctrl_c.effect(time.monotonic(), is_answering=is_answering, has_text=has_text)
         if effect is Effect.STOP:
             self._stop(runs)
         elif effect is Effect.HINT:
@@ -208,18 +258,23 @@ class Repl:
 
     def _line(self, text: str) -> None:
         words = text.strip()
-        if self._is_command(words):
+        if is_command(words):
             self._do_now(words) if self._is_answering else self._lines.put_nowait(words)
         elif self._question is not None:
             if not self._question.done():
-                self._question.set_result(text)
-        elif not self._is_answering:
+                self._question.set_result(words_of(text))
+        elif self._is_answering:
+            self._add(words)
+        elif words or self._conversation.can_go_on:
             self._lines.put_nowait(words)
-        elif words:
-            self._conversation.queue(words)
+        self._show()
+
+    def _add(self, words: str) -> None:
+        """Say something while it answers; nothing: let the queued words go in soon."""
+        if words:
+            self._conversation.queue(words_of(words))
         else:
             self._conversation.steer()
-        self._show()
 
     def _do_now(self, line: str) -> None:
         task = asyncio.create_task(self._command(line))
@@ -238,7 +293,7 @@ class Repl:
             await asyncio.sleep(_REFRESH_SECONDS)
 
     def _show(self) -> None:
-        self._screen.show(prompt=self._prompt(), status=self._status(), hint=self._hint)
+        self._ui.show(prompt=self._prompt(), status=self._status(), hint=self._hint)
 
     def _prompt(self) -> str:
         if self._question is not None:

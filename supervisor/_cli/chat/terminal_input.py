@@ -15,11 +15,16 @@ import os
 import select
 import termios
 from contextlib import AbstractContextManager
-from typing import TextIO
+from typing import Final, TextIO
 
 from prompt_toolkit.input.posix_utils import PosixStdinReader
 from prompt_toolkit.input.vt100 import Vt100Input, raw_mode
 from prompt_toolkit.key_binding import KeyPress
+
+from supervisor._process import terminal
+
+# No editor below the cursor, no colours, lines wrap, the cursor is shown, a paste is as typed.
+GIVE_BACK: Final = b"\r\x1b[J\x1b[0m\x1b[?7h" + terminal.SHOW_CURSOR + terminal.NO_PASTE_MODE
 
 
 class SignalInput(Vt100Input):
@@ -82,7 +87,46 @@ class _Reader(PosixStdinReader):
 
 
 class _SignalMode(raw_mode):
-    """prompt_toolkit's raw mode, with ISIG, and without a flush at each signal."""
+    """prompt_toolkit's raw mode, with ISIG, and without a flush at each signal.
+
+    Whoever ends the process by force gives the terminal back, and writes the last words.
+
+    Args:
+        fileno: The terminal.
+    """
+
+    def __init__(self, fileno: int) -> None:
+        super().__init__(fileno)
+        self._last_words = b""
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        self.announce()
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        terminal.restored()
+
+    def announce(self, last_words: bytes | None = None) -> None:
+        """Tell whoever may have to end the process what to give back, and what to write.
+
+        Args:
+            last_words: What to write; None: as before.
+        """
+        if last_words is not None:
+            self._last_words = last_words
+        if self.attrs_before is not None:
+            terminal.changed(self.fileno, self.attrs_before, GIVE_BACK + self._last_words)
+
+    def leave(self) -> None:
+        """Give the terminal back, before the process is suspended; in a signal handler."""
+        with contextlib.suppress(OSError):
+            os.write(self.fileno, GIVE_BACK)
+        super().__exit__()
+
+    def come_back(self) -> None:
+        """Set the terminal again; in a signal handler."""
+        super().__enter__()
 
     @classmethod
     def _patch_lflag(cls, attrs: int) -> int:

@@ -1,4 +1,4 @@
-"""The loop of a chat, with a screen and a conversation that only take notes."""
+"""The loop of a chat, with a user interface and a conversation that only take notes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from supervisor._cli.chat.repl import Repl
-from supervisor._cli.chat.screen import Keys
+from supervisor._cli.chat.user_interface import Keys
 
 
-class FakeScreen:
+class FakeInterface:
     """Keeps what is shown, and lets a test press keys."""
 
     def __init__(self) -> None:
         self.printed = ""
+        self.remembered: list[str] = []
+        self.last_words = ""
         self.prompt = self.status = self.hint = self.typed = ""
         self._keys: asyncio.Future[Keys] = asyncio.get_running_loop().create_future()
         self._closed = asyncio.Event()
@@ -42,6 +44,14 @@ class FakeScreen:
         """Keep what is shown."""
         self.prompt, self.status, self.hint = prompt, status, hint
 
+    def remember(self, words: str) -> None:
+        """Keep words."""
+        self.remembered.append(words)
+
+    def set_last_words(self, text: str) -> None:
+        """Keep them."""
+        self.last_words = text
+
     def read_typed(self) -> None:
         """Nothing is on its way."""
 
@@ -56,6 +66,8 @@ class FakeExchange:
     """How an answer has ended."""
 
     notice: str = ""
+    words: str = ""
+    outcome: str = "finished"
 
 
 class FakeConversation:
@@ -67,7 +79,10 @@ class FakeConversation:
         self.on_event, self.ask = on_event, ask
         self.calls: list[object] = []
         self.queued: list[str] = []
-        self._answer: asyncio.Future[str] | None = None
+        self.opening = self.unanswered = ""
+        self.resume_line = "chat -r a"
+        self.can_go_on = True
+        self._answer: asyncio.Future[FakeExchange] | None = None
 
     @property
     def is_answering(self) -> bool:
@@ -83,15 +98,15 @@ class FakeConversation:
         self.calls.append(words)
         self._answer = asyncio.get_running_loop().create_future()
         try:
-            return FakeExchange(await self._answer)
+            return await self._answer
         finally:
             self._answer = None
 
-    def end(self, notice: str = "") -> None:
+    def end(self, notice: str = "", words: str = "", outcome: str = "finished") -> None:
         """End the answer."""
         assert self._answer is not None
         if not self._answer.done():
-            self._answer.set_result(notice)
+            self._answer.set_result(FakeExchange(notice, words, outcome))
 
     async def command(self, line: str) -> str:
         """Take note."""
@@ -109,7 +124,11 @@ class FakeConversation:
     def stop(self) -> None:
         """Take note, and end the answer."""
         self.calls.append("stop")
-        self.end("Stopped")
+        self.end("Stopped", outcome="undone")
+
+    def close(self) -> None:
+        """Take note."""
+        self.calls.append("close")
 
 
 class FakeView:
@@ -135,13 +154,12 @@ class Chat:
     """A loop at work, and its parts."""
 
     def __init__(self) -> None:
-        self.screen = FakeScreen()
+        self.ui = FakeInterface()
         self.is_over = False
         self.repl = Repl(
-            self.screen,
+            self.ui,
             FakeView(),
             self._converse,
-            is_command=lambda line: line.startswith("/"),
             is_over=lambda: self.is_over,
         )
 
@@ -153,7 +171,7 @@ class Chat:
 
     async def enter(self, line: str) -> None:
         """Enter a line, and let the loop go on."""
-        self.screen.keys.on_line(line)
+        self.ui.keys.on_line(line)
         await settle()
 
 
@@ -171,7 +189,7 @@ async def chatting() -> AsyncGenerator[Chat]:
     await settle()
     yield chat
     await settle()
-    chat.screen.keys.on_end()
+    chat.ui.keys.on_end()
     async with asyncio.timeout(5):
         await task
 
@@ -179,17 +197,43 @@ async def chatting() -> AsyncGenerator[Chat]:
 async def test_words_are_answered_and_an_empty_line_goes_on() -> None:
     """At the prompt a line is an exchange; an empty one goes on without words."""
     async with chatting() as chat:
-        assert chat.screen.prompt == "> "
+        assert chat.ui.prompt == "> "
         await chat.enter(" Hello ")
-        assert (chat.screen.prompt, chat.screen.status) == ("queue> ", "answering, 0 queued")
+        assert (chat.ui.prompt, chat.ui.status) == ("queue> ", "answering, 0 queued")
         chat.conversation.on_event("Hi")
         chat.conversation.end("Done")
         await settle()
-        assert (chat.screen.prompt, chat.screen.status) == ("> ", "")
+        assert (chat.ui.prompt, chat.ui.status) == ("> ", "")
         await chat.enter("")
         chat.conversation.end()
-    assert chat.conversation.calls == ["open", "Hello", None]
-    assert chat.screen.printed == "Hi\nDone\n"
+    assert chat.conversation.calls == ["open", "Hello", None, "close"]
+    assert chat.ui.printed == "Hi\nDone\n"
+
+
+async def test_an_empty_line_is_nothing_where_nothing_can_go_on() -> None:
+    """Enter at the prompt does not ask the team without words."""
+    async with chatting() as chat:
+        chat.conversation.can_go_on = False
+        await chat.enter("")
+    assert chat.conversation.calls == ["open", "close"]
+
+
+async def test_words_that_nobody_has_answered_come_back() -> None:
+    """The user interface is given the words of an exchange that was taken out."""
+    async with chatting() as chat:
+        await chat.enter("Hello")
+        chat.conversation.end("Stopped", "Hello")
+    assert chat.ui.remembered == ["Hello"]
+
+
+async def test_a_second_slash_makes_words_of_a_command() -> None:
+    """A line that begins with two slashes goes to the team, with one."""
+    async with chatting() as chat:
+        await chat.enter("//etc/passwd")
+        await chat.enter("//tmp")
+        chat.conversation.end()
+    assert chat.conversation.calls == ["open", "/etc/passwd", "close"]
+    assert chat.conversation.queued == ["/tmp"]
 
 
 async def test_what_is_typed_meanwhile_is_queued_and_an_empty_line_steers() -> None:
@@ -198,10 +242,10 @@ async def test_what_is_typed_meanwhile_is_queued_and_an_empty_line_steers() -> N
         await chat.enter("Hello")
         await chat.enter("and this")
         assert chat.conversation.queued == ["and this"]
-        assert chat.screen.status == "answering, 1 queued"
+        assert chat.ui.status == "answering, 1 queued"
         await chat.enter("")
         chat.conversation.end()
-    assert chat.conversation.calls == ["open", "Hello", "steer"]
+    assert chat.conversation.calls == ["open", "Hello", "steer", "close"]
 
 
 async def test_a_command_is_done_at_once_while_it_answers() -> None:
@@ -211,8 +255,8 @@ async def test_a_command_is_done_at_once_while_it_answers() -> None:
         await chat.enter("/stop")
         chat.conversation.end()
         await chat.enter("/undo")
-    assert chat.conversation.calls == ["open", "Hello", "/stop", "/undo"]
-    assert "did /undo" in chat.screen.printed
+    assert chat.conversation.calls == ["open", "Hello", "/stop", "/undo", "close"]
+    assert "did /undo" in chat.ui.printed
 
 
 async def test_a_question_is_asked_at_the_same_prompt() -> None:
@@ -221,9 +265,9 @@ async def test_a_question_is_asked_at_the_same_prompt() -> None:
         await chat.enter("Hello")
         asked = asyncio.ensure_future(chat.conversation.ask("May I?"))
         await settle()
-        assert (chat.screen.prompt, chat.screen.printed) == ("answer> ", "May I?\n")
+        assert (chat.ui.prompt, chat.ui.printed) == ("answer> ", "May I?\n")
         await chat.enter("")
-        assert (await asked, chat.screen.prompt) == ("", "queue> ")
+        assert (await asked, chat.ui.prompt) == ("", "queue> ")
         chat.conversation.end()
     assert chat.conversation.queued == []
 
@@ -236,23 +280,23 @@ async def test_a_question_that_is_cancelled_is_over() -> None:
         await settle()
         asked.cancel()
         await settle()
-        assert chat.screen.prompt == "queue> "
+        assert chat.ui.prompt == "queue> "
         chat.conversation.end()
         await settle()
         await chat.enter("Again")
         chat.conversation.end()
-    assert chat.conversation.calls == ["open", "Hello", "Again"]
+    assert chat.conversation.calls == ["open", "Hello", "Again", "close"]
 
 
 async def test_escape_stops_the_answer_only() -> None:
     """Esc stops the answer, and does nothing at the prompt."""
     async with chatting() as chat:
-        chat.screen.keys.on_escape()
+        chat.ui.keys.on_escape()
         await chat.enter("Hello")
-        chat.screen.keys.on_escape()
+        chat.ui.keys.on_escape()
         await settle()
-        assert chat.screen.prompt == "> "
-    assert chat.conversation.calls == ["open", "Hello", "stop"]
+        assert chat.ui.prompt == "> "
+    assert chat.conversation.calls == ["open", "Hello", "stop", "close"]
 
 
 async def test_ctrl_c_is_left_to_the_supervisor_where_that_has_stopped_runs() -> None:
@@ -268,26 +312,38 @@ async def test_ctrl_c_is_left_to_the_supervisor_where_that_has_stopped_runs() ->
 async def test_ctrl_c_at_the_prompt_clears_hints_and_leaves() -> None:
     """The line first; then the hint; the third one leaves, without an answer to stop."""
     async with chatting() as chat:
-        chat.screen.typed = "half a"
+        chat.ui.typed = "half a"
         chat.repl.on_interrupt(0)
-        assert (chat.screen.typed, chat.screen.hint) == ("", "")
+        assert (chat.ui.typed, chat.ui.hint) == ("", "")
         chat.repl.on_interrupt(0)
-        assert chat.screen.hint == "Press Ctrl-C again within 2 s, or Ctrl-D, to leave"
+        assert chat.ui.hint == "Press Ctrl-C again within 2 s, or Ctrl-D, to leave"
         chat.repl.on_interrupt(0)
         await settle()
-        assert chat.screen._closed.is_set()
-    assert chat.conversation.calls == ["open"]
+        assert chat.ui._closed.is_set()
+    assert chat.conversation.calls == ["open", "close"]
+
+
+async def test_ctrl_c_does_not_leave_where_an_answer_was_just_stopped() -> None:
+    """Two presses after Esc has stopped an answer were meant for it, or are an accident."""
+    async with chatting() as chat:
+        await chat.enter("Hello")
+        chat.ui.keys.on_escape()
+        await settle()
+        chat.repl.on_interrupt(0)
+        chat.repl.on_interrupt(0)
+        await settle()
+        assert not chat.ui._closed.is_set()
 
 
 async def test_leaving_stops_the_answer_first() -> None:
     """Ctrl-D while it answers stops the answer, and leaves once that has ended."""
     async with chatting() as chat:
         await chat.enter("Hello")
-        chat.screen.keys.on_end()
+        chat.ui.keys.on_end()
         await settle()
-        assert chat.screen._closed.is_set()
-    assert chat.conversation.calls == ["open", "Hello", "stop"]
-    assert chat.screen.printed == "Stopped\n"
+        assert chat.ui._closed.is_set()
+    assert chat.conversation.calls == ["open", "Hello", "stop", "close"]
+    assert chat.ui.printed == "Stopped\n"
 
 
 async def test_it_is_over_when_the_program_is_to_stop() -> None:
@@ -297,4 +353,4 @@ async def test_it_is_over_when_the_program_is_to_stop() -> None:
         chat.is_over = True
         chat.conversation.end()
         await settle()
-        assert chat.screen._closed.is_set()
+        assert chat.ui._closed.is_set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from supervisor._cli.chat.interrupts import Effect, Interrupts
+from supervisor._cli.chat.ctrl_c import CtrlC, Effect
 
 STOP, CLEAR, HINT, LEAVE = Effect.STOP, Effect.CLEAR, Effect.HINT, Effect.LEAVE
 ANSWERING = {"is_answering": True, "has_text": False}
@@ -33,5 +33,5 @@ def test_each_press_has_the_effect_of_its_moment(
     presses: list[tuple[float, dict[str, bool]]], effects: list[Effect]
 ) -> None:
     """Ctrl-C leaves only within two seconds of its hint, and not so soon after a stop."""
-    interrupts = Interrupts()
-    assert [interrupts.effect(at, **state) for at, state in presses] == effects
+    ctrl_c = CtrlC()
+    assert [ctrl_c.effect(at, **state) for at, state in presses] == effects

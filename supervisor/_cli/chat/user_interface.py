@@ -1,4 +1,4 @@
-"""The screen of a chat: a line that is typed at the bottom, and text that scrolls above it.
+"""The user interface of a chat: a line that is typed at the bottom, and text that scrolls above it.
 
 There are two: `editor.py` for terminals that can move the cursor, and `plain.py` for those that
 cannot (`TERM=dumb`, a shell inside Emacs).
@@ -31,7 +31,7 @@ class Keys:
     on_end: Callable[[], None]
 
 
-class Screen(Protocol):
+class UserInterface(Protocol):
     """What chat needs of a terminal."""
 
     async def run(self, keys: Keys) -> None:
@@ -48,6 +48,14 @@ class Screen(Protocol):
 
     def show(self, *, prompt: str, status: str, hint: str) -> None:
         """Show a prompt before the line, and below it a hint, or else a status."""
+        ...
+
+    def remember(self, words: str) -> None:
+        """Have the arrow key bring words back, before all others."""
+        ...
+
+    def set_last_words(self, text: str) -> None:
+        """Have a text written where the process is ended by force."""
         ...
 
     def read_typed(self) -> None:
@@ -73,16 +81,16 @@ def check_terminal() -> None:
             )
 
 
-def open_screen(history: Path | None) -> Screen:
-    """Return the screen for this terminal.
+def open_interface(history: Path | None) -> UserInterface:
+    """Return the user interface for this terminal.
 
     Args:
         history: The file that keeps what was typed; None for no file.
     """
     if os.environ.get("TERM", "dumb").lower() in ("", "dumb", "unknown"):
-        from supervisor._cli.chat.plain import PlainScreen
+        from supervisor._cli.chat.plain import PlainInterface
 
-        return PlainScreen()
-    from supervisor._cli.chat.editor import EditorScreen
+        return PlainInterface()
+    from supervisor._cli.chat.editor import EditorInterface
 
-    return EditorScreen(history)
+    return EditorInterface(history)

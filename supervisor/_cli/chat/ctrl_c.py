@@ -23,12 +23,16 @@ class Effect(enum.Enum):
     LEAVE = "leaves"
 
 
-class Interrupts:
+class CtrlC:
     """The Ctrl-Cs of one chat."""
 
     def __init__(self) -> None:
         self._stopped_at = -math.inf
         self._hinted_at = -math.inf
+
+    def note_stop(self, now: float) -> None:
+        """Note that an answer is stopped, by whatever."""
+        self._stopped_at = now
 
     def effect(self, now: float, *, is_answering: bool, has_text: bool) -> Effect:
         """Return what a Ctrl-C does.
@@ -40,7 +44,7 @@ class Interrupts:
         """
         hinted_at, self._hinted_at = self._hinted_at, -math.inf
         if is_answering:
-            self._stopped_at = now
+            self.note_stop(now)
             return Effect.STOP
         if has_text:
             return Effect.CLEAR

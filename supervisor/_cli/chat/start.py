@@ -1,0 +1,77 @@
+"""The command `chat`: from its command line to the line that resumes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from supervisor._cli import options
+from supervisor._cli.chat.command_line import Command, read
+from supervisor._cli.chat.user_interface import check_terminal
+from supervisor._cli.extras import require
+from supervisor._cli.targets import load
+
+if TYPE_CHECKING:
+    from supervisor._cli.chat.sessions import Sessions
+    from supervisor._cli.targets import Source
+    from supervisor._supervisor.facade import Supervisor
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Converse with what the command line names, and end the process as it should end."""
+    command = read(arguments)
+    check_terminal()
+    require("prompt_toolkit", "chat")
+    options.install(command.settings)
+    source = load(command.target, trust=command.trust, allow=command.allow, select=command.select)
+
+    from supervisor._runner import run
+
+    async def chat(sup: Supervisor) -> None:
+        await _chat(sup, source, command)
+
+    settings = command.settings
+    run(
+        chat,
+        loop=settings.loop or "uvloop",
+        stop_status=settings.stop_status,
+        interactive=True,
+    )
+
+
+async def _chat(sup: Supervisor, source: Source, command: Command) -> None:
+    from supervisor._cli.chat.conversation import Conversation
+    from supervisor._cli.chat.repl import Repl
+    from supervisor._cli.chat.sessions import state_directory
+    from supervisor._cli.chat.user_interface import open_interface
+    from supervisor._cli.chat.view import AnswerView
+    from supervisor._supervisor.facade import parts_of
+
+    parts = parts_of(sup)
+    parts.report.is_shown_elsewhere = True
+    repl = Repl(
+        open_interface(state_directory() / "chat-history"),
+        AnswerView(parts.report.progress, parts.scope.active_agents),
+        lambda on_event, ask: Conversation(
+            sup, source, on_event=on_event, ask=ask, sessions=_sessions(command)
+        ),
+        is_over=lambda: sup.stop_request is not None,
+    )
+    sup.on_interrupt(repl.on_interrupt)
+    try:
+        await repl.run()
+    finally:
+        _say(repl.last_words)
+
+
+def _sessions(command: Command) -> Sessions:
+    from supervisor._cli.chat.sessions import Sessions
+
+    return Sessions(command.target.word, name=command.session, last=command.goes_on)
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):  # the terminal has gone
+        os.write(1, text.encode())

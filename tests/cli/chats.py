@@ -1,0 +1,79 @@
+"""A chat in a process of its own, and somebody at its terminal."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator
+from pathlib import Path
+from typing import Final
+
+from tests.cli.terminal import Terminal
+from tests.process.harness import Child, Server
+
+PROMPT, QUEUE, ANSWER = ">", "queue>", "answer>"
+RESUME: Final = "Resume with: autogen-supervisor chat"
+LOOPS: Final = ("asyncio", "uvloop")
+
+
+class Chat(Terminal):
+    """A chat, at whose prompt somebody sits.
+
+    Args:
+        columns: The width of the terminal.
+        rows: Its height.
+    """
+
+    child: Child
+
+    def say(self, words: str) -> None:
+        """Enter a line."""
+        self.press(f"{words}\r")
+
+    def has_ended(self) -> int:
+        """Wait for its end; return the exit code, or minus the signal that it died by."""
+        self.let_go()
+        status = None
+        while status is None:
+            self.read(0.05)  # else it could wait for us to read
+            status = self.child.wait() if self.child.has_ended(0.0) else None
+        self.read_all()
+        return status
+
+    def let_go(self) -> None:
+        """Close the other end, which the program has open as well."""
+
+
+@contextlib.contextmanager
+def chat(
+    server: Server,
+    tmp_path: Path,
+    team: str,
+    *words: str,
+    columns: int = 80,
+    rows: int = 24,
+    environ: dict[str, str] | None = None,
+) -> Generator[Chat]:
+    """Start a chat with a team of `teams.py`; kill it on the way out.
+
+    Args:
+        server: Forks it.
+        tmp_path: Where it keeps its state.
+        team: The name of a function there.
+        words: More words for its command line.
+        columns: The width of the terminal.
+        rows: Its height.
+        environ: More variables of its environment.
+    """
+    environ = {"TERM": "xterm-256color", "XDG_STATE_HOME": str(tmp_path), **(environ or {})}
+    with Chat(columns=columns, rows=rows) as terminal:
+        theirs = terminal.theirs
+        with server.start(
+            "command_line",
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            words=["chat", f"tests.cli.teams:{team}", *words],
+            environ=environ,
+        ) as child:
+            terminal.child = child
+            yield terminal

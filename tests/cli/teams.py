@@ -1,0 +1,90 @@
+"""The teams and agents with which the tests converse; each does one thing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+
+from autogen_agentchat.agents import UserProxyAgent
+from autogen_agentchat.messages import BaseChatMessage
+from autogen_agentchat.teams import RoundRobinGroupChat
+from autogen_core import CancellationToken
+
+from supervisor.testing import ScriptedAgent
+from tests.process.agents import keep_the_loop
+from tests.process.server import tell
+
+Heard = Sequence[BaseChatMessage]
+
+
+def echo() -> ScriptedAgent:
+    """Make an agent that repeats what it has heard, and counts it."""
+
+    async def turn(heard: Heard, _: CancellationToken) -> AsyncGenerator[str, None]:
+        yield f"{len(heard)}: {heard[-1].to_text()}"
+
+    return ScriptedAgent("echo", turn)
+
+
+def waiter() -> ScriptedAgent:
+    """Make an agent that streams a word, and then waits, unless it is told "now"."""
+
+    async def turn(heard: Heard, _: CancellationToken) -> AsyncGenerator[str, None]:
+        yield "Well, "
+        if heard[-1].to_text() != "now":
+            tell("busy")
+            await asyncio.sleep(3600)
+        yield f"{len(heard)} heard"
+
+    return ScriptedAgent("waiter", turn)
+
+
+def talker() -> ScriptedAgent:
+    """Make an agent that says a thousand words, one every few milliseconds."""
+
+    async def turn(_heard: Heard, _: CancellationToken) -> AsyncGenerator[str, None]:
+        tell("busy")
+        for number in range(1000):
+            yield f"word{number} "
+            await asyncio.sleep(0.01)
+
+    return ScriptedAgent("talker", turn)
+
+
+def sleeper() -> ScriptedAgent:
+    """Make an agent that blocks the loop for three seconds, as a careless tool does."""
+
+    async def turn(_heard: Heard, _: CancellationToken) -> AsyncGenerator[str, None]:
+        await asyncio.sleep(0.2)  # so that what was typed is seen before
+        tell("busy")
+        time.sleep(3)  # noqa: ASYNC251
+        yield "slept"
+
+    return ScriptedAgent("sleeper", turn)
+
+
+def keeper() -> ScriptedAgent:
+    """Make an agent that blocks the loop, and cannot be interrupted."""
+
+    async def turn(_heard: Heard, _: CancellationToken) -> AsyncGenerator[str, None]:
+        tell("busy")
+        keep_the_loop(60)
+        yield "at last"
+
+    return ScriptedAgent("keeper", turn)
+
+
+def asker() -> RoundRobinGroupChat:
+    """Make a team that asks the user first."""
+    return RoundRobinGroupChat([UserProxyAgent("person"), echo()], max_turns=2)
+
+
+def printer() -> ScriptedAgent:
+    """Make an agent that prints, as a tool may."""
+
+    async def turn(_heard: Heard, _: CancellationToken) -> AsyncGenerator[str, None]:
+        print("printed by a tool")
+        yield "done"
+
+    return ScriptedAgent("printer", turn)
