@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Generator
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pexpect
 import pytest
@@ -95,9 +95,8 @@ def terminal(path: Path, *words: str) -> Generator[Terminal]:
     """Start a shell in a pseudo-terminal of its own."""
     log = StringIO()
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PS1": "PROMPT> ", "TERM": "xterm"}
-    shell: Any = pexpect.spawn(
-        words[0], [*words[1:]], encoding="utf8", timeout=PATIENCE, env=environment
-    )
+    more: dict[str, Any] = {"encoding": "utf8", "timeout": PATIENCE, "env": environment}
+    shell = cast("Any", pexpect.spawn(words[0], [*words[1:]], **more))
     shell.logfile_read = log
     try:
         yield Terminal(shell, log, path / "program.py")
