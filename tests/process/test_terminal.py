@@ -135,7 +135,10 @@ def test_the_same_as_pid_1(tmp_path: Path) -> None:
         assert UNDONE in it.output
 
 
-@pytest.mark.parametrize("count", [1, pytest.param(30, marks=pytest.mark.soak)])
+SOAK = [pytest.mark.soak, pytest.mark.timeout(300)]
+
+
+@pytest.mark.parametrize("count", [1, pytest.param(30, marks=SOAK)])
 @pytest.mark.parametrize("end", ["killed", "held"])
 def test_a_shells_line_editor_goes_on(end: str, count: int, tmp_path: Path) -> None:
     """Under an interactive bash the arrow keys work afterwards, and commands see the old modes."""
