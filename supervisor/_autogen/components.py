@@ -99,11 +99,9 @@ def load(node: dict[str, Any]) -> Runnable:
         return cast("Runnable", ComponentLoader.load_component(copy.deepcopy(node), object))
 
 
-def node_of_failure(error: BaseException) -> ComponentModel | None:
-    """Return the innermost component that AutoGen was making as an error was raised."""
-    return upstream.component_at_failure(error)
-
-
-def is_same(node: dict[str, Any], model: ComponentModel) -> bool:
-    """Return whether a part of a file is what a component was made from."""
-    return bool(node["provider"] == model.provider and node["config"] == model.config)
+def nodes_of_failure(error: BaseException) -> list[dict[str, Any]]:
+    """Return what AutoGen was making as an error was raised, each inside of the one before it."""
+    return [
+        {"provider": it.provider, "config": it.config}
+        for it in upstream.components_at_failure(error)
+    ]

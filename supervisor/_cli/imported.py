@@ -118,13 +118,9 @@ class ImportedSource:
             raise
 
     def _no_module(self, error: ModuleNotFoundError) -> str:
-        if error.name != self._module_name:  # a package above it
-            return f"cannot import module {self._module_name!r}: {error}"
-        found = (path.stem for path in Path.cwd().glob("*.py"))
-        return (
-            f"there is no module {self._module_name!r}, neither installed nor in {Path.cwd()}"
-            f"{_close(self._module_name, found)}"
-        )
+        missing = error.name or self._module_name  # it, or a package above it
+        close = _close(missing, [path.stem for path in Path.cwd().glob("*.py")])
+        return f"there is no module {missing!r}, neither installed nor in {Path.cwd()}{close}"
 
     # -- the attribute -------------------------------------------------------------------------
 
@@ -191,8 +187,8 @@ def _fitting(module: ModuleType) -> Iterator[str]:
             yield name
 
 
-def _close(wrong: str, names: Iterator[str] | list[str]) -> str:
-    close = difflib.get_close_matches(wrong, list(names), n=1)
+def _close(wrong: str, names: list[str]) -> str:
+    close = difflib.get_close_matches(wrong, names, n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 

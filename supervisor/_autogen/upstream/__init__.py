@@ -37,7 +37,7 @@ from supervisor._autogen.upstream.code import (
     newest_cell,
     until_idle,
 )
-from supervisor._autogen.upstream.component_loader import component_at_failure
+from supervisor._autogen.upstream.component_loader import components_at_failure
 from supervisor._autogen.upstream.contexts import is_autogens, messages_of, put_messages
 from supervisor._autogen.upstream.coroutines import (
     HANDLER_ERROR,
@@ -106,7 +106,7 @@ __all__ = [
     "Telemetry",
     "classify",
     "code_agent",
-    "component_at_failure",
+    "components_at_failure",
     "delivery",
     "delivery_of",
     "end_kernel",

@@ -8,14 +8,14 @@ from typing import Any, cast
 from autogen_core import ComponentLoader, ComponentModel
 
 
-def component_at_failure(error: BaseException) -> ComponentModel | None:
-    """Return the innermost component that was being loaded, by the frames of an error."""
+def components_at_failure(error: BaseException) -> list[ComponentModel]:
+    """Return the components that were being loaded, the outermost first, by an error's frames."""
     loader = cast("Any", ComponentLoader.load_component)
     code: CodeType = loader.__func__.__code__
-    found: object = None
+    found: list[object] = []
     frames = error.__traceback__
     while frames is not None:
         if frames.tb_frame.f_code is code:
-            found = frames.tb_frame.f_locals.get("loaded_model", found)
+            found.append(frames.tb_frame.f_locals.get("loaded_model"))
         frames = frames.tb_next
-    return found if isinstance(found, ComponentModel) else None
+    return [it for it in found if isinstance(it, ComponentModel)]

@@ -41,9 +41,16 @@ class FileSource:
             raise CommandError(f"{self.name}: {self._place(error)}{summary(error)}") from None
 
     def _place(self, error: Exception) -> str:
-        node = components.node_of_failure(error)
-        places = [it.where for it in self.components if node and components.is_same(it.node, node)]
-        return f"{places[0]} cannot be made: " if places else "it cannot be made: "
+        place: Component | None = None
+        for node in components.nodes_of_failure(error):
+            inside = [it for it in self.components if self._parent(it) is place]
+            place = next((it for it in inside if node.items() <= it.node.items()), place)
+        return f"{place.where if place else 'it'} cannot be made: "
+
+    def _parent(self, component: Component) -> Component | None:
+        """Return the innermost component that holds another one."""
+        above = [component.path[:length] for length in range(len(component.path))]
+        return next((it for it in reversed(self.components) if it.path in above), None)
 
 
 def import_classes(found: Sequence[Component], namespaces: Sequence[str]) -> None:
