@@ -34,7 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     Args:
         arguments: The words behind the program's name; None: those of the process.
     """
-    words = sys.argv[1:] if arguments is None else list(arguments)
+    words = list(arguments or ())
+    if arguments is None:
+        words = sys.argv[1:]
+        _leave_first_folder()
     if not words or words[0] in ("-h", "--help"):
         sys.stdout.write(_help())
         sys.exit(0 if words else _MISUSED)
@@ -58,6 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.excepthook = _show_nothing
         raise
     sys.exit(0)
+
+
+def _leave_first_folder() -> None:
+    """Import nothing from the current folder, or from that of the command (see `search_path`)."""
+    if not sys.flags.safe_path and sys.path:
+        del sys.path[0]
 
 
 def _show_nothing(*_: object) -> None:

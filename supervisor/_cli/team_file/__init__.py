@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from supervisor._cli.errors import CommandError
-from supervisor._cli.search_path import leave_current_folder, put_last
+from supervisor._cli.search_path import put_last
 from supervisor._cli.targets import Source
 from supervisor._cli.team_file import checks, gallery
 from supervisor._cli.team_file.nodes import FileError
@@ -52,10 +53,8 @@ def load(
         raise CommandError(f"{place}: {_refusal(found)}; if you trust the file, add --trust")
     for risk in found:
         sys.stderr.write(f"supervisor: {place}: trusted: {risk.in_full()}\n")
-    # Not from a folder that came with the file.
-    leave_current_folder()
     if namespaces:
-        put_last()
+        put_last(Path.cwd())  # what is allowed must not take the place of what is installed
     from supervisor._cli.team_file.source import FileSource, import_classes
 
     try:
