@@ -53,14 +53,18 @@ class ChildCleanup:
         self._on_over = on_over
         self._subreaper: Subreaper | None = None
         self.children: ChildProcesses | None = None
-        """None before `open`, and where the process is not the supervisor's to end."""
+        """None where the process is not the supervisor's to end, and before `open`.
+
+        What is put here before that counts more: those that the program has started earlier.
+        """
         self.ends_with_program = False
         """Whether they are ended at the end of the program, and not at that of the block."""
 
     def open(self) -> None:
         """Count processes that are started from here on."""
         takes_daemons = self._policy == "end"
-        self.children = ChildProcesses(is_program=self.sweeps_all, takes_daemons=takes_daemons)
+        if self.children is None:
+            self.children = ChildProcesses(is_program=self.sweeps_all, takes_daemons=takes_daemons)
         if takes_daemons:
             self._subreaper = Subreaper(self.children)
             self._subreaper.begin()

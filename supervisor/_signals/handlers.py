@@ -16,6 +16,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+Handler = Callable[[int, FrameType | None], Any]
+
 
 class SignalHandlers:
     """One Python handler for several signals, and what was found in its place.
@@ -24,7 +26,7 @@ class SignalHandlers:
         handler: The handler.
     """
 
-    def __init__(self, handler: Callable[[int, FrameType | None], object]) -> None:
+    def __init__(self, handler: Handler) -> None:
         self._handler = handler
         self.found: dict[int, Any] = {}
         """For each signal that is ours to put back, the Python handler that was found."""

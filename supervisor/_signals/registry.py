@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Final, Protocol
 
@@ -24,7 +24,7 @@ from supervisor._signals.clock import Clock
 from supervisor._signals.forks import Forks
 from supervisor._signals.guard import Guard, can_guard
 from supervisor._signals.guard_state import IDLE, GuardState
-from supervisor._signals.handlers import is_main_thread
+from supervisor._signals.handlers import Handler, is_main_thread
 from supervisor._signals.interrupt import interrupt
 from supervisor._signals.wakeup import WakeupFd
 from supervisor._signals.watchdog import Watchdog
@@ -191,6 +191,16 @@ class Registry:
             if self._guard is not None and self._wakeup_fd is not None:
                 self._guard.hold(end_record.fds_for_guard())
                 self._have_guard(self._wakeup_fd)
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether a supervisor of the main thread hears signals."""
+        return any(listener.handled for listener in self._owners)
+
+    def call_too(self, handlers: Mapping[int, Handler]) -> None:
+        """Have these handlers called as well, by signal, wherever ours stands."""
+        if self._wakeup_fd is not None:
+            self._wakeup_fd.called_too = handlers
 
     @property
     def has_guard(self) -> bool:

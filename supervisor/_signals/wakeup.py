@@ -39,12 +39,12 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import FrameType
 from typing import Any
 
 from supervisor._signals.guard_state import ArrivalReport
-from supervisor._signals.handlers import SignalHandlers, is_main_thread
+from supervisor._signals.handlers import Handler, SignalHandlers, is_main_thread
 from supervisor._signals.wakeup_bytes import FROM_HANDLER, SELF_SENT, WAKE
 
 
@@ -103,6 +103,8 @@ class WakeupFd:
         self._read_at = -math.inf
         self.arrival_reports: Callable[[], Iterable[ArrivalReport]] | None = None
         """Returns what the guard has reported since the last call."""
+        self.called_too: Mapping[int, Handler] = {}
+        """Handlers of the program that are called after ours, by signal; they may raise."""
         self._self_sent: list[int] = []  # numbers of signals that we have sent to ourselves
 
     def fileno(self) -> int:
@@ -163,8 +165,11 @@ class WakeupFd:
             call(frame)
         elif theirs := self._theirs(number):
             theirs(number, frame)
-        elif self._notify is not None:
-            self._notify(number)
+        else:
+            if self._notify is not None:
+                self._notify(number)
+            if also := self.called_too.get(number):
+                also(number, frame)
 
     def _theirs(self, number: int) -> Callable[[int, FrameType | None], Any] | None:
         if number != signal.SIGINT or self._ctrl_c is None:

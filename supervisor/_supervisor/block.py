@@ -115,6 +115,8 @@ class Block:
             ExceptionGroup: A spawned task failed, and nobody looked at it.
             UsageError: An agent or a tool of one of the runs leaves it, for whose end it waits.
         """
+        if self._scope.phase is BlockPhase.CLOSED:
+            return False  # it was withdrawn
         self._refuse_from_inside()
         body = self._body
         self._scope.phase = BlockPhase.LEAVING
@@ -131,6 +133,17 @@ class Block:
             self._close()
         self._scope.spawned.raise_failures(is_first=error is None or is_ours)
         return is_ours
+
+    def withdraw(self) -> bool:
+        """Close it from inside, in favour of another one, unless it has something to do.
+
+        Returns:
+            Whether it is closed.
+        """
+        is_idle = self._scope.phase is BlockPhase.OPEN and not self._scope.is_working
+        if is_idle and self._scope.stop.request is None:
+            self._close()
+        return self._scope.phase is BlockPhase.CLOSED
 
     def _refuse_from_inside(self) -> None:
         if any(run.is_inside for run in self._scope.runs):

@@ -7,6 +7,7 @@ parent stops the child. One on the loop of another thread is a *guest* (`guests.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
     from supervisor._supervisor.scope import StopScope
 
 _current: ContextVar[StopScope | None] = ContextVar("supervisor_current", default=None)
+
+on_enter: Callable[[StopScope], None] | None = None
+"""Called before a supervisor is entered; for who has one open that shall then give way to it."""
+
+
+def innermost() -> StopScope | None:
+    """Return what is stopped together here: that of the innermost block that is open."""
+    scope = _current.get()
+    return scope if scope is not None and scope.phase.is_open else None
 
 
 class Nesting:
@@ -41,6 +51,8 @@ class Nesting:
 
     def enter(self) -> None:
         """Take the place inside the block that the context names, if it is open."""
+        if on_enter is not None:
+            on_enter(self._scope)
         around = _current.get()
         _current.set(self._scope)
         if around is None or not around.phase.is_open:

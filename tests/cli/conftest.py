@@ -1,4 +1,4 @@
-"""The warm server of the process tests, for programs at a pseudo-terminal."""
+"""The warm server of the process tests, for command lines and programs at a pseudo-terminal."""
 
 from __future__ import annotations
 

@@ -29,13 +29,17 @@ from typing import Any, Final
 FACTS_FD: Final = 199  # one that nobody gets by chance
 _WARM: Final = (
     "autogen_agentchat.teams",
+    "autogen_agentchat.ui",
     "autogen_ext.models.replay",
     "prompt_toolkit.shortcuts",
     "rich.console",
     "uvloop",
     "supervisor._supervisor.facade",
     "supervisor._autogen.adapter",
+    "supervisor._autogen.routing",
+    "supervisor._cli.program.launch",
     "supervisor._runner",
+    "supervisor.testing",
     "tests.process.programs",
 )
 _FDS: Final = 5  # stdin, stdout, stderr, facts, channel

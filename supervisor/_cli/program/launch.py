@@ -1,0 +1,138 @@
+"""Starts a program, and ends the process as the program has ended."""
+
+from __future__ import annotations
+
+import _thread
+import asyncio
+import contextlib
+import functools
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from supervisor._cli.errors import CommandError
+from supervisor._cli.options import install
+from supervisor._cli.program.blocks import Blocks
+from supervisor._cli.program.entries import Entries
+from supervisor._cli.program.late_imports import LateImports
+from supervisor._cli.program.main_module import MainModule
+from supervisor._cli.program.program_stop import TIMED_OUT, ProgramStop
+from supervisor._cli.program.tracebacks import hide_our_frames
+from supervisor._runner import split_if_init
+from supervisor._signals.registry import registry
+from supervisor._supervisor.facade import Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    from supervisor._cli.options import Settings
+    from supervisor._cli.targets import Target
+
+
+def launch(target: Target, arguments: Sequence[str], settings: Settings) -> int:
+    """Run a program to its end.
+
+    Args:
+        target: As for `main`.
+        arguments: As for `main`.
+        settings: As for `main`.
+
+    Returns:
+        The exit status, where nothing else has ended the process.
+
+    Raises:
+        CommandError: There is no such program, or a setting is not for programs.
+        KeyboardInterrupt: It has ended by Ctrl-C; its traceback was shown.
+        SystemExit: It has called `sys.exit`.
+    """
+    if settings.loop is not None:
+        raise CommandError("--loop is for teams and team files; a program chooses its own loop")
+    install(settings)
+    split_if_init(Supervisor())
+    stop = ProgramStop()
+    blocks = Blocks(stop, is_limited=settings.timeout is not None)
+    _watch(blocks)
+    error: BaseException | None = None
+    try:
+        module = MainModule(target.place, arguments, is_module=target.word == "-m")
+        with _limited(settings.timeout, blocks):
+            module.run()
+    except CommandError:
+        raise
+    except BaseException as raised:  # noqa: BLE001 - shown below, as Python would
+        error = raised
+    if not stop.has_come:
+        return _end_as_python(error)
+    return _end_after_stop(error, stop, settings.stop_status)
+
+
+def _watch(blocks: Blocks) -> None:
+    """Supervise loops, and the runs in them, from now on."""
+    entries = Entries(blocks)
+    entries.wrap_asyncio()
+    calls: dict[str, Callable[[], None]] = {"uvloop": entries.wrap_uvloop}
+    for name in ("nest_asyncio", "nest_asyncio2"):
+        calls[name] = functools.partial(entries.wrap_nest, name)
+    for name in ("autogen_agentchat.agents", "autogen_agentchat.teams"):
+        calls[name] = blocks.route_runs
+    LateImports(calls).install()
+
+
+@contextlib.contextmanager
+def _limited(seconds: float | None, blocks: Blocks) -> Generator[None]:
+    if seconds is None:
+        yield
+        return
+
+    def stop() -> None:
+        blocks.stop.is_timed_out = True
+        if not blocks.request_stop(f"Stopped after {seconds:g} s"):
+            _thread.interrupt_main()  # no loop runs: as Ctrl-C would
+
+    timer = threading.Timer(seconds, stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+# -- the end ------------------------------------------------------------------------------------
+
+
+def _end_as_python(error: BaseException | None) -> int:
+    if error is None:
+        return 0
+    if isinstance(error, SystemExit):
+        raise error
+    _show(error)
+    if isinstance(error, KeyboardInterrupt):
+        raise error  # of which nothing more is shown
+    return 1
+
+
+def _end_after_stop(error: BaseException | None, stop: ProgramStop, stop_status: int | None) -> int:
+    if isinstance(error, SystemExit):
+        if error.code is not None and error not in stop.raised:
+            _let_go(stop)
+            raise error
+    elif error is not None and not isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
+        _show(error)
+    number = stop.signal
+    if number is not None and stop_status is None and stop.parts is not None:
+        stop.parts.end.by_signal(number)
+    _let_go(stop)
+    return TIMED_OUT if stop.is_timed_out else (stop_status or 0)
+
+
+def _let_go(stop: ProgramStop) -> None:
+    """Have the deadline hold for the interpreter's own end, which comes now."""
+    if stop.parts is not None:
+        registry.leave(stop.parts.escalation)
+        stop.parts.end.with_interpreter()
+
+
+def _show(error: BaseException) -> None:
+    hide_our_frames(error)
+    sys.excepthook(type(error), error, error.__traceback__)
