@@ -3,8 +3,9 @@
 The cursor stays where the text ends. To draw the status, make room below it (by IND, which keeps
 the column, and scrolls where it must), save the cursor, write, and bring it back. Before the next
 text, everything below the cursor is erased. So what others write to the terminal meanwhile goes
-where the text goes on, and the next drawing clears what it has overwritten. No mode of the terminal
-is changed: whenever the process ends, there is nothing to give back.
+where the text goes on, and the next drawing clears what it has overwritten. For that, the line of
+the cursor stays free even where the text has ended it. No mode of the terminal is changed: whenever
+the process ends, there is nothing to give back.
 
 Not chosen: a scroll region, or a hidden cursor, which a killed process leaves behind. Nor to draw
 the open line anew each time, as rich's `Live` does: that has to know where the terminal has wrapped
@@ -84,7 +85,7 @@ class Painter:
         text, before = piece.text, ""
         if self._column != 0 and self._is_ours is not piece.is_ours:
             before, self._column = "\n", 0
-            self._was_ended = not piece.is_ours
+            self._was_ended = self._was_ended or not piece.is_ours
         if piece.is_ours and self._was_ended:  # the line that goes on, or ends, was ended already
             text, self._was_ended = text.removeprefix("\n"), False
         self._is_ours = piece.is_ours
@@ -143,10 +144,16 @@ def wrapped(text: str, width: int) -> list[str]:
     return [*rows, row] if row else rows
 
 
-def _behind(text: str, column: int, columns: int) -> int:
-    """Return the column behind a text; nothing but a line's text crosses the margin."""
+def _behind(text: str, column: int, columns: int) -> int | None:
+    """Return the column behind a text: a wide character does not stand across the margin.
+
+    Returns:
+        None for a tab at the margin, with which terminals do not agree.
+    """
     for character in text:
         place = column % columns
+        if character == "\t" and column and not place:
+            return None
         if character == "\t":
             column += min(_TAB - place % _TAB, columns - 1 - place)
         elif (width := width_of(character)) > 1 and place == columns - 1:

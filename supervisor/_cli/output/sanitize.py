@@ -11,40 +11,44 @@ from __future__ import annotations
 import re
 from typing import Final
 
-# Controls (C0 without newline and tab, DEL, C1), line separators, directional overrides, and lone
-# surrogates, which cannot be encoded.
-_UNSAFE: Final = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+_RANGES: Final = (
+    # The controls: C0 without newline and tab, DEL, C1.
+    (0x00, 0x08),
+    (0x0B, 0x1F),
+    (0x7F, 0x9F),
+    # Line separators, directional overrides and isolates.
+    (0x2028, 0x202E),
+    (0x2066, 0x2069),
+    # Lone surrogates, which cannot be encoded.
+    (0xD800, 0xDFFF),
 )
-_CARRIAGE_RETURN: Final = re.compile("\r\n?")
+_UNSAFE: Final = re.compile("".join(["[", *(f"{chr(a)}-{chr(b)}" for a, b in _RANGES), "]"]))
 _SPACE: Final = re.compile(r"\s+")
 
 _NEWLINES: Final = "\x0b\x0c\x85\u2028\u2029"
-_DELETE: Final = 0x7F
 _PICTURES: Final = 0x2400
-_DELETE_PICTURE: Final = "\u2421"
-_REPLACEMENT: Final = "\ufffd"
+_DELETE: Final = 0x7F
+
+
+def _picture(number: int) -> str:
+    """Return what is shown of an unsafe character."""
+    if chr(number) in _NEWLINES:
+        return "\n"
+    if number == _DELETE:
+        return "\u2421"
+    return chr(_PICTURES + number) if number < ord(" ") else "\ufffd"
+
+
+_TABLE: Final = {n: _picture(n) for first, last in _RANGES for n in range(first, last + 1)}
 
 
 def sanitize(text: str) -> str:
     """Return text without control characters, but for newline and tab; CR LF is a newline."""
     if not _UNSAFE.search(text):
         return text
-    if "\r" in text:
-        text = _CARRIAGE_RETURN.sub("\n", text)
-    return _UNSAFE.sub(_picture, text)
+    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_TABLE)
 
 
 def one_line(text: str) -> str:
     """Return text without control characters, on one line."""
     return _SPACE.sub(" ", sanitize(text)).strip()
-
-
-def _picture(found: re.Match[str]) -> str:
-    character = found.group()
-    number = ord(character)
-    if character in _NEWLINES:
-        return "\n"
-    if number == _DELETE:
-        return _DELETE_PICTURE
-    return chr(_PICTURES + number) if number < ord(" ") else _REPLACEMENT

@@ -59,6 +59,7 @@ class Screen:
         self._lock = threading.Lock()  # held while something is written
         self._is_lost = False
         self._on_error = on_error
+        self._is_closing = False
         self._thread = threading.Thread(target=self._work, name="supervisor-screen", daemon=True)
         self._thread.start()
 
@@ -99,6 +100,22 @@ class Screen:
         self._jobs.put(done)
         return done.wait(seconds)
 
+    def close(self, seconds: float | None) -> bool:
+        """Write the rest, and end the thread: what is put later is not written.
+
+        Args:
+            seconds: How long to wait at most; None: for ever.
+
+        Returns:
+            Whether everything is written.
+        """
+        self._is_closing = True
+        self.end_status()
+        if not self.flush(seconds):
+            return False
+        self._thread.join()
+        return True
+
     def step_aside(self) -> str:
         """Return what to write before lines that are written past this screen; in any thread."""
         if self._painter is None or not self._lock.acquire(timeout=_SHORT):
@@ -111,7 +128,8 @@ class Screen:
     # -- in the thread ----------------------------------------------------------------------------
 
     def _work(self) -> None:
-        while True:
+        done: threading.Event | None = None
+        while done is None or not self._is_closing:
             pieces, done = self._next()
             self._write(pieces)
             if done is not None:

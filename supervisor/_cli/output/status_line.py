@@ -37,6 +37,7 @@ class StatusLine:
         self._began_at: float | None = None
         self._last = ""  # whose event came last
         self._calls: dict[str, str] = {}  # the tools that are called, by the call's id
+        self._is_asking = False  # a person, who types below the transcript
         self._counted: set[str] = set()  # the messages whose tokens are counted
         self.tokens = 0
         """The tokens so far, of all runs."""
@@ -58,10 +59,11 @@ class StatusLine:
             self.begin()
         kind = kind_of(event)
         if kind == CHUNK:
-            self._last = event.source
+            self._last, self._is_asking = event.source, False
             return
         if kind in ("", RESULT):
             return
+        self._is_asking = kind == "UserInputRequestedEvent"
         self._last = source_of(event)
         self._count(event)
         if kind == "ToolCallRequestEvent":
@@ -75,7 +77,9 @@ class StatusLine:
         progress = self._progress()
         if progress is not None:
             return one_line(progress)
-        parts = [self._who(), amounts.seconds(self.seconds)]
+        if self._is_asking:
+            return ""
+        parts = [self._who(), amounts.whole_seconds(self.seconds)]
         if self.tokens:
             parts.append(amounts.count(self.tokens, "token"))
         return " · ".join(filter(None, parts))

@@ -165,9 +165,8 @@ class TextOutput(Output):
         self._undo.close()
         if self._screen is None:
             return
-        self._screen.end_status()
         try:
-            self._screen.flush(self._flush_seconds)
+            self._screen.close(self._flush_seconds)
         except KeyboardInterrupt:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             signal.raise_signal(signal.SIGINT)

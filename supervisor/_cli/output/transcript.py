@@ -52,6 +52,7 @@ class Transcript:
             "HandoffMessage": self._handoff,
             "MemoryQueryEvent": self._memories,
             "SelectSpeakerEvent": self._selection,
+            "SelectorEvent": self._thought,
             "ThoughtEvent": self._thought,
             "ToolCallExecutionEvent": self._calls_end,
             "ToolCallRequestEvent": self._calls_begin,
@@ -81,10 +82,6 @@ class Transcript:
         """Return what is left to print as a run ends: the end of a line, open tool calls."""
         said = self._page.end_line() + self._streams.end_all() + self._calls.end_all()
         return said + self._page.begin_anew()
-
-    def add(self, text: str) -> str:
-        """Return text of somebody else's (a tool that prints), as it goes between the events."""
-        return self._page.add(text)
 
     def _message(self, event: Any) -> str:
         """Show a message, or what of it was not streamed."""
