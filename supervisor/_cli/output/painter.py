@@ -14,6 +14,7 @@ it, also after a resize.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -24,6 +25,8 @@ _ERASE: Final = "\x1b[J"  # from the cursor to the end of the screen
 _DOWN: Final = "\x1bD"  # IND
 _SAVE, _RESTORE = "\x1b7", "\x1b8"
 _LONGEST: Final = 4096  # characters of an open line whose end is computed
+# The parts of an emoji, which one terminal shows as one character, and another side by side.
+_DOUBTFUL: Final = re.compile("[\u200d\ufe0f\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff]")
 _TAB: Final = 8
 _LEAST_LINES: Final = 3  # of a terminal that has room for a status
 
@@ -56,6 +59,7 @@ class Painter:
         self._size = size
         self._style = style
         self._column: int | None = 0  # cells since the line began; None: unknown
+        self._slack = 0  # cells by which terminals may disagree about that
         self._is_ours = True  # whose the open line is
         self._was_ended = False  # a line of the transcript's, for somebody else's text
         self._shown: tuple[str, ...] = ()
@@ -78,13 +82,13 @@ class Painter:
         """Return what to write before lines that somebody else writes: they begin a line."""
         is_open = self._column != 0
         self._was_ended = self._was_ended or (is_open and self._is_ours)
-        self._column = 0
+        self._column = self._slack = 0
         return self.erase() + "\n" * is_open
 
     def _place(self, piece: Piece) -> str:
         text, before = piece.text, ""
         if self._column != 0 and self._is_ours is not piece.is_ours:
-            before, self._column = "\n", 0
+            before, self._column, self._slack = "\n", 0, 0
             self._was_ended = self._was_ended or not piece.is_ours
         if piece.is_ours and self._was_ended:  # the line that goes on, or ends, was ended already
             text, self._was_ended = text.removeprefix("\n"), False
@@ -96,7 +100,7 @@ class Painter:
         """Note where the cursor is behind this text."""
         _, newline, tail = text.rpartition("\n")
         if newline:
-            self._column = 0
+            self._column = self._slack = 0
         if not tail or self._column is None:
             return
         if len(tail) > _LONGEST or "\x1b" in tail or "\r" in tail:
@@ -105,6 +109,7 @@ class Painter:
             self._column += len(tail)
         else:
             self._column = _behind(tail, self._column, self._size()[0])
+            self._slack += 2 * len(_DOUBTFUL.findall(tail))
 
     def _rows(self, status: str) -> tuple[str, ...]:
         columns, lines = self._size()
@@ -120,7 +125,8 @@ class Painter:
         """
         if self._column is None:
             return self._is_ours
-        return self._column > 0 and self._column % max(columns, 1) == 0
+        latest = self._column + self._slack
+        return latest > 0 and latest % max(columns, 1) <= 2 * self._slack
 
     def _draw(self, rows: tuple[str, ...]) -> str:
         if not rows or self._is_at_margin(self._size()[0]):

@@ -5,10 +5,8 @@ At a terminal there are colours and the status line, where rich is installed; el
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
-import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
@@ -20,7 +18,6 @@ from supervisor._cli.output.painter import Painter
 from supervisor._cli.output.palette import Palette
 from supervisor._cli.output.printed import printed_by
 from supervisor._cli.output.result_line import result_line
-from supervisor._cli.output.sanitize import one_line
 from supervisor._cli.output.screen import Screen
 from supervisor._cli.output.status_line import StatusLine
 from supervisor._cli.output.transcript import Transcript
@@ -31,7 +28,6 @@ if TYPE_CHECKING:
 
 _AFTER_STOP: Final = 0.2  # seconds by which a stopped terminal or a slow pipe may delay the end
 _MESSAGES: Final = ("BaseChatMessage", "HandoffMessage")
-_BY_ITSELF: Final = ("finished", "failed")
 _NO_RICH: Final = (
     "supervisor: plain text, as rich is not installed; pip install 'autogen-supervisor[cli]'\n"
 )
@@ -65,7 +61,7 @@ class TextOutput(Output):
         self._task: str | None = None
         self._last = ""  # the last message, where only that is shown
         self._screen: Screen | None = None
-        self._flush_seconds: float | None = _AFTER_STOP
+        self._sup: Supervisor | None = None
         self._undo = contextlib.ExitStack()
 
     @property
@@ -77,6 +73,7 @@ class TextOutput(Output):
         """Show the stop of this supervisor in the status line."""
         from supervisor._supervisor.facade import parts_of
 
+        self._sup = sup
         parts = parts_of(sup)
         self._status = StatusLine(parts.report.progress, parts.scope.active_agents)
         parts.report.is_shown_elsewhere = self._has_status
@@ -107,19 +104,15 @@ class TextOutput(Output):
             self._screen.refresh()
 
     def end(self, outcome: Outcome) -> None:
-        """Show how the run has ended."""
+        """Show how the run has ended, and wait for the reader: if the run was stopped, not long."""
         self._open()
         if self._screen is None:
             return
-        if outcome.status in _BY_ITSELF:
-            self._flush_seconds = None
-        self._screen.write(self._last if self._is_quiet else self._ending(outcome))
-        self._screen.end_status()
         self._undo.close()
-        self._screen.flush(self._flush_seconds)
-        if outcome.error is not None and (self._is_quiet or not self._look.is_terminal):
-            what = f"{outcome.error.type}: {outcome.error.message}"
-            sys.stderr.write(f"supervisor: {one_line(what)}\n")
+        self._screen.write(self._last if self._is_quiet else self._ending(outcome))
+        while not self._screen.close(_AFTER_STOP):
+            if self._sup is None or self._sup.stop_request is not None:
+                return
 
     @property
     def _has_status(self) -> bool:
@@ -135,7 +128,6 @@ class TextOutput(Output):
                 encoding=self._look.encoding,
                 on_error=self._on_error,
             )
-            atexit.register(self._close)
             self._take_over(self._screen)
             if self._look.lacks_rich and not self._is_quiet:
                 sys.stderr.write(_NO_RICH)
@@ -159,14 +151,3 @@ class TextOutput(Output):
         style = self._palette.error if outcome.error is not None else self._palette.strong
         said = self._transcript.finish()
         return f"{said}\n{style(line)}\n"
-
-    def _close(self) -> None:
-        """Wait for what is not written yet; at the interpreter's end."""
-        self._undo.close()
-        if self._screen is None:
-            return
-        try:
-            self._screen.close(self._flush_seconds)
-        except KeyboardInterrupt:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            signal.raise_signal(signal.SIGINT)

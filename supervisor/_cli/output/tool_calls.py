@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from supervisor._cli.output import amounts
 from supervisor._cli.output.events import call_text, content_of, source_of
 from supervisor._cli.output.page import Page
 from supervisor._cli.output.sanitize import one_line, sanitize
+
+_INTERRUPTED: Final = "Interrupted: "  # as `_autogen/history/tool_calls.py` closes a call
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,10 @@ class ToolCalls:
         call = self._open.pop(result.call_id, None)
         text = f"{one_line(str(result.name))}(…)" if call is None else call.text
         content = sanitize(str(result.content)).strip()
-        if result.is_error:
+        if result.is_error and content.startswith(_INTERRUPTED):
+            when = "" if call is None else f" after {self._passed(call)}"
+            said = page.folded(text, f" interrupted{when}", page.palette.error)
+        elif result.is_error:
             when = "" if call is None else f" after {self._passed(call)}"
             why = "" if page.verbose or not content else f": {one_line(content)}"
             said = page.folded(text, f" failed{when}{why}", page.palette.error)

@@ -77,7 +77,9 @@ def test_the_screen_scrolls_and_loses_nothing() -> None:
 
 
 @pytest.mark.parametrize("columns", [7, 20, 33])
-@pytest.mark.parametrize("alphabet", ["ab c", "日本 a", "e\u0301a ", "👍a\t", "aあ\n"])
+@pytest.mark.parametrize(
+    "alphabet", ["ab c", "日本 a", "e\u0301a ", "👍a\t", "aあ\n", "👍🏽 ab\n", "👩\u200da\ufe0f \n"]
+)
 def test_text_in_pieces_is_as_text_without_a_status(columns: int, alphabet: str) -> None:
     """Whatever the widths, wherever a terminal wraps: the status has overwritten no character."""
     rng = random.Random(f"{columns}{alphabet}")

@@ -35,6 +35,7 @@ from autogen_core.models import FunctionExecutionResult, UserMessage
 from PIL import Image as Picture
 from pydantic import BaseModel
 
+from supervisor._autogen.history.tool_calls import interrupted
 from supervisor._cli.output.transcript import Transcript
 
 END = TaskResult(messages=[], stop_reason="enough")
@@ -185,6 +186,16 @@ def test_results_are_shown_on_demand() -> None:
 def test_a_call_without_a_result_was_interrupted() -> None:
     """At the end of a run, the calls that are still open are shown, once."""
     said = shown(calls("ann", slow="{}"), END, END)
+    assert re.fullmatch(r"ann\n⚙ slow\(\) interrupted after 0\.\d s\n", said)
+
+
+def test_a_call_that_a_stop_has_closed_was_interrupted() -> None:
+    """The result that the supervisor gives an open call is no failure of the tool."""
+    wanted = FunctionCall(id="slow", name="slow", arguments="{}")
+    closed = interrupted(wanted, has_begun=True)
+    said = shown(
+        calls("ann", slow="{}"), ToolCallExecutionEvent(source="ann", content=[closed]), END
+    )
     assert re.fullmatch(r"ann\n⚙ slow\(\) interrupted after 0\.\d s\n", said)
 
 
