@@ -46,20 +46,26 @@ async def save(runnable: Runnable) -> Mapping[str, Any]:
     return await runnable.save_state()
 
 
-async def restore(runnable: Runnable, state: Mapping[str, Any], memory: object | None) -> None:
+async def restore(
+    runnable: Runnable, state: Mapping[str, Any] | None, memory: object | None
+) -> None:
     """Bring a team or an agent back to a state of its own, or of one of the same shape.
 
     Args:
         runnable: The team or the agent; it is not at work.
-        state: What `save` has returned.
+        state: What `save` has returned; None where it has raised.
         memory: What `memory_of` has returned; used where it is that of this very team.
 
     Raises:
-        Exception: The state does not fit.
+        Exception: The state does not fit, or there is neither of them.
     """
-    await runnable.load_state(state)
-    if isinstance(memory, Memory) and memory.owner is runnable:
-        memory.savepoint.rewind()
+    own = memory if isinstance(memory, Memory) and memory.owner is runnable else None
+    if state is not None:
+        await runnable.load_state(state)
+    elif own is None:
+        raise ValueError("its state could not be saved")
+    if own is not None:
+        own.savepoint.rewind()
 
 
 async def reset(runnable: Runnable) -> None:

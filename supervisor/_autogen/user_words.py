@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from typing import Final
 
 from autogen_agentchat.base import TaskResult
 from autogen_agentchat.messages import BaseChatMessage, HandoffMessage, TextMessage
 
 from supervisor._autogen import upstream
 from supervisor._autogen.adapter import Runnable
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def as_task(runnable: Runnable, words: str) -> BaseChatMessage:
@@ -17,6 +21,7 @@ def as_task(runnable: Runnable, words: str) -> BaseChatMessage:
     A Swarm that has handed off to the user takes nothing but a `HandoffMessage`: back to the member
     that has handed off.
     """
+    words = _SURROGATE.sub("\ufffd", words)  # what a terminal gives for bytes that are no text
     found = upstream.open_handoff(runnable)
     if found is None:
         return TextMessage(source="user", content=words)

@@ -8,7 +8,7 @@ from pathlib import Path
 from supervisor._cli.chat.answer import one_line
 from supervisor._cli.chat.built_target import BuiltTarget
 from supervisor._cli.chat.points import Point
-from supervisor._cli.chat.progress import Progress
+from supervisor._cli.chat.progress import Progress, count_of
 from supervisor._cli.chat.record import Record
 from supervisor._cli.chat.sessions import read
 from supervisor._cli.chat.writer import replace
@@ -40,7 +40,7 @@ class Actions:
             progress.undo.push(point)
             return f"It cannot be undone: {problem}."
         progress.keep(point, can_be_undone=False)
-        return f"The last exchange is taken back; {_messages(point.messages)} are left."
+        return f"The last exchange is taken back; {count_of(point.messages)} are left."
 
     async def reset(self) -> str:
         """Begin anew."""
@@ -64,7 +64,7 @@ class Actions:
         if problem:
             return f"{file!r} does not fit: {problem}."
         self._progress.keep(record.point)
-        said = _messages(record.point.messages)
+        said = count_of(record.point.messages)
         return f"It goes on from {file!r}, with {said}; /undo takes that back."
 
     async def save(self, file: str) -> str:
@@ -90,7 +90,7 @@ class Actions:
             [
                 f"session   {kept}",
                 f"target    {who}",
-                f"said      {_messages(now.messages)}; {len(progress.undo)} to undo",
+                f"said      {count_of(now.messages)}; {len(progress.undo)} to undo",
             ]
         )
 
@@ -125,10 +125,6 @@ class Actions:
         except Exception as error:  # noqa: BLE001 - of the user's
             return f"; it could not be built anew ({one_line(error)}): /reset or /load tries again"
         return ""
-
-
-def _messages(count: int) -> str:
-    return "1 message" if count == 1 else f"{count} messages"
 
 
 def _read(file: str) -> Record:

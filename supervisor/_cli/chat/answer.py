@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from supervisor._cli.chat.exchange import Outcome
-from supervisor._core.errors import HandedOff, Quarantined
+from supervisor._cli.errors import CommandError
+from supervisor._core.errors import HandedOff, Quarantined, SupervisorError
 
 if TYPE_CHECKING:
     from supervisor._autogen.adapter import Runnable, Task
@@ -119,4 +120,8 @@ class Answer:
 def one_line(error: BaseException) -> str:
     """Return what an error says, in one line; AutoGen's contain whole tracebacks."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+    if not lines:
+        return type(error).__name__
+    # AutoGen wraps what an agent raises, and names its class; of others the text alone says little.
+    is_named = isinstance(error, (CommandError, EOFError, SupervisorError, RuntimeError))
+    return lines[0] if is_named else f"{type(error).__name__}: {lines[0]}"

@@ -51,18 +51,17 @@ class BuiltTarget:
         user_input.ask_through(made, self._ask)
         self.shape = saved_state.shape(made)
         if point is not None:
-            await saved_state.restore(made, point.state, None)
+            await saved_state.restore(made, point.state, point.memory)
         self._built = made
 
     async def point(self, *, messages: int, can_go_on: bool = False) -> Point:
-        """Return the point at which it is.
-
-        Raises:
-            Exception: What saving the state of an agent raises.
-        """
+        """Return the point at which it is."""
         from supervisor._autogen import saved_state
 
-        state = await saved_state.save(self.built)
+        try:
+            state = await saved_state.save(self.built)
+        except Exception:  # noqa: BLE001 - of the user's; the chat goes on, and says so as it writes
+            state = None
         memory = saved_state.memory_of(self.built)
         return Point(state=state, messages=messages, can_go_on=can_go_on, memory=memory)
 

@@ -100,7 +100,7 @@ class Conversation:
             CommandError: The session cannot be gone on with, or the target cannot be built.
         """
         await self._build_first()
-        record = self._progress.open(self._target.shape)
+        record = await self._progress.open(self._target.shape)
         if record is None:
             self._progress.start(await self._target.point(messages=0))
         else:
@@ -117,12 +117,12 @@ class Conversation:
             raise
         except Exception as error:
             raise CommandError(
-                f"{self._source.name!r} cannot be built: {type(error).__name__}: {one_line(error)}"
+                f"{self._source.name!r} cannot be built: {one_line(error)}"
             ) from error
 
-    def close(self) -> None:
-        """Let another chat have the session."""
-        self._progress.close()
+    async def close(self) -> None:
+        """Write what is left to write, and let another chat have the session."""
+        await self._progress.close()
 
     # -- exchanges ------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ class Exchange:
             "rebuilt": something of the team refused to stop, so that the team was built anew.
         words: Words that come back to the user, for none of them was answered: those of an exchange
             that was taken out, and those that were queued behind it.
-        notice: One line for the user; "" where there is nothing to say.
+        notice: What to tell the user, a line or two; "" where there is nothing to say.
     """
 
     outcome: Outcome

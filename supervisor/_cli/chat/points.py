@@ -18,13 +18,14 @@ class Point:
     """A conversation at one moment between two exchanges, or between two turns of an answer.
 
     Args:
-        state: The state of the team, or the agent, as its `save_state()` gives it.
+        state: The state of the team, or the agent, as its `save_state()` gives it; None where it
+            gives none.
         messages: How many messages were said.
         can_go_on: Whether an answer was cut off, and goes on without words.
         memory: What its agents remember beside that; in the process that has made it.
     """
 
-    state: Mapping[str, Any]
+    state: Mapping[str, Any] | None
     messages: int = 0
     can_go_on: bool = False
     memory: object | None = None
@@ -35,8 +36,10 @@ class Point:
 
         Raises:
             TypeError: The state is no JSON.
-            ValueError: The same.
+            ValueError: The same; or there is none.
         """
+        if self.state is None:
+            raise ValueError("an agent of it gives none")
         return json.dumps(
             {"messages": self.messages, "can_go_on": self.can_go_on, "state": self.state}
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ class Progress:
     """
 
     def __init__(self, sessions: Sessions | None) -> None:
-        self.now = Point(state={})
+        self.now = Point(state=None)
         """The point after the last exchange."""
         self.turn: Point | None = None
         """The point after the last turn of the exchange in progress, where there is one."""
@@ -37,7 +38,7 @@ class Progress:
 
     # -- the session ----------------------------------------------------------------------------
 
-    def open(self, shape: Sequence[str]) -> Record | None:
+    async def open(self, shape: Sequence[str]) -> Record | None:
         """Take the session for this chat.
 
         Returns:
@@ -47,7 +48,9 @@ class Progress:
             CommandError: It cannot be gone on with.
         """
         self._shape = shape
-        record = self._sessions.open(shape) if self._sessions is not None else None
+        if self._sessions is None:
+            return None
+        record = await asyncio.to_thread(self._sessions.open, shape)
         if record is not None:
             self.now, self.unanswered, self._begun = record.point, record.unanswered, record.begun
             self.undo = UndoPoints(record.undo)
@@ -60,10 +63,12 @@ class Progress:
 
     def describe(self) -> str:
         """Describe a session that is gone on with, in one line."""
-        said = f"Going on with {self.name}: {self.now.messages} messages"
+        said = f"Going on with {self.name}: {count_of(self.now.messages)}"
         if self.unanswered:
-            return f"{said}; the last message was not answered."
-        return f"{said}; the last answer was cut off." if self.now.can_go_on else f"{said}."
+            said += "; the last words were not answered"
+        elif self.now.can_go_on:
+            said += "; the last answer was cut off, and an empty line goes on with it"
+        return f"{said}."
 
     @property
     def name(self) -> str:
@@ -110,7 +115,7 @@ class Progress:
         try:
             self._sessions.write(self.text())
         except (TypeError, ValueError) as error:
-            self._problem = f"the state of this target is no JSON ({error})"
+            self._problem = f"the state of this target cannot be written ({error})"
 
     async def flush(self) -> str:
         """Wait until it is written.
@@ -123,10 +128,10 @@ class Progress:
         problem = await self._sessions.flush(self._problem)
         return problem and f"The conversation is not kept: {problem}; the chat goes on."
 
-    def close(self) -> None:
-        """Let others have the session."""
+    async def close(self) -> None:
+        """Write what is left to write, and let others have the session."""
         if self._sessions is not None:
-            self._sessions.close()
+            await asyncio.to_thread(self._sessions.close)
 
     # -- the exchanges --------------------------------------------------------------------------
 
@@ -161,3 +166,8 @@ class Progress:
         """Note that an exchange was taken out again."""
         self.turn, self.unanswered = None, ""
         self.write()
+
+
+def count_of(messages: int) -> str:
+    """Return a number of messages in words."""
+    return "1 message" if messages == 1 else f"{messages} messages"

@@ -42,6 +42,7 @@ class Sessions:
         target: What is talked to, as it stands on the command line.
         name: The session to go on with.
         last: Whether to go on with the last session of this target in this folder.
+        options: The words of the command line without which the target cannot be loaded.
         directory: Where sessions are kept; None for the user's state directory.
     """
 
@@ -51,13 +52,14 @@ class Sessions:
         *,
         name: str | None = None,
         last: bool = False,
+        options: Sequence[str] = (),
         directory: Path | None = None,
     ) -> None:
         self.target = target
-        self.folder = os.getcwd()  # noqa: PTH109 - as text, for the file
+        self.folder = ""
+        """Where the chat was begun; known once the session is open."""
         self.name = name if name is not None else _new_name()
-        self.skipped = 0
-        """How many files could not be read as the last session was looked for."""
+        self._options = tuple(options)
         self._directory = directory or state_directory() / "sessions"
         self._goes_on = name is not None or last
         self._is_last = last and name is None
@@ -71,7 +73,7 @@ class Sessions:
         return self._directory / f"{self.name}.json"
 
     def open(self, shape: Sequence[str]) -> Record | None:
-        """Take the session for this chat.
+        """Take the session for this chat; in a thread, for it reads files.
 
         Args:
             shape: Of which agents the target consists now.
@@ -82,6 +84,7 @@ class Sessions:
         Raises:
             CommandError: It cannot be gone on with; nothing of it was changed.
         """
+        self.folder = str(Path.cwd())
         if self._is_last:
             self.name = self._last()
         elif not _NAME.fullmatch(self.name):
@@ -99,7 +102,8 @@ class Sessions:
     @property
     def resume_line(self) -> str:
         """The command that goes on with it."""
-        return f"autogen-supervisor chat {shlex.quote(self.target)} -r {self.name}"
+        words = [self.target, *self._options, "-r", self.name]
+        return f"autogen-supervisor chat {shlex.join(words)}"
 
     def write(self, text: str) -> None:
         """Have the session written, soon; in any thread."""
@@ -121,7 +125,8 @@ class Sessions:
         return problem
 
     def close(self) -> None:
-        """Let others have the session."""
+        """Write what is left to write, and let others have the session."""
+        self._writer.close()
         if self._lock is not None:
             with contextlib.suppress(OSError):
                 self._lock_path.unlink()
@@ -146,12 +151,9 @@ class Sessions:
         return empty
 
     def _readable(self) -> Iterator[tuple[Path, Record]]:
-        self.skipped = 0
         for path in self._newest_first():
-            try:
+            with contextlib.suppress(CommandError):  # those that are damaged, or newer
                 yield path, read(path)
-            except CommandError:
-                self.skipped += 1
 
     def _newest_first(self) -> list[Path]:
         found: list[tuple[float, Path]] = []
@@ -179,7 +181,7 @@ class Sessions:
         import fcntl
 
         with contextlib.suppress(OSError):  # an unwritable directory is said when it is written to
-            make_private_directory(self._directory)
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         while True:
             try:
                 fd = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -219,11 +221,6 @@ def read(path: Path) -> Record:
         raise CommandError(f"cannot read {str(path)!r}: {why}") from error
     except Damaged as error:
         raise CommandError(f"cannot use {str(path)!r}: {error}; it is left as it is") from error
-
-
-def make_private_directory(path: Path) -> None:
-    """Make a directory that only its user can read."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _is_still(fd: int, path: Path) -> bool:

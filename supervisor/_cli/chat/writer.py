@@ -44,12 +44,19 @@ class Writer:
             await asyncio.wrap_future(self._last)
         return self._problem
 
+    def close(self) -> None:
+        """Wait for what is being written, and write nothing more."""
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+
     def _write(self) -> None:
         with self._lock:
             if self._next is None:
                 return
             (path, text), self._next = self._next, None
         try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             replace(path, text)
         except OSError as error:
             self._problem = f"{str(path)!r}: {error.strerror or error}"
@@ -63,7 +70,6 @@ def replace(path: Path, text: str) -> None:
     Raises:
         OSError: It cannot be written; what was there is there still.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fd, made = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(fd, "w", encoding="utf-8") as file:

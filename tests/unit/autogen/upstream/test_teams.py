@@ -34,6 +34,9 @@ async def test_to_whom_a_swarm_has_handed_off() -> None:
     assert upstream.handed_off(swarm) is None
     await swarm.run(task="go")
     assert upstream.handed_off(swarm) == ("user", ["ann"])
+    handoff, members = upstream.open_handoff(swarm) or (None, [])
+    assert handoff is not None
+    assert (handoff.source, handoff.target, members) == ("ann", "user", ["ann"])
     await swarm.reset()
     assert upstream.handed_off(swarm) is None
 
