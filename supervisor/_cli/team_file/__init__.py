@@ -17,9 +17,10 @@ from supervisor._cli.errors import CommandError
 from supervisor._cli.search_path import put_last
 from supervisor._cli.targets import Source
 from supervisor._cli.team_file import checks, gallery
-from supervisor._cli.team_file.nodes import FileError
+from supervisor._cli.team_file.nodes import FileError, printable
 from supervisor._cli.team_file.reading import read
-from supervisor._cli.team_file.risks import Risk, risks
+from supervisor._cli.team_file.risk import Risk
+from supervisor._cli.team_file.risks import risks
 
 _LISTED = 5  # risks in one error
 
@@ -48,11 +49,12 @@ def load(
         components = checks.check(data, namespaces)
         found = risks(components)
     except FileError as error:
-        raise CommandError(f"{place}: {error}") from None
+        raise CommandError(printable(f"{place}: {error}")) from None
     if found and not trust:
-        raise CommandError(f"{place}: {_refusal(found)}; if you trust the file, add --trust")
+        said = f"{place}: {_refusal(found)}; if you trust the file, add --trust"
+        raise CommandError(printable(said))
     for risk in found:
-        sys.stderr.write(f"supervisor: {place}: trusted: {risk.in_full()}\n")
+        sys.stderr.write(f"supervisor: {printable(place)}: trusted: {risk.in_full()}\n")
     if namespaces:
         put_last(Path.cwd())  # what is allowed must not take the place of what is installed
     from supervisor._cli.team_file.source import FileSource, import_classes
@@ -60,7 +62,7 @@ def load(
     try:
         import_classes(components, namespaces)
     except FileError as error:
-        raise CommandError(f"{place}: {error}") from None
+        raise CommandError(printable(f"{place}: {error}")) from None
     name = place if select is None else f"{place} ({select})"
     own = any(checks.is_in(it.provider, namespaces) for it in components)
     return FileSource(name, components, has_own_classes=own)

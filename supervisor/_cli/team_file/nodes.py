@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 Path = tuple[str | int, ...]
 
 _DEEPEST: Final = 100
+_LONGEST_KEY: Final = 60
 _SCALARS: Final = (str, int, float, bool, type(None))
 
 
@@ -97,10 +98,10 @@ def at(path: Sequence[str | int]) -> str:
     for part in path:
         if isinstance(part, int):
             text += f"[{part}]"
-        elif part.isidentifier():
+        elif part.isidentifier() and len(part) <= _LONGEST_KEY:
             text += f".{part}" if text else part
         else:
-            text += f"[{shown(part)}]"
+            text += f"[{shown(part, _LONGEST_KEY)}]"
     return text or "the top level"
 
 
@@ -109,6 +110,14 @@ def shown(text: object, longest: int = 200) -> str:
     whole = str(text)
     quoted = repr(whole[:longest])
     return quoted if len(whole) <= longest else f"{quoted}... ({len(whole)} characters)"
+
+
+def printable(text: str) -> str:
+    """Return a text with its control characters written out: a terminal would obey them."""
+    return "".join(
+        character if character.isprintable() or character == "\t" else repr(character)[1:-1]
+        for character in text
+    )
 
 
 def names_of(node: Mapping[str, Any]) -> list[str]:

@@ -5,26 +5,30 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from supervisor._cli.team_file.checks import is_in, unknown
-from supervisor._cli.team_file.nodes import Component, as_list, as_mapping, at, shown, walk
+from supervisor._cli.team_file.hidden_code import hidden_code
+from supervisor._cli.team_file.nodes import Component, as_list, as_mapping
 from supervisor._cli.team_file.providers import HARMLESS, PACKAGES, RISKY
+from supervisor._cli.team_file.risk import Risk
 
-# Where a file may name the address: the key for that, those for a secret, and the secret that is
-# taken from the environment if the file has none.
+# Where a file may name the address: the key for that, and each secret that is taken from the
+# environment, with the key that takes its place, "" if none does.
 _CLIENTS: Final = {
     "autogen_ext.models.anthropic.AnthropicChatCompletionClient": (
-        ("base_url", ("api_key",), "ANTHROPIC_API_KEY")
+        "base_url",
+        {"ANTHROPIC_API_KEY": "api_key", "ANTHROPIC_AUTH_TOKEN": ""},
     ),
-    "autogen_ext.models.ollama.OllamaChatCompletionClient": (("host", (), "OLLAMA_API_KEY")),
+    "autogen_ext.models.ollama.OllamaChatCompletionClient": ("host", {"OLLAMA_API_KEY": ""}),
     "autogen_ext.models.openai.AzureOpenAIChatCompletionClient": (
-        ("azure_endpoint", ("api_key",), "AZURE_OPENAI_API_KEY")
+        "azure_endpoint",
+        {"AZURE_OPENAI_API_KEY": "api_key", "AZURE_OPENAI_AD_TOKEN": "azure_ad_token"},
     ),
     "autogen_ext.models.openai.OpenAIChatCompletionClient": (
-        ("base_url", ("api_key",), "OPENAI_API_KEY")
+        "base_url",
+        {"OPENAI_API_KEY": "api_key", "OPENAI_ADMIN_KEY": "api_key"},
     ),
 }
 _SHOWN: Final = (
@@ -43,33 +47,6 @@ _KNOWN_HOSTS: Final = (
 _KNOWN_DOMAINS: Final = (".openai.azure.com", ".cognitiveservices.azure.com")
 
 
-@dataclass(frozen=True)
-class Risk:
-    """Something that needs trust.
-
-    Args:
-        where: Its path in the file.
-        what: What it does.
-        detail: The command, address or code, "" if there is none.
-    """
-
-    where: str
-    what: str
-    detail: str = ""
-
-    def in_one_line(self) -> str:
-        """Return it for an error."""
-        detail = f": {shown(self.detail)}" if self.detail else ""
-        return f"{self.where} {self.what}{detail}"
-
-    def in_full(self) -> str:
-        """Return it with each line of its code."""
-        lines = self.detail.splitlines()
-        if len(lines) <= 1:
-            return f"{self.where} {self.what}{f': {_printable(self.detail)}' if lines else ''}"
-        return "\n    ".join([f"{self.where} {self.what}:", *map(_printable, lines)])
-
-
 def risks(components: Sequence[Component]) -> list[Risk]:
     """Return what needs trust.
 
@@ -77,7 +54,7 @@ def risks(components: Sequence[Component]) -> list[Risk]:
         components: Those of a file, the outermost first.
     """
     found = [risk for component in components for risk in _risks(component)]
-    return found + list(_code_in_schemas(components[0].node))
+    return found + list(hidden_code(components[0].node))
 
 
 def _risks(component: Component) -> Iterator[Risk]:
@@ -89,8 +66,8 @@ def _risks(component: Component) -> Iterator[Risk]:
     elif is_in(provider, PACKAGES) and provider not in HARMLESS:
         known = [*HARMLESS, *RISKY]
         yield Risk(where, f"names {unknown(provider, known)}, which is not known to be harmless")
-    if secret := _secret_sent(component):
-        yield Risk(where, f"({name}) sends {secret[0]} of the environment", secret[1])
+    if sent := _secrets_sent(component):
+        yield Risk(where, f"({name}) sends {sent[0]} of the environment", sent[1])
 
 
 def _explained(component: Component) -> tuple[str, str]:
@@ -119,15 +96,16 @@ def _server(server: dict[str, Any]) -> tuple[str, str]:
     return "starts the program", " ".join([*names, shlex.join(words)])
 
 
-def _secret_sent(component: Component) -> tuple[str, str] | None:
-    """Return the variable of the environment that a client would send, and where to."""
+def _secrets_sent(component: Component) -> tuple[str, str] | None:
+    """Return the variables of the environment that a client would send, and where to."""
     if component.provider not in _CLIENTS:
         return None
-    key, secrets, variable = _CLIENTS[component.provider]
-    address = component.config.get(key)
-    if not isinstance(address, str) or any(component.config.get(it) for it in secrets):
+    key, variables = _CLIENTS[component.provider]
+    config, address = component.config, component.config.get(key)
+    if not isinstance(address, str) or _is_known(address):
         return None
-    return (variable, address) if os.environ.get(variable) and not _is_known(address) else None
+    sent = [it for it, own in variables.items() if os.environ.get(it) and not config.get(own)]
+    return (" and ".join(sent), address) if sent else None
 
 
 def _is_known(address: str) -> bool:
@@ -136,23 +114,3 @@ def _is_known(address: str) -> bool:
     except ValueError:
         return False
     return host in _KNOWN_HOSTS or host.endswith(_KNOWN_DOMAINS)
-
-
-def _code_in_schemas(data: object) -> Iterator[Risk]:
-    """Yield each definition in a JSON schema whose name AutoGen 0.7 would evaluate.
-
-    It makes a forward reference of the name, and pydantic evaluates that. A plain name is harmless.
-    """
-    for path, value in walk(data):
-        if path and path[-1] == "$defs":
-            for name in as_mapping(value):
-                if not name.isidentifier():
-                    yield Risk(at(path), "has a name that AutoGen runs as code", name)
-
-
-def _printable(text: str) -> str:
-    """Return a text whose control characters are written out: a terminal would obey them."""
-    return "".join(
-        character if character.isprintable() or character == "\t" else repr(character)[1:-1]
-        for character in text
-    )

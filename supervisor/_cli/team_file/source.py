@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from supervisor._autogen import components
 from supervisor._autogen.adapter import Runnable
 from supervisor._cli.errors import CommandError
-from supervisor._cli.team_file.nodes import Component, FileError, at
+from supervisor._cli.team_file.nodes import Component, FileError, Path, at, printable
 from supervisor._cli.team_file.providers import PACKAGES, requirement
 from supervisor._cli.user_code import show_traceback, summary
 
@@ -38,19 +39,25 @@ class FileSource:
         except Exception as error:  # noqa: BLE001 - a class may raise anything
             if self.has_own_classes:
                 show_traceback(error)
-            raise CommandError(f"{self.name}: {self._place(error)}{summary(error)}") from None
+            said = f"{self.name}: {self._place(error)}{summary(error)}"
+            raise CommandError(printable(said)) from None
 
     def _place(self, error: Exception) -> str:
+        """Say which component it is, by the path of those that hold it."""
         place: Component | None = None
         for node in components.nodes_of_failure(error):
-            inside = [it for it in self.components if self._parent(it) is place]
+            inside = [it for it in self.components if self._holder(it) is place]
             place = next((it for it in inside if node.items() <= it.node.items()), place)
         return f"{place.where if place else 'it'} cannot be made: "
 
-    def _parent(self, component: Component) -> Component | None:
-        """Return the innermost component that holds another one."""
-        above = [component.path[:length] for length in range(len(component.path))]
-        return next((it for it in reversed(self.components) if it.path in above), None)
+    def _holder(self, component: Component) -> Component | None:
+        by_path = self._by_path
+        above = (component.path[:length] for length in reversed(range(len(component.path))))
+        return next((by_path[path] for path in above if path in by_path), None)
+
+    @cached_property
+    def _by_path(self) -> dict[Path, Component]:
+        return {it.path: it for it in self.components}
 
 
 def import_classes(found: Sequence[Component], namespaces: Sequence[str]) -> None:

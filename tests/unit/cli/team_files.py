@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any, Final
@@ -124,6 +125,27 @@ SCHEMA: Final = component(
 )
 
 
+# Pillow reads it by Ghostscript.
+POSTSCRIPT: Final = "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n%%EOF\n"
+PICTURE: Final = component(
+    "autogen_core.model_context.UnboundedChatCompletionContext",
+    initial_messages=[
+        {
+            "type": "UserMessage",
+            "source": "x",
+            "content": [{"data": base64.b64encode(POSTSCRIPT.encode()).decode()}],
+        }
+    ],
+)
+# From an address's attributes a format string gets to the environment.
+FORMAT: Final = component(
+    "autogen_agentchat.messages.StructuredMessageFactory",
+    content_model_name="Content",
+    format_string="{a.__init__.__globals__[functools].namedtuple.__globals__[_sys]}",
+    json_schema={"type": "object", "properties": {"a": {"type": "string", "format": "ipv4"}}},
+)
+
+
 def with_tool(tool: Config) -> Config:
     """Return a team whose second member has a tool."""
     bench = component("autogen_core.tools.StaticWorkbench", tools=[tool])
@@ -175,6 +197,8 @@ HOSTILE: Final[dict[str, Config]] = {
         )
     ),
     "a schema that is evaluated": team(agent(structured_message_factory=SCHEMA)),
+    "a picture that starts a program": team(agent(model_context=PICTURE)),
+    "a format that reads the environment": team(agent(structured_message_factory=FORMAT)),
     "a component of which nothing is known": team(agent(), component("autogen_ext.new.Component")),
     "an unknown key": {**team(agent()), "paticipants": []},
     "a gallery": gallery(teams=[team(agent())], agents=[agent()]),

@@ -14,6 +14,7 @@ from supervisor._cli.targets import Source, load, parse
 from tests.unit.cli.team_files import (
     MARKER,
     MODEL,
+    SCHEMA,
     TOOL,
     Config,
     agent,
@@ -131,6 +132,14 @@ async def test_what_is_trusted_is_shown_and_built(
     await source.build()
     assert os.path.exists(MARKER)  # noqa: ASYNC240, PTH110
     assert not recwarn.list
+
+
+async def test_the_names_of_a_schema_would_be_run() -> None:
+    """What needs trust for its JSON schema really runs it."""
+    source = _load(agent(structured_message_factory=SCHEMA), trust=True)
+    with pytest.raises(CommandError, match="structured_message_factory cannot be made"):
+        await source.build()
+    assert os.path.exists(MARKER)  # noqa: ASYNC240, PTH110
 
 
 def test_several_risks_are_in_one_line() -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import io
 from typing import Any
 
+import PIL.Image
 import pytest
 
 from supervisor._cli.errors import CommandError
 from supervisor._cli.team_file.checks import allowed_namespaces, check
 from supervisor._cli.team_file.nodes import FileError
-from supervisor._cli.team_file.risks import Risk, risks
+from supervisor._cli.team_file.risk import Risk
+from supervisor._cli.team_file.risks import risks
 from tests.unit.cli.team_files import (
     EXECUTOR,
     HOSTILE,
@@ -233,6 +237,60 @@ def test_a_key_that_is_not_there_is_not_sent(monkeypatch: pytest.MonkeyPatch) ->
     assert not _risks(component(_OPENAI, model="x", base_url="https://models.example"))
 
 
+@pytest.mark.parametrize(
+    ("config", "variable"),
+    [
+        ({"api_key": "of the file"}, "AZURE_OPENAI_AD_TOKEN"),
+        ({"azure_ad_token": "of the file"}, "AZURE_OPENAI_API_KEY"),
+    ],
+)
+def test_each_secret_that_the_file_does_not_replace_counts(
+    monkeypatch: pytest.MonkeyPatch, config: Config, variable: str
+) -> None:
+    """A client of Azure's takes a key and a token from the environment."""
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "of the user")
+    monkeypatch.setenv("AZURE_OPENAI_AD_TOKEN", "of the user")
+    provider = "autogen_ext.models.openai.AzureOpenAIChatCompletionClient"
+    (risk,) = _risks(component(provider, azure_endpoint="https://models.example", **config))
+    assert risk.what.endswith(f"sends {variable} of the environment")
+    assert risk.detail == "https://models.example"
+
+
 def test_a_model_in_a_file_is_harmless() -> None:
     """The model of these tests is."""
     assert not _risks(MODEL)
+
+
+# -- what looks like data ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "WEBP", "BMP", "EPS", "TIFF"])
+def test_a_picture_is_harmless_in_a_known_form(form: str) -> None:
+    """Pillow starts a program for some, and others can contain those."""
+    file = io.BytesIO()
+    PIL.Image.new("RGB", (2, 2)).save(file, form)
+    data = base64.b64encode(file.getvalue()).decode()
+    found = _risks(agent(memory=[component("autogen_core.memory.ListMemory", x={"data": data})]))
+    assert bool(found) is (form in ("BMP", "EPS", "TIFF"))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_risky"),
+    [
+        ("{city}: {degrees:.1f}, {{a}} {0!r:>10.3}", False),
+        ("{city.__class__}", True),
+        ("{city[0]}", True),
+        ("{degrees:{width.real}}", True),
+    ],
+)
+def test_a_format_may_not_read_attributes(text: str, is_risky: bool) -> None:
+    """A dot in a width is none of an attribute."""
+    assert bool(_risks(agent(structured_message_factory={"format_string": text}))) is is_risky
+
+
+@pytest.mark.parametrize(
+    ("name", "is_risky"), [("Address", False), ("List_int_", False), ("a.b", True), ("a()", True)]
+)
+def test_a_definition_may_have_a_plain_name_alone(name: str, is_risky: bool) -> None:
+    """AutoGen evaluates the others."""
+    assert bool(_risks(agent(x={"json_schema": {"$defs": {name: {}}}}))) is is_risky
