@@ -1,7 +1,8 @@
 """Lets each `UserProxyAgent` of a team ask its user through one function.
 
-That function replaces whatever the agent was made with, for a person at one terminal can answer in
-one place only. Questions of parallel turns are asked one after the other.
+In a chat, that function replaces whatever the agent was made with, for a person at one terminal can
+answer in one place only. Elsewhere it replaces AutoGen's own `input()` alone. Questions of parallel
+turns are asked one after the other.
 """
 
 from __future__ import annotations
@@ -21,11 +22,19 @@ Ask = Callable[[str], Awaitable[str]]
 """Shows a question, and returns the answer. It is cancelled where nobody needs it any more."""
 
 
-def ask_through(runnable: Runnable, ask: Ask) -> None:
-    """Have each `UserProxyAgent` of a team, at any depth, ask through a function."""
+def ask_through(runnable: Runnable, ask: Ask, *, by_default: bool = False) -> None:
+    """Have each `UserProxyAgent` of a team, at any depth, ask through a function.
+
+    Args:
+        runnable: The team or agent.
+        ask: The function.
+        by_default: Whether an agent that was given a function of its own keeps that.
+    """
     turns = asyncio.Lock()
     for thing in walk(runnable):
-        if isinstance(thing, UserProxyAgent):
+        if not isinstance(thing, UserProxyAgent):
+            continue
+        if not by_default or upstream.asks_by_default(thing):
             upstream.put_input(thing, _Question(thing.name, ask, turns))
 
 

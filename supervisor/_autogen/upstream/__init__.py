@@ -83,7 +83,7 @@ from supervisor._autogen.upstream.teams import (
     unmark_running,
 )
 from supervisor._autogen.upstream.telemetry import Telemetry
-from supervisor._autogen.upstream.user_proxies import put_input
+from supervisor._autogen.upstream.user_proxies import asks_by_default, put_input
 
 __all__ = [
     "HANDLER_ERROR",
@@ -104,6 +104,7 @@ __all__ = [
     "Shortcut",
     "Sink",
     "Telemetry",
+    "asks_by_default",
     "classify",
     "code_agent",
     "components_at_failure",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from autogen_agentchat.agents import UserProxyAgent
+from autogen_agentchat.agents._user_proxy_agent import cancellable_input
 from autogen_core import CancellationToken
 
 Input = Callable[[str, CancellationToken | None], Awaitable[str]]
@@ -15,3 +16,8 @@ def put_input(agent: UserProxyAgent, ask: Input) -> None:
     """Let an agent ask in another way: AutoGen takes the function when the agent is made."""
     agent.input_func = ask
     vars(agent)["_is_async"] = True
+
+
+def asks_by_default(agent: UserProxyAgent) -> bool:
+    """Return whether nobody has given this agent another way to ask: it calls `input()`."""
+    return agent.input_func is cancellable_input

@@ -15,6 +15,7 @@ from supervisor._cli.errors import CommandError
 from supervisor._cli.output.outcome import FAILED, TIMED_OUT
 from supervisor._cli.run.command_line import Command, task_of
 from supervisor._cli.run.loading import told_of_stops
+from supervisor._cli.run.questions import Questions
 from supervisor._cli.run.tally import Tally
 from supervisor._cli.targets import load
 from supervisor._cli.user_code import show_traceback, summary
@@ -55,6 +56,7 @@ class Session:
         self._command = command
         self._sup = sup
         self._tally = Tally(sup)
+        self._questions = Questions()
         self._has_begun = False
         self._task = ""
         self._source: Source | None = None
@@ -111,6 +113,7 @@ class Session:
         try:
             assert self._source is not None, "it was loaded"
             team = await self._source.build()
+            self._questions.take_over(team)
             self._begin(_agents(team))
             await self._stream(team)
         except Exception as error:  # noqa: BLE001 - whatever the team raises
@@ -131,6 +134,7 @@ class Session:
     def _show(self, event: object) -> None:
         self._tally.count(event)
         self._write(lambda: self._output.event(event))
+        self._questions.note(event)
 
     async def _until_read(self) -> None:
         """Hold the run back while its reader is slow, until a stop cancels it."""
