@@ -6,17 +6,15 @@ import asyncio
 import faulthandler
 import inspect
 import logging
-import math
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Collection, Coroutine, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal, NoReturn, TypeVar
 
 from supervisor._core.errors import SettingsError, UsageError
-from supervisor._core.events import Rung, StopRequest
+from supervisor._core.events import Rung
 from supervisor._core.settings import Children, Ladder
 from supervisor._reports.log import has_stderr, reporter
 from supervisor._signals.guard_state import STACKS_SIGNAL
@@ -150,7 +148,6 @@ def run_to_end(
     conclude: Callable[[BaseException | None], int],
     *,
     loop: Literal["uvloop", "asyncio"] = "uvloop",
-    timeout: float | None = None,
 ) -> NoReturn:
     """Run a program's main coroutine, and end the process with a status that is known at its end.
 
@@ -162,7 +159,6 @@ def run_to_end(
         conclude: Called when all is done, threads and `atexit` handlers included, with what the
             loop has raised; returns the exit status, or -n for death by signal n.
         loop: The event loop.
-        timeout: Seconds until a stop is requested.
     """
     parts = parts_of(sup)
     parts.cleanup.ends_with_program = parts.end.sweeps_at_any_stop = True
@@ -170,7 +166,6 @@ def run_to_end(
     try:
         registry.add(parts.escalation)
         with (
-            _time_limit(parts, timeout),
             _reports_on_demand(sup, parts.settings.handled) as reported,
             _unblocked(parts.settings.handled.union(reported)),
         ):
@@ -185,27 +180,6 @@ def run_to_end(
         registry.leave(parts.escalation)
         parts.end.with_interpreter()
     sys.exit(status)
-
-
-@contextmanager
-def _time_limit(parts: Parts, seconds: float | None) -> Generator[None]:
-    """Request a stop when this time is over: in a thread, for the loop may be blocked."""
-
-    def stop() -> None:
-        parts.stop.ask(StopRequest(reason=f"Stopped after {seconds:g} s", rung=Rung.CANCEL))
-        parts.stop.go_to(Rung.CANCEL)
-        registry.wake_watchdog()
-
-    if seconds is None or seconds == math.inf:
-        yield
-        return
-    timer = threading.Timer(seconds, stop)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def _ignore(signals: Collection[int]) -> None:

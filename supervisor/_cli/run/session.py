@@ -17,6 +17,7 @@ from supervisor._cli.run.command_line import Command, task_of
 from supervisor._cli.run.loading import told_of_stops
 from supervisor._cli.run.questions import Questions
 from supervisor._cli.run.tally import Tally
+from supervisor._cli.run.time_limit import TimeLimit
 from supervisor._cli.targets import load
 from supervisor._cli.user_code import show_traceback, summary
 from supervisor._core.errors import Quarantined
@@ -40,8 +41,9 @@ def run(command: Command) -> None:
     _runner.split_if_init(sup)
     session = Session(command, sup)
     session.load()
-    loop, timeout = command.settings.loop or "uvloop", command.settings.timeout
-    _runner.run_to_end(sup, session.body, session.conclude, loop=loop, timeout=timeout)
+    session.time_limit.start()
+    loop = command.settings.loop or "uvloop"
+    _runner.run_to_end(sup, session.body, session.conclude, loop=loop)
 
 
 class Session:
@@ -55,7 +57,8 @@ class Session:
     def __init__(self, command: Command, sup: Supervisor) -> None:
         self._command = command
         self._sup = sup
-        self._tally = Tally(sup)
+        self.time_limit = TimeLimit(sup, command.settings.timeout)
+        self._tally = Tally(sup, self.time_limit)
         self._questions = Questions()
         self._has_begun = False
         self._task = ""
@@ -176,7 +179,7 @@ class Session:
         if self._write_error is not None:
             sys.stderr.write(f"supervisor: stdout cannot be written: {self._write_error}\n")
             return FAILED
-        if request is not None:
+        if self.time_limit.has_stopped:
             return TIMED_OUT
         if isinstance(tally.error, CommandError):
             return tally.error.status

@@ -14,6 +14,7 @@ from supervisor._core.events import Rung
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from supervisor._cli.run.time_limit import TimeLimit
     from supervisor._supervisor.facade import Supervisor
 
 
@@ -22,10 +23,12 @@ class Tally:
 
     Args:
         sup: The supervisor of the run.
+        time_limit: Its time limit.
     """
 
-    def __init__(self, sup: Supervisor) -> None:
+    def __init__(self, sup: Supervisor, time_limit: TimeLimit) -> None:
         self._sup = sup
+        self._time_limit = time_limit
         self._began_at = time.monotonic()
         self._seen: set[str] = set()
         self._messages = 0
@@ -58,11 +61,14 @@ class Tally:
     def status(self) -> Status:
         """How the run has ended, if it has."""
         request = self._sup.stop_request
-        if request is None:
-            return "finished" if self.error is None else "failed"
-        if self._sup.rung >= Rung.ABANDON:
-            return "abandoned"
-        return "stopped" if request.signal is not None else "timed_out"
+        is_by_signal = request is not None and request.signal is not None
+        if is_by_signal or self._time_limit.has_stopped:
+            if self._sup.rung >= Rung.ABANDON:
+                return "abandoned"
+            return "stopped" if is_by_signal else "timed_out"
+        if self.error is not None:
+            return "failed"
+        return "finished" if request is None else "stopped"
 
     def stopped_early(self, number: signal.Signals) -> Outcome:
         """Return that a signal has come before the run could begin."""

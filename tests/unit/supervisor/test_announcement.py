@@ -11,8 +11,9 @@ import threading
 
 import pytest
 
-from supervisor import StopRequest, Supervisor
+from supervisor import Rung, StopRequest, Supervisor
 from supervisor._reports.log import reporter
+from supervisor._supervisor.facade import parts_of
 from tests.unit.supervisor.fakes import (
     PATIENT,
 )
@@ -59,3 +60,23 @@ def test_on_stop_after_the_loop_has_closed_does_nothing() -> None:
 
     asyncio.run(main()).on_stop(told.append)
     assert told == []
+
+
+async def test_each_rung_is_told_as_it_is_entered(caplog: pytest.LogCaptureFixture) -> None:
+    """A rung callback gets each rung once, in order; one that raises does not keep the others."""
+    told: list[Rung] = []
+
+    def fail(_: Rung) -> None:
+        raise LookupError("mine")
+
+    async with Supervisor(signals={}, ladder=PATIENT) as sup:
+        announcement = parts_of(sup).scope.announcement
+        announcement.add_rung_callback(fail)
+        announcement.add_rung_callback(told.append)
+        sup.stop("enough", "DRAIN")
+        await sup.wait_stop()
+        sup.stop("now")
+        await asyncio.sleep(0)
+    assert told == [Rung.DRAIN, Rung.CANCEL]
+    assert await asyncio.to_thread(reporter.flush, 5)
+    assert "rung callback failed" in caplog.messages

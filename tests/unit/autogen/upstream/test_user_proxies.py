@@ -27,3 +27,9 @@ async def test_input_func_and_is_async_decide_how_it_asks() -> None:
     assert isinstance(response.chat_message, TextMessage)
     assert response.chat_message.content == "Because."
     assert given == [("Enter your response: ", token)]
+
+
+def test_input_func_is_cancellable_input_by_default() -> None:
+    """Without a function, an agent has AutoGen's `cancellable_input` as its `input_func`."""
+    assert upstream.asks_by_default(UserProxyAgent("user"))
+    assert not upstream.asks_by_default(UserProxyAgent("user", input_func=input))

@@ -1,0 +1,155 @@
+"""Headless runs in processes of their own, read line by line."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).parents[2]
+PATIENCE: Final = 50.0  # seconds for what comes at once, unless something hangs
+
+Facts = dict[str, Any]
+
+# By status: what the exit status is then. None: it depends on the signal.
+_STATUS: Final = {"finished": 0, "timed_out": 124, "forced": 137, "killed": -signal.SIGKILL}
+_BY_SIGNAL: Final = ("stopped", "abandoned")
+
+
+@dataclass
+class Ended:
+    """A run that has ended."""
+
+    status: int
+    lines: list[Facts]
+    raw: bytes
+    stderr: str
+
+    @property
+    def result(self) -> Facts:
+        """The last line, which is the only result and agrees with the exit status."""
+        assert [line["type"] for line in self.lines].count("result") == 1, self.raw[-2000:]
+        last = self.lines[-1]
+        assert last["type"] == "result"
+        assert self.status == _expected(last, self.status), (last, self.status)
+        return last
+
+
+def _expected(last: Facts, status: int) -> int:
+    if last["status"] == "failed":
+        return status if status in (1, 2) else -1
+    if last["status"] in _BY_SIGNAL and last["signal"] is not None:
+        return -signal.Signals[last["signal"]]
+    return _STATUS["timed_out" if last["status"] == "abandoned" else last["status"]]
+
+
+@dataclass
+class Headless:
+    """A run that goes on."""
+
+    process: subprocess.Popen[bytes]
+    raw: bytearray = field(default_factory=bytearray)
+
+    def until(self, word: str) -> None:
+        """Read until a line has this word.
+
+        Raises:
+            AssertionError: The output has ended.
+        """
+        assert self.process.stdout is not None
+        while line := self.process.stdout.readline():
+            self.raw += line
+            if word.encode() in line:
+                return
+        raise AssertionError(f"{word!r} never came: {bytes(self.raw[-2000:])!r}, {self._stderr()}")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        os.kill(self.process.pid, number)
+
+    def close(self) -> None:
+        """Read nothing more: close the pipe."""
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    def end(self) -> Ended:
+        """Read to the end; return how it has ended."""
+        if self.process.stdout is not None and not self.process.stdout.closed:
+            self.raw += self.process.stdout.read()
+        status = self.process.wait(PATIENCE)
+        raw = bytes(self.raw)
+        lines = [json.loads(line, parse_constant=_refuse) for line in _whole_lines(raw, status)]
+        return Ended(status, lines, raw, self._stderr())
+
+    def _stderr(self) -> str:
+        assert self.process.stderr is not None
+        return self.process.stderr.read().decode()
+
+
+def _whole_lines(raw: bytes, status: int) -> list[bytes]:
+    lines = raw.splitlines()
+    is_forced = status in (_STATUS["forced"], _STATUS["killed"])
+    # Only there one cut-off line may stand before the last.
+    return [line for line in lines if not (is_forced and _is_cut(line))]
+
+
+def _is_cut(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return True
+    return False
+
+
+def _refuse(constant: str) -> object:
+    raise AssertionError(f"{constant} is no JSON")
+
+
+@contextlib.contextmanager
+def headless(
+    target: str,
+    *options: str,
+    output: str = "stream-json",
+    stdin: int = subprocess.DEVNULL,
+    task: str = "a task",
+    environ: dict[str, str] | None = None,
+) -> Generator[Headless]:
+    """Run a target; whatever has become of it, it is killed at the end.
+
+    Args:
+        target: A function of `run_targets`, or a whole target.
+        options: Words behind the target.
+        output: The format.
+        stdin: Its stdin.
+        task: The task.
+        environ: More variables.
+    """
+    target = target if ":" in target else f"tests.cli.run_targets:{target}"
+    command = [sys.executable, "-m", "supervisor", "run", "--output-format", output, target]
+    process = subprocess.Popen(
+        [*command, task, *options],
+        cwd=ROOT,
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        env={**os.environ, **(environ or {})},
+    )
+    timer = threading.Timer(PATIENCE, process.kill)
+    timer.start()
+    try:
+        with process:
+            yield Headless(process)
+    finally:
+        timer.cancel()
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        process.wait()

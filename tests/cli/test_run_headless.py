@@ -1,0 +1,275 @@
+"""`run --output-format`: each line is JSON, the last is the result and agrees with the status."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import struct
+import sys
+import termios
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.headless import PATIENCE, Headless, headless
+
+pytestmark = pytest.mark.process
+
+QUICK = ("--drain", "0.1", "--cancel", "0.3", "--abandon", "0.3")
+_LOADING = """
+import sys, time
+print("loading", file=sys.stderr, flush=True)
+open({path!r}, "w").close()
+time.sleep(60)
+"""
+
+
+# -- ways to end ----------------------------------------------------------------------------------
+
+
+def test_finished_and_what_is_printed_goes_to_stderr() -> None:
+    """Python, threads, file descriptor 1 and children write to stderr; stdout has JSON alone."""
+    with headless("answering") as run:
+        ended = run.end()
+    assert ended.result["status"] == "finished"
+    assert [line["type"] for line in ended.lines] == [
+        *("init", "message", "chunk", "chunk", "message", "result")
+    ]
+    assert {line["schema_version"] for line in ended.lines} == {1}
+    init, task, chunk, _, answer, result = ended.lines
+    assert init["agents"] == ["poet"]
+    assert (init["task"], init["pid"]) == ("a task", run.process.pid)
+    assert (task["source"], task["kind"], task["content"]) == ("user", "TextMessage", "a task")
+    assert (chunk["source"], chunk["content"]) == ("poet", "An ")
+    assert (answer["source"], answer["content"]) == ("poet", "An answer.")
+    assert (result["messages"], result["signal"], result["error"]) == (2, None, None)
+    for said in ("by Python", "by a thread", "by a child", "file descriptor 1"):
+        assert said in ended.stderr
+
+
+def test_json_is_the_result_alone() -> None:
+    """`json` writes one line: the result, with all messages."""
+    with headless("answering", output="json") as run:
+        ended = run.end()
+    assert [line["type"] for line in ended.lines] == ["result"]
+    said = [message["content"] for message in ended.result["transcript"]]
+    assert said == ["a task", "An answer."]
+    assert ended.result["messages"] == len(said)
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "error"),
+    [
+        ("failing", 1, ("ZeroDivisionError", "it was zero")),
+        ("exiting", 1, ("SystemExit", "3")),
+        ("unmade", 2, ("TargetError", "no key")),
+        ("no_such_target", 2, ("TargetError", "there is no")),
+    ],
+)
+def test_failed(target: str, status: int, error: tuple[str, str]) -> None:
+    """A run that raises ends with 1, a target that cannot be made with 2; the result says why."""
+    with headless(target) as run:
+        ended = run.end()
+    assert ended.result["status"] == "failed"
+    assert ended.status == status
+    assert ended.result["error"]["type"] == error[0]
+    assert error[1] in ended.result["error"]["message"]
+    assert ended.lines[0]["type"] == "init"
+    assert "supervisor: " in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("number", "rungs"),
+    [(signal.SIGINT, ["CANCEL"]), (signal.SIGTERM, ["DRAIN", "CANCEL"])],
+)
+def test_stopped_by_a_signal(number: signal.Signals, rungs: list[str]) -> None:
+    """The agent ends in order, each rung is told, and the process dies by the signal."""
+    with headless("waiting", "--drain", "0.1") as run:
+        run.until("message")
+        run.signal(number)
+        ended = run.end()
+    assert ended.result["status"] == "stopped"
+    assert ended.result["signal"] == number.name
+    assert ended.result["stop_reason"] == f"Stopped by {number.name}"
+    assert [line["rung"] for line in ended.lines if line["type"] == "stop"] == rungs
+    assert ended.status == -number
+    assert "tidied up" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_stop_status_is_for_stops_by_a_signal() -> None:
+    """`--stop-status` takes the place of the death by the signal."""
+    with headless("waiting", "--stop-status", "75") as run:
+        run.until("message")
+        run.signal(signal.SIGINT)
+        ended = run.end()
+    assert (ended.status, ended.lines[-1]["status"]) == (75, "stopped")
+
+
+def test_timed_out() -> None:
+    """At `--timeout` the run is stopped in order, with status 124."""
+    with headless("waiting", "--timeout", "0.5") as run:
+        ended = run.end()
+    assert ended.result["status"] == "timed_out"
+    assert ended.result["stop_reason"] == "Stopped after 0.5 s"
+    assert "tidied up" in ended.stderr
+
+
+def test_abandoned() -> None:
+    """What ends only when it is given up is told, and the process dies by the signal."""
+    with headless("refusing", "--cancel", "0.3", "--abandon", "20") as run:
+        run.until("message")
+        run.signal(signal.SIGINT)
+        ended = run.end()
+    assert ended.result["status"] == "abandoned"
+    assert ended.status == -signal.SIGINT
+
+
+@pytest.mark.parametrize("output", ["stream-json", "json"])
+def test_forced_while_the_loop_is_blocked(output: str) -> None:
+    """Where the loop cannot write any more, whoever ends the process writes the result."""
+    with headless("blocking", *QUICK, "--timeout", "1", output=output) as run:
+        ended = run.end()
+    assert ended.result["status"] == "forced"
+    assert ended.result["stop_reason"] == "Stopped after 1 s"
+
+
+def test_killed_from_outside() -> None:
+    """After SIGKILL the guard writes the result."""
+    with headless("waiting") as run:
+        run.until("message")
+        run.signal(signal.SIGKILL)
+        ended = run.end()
+    assert ended.result["status"] == "killed"
+    assert ended.result["messages"] == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_while_the_target_is_imported(number: signal.Signals, tmp_path: Path) -> None:
+    """A stop in a slow import is told, and ends the process quietly by its signal."""
+    module, loading = tmp_path / "slow.py", tmp_path / "loading"
+    module.write_text(_LOADING.format(path=str(loading)), encoding="utf-8")
+    with headless(f"{module}:team") as run:
+        _wait_for(loading)
+        run.signal(number)
+        ended = run.end()
+    assert ended.result["status"] == "stopped"
+    assert ended.result["signal"] == number.name
+    assert ended.status == -number
+    assert ended.stderr == "loading\n"
+
+
+def _wait_for(path: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not path.exists():
+        assert time.monotonic() < deadline
+        os.sched_yield()
+
+
+# -- readers --------------------------------------------------------------------------------------
+
+
+def test_ten_megabytes_and_no_utf8() -> None:
+    """A long line comes whole; a lone surrogate becomes U+FFFD."""
+    with headless("odd") as run:
+        ended = run.end()
+    assert ended.result["status"] == "finished"
+    said = ended.lines[2]["content"]
+    assert said.startswith("\ufffd \ufffd \x00 xxx")
+    assert len(said) > 10_000_000
+
+
+@pytest.mark.parametrize("output", ["stream-json", "text"])
+def test_a_closed_pipe_is_death_by_sigpipe_in_order(output: str) -> None:
+    """When nobody reads any more the run is stopped, tidies up, and the process dies by SIGPIPE."""
+    with headless("chatting", output=output) as run:
+        run.until("message" if output == "stream-json" else "user")
+        run.close()
+        status = run.process.wait(PATIENCE)
+        assert run.process.stderr is not None
+        stderr = run.process.stderr.read().decode()
+    assert status == -signal.SIGPIPE
+    assert "Traceback" not in stderr
+    assert ("tidied up" in stderr) is (output != "text")
+
+
+def test_a_pipe_that_nobody_reads_delays_a_stop_by_the_ladder_at_most() -> None:
+    """The run waits for its reader; a stop goes on, and ends the process by force."""
+    with headless("chatting", *QUICK) as run:
+        run.until("message")
+        _until_full(run)
+        run.signal(signal.SIGTERM)
+        status = run.process.wait(PATIENCE)
+        assert run.process.stderr is not None
+        assert "tidied up" in run.process.stderr.read().decode()
+        assert run.process.stdout is not None
+        assert b'"result"' not in run.process.stdout.read()
+    assert status == 137
+
+
+def test_a_slow_reader_gets_everything() -> None:
+    """A reader that comes back after the stop gets each line, and the result."""
+    with headless("chatting", "--cancel", "20", "--abandon", "20") as run:
+        run.until("message")
+        _until_full(run)
+        run.signal(signal.SIGINT)
+        ended = run.end()
+    assert ended.result["status"] == "stopped"
+    assert ended.status == -signal.SIGINT
+
+
+def _until_full(run: Headless) -> None:
+    """Wait until the pipe has taken what it can take."""
+    assert run.process.stdout is not None
+    fd = run.process.stdout.fileno()
+    size = fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ) if sys.platform == "linux" else 1 << 16
+    deadline = time.monotonic() + PATIENCE
+    while _waiting_in(fd) < size - 10_000:
+        assert time.monotonic() < deadline
+        os.sched_yield()
+
+
+def _waiting_in(fd: int) -> int:
+    found: int = struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, b"\0" * 4))[0]
+    return found
+
+
+# -- stdin ----------------------------------------------------------------------------------------
+
+
+def test_a_question_that_nobody_can_answer() -> None:
+    """With stdin at its end a question fails the run at once, and says so."""
+    with headless("asking") as run:
+        ended = run.end()
+    assert ended.result["status"] == "failed"
+    assert ended.status == 1
+    assert ended.result["error"]["type"] == "EOFError"
+    assert "nobody can answer" in ended.result["error"]["message"]
+    assert "nobody can answer" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_question_is_answered_from_a_pipe() -> None:
+    """Whoever has the answers can write them to stdin."""
+    read, write = os.pipe()
+    os.write(write, b"the answer\n")
+    with headless("asking", stdin=read) as run:
+        ended = run.end()
+    os.close(read)
+    os.close(write)
+    assert ended.result["status"] == "finished"
+    assert ended.lines[-2]["content"] == "the answer"
+
+
+def test_the_task_from_stdin() -> None:
+    """`-` reads the task from stdin, to its end."""
+    read, write = os.pipe()
+    os.write(write, "Dig äöü\n".encode())
+    os.close(write)
+    with headless("answering", task="-", stdin=read) as run:
+        ended = run.end()
+    os.close(read)
+    assert ended.result["status"] == "finished"
+    assert ended.lines[0]["task"] == "Dig äöü"

@@ -1,0 +1,111 @@
+"""The objects of `json` and `stream-json`."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+from autogen_agentchat.messages import (
+    HandoffMessage,
+    ModelClientStreamingChunkEvent,
+    StructuredMessage,
+    TextMessage,
+    ToolCallRequestEvent,
+)
+from autogen_core import FunctionCall
+from autogen_core.models import RequestUsage
+from pydantic import BaseModel
+
+from supervisor._cli.output import json_lines
+from supervisor._cli.output.outcome import Failure, Outcome, Usage
+
+
+def _refuse(constant: str) -> object:
+    raise AssertionError(f"{constant} is no JSON")
+
+
+def _read(facts: dict[str, object]) -> dict[str, Any]:
+    line = json_lines.line(facts)
+    assert line.count(b"\n") == 1
+    assert line.endswith(b"\n")
+    found: dict[str, Any] = json.loads(line.decode(), parse_constant=_refuse)
+    return found
+
+
+class Fields(BaseModel):
+    """Fields with the names of ours."""
+
+    type: str = "theirs"
+    number: float = 0.0
+
+
+def test_a_message_has_its_kind_source_content_and_usage() -> None:
+    """What every message has comes under the same names, and its own fields follow."""
+    usage = RequestUsage(prompt_tokens=3, completion_tokens=4)
+    message = HandoffMessage(source="a", target="b", content="over", models_usage=usage)
+    found = _read(json_lines.event(message))
+    assert list(found)[:6] == ["type", "schema_version", "kind", "source", "content", "usage"]
+    assert (found["type"], found["kind"], found["target"]) == ("message", "HandoffMessage", "b")
+    assert found["usage"] == {"prompt_tokens": 3, "completion_tokens": 4}
+
+
+def test_tool_calls_are_objects() -> None:
+    """The content of an event may be a list."""
+    call = FunctionCall(id="1", name="dig", arguments="{}")
+    found = _read(json_lines.event(ToolCallRequestEvent(source="a", content=[call])))
+    assert found["content"] == [{"id": "1", "name": "dig", "arguments": "{}"}]
+
+
+def test_a_chunk_is_short() -> None:
+    """A chunk has its source and content, and the message that it belongs to."""
+    chunk = ModelClientStreamingChunkEvent(source="a", content="x", full_message_id="7")
+    expected = {"type": "chunk", "source": "a", "content": "x", "message_id": "7"}
+    assert _read(json_lines.event(chunk)) == {"schema_version": 1, **expected}
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\udcff", "line\nbreak \x00 \u2028"])
+def test_any_text_is_utf8(text: str) -> None:
+    """A lone surrogate becomes U+FFFD, and all else stays."""
+    found = _read(json_lines.event(TextMessage(source="a", content=text)))
+    expected = "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
+    assert found["content"] == expected
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_a_number_that_json_does_not_have_is_null(number: float) -> None:
+    """NaN and infinity become null, and a field named `type` is no trouble."""
+    message = StructuredMessage[Fields](source="a", content=Fields(number=number))
+    assert _read(json_lines.event(message))["content"] == {"type": "theirs", "number": None}
+    assert _read({"list": [number, 1.5]}) == {"list": [None, 1.5]}
+
+
+def test_what_cannot_be_dumped_is_text() -> None:
+    """A message that raises as it is dumped is shown by its text."""
+
+    class Broken(TextMessage):
+        def model_dump(self, **_: Any) -> dict[str, Any]:
+            raise TypeError("no")
+
+    found = _read(json_lines.event(Broken(source="a", content="all the same")))
+    assert (found["source"], found["content"]) == ("a", "all the same")
+
+
+def test_any_object_is_written() -> None:
+    """What is no JSON is written by its `repr`."""
+    assert _read({"found": [b"x", {1, 2}, {3: object}]}) == {
+        "found": ["b'x'", "{1, 2}", {"3": "<class 'object'>"}]
+    }
+
+
+def test_a_result_has_every_field() -> None:
+    """A result has the same fields however the run has ended."""
+    bare = json_lines.result(Outcome(status="finished"))
+    failure = Failure(type="ValueError", message="no")
+    full = json_lines.result(
+        Outcome(status="failed", seconds=1.23456, error=failure, usage=Usage(prompt_tokens=1))
+    )
+    assert list(bare) == list(full)
+    assert (full["seconds"], full["error"]) == (1.235, {"type": "ValueError", "message": "no"})
+    assert full["usage"] == {"prompt_tokens": 1, "completion_tokens": 0}
