@@ -120,9 +120,9 @@ class Conversation:
                 f"{self._source.name!r} cannot be built: {one_line(error)}"
             ) from error
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Write what is left to write, and let another chat have the session."""
-        await self._progress.close()
+        self._progress.close()
 
     # -- exchanges ------------------------------------------------------------------------------
 

@@ -35,6 +35,7 @@ class Progress:
         self._shape: Sequence[str] = ()
         self._begun = time.time()
         self._problem = ""
+        self._is_open = False
 
     # -- the session ----------------------------------------------------------------------------
 
@@ -51,6 +52,7 @@ class Progress:
         if self._sessions is None:
             return None
         record = await asyncio.to_thread(self._sessions.open, shape)
+        self._is_open = True
         if record is not None:
             self.now, self.unanswered, self._begun = record.point, record.unanswered, record.begun
             self.undo = UndoPoints(record.undo)
@@ -82,8 +84,10 @@ class Progress:
 
     @property
     def resume_line(self) -> str:
-        """The command that goes on with it; "" where it is not kept."""
-        return self._sessions.resume_line if self._sessions is not None else ""
+        """The command that goes on with it; "" where it is not kept, or not open."""
+        if self._sessions is None or not self._is_open:
+            return ""
+        return self._sessions.resume_line
 
     def record(self) -> Record:
         """Return all that is kept of it."""
@@ -128,10 +132,10 @@ class Progress:
         problem = await self._sessions.flush(self._problem)
         return problem and f"The conversation is not kept: {problem}; the chat goes on."
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Write what is left to write, and let others have the session."""
         if self._sessions is not None:
-            await asyncio.to_thread(self._sessions.close)
+            self._sessions.close()
 
     # -- the exchanges --------------------------------------------------------------------------
 

@@ -69,7 +69,10 @@ async def _chat(sup: Supervisor, source: Source, command: Command) -> None:
 def _sessions(command: Command) -> Sessions:
     from supervisor._cli.chat.sessions import Sessions
 
-    return Sessions(command.target.word, name=command.session, last=command.goes_on)
+    needed = ["--trust"] if command.trust else []
+    needed += [word for namespace in command.allow for word in ("--allow", namespace)]
+    needed += ["--select", command.select] if command.select is not None else []
+    return Sessions(command.target.word, name=command.session, last=command.goes_on, options=needed)
 
 
 def _say(text: str) -> None:

@@ -105,4 +105,4 @@ async def chat(
         try:
             yield found
         finally:
-            await found.close()
+            found.close()

@@ -319,4 +319,6 @@ def test_the_line_has_the_options_of_the_target(folder: Path) -> None:
     """What the target cannot be loaded without stands in the line, quoted for a shell."""
     sessions = Sessions("my team.json", options=["--trust"], directory=folder)
     line = sessions.resume_line
+    progress = Progress(sessions)
+    assert progress.resume_line == "", "it was not opened"
     assert line == f"autogen-supervisor chat 'my team.json' --trust -r {sessions.name}"
