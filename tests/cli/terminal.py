@@ -17,10 +17,22 @@ from collections.abc import Callable
 from typing import Any, Final, Self
 
 import pyte
+from rich.cells import cell_len
 
 PATIENCE: Final = 30.0
 
 CTRL_C, CTRL_D, CTRL_Z, ESC, ENTER, UP = "\x03", "\x04", "\x1a", "\x1b", "\r", "\x1b[A"
+
+
+class Screen(pyte.HistoryScreen):
+    """A screen on which a wide character does not stand across the margin, as in xterm."""
+
+    def draw(self, data: str) -> None:
+        """Draw characters at the cursor."""
+        for character in data:
+            if cell_len(character) > 1 and self.cursor.x == self.columns - 1:
+                self.cursor.x = self.columns
+            super().draw(character)
 
 
 class Terminal:
@@ -37,7 +49,7 @@ class Terminal:
         if fd is None:
             fd, self.theirs = os.openpty()
         self.fd = fd
-        self._screen = pyte.HistoryScreen(columns, rows, history=5000)
+        self._screen = Screen(columns, rows, history=5000)
         self._stream = pyte.Stream(self._screen)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.raw = ""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import importlib
 import os
 import select
 import signal
 import sys
 import threading
 import time
-import warnings
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +17,6 @@ from typing import Any
 
 from autogen_agentchat.teams import RoundRobinGroupChat
 
-import supervisor._cli.main as cli
 from supervisor import Ladder, Rung, Supervisor, run
 from supervisor._signals.registry import registry
 from tests.process import (
@@ -368,15 +365,3 @@ def blocked(*, loop: Any, fill: bool) -> None:
         await sup.stream(team, task="go")
 
     run(main, loop=loop, ladder=LADDER, signals={"SIGTERM": Rung.DRAIN})
-
-
-@_program
-def command_line(words: list[str], policy: str = "asyncio", folder: str | None = None) -> None:
-    """Do what a command line says, in a process whose programs get such loops by default."""
-    if policy == "uvloop":
-        uvloop: Any = importlib.import_module("uvloop")
-        warnings.simplefilter("ignore", DeprecationWarning)
-        vars(asyncio)["set_event_loop_policy"](uvloop.EventLoopPolicy())  # deprecated from 3.14 on
-    if folder is not None:
-        os.chdir(folder)
-    cli.main(words)

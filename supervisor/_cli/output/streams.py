@@ -27,11 +27,24 @@ class Stream:
     """How many of the parts are in the transcript."""
     half_newline: str = ""
     """A carriage return at the end of what is shown: its newline may follow."""
+    before: list[str] = field(default_factory=list[str])
+    """What was streamed before a tool was called."""
 
     @property
     def text(self) -> str:
         """What there is of it, made safe for a terminal."""
         return sanitize("".join(self.parts))
+
+    @property
+    def whole(self) -> str:
+        """The same, with what was streamed before a tool was called."""
+        return sanitize("".join([*self.before, *self.parts]))
+
+    def pause(self) -> None:
+        """Go on with a message of its own, perhaps."""
+        self.before += self.parts
+        self.parts.clear()
+        self.shown = 0
 
     def unshown(self) -> str:
         """Return what was not shown yet; it counts as shown now."""
@@ -78,7 +91,13 @@ class Streams:
 
     def end(self, source: str) -> str:
         """End what an agent streams; return what of it was not shown yet, and the line's end."""
-        stream = self._of.pop(source, None)
+        said = self.pause(source)
+        self._of.pop(source, None)
+        return said
+
+    def pause(self, source: str) -> str:
+        """Do the same, where the agent's message may still come: it calls a tool before."""
+        stream = self._of.get(source)
         if source == self._floor:
             self._floor = None
         if stream is None:
@@ -86,12 +105,13 @@ class Streams:
         said = ""
         if stream.shown < len(stream.parts):
             said = self._page.open(one_line(source), stream.unshown())
+        stream.pause()
         return said + self._page.end_line()
 
     def drop(self, source: str) -> bool:
         """Forget what an agent has streamed if nothing of it was shown; return whether so."""
         stream = self._of.get(source)
-        if stream is None or stream.shown:
+        if stream is None or stream.shown or stream.before:
             return stream is None
         del self._of[source]
         return True

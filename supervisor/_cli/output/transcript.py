@@ -89,15 +89,15 @@ class Transcript:
         stream = self._streams[event.source]
         if stream is None or self._streams.drop(event.source):
             return self._page.paragraph(source, text)
-        streamed = stream.text.strip()
+        streamed, whole = stream.text.strip(), stream.whole.strip()
         is_complete = stream.message_id is not None and stream.message_id == event.id
         said = self._streams.end(event.source)
-        if streamed.endswith(text.strip()) or (is_complete and _are_alike(streamed, text)):
+        if _is_shown(text.strip(), streamed, whole) or (is_complete and _are_alike(streamed, text)):
             return said
         return said + self._page.paragraph(source, text)
 
     def _handoff(self, event: Any) -> str:
-        said = self._streams.end(event.source) + self._page.heading(source_of(event))
+        said = self._streams.pause(event.source) + self._page.heading(source_of(event))
         target, words = one_line(event.target), one_line(text_of(event))
         arrow = self._page.palette.agent(target, f"→ {target}")
         return said + self._page.line(f"{arrow}  {self._page.palette.dim(words)}".rstrip())
@@ -112,13 +112,13 @@ class Transcript:
 
     def _calls_begin(self, event: Any) -> str:
         self._calls.begin(event)
-        return self._streams.end(event.source)
+        return self._streams.pause(event.source)
 
     def _calls_end(self, event: Any) -> str:
-        return self._streams.end(event.source) + self._calls.end(event)
+        return self._streams.pause(event.source) + self._calls.end(event)
 
     def _code(self, event: Any) -> str:
-        said = self._streams.end(event.source) + self._page.heading(source_of(event))
+        said = self._streams.pause(event.source) + self._page.heading(source_of(event))
         palette, status = self._page.palette, event.result.exit_code
         style = palette.error if status else palette.dim
         said += self._page.folded("code", f" exited with {status}", style)
@@ -135,7 +135,7 @@ class Transcript:
         return self._note(event, f"next: {one_line(', '.join(map(str, content_of(event))))}")
 
     def _asks(self, event: Any) -> str:
-        return self._streams.end(event.source) + self._page.heading(source_of(event))
+        return self._streams.pause(event.source) + self._page.heading(source_of(event))
 
     def _other(self, event: object) -> str:
         name, text = one_line(type(event).__name__), text_of(event).strip()
@@ -144,8 +144,13 @@ class Transcript:
         return self._note(event, f"{name}: {text}")
 
     def _note(self, event: object, text: str) -> str:
-        ended = self._streams.end(getattr(event, "source", ""))
+        ended = self._streams.pause(getattr(event, "source", ""))
         return ended + self._page.note(source_of(event), text)
+
+
+def _is_shown(text: str, streamed: str, whole: str) -> bool:
+    """Return whether a message was streamed: after thoughts, or around tool calls."""
+    return text == whole or (bool(streamed) and streamed.endswith(text))
 
 
 def _are_alike(one: str, other: str) -> bool:

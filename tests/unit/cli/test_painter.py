@@ -9,19 +9,9 @@ import pytest
 
 from supervisor._cli.output.cells import cut, width_of
 from supervisor._cli.output.painter import Painter, Piece, wrapped
+from tests.cli.terminal import Screen
 
 STATUS = "ann · 3 s"
-
-
-class Screen(pyte.Screen):
-    """A screen on which a wide character does not stand across the margin, as in xterm."""
-
-    def draw(self, data: str) -> None:
-        """Draw characters at the cursor."""
-        for character in data:
-            if width_of(character) > 1 and self.cursor.x == self.columns - 1:
-                self.cursor.x = self.columns
-            super().draw(character)
 
 
 class Terminal:

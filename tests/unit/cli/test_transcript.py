@@ -124,6 +124,20 @@ def test_a_structured_message_is_known_by_its_id() -> None:
     assert shown(final) == 'ann\n{"n":1}\n'
 
 
+def test_a_message_that_was_streamed_around_a_tool_call_is_not_shown_again() -> None:
+    """Whether the message has all that was streamed, or what came after the call."""
+    around = [
+        chunk("ann", "Let me see: "),
+        calls("ann", t="{}"),
+        results("ann", t="x"),
+        chunk("ann", "done"),
+    ]
+    for final in ("Let me see: done", "done"):
+        said = shown(*around, text("ann", final)).splitlines()
+        assert said == ["ann", "Let me see: ", said[2], "done"]
+    assert shown(*around[:3], text("ann", "see: ")).endswith("see: \n")
+
+
 def test_agents_that_stream_at_once_do_not_mix() -> None:
     """One has the floor until its message is complete; then come the words of the next."""
     said = shown(
