@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,7 @@ from tests.process.harness import Child, Server
 PROMPT, QUEUE, ANSWER = ">", "queue>", "answer>"
 RESUME: Final = "Resume with: autogen-supervisor chat"
 LOOPS: Final = ("asyncio", "uvloop")
+APART: Final = 0.35  # seconds: two presses that are closer are one
 
 
 class Chat(Terminal):
@@ -31,7 +33,6 @@ class Chat(Terminal):
 
     def has_ended(self) -> int:
         """Wait for its end; return the exit code, or minus the signal that it died by."""
-        self.let_go()
         status = None
         while status is None:
             self.read(0.05)  # else it could wait for us to read
@@ -39,8 +40,11 @@ class Chat(Terminal):
         self.read_all()
         return status
 
-    def let_go(self) -> None:
-        """Close the other end, which the program has open as well."""
+    def pause(self, seconds: float) -> None:
+        """See what comes for so long; where two presses would be taken for one."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.read(left)
 
 
 @contextlib.contextmanager

@@ -34,6 +34,10 @@ class CtrlC:
         """Note that an answer is stopped, by whatever."""
         self._stopped_at = now
 
+    def note_line(self) -> None:
+        """Note that a line was entered: whoever does that has not asked to leave."""
+        self._hinted_at = -math.inf
+
     def effect(self, now: float, *, is_answering: bool, has_text: bool) -> Effect:
         """Return what a Ctrl-C does.
 

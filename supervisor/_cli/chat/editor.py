@@ -37,7 +37,7 @@ from prompt_toolkit.renderer import print_formatted_text
 from prompt_toolkit.styles import Style
 from prompt_toolkit.widgets import SearchToolbar
 
-from supervisor._cli.chat.history import history_in
+from supervisor._cli.chat.history import HistoryBuffer, history_in
 from supervisor._cli.chat.key_bindings import key_bindings
 from supervisor._cli.chat.lines import Lines
 from supervisor._cli.chat.room import room_for_reports
@@ -69,7 +69,7 @@ class EditorInterface:
         self._drawn = ""  # the unfinished line, as the editor draws it
         self._prompt, self._status = "", ""
         self._keys: Keys | None = None
-        self._buffer = Buffer(
+        self._buffer = HistoryBuffer(
             history=history_in(history), multiline=False, accept_handler=self._enter
         )
         self._app = self._application()
@@ -128,9 +128,7 @@ class EditorInterface:
 
     def remember(self, words: str) -> None:
         """Have the arrow key bring words back, before all others."""
-        if self._buffer.history.get_strings()[-1:] != [words]:
-            self._buffer.history.append_string(words)
-            self._buffer.reset(self._buffer.document)  # which reads the history anew
+        self._buffer.bring_back(words)
 
     def set_last_words(self, text: str) -> None:
         """Have a text written where the process is ended by force."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 
@@ -30,3 +32,28 @@ class _FileHistory(FileHistory):
             super().store_string(string)
         except OSError:
             return
+
+
+class HistoryBuffer(Buffer):
+    """prompt_toolkit's buffer, in which the arrow keys find the history at once.
+
+    That one fills it after the next drawing: an arrow key that comes before would do nothing.
+    """
+
+    def reset(self, document: Document | None = None, append_to_history: bool = False) -> None:  # noqa: FBT001, FBT002 - as there
+        """Begin another line."""
+        loading = getattr(self, "_load_history_task", None)
+        super().reset(document, append_to_history)
+        if loading is None or not loading.done() or loading.cancelled():
+            return
+        self._load_history_task = loading
+        strings = self.history.get_strings()
+        self._working_lines.extendleft(reversed(strings))
+        self.working_index = len(strings)
+        self.cursor_position = document.cursor_position if document is not None else 0
+
+    def bring_back(self, words: str) -> None:
+        """Have words be the last ones of the history; what stands in the line stays."""
+        if self.history.get_strings()[-1:] != [words]:
+            self.history.append_string(words)
+            self.reset(self.document)

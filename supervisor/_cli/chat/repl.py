@@ -257,6 +257,7 @@ class Repl:
             self._stop()
 
     def _line(self, text: str) -> None:
+        self._ctrl_c.note_line()
         words = text.strip()
         if is_command(words):
             self._do_now(words) if self._is_answering else self._lines.put_nowait(words)

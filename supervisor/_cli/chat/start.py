@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,9 @@ def main(arguments: Sequence[str]) -> None:
     async def chat(sup: Supervisor) -> None:
         await _chat(sup, source, command)
 
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # After `run` one more Ctrl-C ends the process, but not with a traceback.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     settings = command.settings
     run(
         chat,
