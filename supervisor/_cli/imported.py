@@ -20,13 +20,15 @@ from importlib import import_module, util
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
-from supervisor._autogen.adapter import Runnable
 from supervisor._cli.errors import CommandError
 from supervisor._cli.search_path import put_first
 from supervisor._cli.targets import Target
 from supervisor._cli.user_code import has_user_frames, user_code
+
+if TYPE_CHECKING:
+    from supervisor._autogen.adapter import Runnable
 
 _SHOWN: Final = 12  # of the names in a module
 

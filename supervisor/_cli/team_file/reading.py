@@ -9,13 +9,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
+from typing import Any, Final, NoReturn, cast
 
-from supervisor._cli.errors import CommandError
+from supervisor._cli.extras import require
 from supervisor._cli.team_file.nodes import FileError, at, walk
-
-if TYPE_CHECKING:
-    import yaml
 
 _LARGEST: Final = {"JSON": 10_000_000, "YAML": 1_000_000}  # YAML takes seconds for a megabyte
 _MOST_NODES: Final = 1_000_000
@@ -29,7 +26,7 @@ def read(place: str) -> Any:
 
     Raises:
         FileError: It cannot be read.
-        CommandError: What reads it is not installed.
+        CommandError: What reads YAML is not installed.
     """
     form = "JSON" if place.lower().endswith(".json") else "YAML"
     text = _text(place, _LARGEST[form])
@@ -37,7 +34,7 @@ def read(place: str) -> Any:
         return _from_json(text) if form == "JSON" else _from_yaml(text)
     except RecursionError:
         raise FileError("it is nested too deeply") from None
-    except ValueError as error:
+    except (ValueError, LookupError) as error:  # such as from `!!bool maybe`
         raise FileError(f"it is no valid {form}: {error}") from None
 
 
@@ -89,13 +86,8 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _from_yaml(text: str) -> Any:
-    try:
-        import yaml
-    except ImportError:
-        raise CommandError(
-            "YAML needs PyYAML; run: pip install 'autogen-supervisor[cli]'"
-        ) from None
-    loader = _loader_class()(text)
+    yaml = require("yaml", "a team file in YAML")
+    loader = _loader_class(yaml)(text)
     try:
         node = loader.get_single_node()
         if node is None:
@@ -110,7 +102,7 @@ def _from_yaml(text: str) -> Any:
         loader.dispose()
 
 
-def _one_line(error: yaml.MarkedYAMLError) -> str:
+def _one_line(error: Any) -> str:
     """Return what is wrong and where, without the lines of the file around it."""
     context, problem = error.context or "", error.problem or ""
     said = problem if context.startswith("while") else f"{context} {problem}".strip()
@@ -118,10 +110,8 @@ def _one_line(error: yaml.MarkedYAMLError) -> str:
     return f"{said} (line {mark.line + 1}, column {mark.column + 1})" if mark else said
 
 
-def _loader_class() -> Any:
+def _loader_class(yaml: Any) -> Any:
     """Return a safe loader that constructs what JSON has, and refuses all other tags."""
-    import yaml
-
     base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     prefix = "tag:yaml.org,2002:"
     known = {f"{prefix}{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map")}

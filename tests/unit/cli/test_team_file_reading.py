@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
+from supervisor._cli.errors import CommandError
 from supervisor._cli.team_file.nodes import FileError
 from supervisor._cli.team_file.reading import read
 
@@ -77,6 +79,11 @@ def test_aliases_in_yaml_are_followed(tmp_path: Path) -> None:
         ("a.yaml", _BOMB, "its aliases make it too large"),
         ("a.yaml", _MERGE_BOMB, "its aliases make it too large"),
         ("a.yaml", "!!python/object/apply:os.system ['x']", "python/object/apply:os.system'"),
+        ("a.yaml", "a: !!bool maybe", "it is no valid YAML: 'maybe'"),
+        ("a.yaml", "a: !!int ''", "it is no valid YAML"),
+        ("a.yaml", "a: !!map x", "it is no valid YAML"),
+        ("a.yaml", "? [a]\n: b\n", "it is no valid YAML: found unhashable key"),
+        ("a.yaml", "a: {<<: 3}", "it is no valid YAML"),
         ("a.yaml", "a: !mine x", "the tag '!mine' (line 1, column 4)"),
         ("a.yaml", "a: !!binary eA==", "the tag 'tag:yaml.org,2002:binary'"),
         ("a.yaml", "a: !!set {x}", "the tag 'tag:yaml.org,2002:set'"),
@@ -100,3 +107,13 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         read(str(tmp_path / "folder.json"))
     with pytest.raises(FileError, match="it cannot be read: No such file or directory"):
         read(str(tmp_path / "none.json"))
+
+
+def test_without_a_reader_of_yaml_the_extra_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JSON needs none."""
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(CommandError, match=r"pip install 'autogen-supervisor\[cli\]'"):
+        _read(tmp_path, "a: 1", "a.yaml")
+    assert _read(tmp_path, "{}", "a.json") == {}
