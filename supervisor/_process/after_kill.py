@@ -38,6 +38,7 @@ class HeldFiles:
 
     def __init__(self) -> None:
         self._fds: Sequence[int] = ()
+        self._is_terminal_back = False
 
     @property
     def are_there(self) -> bool:
@@ -67,13 +68,18 @@ class HeldFiles:
         self._fds = (record_fd,)
         os.close(output)
 
-    def give_terminal_back(self) -> None:
-        """Put the terminal back, where it is still as the process has set it."""
+    def give_terminal_back(self, *, is_gone: bool) -> None:
+        """Put the terminal back, where it is still as the process has set it; once.
+
+        Args:
+            is_gone: Whether the process is gone, and a shell may be taking its terminal back.
+        """
         encoded = end_record.read(self._fds[0]).get(end_record.TERMINAL) if self._fds else b""
-        if encoded:
+        if encoded and not self._is_terminal_back:
             from supervisor._process import terminal
 
-            terminal.restore(encoded, waits_for_shell=True)
+            self._is_terminal_back = True
+            terminal.restore(encoded, waits_for_shell=is_gone)
 
 
 def write_last_line(record: EndRecord, output: int, *, is_forced: bool) -> None:

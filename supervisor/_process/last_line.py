@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import select
 import stat
@@ -105,11 +104,6 @@ class LineWriter:
             self._output.write(line)
         finally:
             self._done += len(line)
-
-    @property
-    def pending(self) -> int:
-        """How many lines wait to be written; the first of them may be on its way besides."""
-        return self._jobs.qsize()
 
     def update(self) -> None:
         """Make the lines for the forced ends anew; from any thread."""
@@ -267,6 +261,8 @@ class _Output:
 
     def _is_ready(self, milliseconds: int | None = None) -> bool:
         """Wait until the file takes something, or nobody reads it any more; return whether so."""
+        if sys.platform == "win32":  # which cannot say so
+            return True
         poller = select.poll()
         poller.register(self.fd, select.POLLOUT)
         return bool(poller.poll(milliseconds))
@@ -372,8 +368,8 @@ def _opened(fd: int) -> tuple[int, int]:
     mode = os.fstat(fd).st_mode
     if stat.S_ISREG(mode):
         return os.dup(fd), _CHUNK
-    flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     if sys.platform == "linux" and not stat.S_ISSOCK(mode):
+        flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
         with contextlib.suppress(OSError):
             return os.open(f"/proc/self/fd/{fd}", flags), _CHUNK
     return os.dup(fd), _PIPE_CHUNK
@@ -383,6 +379,8 @@ def _how_to_track(record: EndRecord, fd: int) -> tuple[bytes, int]:
     """Return how the guard can see what was written, and the file's size now."""
     if record.fd is None:
         return after_kill.UNKNOWN, 0
+    import fcntl
+
     found = os.fstat(fd)
     if stat.S_ISREG(found.st_mode) and fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_APPEND:
         return after_kill.APPENDED, found.st_size

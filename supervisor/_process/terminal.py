@@ -8,8 +8,8 @@ after a kill, `atexit` where somebody has forgotten it.
 A terminal has several users, and the shell that started us may have taken it back already. So it
 is put back only where its modes are still exactly as we had set them: to restore blindly puts
 bash's line editor out of order. A shell that controls jobs takes it back by itself, soon after its
-job was killed; there the guard waits for a moment before it looks, so that the two do not meet.
-The cursor alone is shown again in any case, because no shell does that.
+job was killed; there the guard waits for a moment before it sets the modes, so that the two do not
+meet. The cursor alone is shown again in any case, because no shell does that.
 
 It is opened by its path, without becoming our controlling terminal and without waiting. The guard
 is in another session, so no SIGTTOU comes. A terminal that is gone, or is another one by now, is
@@ -85,16 +85,21 @@ def restore(encoded: bytes, *, waits_for_shell: bool = False) -> None:
         waits_for_shell: Whether its process is gone, and a shell may be taking the terminal back.
     """
     facts = _Facts.decoded(encoded)
-    if facts is None:
+    fd = facts.open() if facts is not None else None
+    if facts is None or fd is None:
         return
-    if facts.is_job and waits_for_shell:
-        time.sleep(_SHELL_SECONDS)
-    fd = facts.open()
-    if fd is not None:
-        try:
-            facts.restore(fd)
-        finally:
-            os.close(fd)
+    import signal
+    import termios
+
+    # In the background SIGTTOU would stop us; blocked, it does not come.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
+    try:
+        facts.restore(fd, _SHELL_SECONDS if facts.is_job and waits_for_shell else 0.0)
+    except (OSError, termios.error):  # gone
+        return
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        os.close(fd)
 
 
 class _Facts:
@@ -141,23 +146,22 @@ class _Facts:
         os.close(fd)
         return None
 
-    def restore(self, fd: int) -> None:
-        """Put it back where its modes are still ours."""
-        import signal
+    def restore(self, fd: int, seconds: float) -> None:
+        """Put it back where its modes are ours, and still are so many seconds later."""
         import termios
 
-        # In the background this signal would stop us; blocked, it does not come.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
-        try:
-            if _to_word(termios.tcgetattr(fd)) == _to_word(self.ours):
-                write_unblocked(fd, self.undo)
-                termios.tcsetattr(fd, termios.TCSANOW, self.found)
-            elif SHOW_CURSOR in self.undo:
-                write_unblocked(fd, SHOW_CURSOR)
-        except (OSError, termios.error):  # gone
+        if not self._is_ours(fd):
+            write_unblocked(fd, SHOW_CURSOR if SHOW_CURSOR in self.undo else b"")
             return
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        write_unblocked(fd, self.undo)
+        time.sleep(seconds)
+        if self._is_ours(fd):
+            termios.tcsetattr(fd, termios.TCSANOW, self.found)
+
+    def _is_ours(self, fd: int) -> bool:
+        import termios
+
+        return _to_word(termios.tcgetattr(fd)) == _to_word(self.ours)
 
 
 class _AtExit:

@@ -180,7 +180,7 @@ class _GuardLoop:
         if was_killed:
             # What it has started meanwhile is in its group or session, where it leads one.
             kill_tree.kill(kill_tree.stop_all(self._descendants, _is_spared))
-        self._held.give_terminal_back()
+        self._held.give_terminal_back(is_gone=True)
 
     def _watch(self) -> bool:
         """Watch until there is nothing to guard any more; return whether we have killed it."""
@@ -280,6 +280,7 @@ class _GuardLoop:
             time.sleep(_STACKS_SECONDS)
         stopped = kill_tree.stop_all(self._descendants, _is_spared)
         kill_tree.kill(stopped)  # first: whatever waits for its end is to find none of them
+        self._held.give_terminal_back(is_gone=False)  # before a shell wants it
         also = f" and {len(stopped)} that it had started" if stopped else ""
         # Last: in a file not opened for appending, what the process writes next would be over this.
         if self._has_stderr:

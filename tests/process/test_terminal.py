@@ -157,6 +157,8 @@ def test_a_shells_line_editor_goes_on(end: str, count: int, tmp_path: Path) -> N
             assert _stty(it) == before
             output = it.output
             assert output.rindex("\x1b[?25h") > output.rindex("\x1b[?25l")
+            if end == "held":  # the guard was here before the shell
+                assert UNDONE in output[output.rindex("\x1b[?25l") :]
 
 
 def _stty(it: Terminal) -> str:
