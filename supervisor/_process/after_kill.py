@@ -1,7 +1,8 @@
 """What is left to do when a process was killed: its last line, and its terminal given back.
 
-The guard does it, from the end record. So this module imports next to nothing, and nothing in it
-waits for a reader.
+The guard does it, from the end record. So this module imports next to nothing. It waits 0.2 s for a
+pipe that is full, whose reader may just be slower than the process was. Nobody waits for the guard
+meanwhile: a reader that reads makes room at once.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ UNKNOWN: Final = b"unknown"
 """Nobody can see how much of the tracked line was written."""
 
 _BOTH: Final = 2
+_READER_SECONDS: Final = 0.2  # for a slow reader to make room; one that reads sees no delay
 _PIPE_CHUNK: Final = 4096  # what a pipe that is ready takes without waiting (PIPE_BUF)
 
 
@@ -98,7 +100,7 @@ def write_last_line(record: EndRecord, output: int, *, is_forced: bool) -> None:
         if is_done:
             return
     line = last_line(record, is_forced=is_forced or record.is_forced)
-    write_unblocked(output, b"\n" * is_cut + line)
+    write_unblocked(output, b"\n" * is_cut + line, _READER_SECONDS)
 
 
 def last_line(record: EndRecord, *, is_forced: bool) -> bytes:
@@ -109,16 +111,20 @@ def last_line(record: EndRecord, *, is_forced: bool) -> bytes:
     return line.replace(f'"{SECONDS}"'.encode(), seconds) + b"\n"
 
 
-def write_unblocked(fd: int, data: bytes) -> bool:
-    """Write what can be written without waiting; return whether that was all."""
+def write_unblocked(fd: int, data: bytes, seconds: float = 0.0) -> bool:
+    """Write what can be written without waiting longer than this; return whether that was all."""
+    deadline = time.monotonic() + seconds
     poller = select.poll()
     poller.register(fd, select.POLLOUT)
     while data:
+        milliseconds = max(0.0, deadline - time.monotonic()) * 1000
         try:
-            if not any(event & select.POLLOUT for _, event in poller.poll(0)):
+            if not any(event & select.POLLOUT for _, event in poller.poll(milliseconds)):
                 return False
             data = data[os.write(fd, data[:_PIPE_CHUNK]) :]
-        except OSError:  # full, closed
+        except BlockingIOError:  # taken by another writer
+            continue
+        except OSError:  # closed
             return False
     return True
 

@@ -44,6 +44,7 @@ __all__ = ["SECONDS", "LineWriter", "is_wanted", "refresh", "write_forced"]
 
 _CHUNK: Final = 1 << 16
 _PIPE_CHUNK: Final = 4096  # what a pipe that is ready takes without waiting (PIPE_BUF)
+_ROOM_MS: Final = 50  # at a forced end, for a reader to make room; the guard tries once more
 _LOCK_SECONDS: Final = 0.1  # for one write, which does not block
 _JOIN_SECONDS: Final = 0.2  # for the thread to end; one that waits for a reader does not
 _PAGE: Final = 4096  # a line within one page goes into a pipe whole, or not at all
@@ -143,7 +144,7 @@ class LineWriter:
         self._end()
 
     def force(self, until: float) -> None:
-        """Write the last line of a forced end, unless the last one was written; do not block.
+        """Write the last line of a forced end, unless the last one was written; do not wait long.
 
         Args:
             until: Until when to wait for what was put, by `time.monotonic()`.
@@ -225,7 +226,7 @@ class _Output:
                 self._write_tracked(tracked)
 
     def force(self) -> None:
-        """Write a last line that was made beforehand, as far as that goes without waiting."""
+        """Write a last line that was made beforehand, if there is room for it, or almost."""
         if not self._lock.acquire(timeout=_LOCK_SECONDS):
             return
         try:
@@ -233,7 +234,9 @@ class _Output:
                 return
             tracked = self._track(after_kill.last_line(self._record, is_forced=True))
             self._is_over = True
-            while not self.is_complete and self._is_ready(0) and self._write_tracked(tracked):
+            while (
+                not self.is_complete and self._is_ready(_ROOM_MS) and self._write_tracked(tracked)
+            ):
                 pass
         except OSError:  # nobody reads any more
             return

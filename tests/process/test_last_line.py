@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.process.commands import NEEDS_NAMESPACE
-from tests.process.guarded import ROOT, until
+from tests.process.guarded import ROOT, no_guard_is_left, until
 from tests.process.last_lines import (
     PATIENCE,
     SINKS,
@@ -195,26 +195,76 @@ def test_a_pipe_that_nobody_reads_gets_no_result() -> None:
     """A forced end does not wait for a reader; a cut-off line is all that comes out."""
     with started(_main(BIG.format("stop(); refuse()"))) as it:
         assert it.wait(PATIENCE) == 137
+        no_guard_is_left(it.pid)
         assert it.stdout is not None
         output = it.stdout.read()
     assert b"xxx" in output
     assert results(output) == []
 
 
-def test_a_cut_off_line_is_ended_before_the_result() -> None:
-    """Where a slow reader has room again, the cut-off line is ended, and the result comes."""
-    with started(_main(BIG.format("await sup.wait_stop()"))) as it:
-        until_told(it, "ready")
-        assert it.stdout is not None
-        it.stdout.read(100_000)
-        with it.stdout as pipe:
-            it.kill()
-            room = pipe.read(60_000)  # what stands in the pipe; the guard comes too late for it, or
-            output = room + pipe.read()
-    *_, cut = [line for line in output.splitlines() if b"x" in line]
-    assert len(cut) < 300_000
-    if results(output):  # it had room
-        assert the_result(output)["status"] == "killed"
+@pytest.mark.parametrize("sink", SINKS)
+def test_a_cut_off_line_is_ended_before_the_result(sink: str, tmp_path: Path) -> None:
+    """A kill within a line leaves its beginning, a newline, and the result."""
+    script = """
+real = os.write
+def killing(fd, data):
+    if count < 3 or bytes(data[:1]) != b"{": return real(fd, data)
+    real(fd, data[:10])
+    die()
+os.write = killing
+""" + _main("it.flush()")
+    output = ended_into(sink, script, tmp_path / "output")
+    assert the_result(output)["status"] == "killed"
+    assert b'{"type": "\n{"type": "result"' in output
+
+
+# Each writes faster than it is read, and is killed or refuses to stop.
+SLOWLY_READ = """
+import random
+def program(output, is_killed):
+    os.dup2(output, 1)
+    os.setsid()
+    async def write(it):
+        sizes = [10, 100, 3_000, 5_000, 200_000]
+        while True:
+            it.put(b'{"type": "event", "x": "' + b"x" * random.choice(sizes) + b'"}\\n')
+            while it.waiting > 300_000: time.sleep(0.001)
+            await asyncio.sleep(0)
+    async def main(sup):
+        it = writer()
+        while True:
+            try: await write(it)
+            except BaseException: pass
+    run(main, loop="asyncio", ladder=LADDER)
+for number in range(COUNT):
+    ours, theirs = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(ours)
+        program(theirs, number % 2)
+    os.close(theirs)
+    data, end, is_told = os.read(ours, 24), time.perf_counter() + random.random() * 0.1, False
+    while more := os.read(ours, random.choice([100, 1_000, 65_536])):
+        data += more
+        if not is_told and time.perf_counter() > end:
+            is_told = True
+            os.kill(pid, signal.SIGKILL if number % 2 else signal.SIGTERM)
+    os.close(ours)
+    os.waitpid(pid, 0)
+    whole = [line for line in data.splitlines() if line[-1:] == b"}"]
+    print(len(data.splitlines()) - len(whole), repr(data[data.rindex(b"{") :]), flush=True)
+"""
+
+
+@pytest.mark.parametrize("count", [4, pytest.param(100, marks=SOAK)])
+def test_a_slow_reader_gets_one_result(count: int) -> None:
+    """A reader that is slower than the program gets one cut-off line at most, and the result."""
+    _, output = ended(SLOWLY_READ.replace("COUNT", str(count)), PATIENCE + count)
+    found = [line.split(" ", 1) for line in output.decode().splitlines()]
+    assert len(found) == count
+    assert {cut for cut, _ in found} <= {"0", "1"}
+    statuses = [the_result(ast.literal_eval(result))["status"] for _, result in found]
+    assert statuses == ["forced", "killed"] * (count // 2)
 
 
 def test_a_closed_pipe_is_an_error_that_is_told() -> None:
