@@ -39,9 +39,10 @@ def class_of(provider: str, packages: Sequence[str]) -> type:
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        if error.name is not None and f"{module_name}.".startswith(f"{error.name}."):
-            raise NoComponentError("which does not exist") from None
-        raise
+        package, _, _ = module_name.partition(".")
+        if error.name == package or not f"{module_name}.".startswith(f"{error.name}."):
+            raise  # a package is missing: its own, or one that it needs
+        raise NoComponentError("which does not exist") from None
     found = vars(module).get(name)
     if found is None:
         raise NoComponentError("which does not exist")

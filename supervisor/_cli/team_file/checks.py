@@ -32,7 +32,7 @@ _KEYS: Final = (
     "config",
 )
 _DOTTED: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
-_MASKED: Final = re.compile(r"\*{4,}")
+_MASKED: Final = "**********"  # as pydantic shows a secret
 
 
 def allowed_namespaces(allow: Iterable[str]) -> tuple[str, ...]:
@@ -116,7 +116,7 @@ def _check_provider(component: Component, namespaces: Sequence[str]) -> None:
 
 def _check_secrets(data: Any) -> None:
     for path, value in walk(data):
-        if isinstance(value, str) and _MASKED.fullmatch(value):
+        if value == _MASKED:
             raise FileError(
                 f"{at(path)} was masked when it was exported; write the secret there, "
                 "or delete the key to take the secret from the environment"

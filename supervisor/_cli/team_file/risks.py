@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -36,6 +37,8 @@ _SHOWN: Final = (
     *("kernel_name", "start_page", "browser_data_dir"),
     *("scheme", "host", "port", "path", "endpoint", "url", "scopes"),
 )
+# Names of variables whose values are not shown. Others are: `PATH` decides what a command is.
+_SECRET: Final = re.compile("KEY|TOKEN|SECRET|PASS|AUTH|CREDENTIAL", re.IGNORECASE)
 _KNOWN_HOSTS: Final = (
     "api.anthropic.com",
     "api.openai.com",
@@ -91,9 +94,12 @@ def _server(server: dict[str, Any]) -> tuple[str, str]:
     if "command" not in server:
         return "connects to the tool server", str(server.get("url", ""))
     words = map(str, [server["command"], *as_list(server.get("args"))])
-    # Values are left out: tokens of servers stand there.
-    names = [f"{name}=..." for name in as_mapping(server.get("env"))]
-    return "starts the program", " ".join([*names, shlex.join(words)])
+    folder = f"(in {server['cwd']}) " if server.get("cwd") else ""
+    variables = [
+        f"{name}={'...' if _SECRET.search(name) else shlex.quote(str(value))} "
+        for name, value in as_mapping(server.get("env")).items()
+    ]
+    return "starts the program", "".join([folder, *variables, shlex.join(words)])
 
 
 def _secrets_sent(component: Component) -> tuple[str, str] | None:

@@ -190,6 +190,12 @@ async def test_a_class_of_ones_own_is_loaded_if_it_is_allowed(
     assert sys.path[-1] == str(Path.cwd())
 
 
+def test_a_package_of_ones_own_that_is_missing_is_named() -> None:
+    """It is allowed, and not there."""
+    said = _refusal(team(component("missing_of_test.Agent")), allow=["missing_of_test"])
+    assert said.endswith("ModuleNotFoundError: No module named 'missing_of_test'")
+
+
 @pytest.mark.usefixtures("own")
 @pytest.mark.parametrize(
     ("name", "says"),

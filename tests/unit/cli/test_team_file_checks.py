@@ -106,6 +106,25 @@ def test_a_risk_is_shown_with_its_path_and_its_code(
     assert "secret" not in risk.in_full()
 
 
+def test_all_that_decides_what_a_command_does_is_shown() -> None:
+    """Its folder and its variables, but no secrets."""
+    environment = {"PATH": "/tmp/x y", "GITHUB_TOKEN": "of the user", "api_key": "of the user"}
+    params = {"command": "run", "args": ["a b"], "env": environment, "cwd": "/tmp"}
+    (risk,) = _risks(
+        agent(x=component("autogen_ext.tools.mcp.StdioMcpToolAdapter", server_params=params))
+    )
+    assert risk.detail == "(in /tmp) PATH='/tmp/x y' GITHUB_TOKEN=... api_key=... run 'a b'"
+
+
+def test_a_tool_server_at_an_address_is_shown_with_it() -> None:
+    """It acts for a model too, so it needs trust."""
+    params = {"type": "SseServerParams", "url": "https://tools.example"}
+    bench = component("autogen_ext.tools.mcp.McpWorkbench", server_params=params)
+    (risk,) = _risks(agent(workbench=[bench]))
+    assert risk.what == "(McpWorkbench) connects to the tool server"
+    assert risk.detail == "https://tools.example"
+
+
 def test_what_is_shown_of_a_risk_cannot_speak_to_the_terminal() -> None:
     """Control characters and marks of direction are written out; an error is one line."""
     hostile = "\x1b]0;title\x07\u202e\r\n\ud800"
@@ -144,7 +163,7 @@ def test_a_long_code_is_shortened_in_an_error_alone() -> None:
         (team(component("system")), "which is not the full name of a class"),
         (team(component("autogen_core..A")), "which is not the full name of a class"),
         (team(component("autogen_core.A\n")), "which is not the full name of a class"),
-        (team(component(_OPENAI, api_key="*****")), "[0].config.api_key was masked"),
+        (team(component(_OPENAI, api_key="**********")), "[0].config.api_key was masked"),
         ({"provider": _OPENAI, "config": {1: 2}}, "the key 1 in config has to be text"),
         ({"provider": _OPENAI, "config": {"x": {1, 2}}}, "config.x is a set, which JSON"),
     ],
