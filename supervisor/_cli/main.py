@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 COMMANDS: Final = {
     "run": "run a team, an agent, a team file or a program, so that it can be stopped",
     "chat": "converse with a team or an agent",
+    "check": "say what would keep a program from stopping in order, before it is deployed",
     "exec": "run a command as the only child of a small parent, which may be PID 1",
 }
 """The commands, and what each does. `_cli/NAME.py` or `_cli/NAME/` has its `main(arguments)`."""

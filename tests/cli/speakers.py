@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
+import subprocess
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from typing import Final
@@ -125,7 +125,7 @@ def tooler() -> ScriptedAgent:
         yield "Let me see: "
         print("printed by a tool")
         print("complained by a tool", file=sys.stderr)
-        os.system("echo printed by a child")  # noqa: ASYNC221 - it blocks, as tools do
+        subprocess.run(["echo", "printed by a child"], check=True)  # noqa: ASYNC221 - as tools do
         call = FunctionCall(id="1", name="search", arguments='{"query": "cats"}')
         yield ToolCallRequestEvent(source="tooler", content=[call])
         tell("busy")
