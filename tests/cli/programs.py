@@ -6,6 +6,7 @@ import os
 import selectors
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -64,13 +65,13 @@ class Program:
 @contextmanager
 def running(
     server: Server,
-    script: str,
+    script: str | Path,
     *arguments: str,
     options: Sequence[str] = (),
     stdin: int | None = None,
     **more: Any,
 ) -> Generator[Program]:
-    """Run a script of the folder in a forked child; on the way out it is killed if it lives."""
+    """Run a script, of the folder or elsewhere, in a forked child; kill it on the way out."""
     words = ["run", *options, str(SCRIPTS / script), *arguments]
     reader, writer = os.pipe()
     try:
@@ -79,6 +80,14 @@ def running(
             yield Program(child, reader)
     finally:
         os.close(reader)
+
+
+def written(folder: Path, *parts: str) -> Path:
+    """Write a script that consists of these parts."""
+    script = folder / "script.py"
+    head = f"import os; os.environ['SCRIPTS'] = {str(SCRIPTS)!r}\n"
+    script.write_text(head + "\n".join(map(textwrap.dedent, parts)), encoding="utf-8")
+    return script
 
 
 def python(*words: str, **options: Any) -> subprocess.Popen[str]:

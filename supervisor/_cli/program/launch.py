@@ -6,6 +6,7 @@ import _thread
 import asyncio
 import contextlib
 import functools
+import signal
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -87,7 +88,7 @@ def _limited(seconds: float | None, blocks: Blocks) -> Generator[None]:
     def stop() -> None:
         blocks.stop.is_timed_out = True
         if not blocks.request_stop(f"Stopped after {seconds:g} s"):
-            _thread.interrupt_main()  # no loop runs: as Ctrl-C would
+            _interrupt()
 
     timer = threading.Timer(seconds, stop)
     timer.daemon = True
@@ -96,6 +97,15 @@ def _limited(seconds: float | None, blocks: Blocks) -> Generator[None]:
         yield
     finally:
         timer.cancel()
+
+
+def _interrupt() -> None:
+    """Do what Ctrl-C would: no loop runs."""
+    main = threading.main_thread().ident
+    if sys.platform == "win32" or main is None:
+        _thread.interrupt_main()
+    else:
+        signal.pthread_kill(main, signal.SIGINT)
 
 
 # -- the end ------------------------------------------------------------------------------------

@@ -1,0 +1,329 @@
+"""How a program that is run as it is goes on after a stop, and how it ends."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from signal import SIGINT, SIGTERM
+from typing import Final
+
+import pytest
+
+from tests.cli.programs import AT_WORK, Program, running, written
+from tests.process.harness import MARGIN, Server, alive
+
+pytestmark = pytest.mark.process
+
+_WORK: Final = """
+import asyncio, atexit, os, signal, sys, time
+sys.path.append(os.environ["SCRIPTS"])
+
+async def work():
+    print("at work", flush=True)
+    await asyncio.sleep(60)
+
+async def talk():
+    from autogen_agentchat.agents import AssistantAgent
+    from work import thinking
+    return (await AssistantAgent("assistant", thinking()).run(task="Hello")).stop_reason
+"""
+
+
+def _stopped(program: Program, number: int, *, within: float = 0.0) -> int:
+    program.until(AT_WORK)
+    at = program.child.signal(number)
+    status = program.wait()
+    assert time.monotonic() - at < within + MARGIN, program.story()
+    return status
+
+
+def test_a_cancelled_loop_raises_what_it_would_raise_by_itself(
+    server: Server, tmp_path: Path
+) -> None:
+    """KeyboardInterrupt for SIGINT: the program's own `except` and `finally` work."""
+    script = written(
+        tmp_path,
+        _WORK,
+        """
+        try:
+            asyncio.run(work())
+        except KeyboardInterrupt:
+            print("interrupted")
+        finally:
+            print("cleaned up")
+        """,
+    )
+    with running(server, script) as program:
+        assert _stopped(program, SIGINT) == -SIGINT, program.story()
+        assert program.stdout.endswith("interrupted\ncleaned up\n"), program.story()
+
+
+def test_it_is_a_system_exit_for_sigterm(server: Server, tmp_path: Path) -> None:
+    """Whose code is what a shell would say; `except Exception` does not see it."""
+    script = written(
+        tmp_path,
+        _WORK,
+        """
+        try:
+            asyncio.run(work())
+        except SystemExit as error:
+            print("exit", error.code)
+        """,
+    )
+    with running(server, script) as program:
+        assert _stopped(program, SIGTERM) == -SIGTERM, program.story()
+        assert program.stdout.endswith("exit 143\n"), program.story()
+
+
+def test_a_later_loop_is_not_started(server: Server, tmp_path: Path) -> None:
+    """It raises the same again, so a loop over jobs ends; nothing is shown."""
+    script = written(
+        tmp_path,
+        _WORK,
+        """
+        print(asyncio.run(talk()))
+        for _ in range(3):
+            try:
+                asyncio.run(work())
+                print("never")
+            except Exception:
+                print("never")
+        """,
+    )
+    with running(server, script) as program:
+        assert _stopped(program, SIGINT) == -SIGINT, program.story()
+        assert program.stdout == "at work\nStopped by SIGINT\n", program.story()
+        assert program.child.stderr == "", program.story()
+
+
+@pytest.mark.parametrize("status", [0, 7])
+def test_an_explicit_exit_status_wins(server: Server, tmp_path: Path, status: int) -> None:
+    """What the program says of itself counts, and 0 as well."""
+    script = written(tmp_path, _WORK, f"asyncio.run(talk())\nsys.exit({status})")
+    with running(server, script) as program:
+        assert _stopped(program, SIGINT) == status, program.story()
+
+
+def test_an_exit_without_a_status_says_nothing(server: Server, tmp_path: Path) -> None:
+    """As console scripts call it, whose function returns None: the signal counts."""
+    script = written(tmp_path, _WORK, "asyncio.run(talk())\nsys.exit()")
+    with running(server, script) as program:
+        assert _stopped(program, SIGINT) == -SIGINT, program.story()
+
+
+def test_an_error_after_the_stop_is_shown(server: Server, tmp_path: Path) -> None:
+    """It is the program's own; the death is that of the stop."""
+    script = written(tmp_path, _WORK, "asyncio.run(talk())\nraise ValueError('not saved')")
+    with running(server, script) as program:
+        assert _stopped(program, SIGINT) == -SIGINT, program.story()
+        assert "ValueError: not saved\n" in program.child.stderr, program.story()
+        assert "supervisor" not in program.child.stderr, program.story()
+
+
+def test_the_program_goes_on_until_the_deadline(server: Server, tmp_path: Path) -> None:
+    """Code without a loop is bounded, too: the process is ended by force."""
+    script = written(tmp_path, _WORK, "asyncio.run(talk())\ntime.sleep(60)")
+    with running(server, script, options=["--grace", "1"]) as program:
+        assert _stopped(program, SIGINT, within=1.0) == 137, program.story()
+        assert "something refused to stop" in program.child.stderr, program.story()
+
+
+def test_what_the_interpreter_waits_for_is_bounded(server: Server, tmp_path: Path) -> None:
+    """A thread that goes on keeps the process only until the deadline."""
+    script = written(
+        tmp_path,
+        _WORK,
+        """
+        import threading
+        threading.Thread(target=time.sleep, args=(60,)).start()
+        asyncio.run(talk())
+        sys.exit(3)
+        """,
+    )
+    with running(server, script, options=["--grace", "1"]) as program:
+        assert _stopped(program, SIGINT, within=1.0) == 137, program.story()
+
+
+def test_after_a_stop_ctrl_c_is_pythons_again(server: Server, tmp_path: Path) -> None:
+    """No loop runs: it is a KeyboardInterrupt at once, where our handlers would only count it."""
+    script = written(
+        tmp_path,
+        _WORK,
+        """
+        asyncio.run(talk())
+        try:
+            print("sleeps", flush=True)
+            time.sleep(60)
+        except KeyboardInterrupt:
+            print("again")
+        """,
+    )
+    with running(server, script) as program:
+        program.until(AT_WORK)
+        program.child.signal(SIGINT)
+        program.until("sleeps\n")
+        program.child.signal(SIGINT)
+        assert program.wait() == -SIGINT, program.story()
+        assert program.stdout.endswith("again\n"), program.story()
+
+
+def test_between_two_loops_signals_are_pythons(server: Server, tmp_path: Path) -> None:
+    """Handlers and the wakeup fd are as found once a loop has ended."""
+    script = written(
+        tmp_path,
+        _WORK,
+        """
+        found = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+        for _ in range(3):
+            asyncio.run(asyncio.sleep(0))
+        assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == found
+        assert signal.set_wakeup_fd(-1) == -1
+        print("at work", flush=True)
+        time.sleep(60)
+        """,
+    )
+    with running(server, script) as program:
+        assert _stopped(program, SIGINT) == -SIGINT, program.story()
+        assert program.child.stderr.endswith("\nKeyboardInterrupt\n"), program.story()
+        assert "supervisor" not in program.child.stderr, program.story()
+
+
+def test_a_program_with_a_supervisor_is_left_to_it(server: Server, tmp_path: Path) -> None:
+    """Its block ends, and the program goes on after it, which ours would have cancelled."""
+    script = written(
+        tmp_path,
+        _WORK,
+        """
+        from supervisor import Supervisor
+
+        async def main():
+            async with Supervisor(signals={"SIGINT": "CANCEL"}) as sup:
+                await work()
+            print(sup.stop_request.reason)
+            await asyncio.sleep(0.01)
+            print("went on", flush=True)
+
+        asyncio.run(main())
+        sys.exit(5)
+        """,
+    )
+    with running(server, script) as program:
+        assert _stopped(program, SIGINT) == 5, program.story()
+        assert program.stdout.endswith("Stopped by SIGINT\nwent on\n"), program.story()
+
+
+def test_a_program_of_ours_is_left_alone(server: Server, tmp_path: Path) -> None:
+    """One that calls `supervisor.run` ends as it would without us."""
+    script = written(
+        tmp_path,
+        _WORK,
+        """
+        import supervisor
+
+        async def main(sup):
+            await work()
+
+        supervisor.run(main, stop_status=9)
+        """,
+    )
+    with running(server, script) as program:
+        assert _stopped(program, SIGINT) == 9, program.story()
+
+
+def test_a_handler_set_while_the_loop_runs_is_called(server: Server, tmp_path: Path) -> None:
+    """And we hear the signal, too."""
+    script = written(
+        tmp_path,
+        _WORK,
+        """
+        async def main():
+            signal.signal(signal.SIGTERM, lambda *_: os.write(1, b"called\\n"))
+            await work()
+
+        asyncio.run(main())
+        """,
+    )
+    with running(server, script) as program:
+        assert _stopped(program, SIGTERM) == -SIGTERM, program.story()
+        assert program.stdout.endswith("called\n"), program.story()
+
+
+def test_a_handler_that_exits_has_its_way(server: Server, tmp_path: Path) -> None:
+    """It raises in the loop, as in Python, and its status counts."""
+    script = written(
+        tmp_path,
+        _WORK,
+        """
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(4))
+        asyncio.run(work())
+        """,
+    )
+    with running(server, script) as program:
+        assert _stopped(program, SIGTERM) == 4, program.story()
+        assert program.child.stderr == "", program.story()
+
+
+def test_a_time_limit_stops_a_program(server: Server, tmp_path: Path) -> None:
+    """Its runs first, with status 124."""
+    script = written(tmp_path, _WORK, "print(asyncio.run(talk()))")
+    with running(server, script, options=["--timeout", "0.5"]) as program:
+        program.until(AT_WORK)
+        assert program.wait() == 124, program.story()
+        assert program.stdout.endswith("Stopped after 0.5 s\n"), program.story()
+
+
+def test_a_time_limit_holds_without_a_loop(server: Server, tmp_path: Path) -> None:
+    """It interrupts the main thread, and shows nothing."""
+    script = written(tmp_path, _WORK, "print('at work', flush=True)\ntime.sleep(60)")
+    with running(server, script, options=["--timeout", "0.5"]) as program:
+        assert program.wait() == 124, program.story()
+        assert program.child.stderr == "", program.story()
+
+
+def test_a_stop_status_replaces_the_signal(server: Server, tmp_path: Path) -> None:
+    """As in `supervisor.run`."""
+    script = written(tmp_path, _WORK, "asyncio.run(work())")
+    with running(server, script, options=["--stop-status", "75"]) as program:
+        assert _stopped(program, SIGINT) == 75, program.story()
+
+
+def test_no_process_is_left(server: Server, tmp_path: Path) -> None:
+    """Neither one from before the loop, nor one in a session of its own."""
+    script = written(
+        tmp_path,
+        _WORK,
+        """
+        import subprocess
+        children = [subprocess.Popen(["sleep", "60"])]
+
+        async def main():
+            children.append(subprocess.Popen(["sleep", "60"], start_new_session=True))
+            print(*[child.pid for child in children])
+            await work()
+
+        asyncio.run(main())
+        """,
+    )
+    with running(server, script) as program:
+        assert _stopped(program, SIGINT) == -SIGINT, program.story()
+        assert not alive(map(int, program.stdout.split("\n")[0].split())), program.story()
+
+
+def test_a_task_that_nobody_awaits_ends_with_its_loop(server: Server, tmp_path: Path) -> None:
+    """As under Python: `asyncio.run` returns, and does not wait for its run."""
+    script = written(
+        tmp_path,
+        _WORK,
+        """
+        async def main():
+            task = asyncio.create_task(talk())
+            await asyncio.sleep(0.3)
+            return "returned"
+
+        print(asyncio.run(main()))
+        """,
+    )
+    with running(server, script) as program:
+        assert program.wait() == 0, program.story()
+        assert program.stdout.endswith("returned\n"), program.story()
+        assert program.child.stderr == "", program.story()
