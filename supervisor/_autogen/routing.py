@@ -8,8 +8,9 @@ run that is made within a supervised run is part of that one, and is left to Aut
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from contextvars import ContextVar
 from typing import Any, Final, cast
 
 from autogen_agentchat.agents import BaseChatAgent
@@ -37,7 +38,11 @@ def route_teams(through: Through) -> None:
 
 
 def route_agents(through: Through) -> None:
-    """Send each run of an agent by itself through a function from now on."""
+    """Send each run of an agent by itself through a function from now on.
+
+    `run` keeps its own result, which need not be that of `run_stream`: in the supervised run it is
+    called in its place.
+    """
     run = BaseChatAgent.run
 
     @functools.wraps(run)
@@ -45,10 +50,20 @@ def route_agents(through: Through) -> None:
         stream = through(self, options) if SCOPE.get() is None else None
         if stream is None:
             return await run(self, **options)
-        return await _result(stream)
+        before = _RUN.set((self, run))
+        try:
+            return await _result(stream)
+        finally:
+            _RUN.reset(before)
 
     _replace_run_stream(BaseChatAgent, through)
     cast(Any, BaseChatAgent).run = routed
+
+
+_RUN: ContextVar[tuple[object, Callable[..., Awaitable[TaskResult]]] | None] = ContextVar(
+    "supervisor_agent_run", default=None
+)
+"""The agent whose `run` is called, and AutoGen's method."""
 
 
 def _replace_run_stream(cls: Any, through: Through) -> None:
@@ -56,11 +71,19 @@ def _replace_run_stream(cls: Any, through: Through) -> None:
 
     @functools.wraps(stock)
     def routed(self: Any, **options: Any) -> Stream:
-        if SCOPE.get() is not None:
-            return stock(self, **options)
-        return _routed(stock, through, self, options)
+        if SCOPE.get() is None:
+            return _routed(stock, through, self, options)
+        wanted = _RUN.get()
+        if wanted is not None and wanted[0] is self:
+            _RUN.set(None)  # in the driver's context
+            return _as_stream(wanted[1](self, **options))
+        return stock(self, **options)
 
     setattr(cls, _RUN_STREAM, routed)
+
+
+async def _as_stream(run: Awaitable[TaskResult]) -> Stream:
+    yield await run
 
 
 async def _routed(

@@ -24,7 +24,7 @@ SHAPES: Final = {
     "user_proxy.py": "",
     "state.py": "saved\nat work\nsaved\n",
     "graph.py": "",
-    "custom_agent.py": "['Count', '3...']\n",
+    "custom_agent.py": "['Count']\n",
     "agent_run.py": "stop_reason='Stopped by {}'\n",
     "on_messages.py": "",
     "core_runtime.py": "",

@@ -1,8 +1,7 @@
 """A pytest plugin for AutoGen's own tests: notes their outcomes, and routes their runs where asked.
 
-Every run of a team passes through `BaseGroupChat.run_stream`: `run` calls it, and so do nested
-teams, `SocietyOfMindAgent` and `TeamTool`. With `--routed` each call that is not made inside a
-supervised run already goes through `Supervisor.stream`, which makes it inside one.
+With `--routed` each run of a team or an agent that is not made inside a supervised run already goes
+through `Supervisor.stream`, as it does in a program that is run as it is.
 """
 
 from __future__ import annotations
@@ -10,15 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import pytest
-from autogen_agentchat.teams import BaseGroupChat
 
-from supervisor import Run, Supervisor  # they look at `run_stream` itself, so: before it goes
-from supervisor._core.tasks import SCOPE
-
-_stock: Final = BaseGroupChat.run_stream
+from supervisor import Supervisor
+from supervisor._autogen import routing
 
 
 class Outcomes:
@@ -59,18 +55,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _route(outcomes: Outcomes) -> None:
-    async def supervised(
-        self: BaseGroupChat, *, task: Any = None, **options: Any
-    ) -> AsyncGenerator[Any, None]:
+    async def supervised(runnable: Any, options: dict[str, Any]) -> AsyncGenerator[Any, None]:
         outcomes.routed += 1
         async with Supervisor(signals={}) as sup:
-            run: Run = sup.stream(self, task, **options)
-            async for event in run:
+            async for event in sup.stream(runnable, **options):
                 yield event
 
-    def run_stream(self: BaseGroupChat, **options: Any) -> AsyncGenerator[Any, None]:
-        if SCOPE.get() is not None:
-            return _stock(self, **options)
-        return supervised(self, **options)
-
-    cast(Any, BaseGroupChat).run_stream = run_stream
+    routing.route_teams(supervised)
+    routing.route_agents(supervised)
