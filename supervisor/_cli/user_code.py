@@ -40,8 +40,7 @@ def user_code(doing: str) -> Generator[None]:
     except SystemExit as error:
         raise CommandError(f"cannot {doing}: it called sys.exit({error.code!r})") from None
     except Exception as error:  # noqa: BLE001 - the user's code may raise anything
-        if interrupt := _interrupt_behind(error):
-            raise interrupt from None
+        raise_interrupt_behind(error)
         show_traceback(error)
         raise CommandError(f"cannot {doing}: {summary(error)}") from None
 
@@ -72,11 +71,14 @@ def _without_ours(frames: TracebackType | None) -> TracebackType | None:
     return frames
 
 
-def _interrupt_behind(error: BaseException) -> KeyboardInterrupt | None:
-    """Return the Ctrl-C that was turned into another exception, as some imports do."""
+def raise_interrupt_behind(error: BaseException) -> None:
+    """Raise the Ctrl-C that was turned into another exception, as some imports do.
+
+    Raises:
+        KeyboardInterrupt: There was one.
+    """
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, KeyboardInterrupt):
-            return seen
+            raise seen from None
         seen = seen.__cause__ or seen.__context__
-    return None

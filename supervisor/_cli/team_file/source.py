@@ -11,7 +11,7 @@ from supervisor._autogen.adapter import Runnable
 from supervisor._cli.errors import CommandError
 from supervisor._cli.team_file.nodes import Component, FileError, Path, at, printable
 from supervisor._cli.team_file.providers import PACKAGES, requirement
-from supervisor._cli.user_code import show_traceback, summary
+from supervisor._cli.user_code import raise_interrupt_behind, show_traceback, summary
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,7 @@ def _class_of(component: Component, packages: Sequence[str]) -> type:
     except components.NoComponentError as error:
         raise FileError(f"{where} names {provider!r}, {error}") from None
     except ImportError as error:
+        raise_interrupt_behind(error)
         needed = requirement(provider)
         what = f"run: pip install {needed!r}" if needed else summary(error)
         raise FileError(f"{where} ({provider}) needs what is not installed; {what}") from None
