@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+import psutil
 
 ROOT: Final = Path(__file__).parents[2]
 PATIENCE: Final = 50.0  # seconds for what comes at once, unless something hangs
@@ -71,9 +73,12 @@ class Headless:
                 return
         raise AssertionError(f"{word!r} never came: {bytes(self.raw[-2000:])!r}, {self._stderr()}")
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal."""
-        os.kill(self.process.pid, number)
+    def signal(self, number: signal.Signals, *, below: int = 0) -> None:
+        """Send a signal; `below`: so many generations below the process that was started."""
+        process = psutil.Process(self.process.pid)
+        for _ in range(below):
+            process = min(process.children(), key=lambda child: child.pid)  # the guard is younger
+        process.send_signal(number)
 
     def close(self) -> None:
         """Read nothing more: close the pipe."""
@@ -120,7 +125,7 @@ def headless(
     output: str = "stream-json",
     stdin: int = subprocess.DEVNULL,
     task: str = "a task",
-    environ: dict[str, str] | None = None,
+    prefix: Sequence[str] = (),
 ) -> Generator[Headless]:
     """Run a target; whatever has become of it, it is killed at the end.
 
@@ -130,18 +135,17 @@ def headless(
         output: The format.
         stdin: Its stdin.
         task: The task.
-        environ: More variables.
+        prefix: Words before the command, as those that make it PID 1.
     """
     target = target if ":" in target else f"tests.cli.run_targets:{target}"
-    command = [sys.executable, "-m", "supervisor", "run", "--output-format", output, target]
+    command = [*prefix, sys.executable, "-m", "supervisor", "run", "--output-format", output]
     process = subprocess.Popen(
-        [*command, task, *options],
+        [*command, target, task, *options],
         cwd=ROOT,
         stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
-        env={**os.environ, **(environ or {})},
     )
     timer = threading.Timer(PATIENCE, process.kill)
     timer.start()
@@ -151,5 +155,5 @@ def headless(
     finally:
         timer.cancel()
         with contextlib.suppress(ProcessLookupError):
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()

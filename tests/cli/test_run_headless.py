@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.headless import PATIENCE, Headless, headless
+from tests.process.commands import NEEDS_NAMESPACE
+from tests.process.namespaces import UNSHARE
 
 pytestmark = pytest.mark.process
 
@@ -144,6 +146,22 @@ def test_killed_from_outside() -> None:
         ended = run.end()
     assert ended.result["status"] == "killed"
     assert ended.result["messages"] == 1
+
+
+@NEEDS_NAMESPACE
+@pytest.mark.parametrize(
+    ("number", "below", "told"), [(signal.SIGTERM, 1, "stopped"), (signal.SIGKILL, 2, "killed")]
+)
+def test_as_pid_1(number: signal.Signals, below: int, told: str) -> None:
+    """As PID 1 the last line is there too, and the status is 128 + n."""
+    with headless("waiting", *QUICK, prefix=UNSHARE) as run:
+        run.until("message")
+        run.signal(number, below=below)
+        ended = run.end()
+    assert [line["type"] for line in ended.lines].count("result") == 1
+    assert ended.lines[-1]["status"] == told
+    assert ended.lines[0]["pid"] == 2
+    assert ended.status == 128 + number
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
