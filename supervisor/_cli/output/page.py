@@ -36,15 +36,16 @@ class Page:
         """Whether the text ends within a line."""
         self._width = width
         self._speaker: str | None = None
-        self._is_empty = True
+        self.is_empty = True
+        """Whether there is no text yet."""
 
     def heading(self, source: str) -> str:
         """Name who speaks, unless the lines above are already theirs."""
         said = self.end_line()
         if source == self._speaker or not source:
             return said
-        gap = "" if self._is_empty else "\n"
-        self._speaker, self._is_empty = source, False
+        gap = "" if self.is_empty else "\n"
+        self._speaker, self.is_empty = source, False
         return f"{said}{gap}{self.palette.agent(source, source)}\n"
 
     def begin_anew(self) -> str:
@@ -62,7 +63,7 @@ class Page:
     def add(self, text: str) -> str:
         """Add text as it is."""
         if text:
-            self._is_empty = False
+            self.is_empty = False
             self.is_line_open = not text.endswith("\n")
         return text
 

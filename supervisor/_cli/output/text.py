@@ -150,4 +150,5 @@ class TextOutput(Output):
         line = result_line(outcome)
         style = self._palette.error if outcome.error is not None else self._palette.strong
         said = self._transcript.finish()
-        return f"{said}\n{style(line)}\n"
+        gap = "" if self._transcript.is_empty else "\n"
+        return f"{said}{gap}{style(line)}\n"

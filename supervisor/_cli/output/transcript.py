@@ -66,6 +66,11 @@ class Transcript:
         """Whether the text so far ends within a line."""
         return self._page.is_line_open
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no text yet."""
+        return self._page.is_empty
+
     def render(self, event: object) -> str:
         """Return the text to print for an event; "" for none. It never raises."""
         kind = kind_of(event)

@@ -53,6 +53,7 @@ class Command:
         trust: Whether a team file may start programs and run code.
         allow: The namespaces from which a team file may load classes.
         select: The name of the team in a gallery.
+        verbose: Whether to show what tools return.
     """
 
     target: Target
@@ -64,6 +65,7 @@ class Command:
     trust: bool
     allow: tuple[str, ...]
     select: str | None
+    verbose: bool
 
 
 def read(arguments: Sequence[str]) -> Command:
@@ -99,6 +101,7 @@ def read(arguments: Sequence[str]) -> Command:
         trust=parsed.trust,
         allow=tuple(parsed.allow),
         select=parsed.select,
+        verbose=parsed.verbose,
     )
 
 
@@ -139,6 +142,8 @@ def _parser() -> argparse.ArgumentParser:
         choices=get_args(Format),
         help="text (for a person), json (the result), stream-json (one event a line)",
     )
+    what = "show what tools return, and all that code has printed"
+    parser.add_argument("--verbose", action="store_true", help=what)
     files = parser.add_argument_group("team files")
     files.add_argument("--trust", action="store_true", help="let it start programs and run code")
     files.add_argument(
@@ -180,6 +185,7 @@ def _refuse_for_program(parsed: argparse.Namespace) -> None:
         "--output-format": parsed.output_format,
         "--task-file": parsed.task_file,
         "--select": parsed.select,
+        "--verbose": parsed.verbose,
         "--allow": parsed.allow,
         "--trust": parsed.trust,
     }

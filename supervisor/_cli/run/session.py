@@ -100,7 +100,11 @@ class Session:
         if self._command.output_format == "text":
             from supervisor._cli.output.text import TextOutput
 
-            return TextOutput(is_quiet=self._command.settings.quiet, on_error=self._on_write_error)
+            return TextOutput(
+                is_quiet=self._command.settings.quiet,
+                is_verbose=self._command.verbose,
+                on_error=self._on_write_error,
+            )
         from supervisor._cli.output import json_output
 
         is_stream = self._command.output_format == "stream-json"
