@@ -30,6 +30,11 @@ def as_task(runnable: Runnable, words: str) -> BaseChatMessage:
     return HandoffMessage(source=handoff.target, target=back, content=words)
 
 
+def waits_for_user(runnable: Runnable) -> bool:
+    """Return whether a team has handed off to the user."""
+    return upstream.open_handoff(runnable) is not None
+
+
 def count_messages(events: Iterable[object]) -> int:
     """Count those that are messages: not events of a turn, nor results."""
     return sum(isinstance(event, BaseChatMessage) for event in events)

@@ -88,3 +88,8 @@ def printer() -> ScriptedAgent:
         yield "done"
 
     return ScriptedAgent("printer", turn)
+
+
+def echo_and_waiter() -> RoundRobinGroupChat:
+    """Make a team whose first member answers, and whose second waits."""
+    return RoundRobinGroupChat([echo(), waiter()], max_turns=2)

@@ -79,11 +79,14 @@ class Answer:
         return is_stopped and not self.was_steered
 
     @property
-    def has_finished_something(self) -> bool:
-        """Whether anything was finished in it, that is to stay."""
+    def leaves_nothing(self) -> bool:
+        """Whether it was cut off before anything was finished in it that is to stay."""
         from supervisor._autogen import turns
 
-        return turns.has_answer(self._run)
+        if self.was_steered:
+            return not self.has_taken_task
+        is_cut = self.was_stopped or self.error is not None
+        return is_cut and not turns.has_answer(self._run)
 
     @property
     def has_taken_task(self) -> bool:
@@ -107,11 +110,13 @@ class Answer:
 
     @property
     def notice(self) -> str:
-        """Why it has failed, or why the team has ended by itself; "" where there is nothing."""
+        """Why it has ended; "" where there is nothing to say."""
         if isinstance(self.error, HandedOff):
-            return f"The team has handed off to {self.error.target!r}: type an answer."
+            return f"The team has handed off to {self.error.target!r}; type an answer."
         if self.error is not None:
-            return f"The answer has failed: {one_line(self.error)}"
+            return f"The answer has failed: {one_line(self.error).rstrip('.')}."
+        if self.was_stopped:
+            return "Stopped."
         result = self._run.result
         is_own_end = result is not None and self._run.stop_request is None
         return (result.stop_reason or "") if result is not None and is_own_end else ""

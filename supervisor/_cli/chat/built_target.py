@@ -90,6 +90,13 @@ class BuiltTarget:
         else:
             await saved_state.reset(self._built)
 
+    @property
+    def waits_for_user(self) -> bool:
+        """Whether it has handed off to the user, and goes on with the user's words only."""
+        from supervisor._autogen import user_words
+
+        return user_words.waits_for_user(self.built)
+
     def task(self, words: str) -> Task:
         """Return the user's words as its task."""
         from supervisor._autogen import user_words

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from supervisor._cli.chat import commands
 from supervisor._cli.chat.actions import Actions
@@ -30,7 +30,12 @@ if TYPE_CHECKING:
     from supervisor._cli.targets import Source
     from supervisor._supervisor.facade import Supervisor
 
-_NOTHING_TO_GO_ON = "No answer was stopped that could go on; type a message."
+_DISK_SECONDS: Final = 0.05
+"""How long the prompt waits for the disk: what is late is written all the same."""
+
+_NOTHING_TO_GO_ON: Final = "No answer was stopped that could go on; type a message."
+_UNDONE: Final = "Stopped before anybody had answered; the message is out again, and Up has it."
+_GOES_ON: Final = "An empty line goes on."
 
 
 class Conversation:
@@ -145,7 +150,7 @@ class Conversation:
         self.is_answering, self._is_stopped = True, False
         try:
             done = await self._exchange_all(words)
-            problem = await self._progress.flush()
+            problem = await self._progress.flush(_DISK_SECONDS)
             return replace(done, notice=_joined(done.notice, problem))
         finally:
             self.is_answering, self._answer = False, None
@@ -183,8 +188,7 @@ class Conversation:
         try:
             if answer.is_given_up:
                 return await self._rebuild(words)
-            is_cut = answer.was_stopped or answer.error is not None
-            if is_cut and not answer.has_finished_something:
+            if answer.leaves_nothing:
                 return await self._take_out(words, answer)
             return await self._keep(words, answer)
         except Exception as error:  # noqa: BLE001 - saving or loading a state of the user's
@@ -195,23 +199,24 @@ class Conversation:
 
     async def _keep(self, words: str | None, answer: Answer) -> Exchange:
         """Keep what was finished."""
-        outcome = answer.outcome
         said = answer.messages + (words is not None and answer.has_taken_task)
         point = await self._target.point(
-            messages=self._progress.now.messages + said, can_go_on=outcome != "finished"
+            messages=self._progress.now.messages + said,
+            can_go_on=answer.outcome != "finished" and not self._target.waits_for_user,
         )
         self._progress.keep(point, can_be_undone=words is not None)
-        left = words or "" if answer.was_steered and not answer.has_taken_task else ""
-        return Exchange(outcome=outcome, words=left, notice=answer.notice)
+        return Exchange(outcome=answer.outcome, notice=self._notice(answer))
 
     async def _take_out(self, words: str | None, answer: Answer) -> Exchange:
-        """Take the exchange out again, of which nothing was finished."""
+        """Take the exchange out again, of which nothing stays."""
         await self._target.restore(self._progress.now)
         self._progress.take_out()
-        outcome = answer.outcome
-        if outcome == "stopped" and words is not None:
-            outcome = "undone"
-        return Exchange(outcome=outcome, words=words or "", notice=answer.notice)
+        if answer.was_stopped and words is not None:
+            return Exchange(outcome="undone", words=words, notice=_UNDONE)
+        return Exchange(outcome=answer.outcome, words=words or "", notice=self._notice(answer))
+
+    def _notice(self, answer: Answer) -> str:
+        return f"{answer.notice} {_GOES_ON if self.can_go_on else ''}".strip()
 
     async def _rebuild(self, words: str | None) -> Exchange:
         """Build anew a team that refused to stop, with the state after its last finished turn."""
@@ -296,4 +301,5 @@ class Conversation:
 
 
 def _joined(*parts: str) -> str:
+    """Return these parts, each on a line of its own."""
     return "\n".join(part for part in parts if part)

@@ -121,15 +121,18 @@ class Progress:
         except (TypeError, ValueError) as error:
             self._problem = f"the state of this target cannot be written ({error})"
 
-    async def flush(self) -> str:
+    async def flush(self, seconds: float | None = None) -> str:
         """Wait until it is written.
+
+        Args:
+            seconds: For how long at most; None for no limit.
 
         Returns:
             One line, the first time that fails; else "".
         """
         if self._sessions is None:
             return ""
-        problem = await self._sessions.flush(self._problem)
+        problem = await self._sessions.flush(self._problem, seconds)
         return problem and f"The conversation is not kept: {problem}; the chat goes on."
 
     def close(self) -> None:

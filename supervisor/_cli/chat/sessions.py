@@ -109,16 +109,17 @@ class Sessions:
         """Have the session written, soon; in any thread."""
         self._writer.write(self.path, text)
 
-    async def flush(self, problem: str = "") -> str:
+    async def flush(self, problem: str, seconds: float | None) -> str:
         """Wait until everything is written.
 
         Args:
-            problem: Why there is nothing to write.
+            problem: Why there is nothing to write; "" where there is.
+            seconds: For how long at most.
 
         Returns:
             Why it is not written, the first time that is so; else "".
         """
-        problem = await self._writer.flush() or problem
+        problem = await self._writer.flush(seconds) or problem
         if self._has_said_problem:
             return ""
         self._has_said_problem = bool(problem)

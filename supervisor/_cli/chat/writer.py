@@ -34,14 +34,17 @@ class Writer:
                     self._pool = ThreadPoolExecutor(1, thread_name_prefix="supervisor-session")
                 self._last = self._pool.submit(self._write)
 
-    async def flush(self) -> str:
+    async def flush(self, seconds: float | None) -> str:
         """Wait until everything is written.
 
+        Args:
+            seconds: For how long at most.
+
         Returns:
-            Why the last text is not written; "" where it is.
+            Why the last text is not written; "" where it is, or may be yet.
         """
         if self._last is not None:
-            await asyncio.wrap_future(self._last)
+            await asyncio.wait([asyncio.wrap_future(self._last)], timeout=seconds)
         return self._problem
 
     def close(self) -> None:

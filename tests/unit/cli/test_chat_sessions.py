@@ -80,6 +80,7 @@ async def test_it_says_what_it_is(folder: Path) -> None:
     sessions = new(folder)
     async with chat(pair, sessions=sessions) as talk:
         await talk.exchange("Begin")
+        await talk._progress.flush()
         found = content(sessions)
     assert (found["schema_version"], found["target"]) == (1, TARGET)
     assert found["folder"] == str(Path.cwd())
@@ -115,6 +116,7 @@ async def test_it_is_saved_after_each_turn(folder: Path) -> None:
 
         talk._progress.note_turn = note_turn  # type: ignore[method-assign]
         await talk.exchange("Begin")
+        await talk._progress.flush()
         counts.append(content(sessions)["messages"])
     assert counts == [2, 3, 4]
 
