@@ -6,9 +6,9 @@ import contextlib
 import time
 from collections.abc import Generator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from tests.cli.terminal import Terminal
+from tests.cli.terminal import PATIENCE, Terminal
 from tests.process.harness import Child, Server
 
 PROMPT, QUEUE, ANSWER = ">", "queue>", "answer>"
@@ -39,6 +39,14 @@ class Chat(Terminal):
             status = self.child.wait() if self.child.has_ended(0.0) else None
         self.read_all()
         return status
+
+    def wait_for_modes(self, modes: list[Any]) -> None:
+        """Wait until the terminal's modes are these."""
+        deadline = time.monotonic() + PATIENCE
+        while self.modes() != modes:
+            assert time.monotonic() < deadline, f"the terminal's modes are {self.modes()}"
+            self.read(0.01)
+        self.read_all()
 
     def pause(self, seconds: float) -> None:
         """See what comes for so long; where two presses would be taken for one."""

@@ -93,3 +93,26 @@ def printer() -> ScriptedAgent:
 def echo_and_waiter() -> RoundRobinGroupChat:
     """Make a team whose first member answers, and whose second waits."""
     return RoundRobinGroupChat([echo(), waiter()], max_turns=2)
+
+
+def measurer() -> ScriptedAgent:
+    """Make an agent that says how long the last message was."""
+
+    async def turn(heard: Heard, _: CancellationToken) -> AsyncGenerator[str, None]:
+        yield f"{len(heard[-1].to_text())} characters"
+
+    return ScriptedAgent("measurer", turn)
+
+
+def two() -> RoundRobinGroupChat:
+    """Make a team of two that talk for long; each turn takes a moment."""
+
+    def speaker(name: str) -> ScriptedAgent:
+        async def turn(heard: Heard, _: CancellationToken) -> AsyncGenerator[str, None]:
+            tell("turn")
+            await asyncio.sleep(0.3)
+            yield f"{name}: {heard[-1].to_text()}"
+
+        return ScriptedAgent(name, turn)
+
+    return RoundRobinGroupChat([speaker("ann"), speaker("bob")], max_turns=100)

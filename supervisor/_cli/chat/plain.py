@@ -12,14 +12,15 @@ import sys
 import termios
 from typing import Final
 
-from supervisor._cli.chat.user_interface import Keys
+from supervisor._cli.chat.user_interface import QUEUE, Keys
 from supervisor._process import terminal
 
 _STDIN: Final = 0
+_SETTLED: Final = 0.05  # seconds after which a prompt is not about to change again
 
 
 class PlainInterface:
-    """Reads lines, and writes text as it comes."""
+    """Reads lines, and writes text as it comes; a prompt where it waits for the user."""
 
     def __init__(self) -> None:
         self._closed = asyncio.Event()
@@ -27,6 +28,7 @@ class PlainInterface:
         self._typed = b""
         self._prompt, self._hint = "", ""
         self._is_at_prompt = False
+        self._writing: asyncio.TimerHandle | None = None
 
     async def run(self, keys: Keys) -> None:
         """Read lines until it is closed or the terminal has gone."""
@@ -37,6 +39,8 @@ class PlainInterface:
             await self._closed.wait()
         finally:
             loop.remove_reader(_STDIN)
+            self._prompt = ""
+            self.print("")
             terminal.restored()
 
     def close(self) -> None:
@@ -53,9 +57,10 @@ class PlainInterface:
         if hint and hint != self._hint:
             self.print(f"{hint}\n")
         self._hint = hint
-        if prompt != self._prompt or not self._is_at_prompt:
-            self._write("\n" * self._is_at_prompt + prompt)
-        self._prompt, self._is_at_prompt = prompt, True
+        self._prompt = "" if prompt == QUEUE else prompt
+        if self._writing is None:
+            loop = asyncio.get_running_loop()
+            self._writing = loop.call_later(_SETTLED, self._write_prompt)
 
     def remember(self, words: str) -> None:
         """Write them: nothing else can bring them back."""
@@ -82,10 +87,17 @@ class PlainInterface:
             data = b""
         self._is_at_prompt = False
         if not data and not self._typed:
+            self._write("\n")
             self._keys.on_end()
         *lines, self._typed = (self._typed + data).split(b"\n")
         for line in lines:
             self._keys.on_line(line.decode(errors="replace"))
+
+    def _write_prompt(self) -> None:
+        self._writing = None
+        if self._prompt and not self._is_at_prompt:
+            self._write(self._prompt)
+            self._is_at_prompt = True
 
     def _write(self, text: str) -> None:
         with contextlib.suppress(OSError):  # the terminal has gone

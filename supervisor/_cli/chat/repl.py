@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from supervisor._cli.chat.commands import is_command, words_of
 from supervisor._cli.chat.ctrl_c import SECONDS, CtrlC, Effect
-from supervisor._cli.chat.user_interface import Keys, UserInterface
+from supervisor._cli.chat.user_interface import ANSWER, PROMPT, QUEUE, Keys, UserInterface
 
 _REFRESH_SECONDS: Final = 0.25
 _HINT: Final = f"Press Ctrl-C again within {SECONDS:g} s, or Ctrl-D, to leave"
@@ -298,8 +298,8 @@ class Repl:
 
     def _prompt(self) -> str:
         if self._question is not None:
-            return "answer> "
-        return "queue> " if self._is_answering else "> "
+            return ANSWER
+        return QUEUE if self._is_answering else PROMPT
 
     def _status(self) -> str:
         if not self._is_answering:

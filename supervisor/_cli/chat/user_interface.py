@@ -11,9 +11,15 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from supervisor._cli.errors import CommandError
+
+PROMPT: Final = "> "
+QUEUE: Final = "queue> "
+"""Stands before a line that is typed while an answer is made."""
+ANSWER: Final = "answer> "
+"""Stands before the answer to a question of the team."""
 
 
 @dataclass(frozen=True, kw_only=True)
