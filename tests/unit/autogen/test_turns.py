@@ -13,6 +13,9 @@ from autogen_agentchat.base import ChatAgent, Team
 
 from supervisor import Supervisor
 from supervisor._autogen import turns
+from supervisor._autogen.adapter import TeamAdapter
+from supervisor._autogen.history.journal import Journal
+from supervisor._core.run import adapter_of
 from supervisor.testing import assert_settled
 from supervisor.testing._settled import said
 from supervisor.types import Runnable
@@ -53,6 +56,31 @@ async def test_a_fresh_team_goes_on_from_each_turn(name: str) -> None:
         assert_settled(other)
         now = said(other)[: len(whole)]
         assert now == whole if scenario.is_ordered else not Counter(now) - Counter(whole)
+
+
+async def test_what_is_on_its_way_to_a_member_is_in_the_state() -> None:
+    """A member that has not handled the last answer yet has it in the state all the same."""
+    states: list[Mapping[str, Any]] = []
+    team = SCENARIOS["pair"].make()
+    async with Supervisor(signals={}) as sup:
+        run = sup.stream(cast("Runnable", team), "Begin")
+        turns.watch(run, lambda state, _: states.append(state))
+        journal = cast(TeamAdapter, adapter_of(run)).context.journal
+        note = journal.on_turn
+        assert note is not None
+
+        def before_it_is_handled(now: Journal) -> None:
+            assert now.root is not None
+            group = now.root.group
+            held = group.buffer("bob")
+            group.put_buffer("bob", held[:-1])
+            note(now)
+            group.put_buffer("bob", held)
+
+        journal.on_turn = before_it_is_handled
+        await run
+    buffer = states[0]["agent_states"]["bob"]["message_buffer"]
+    assert [message["source"] for message in buffer] == ["user", "ann"]
 
 
 async def test_one_state_for_each_turn_but_the_last() -> None:
