@@ -344,7 +344,7 @@ class Supervisor:
     def on_interrupt(self, callback: Callable[[int], object]) -> None:
         """Call a function in the loop at each SIGINT of an interactive supervisor.
 
-        It gets the number of runs that the SIGINT ends: 0 if none was active. Those that arrive
+        It gets the number of runs that the SIGINT ends: 0 if none was active. SIGINTs that come
         within 0.05 s, or while the loop is blocked, count as one. What it raises is logged.
 
         Raises:

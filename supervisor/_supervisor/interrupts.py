@@ -37,8 +37,8 @@ PATIENCE_SECONDS: Final = 0.5
 """How long code may block the loop after a SIGINT before it is interrupted."""
 
 _ONE_PRESS_SECONDS: Final = 0.05
-# Closer than this, two SIGINTs are one Ctrl-C that a terminal and a wrapper have delivered. Not the
-# 0.3 s of the ladder: a run may have begun since, and its Ctrl-C must not be swallowed.
+# Closer than this, two SIGINTs are one Ctrl-C that a terminal and a wrapper have delivered, except
+# where a run has begun between them.
 
 Callback = Callable[[int], object]
 
@@ -57,7 +57,7 @@ class Interrupts:
         """A SIGINT that has arrived, and that the loop has not carried out yet."""
         self._scope = scope
         self._arrived: deque[float] = deque()  # those that count, and are not carried out yet
-        self._counted_at = -math.inf
+        self._counted_at = self._began_at = -math.inf
         self._interrupt_at = math.inf  # when what blocks the loop is to be interrupted
         self._callbacks: list[Callback] = []
         self._past_tokens: WeakSet[object] = WeakSet()
@@ -69,6 +69,10 @@ class Interrupts:
     def has_cancelled(self, token: object) -> bool:
         """Return whether this is a token of the supervisor's that an interrupt has cancelled."""
         return token in self._past_tokens
+
+    def note_begin(self) -> None:
+        """Note that a run begins: a SIGINT from now on is another one."""
+        self._began_at = registry.clock.now()
 
     # -- in any thread --------------------------------------------------------------------------
 
@@ -94,7 +98,8 @@ class Interrupts:
         self._scope.home.call_soon(self.carry_out)
 
     def _counts(self, at: float) -> bool:
-        if at - self._counted_at < _ONE_PRESS_SECONDS:
+        is_for_new_run = self._counted_at < self._began_at <= at
+        if at - self._counted_at < _ONE_PRESS_SECONDS and not is_for_new_run:
             return False
         self._counted_at = at
         return True

@@ -125,6 +125,7 @@ class StopScope:
         self.check_running()
         refuse_eager(asyncio.get_running_loop())
         self.runs[run] = None
+        self.interrupts.note_begin()
         _add_to_count(self, 1)
 
     def detach(self, run: Stoppable) -> None:
