@@ -98,7 +98,7 @@ class WakeupFd:
         # Held while bytes are passed on, so that no fd is closed under its writer. No handler takes
         # it, and no forked child.
         self._read_lock = threading.Lock()
-        self._interrupt: Callable[[FrameType | None], None] | None = None
+        self._interrupt: tuple[int, Callable[[FrameType | None], None]] | None = None
         self._peeked = 0  # so many bytes were read, and are still there
         self._read_at = -math.inf
         self.arrival_reports: Callable[[], Iterable[ArrivalReport]] | None = None
@@ -160,9 +160,10 @@ class WakeupFd:
         # has delivered the number already, unless the slot was somebody else's.
         if self._take_slot():
             self._write(bytes([number | FROM_HANDLER]))
-        call, self._interrupt = self._interrupt, None
-        if call is not None:
-            call(frame)
+        ours = self._interrupt
+        if ours is not None and ours[0] == number:
+            self._interrupt = None
+            ours[1](frame)
         elif theirs := self._theirs(number):
             theirs(number, frame)
         else:
@@ -231,7 +232,7 @@ class WakeupFd:
         main, number = threading.main_thread().ident, next(iter(self._handlers.found), None)
         if number is None or main is None or not hasattr(signal, "pthread_kill"):
             return False
-        self._interrupt = call
+        self._interrupt = number, call
         self._self_sent.append(number)
         self._write(bytes([SELF_SENT]))
         signal.pthread_kill(main, number)

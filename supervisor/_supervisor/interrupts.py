@@ -93,9 +93,7 @@ class Interrupts:
             self.note()
             self._interrupt_at = at if self._arrived else at + PATIENCE_SECONDS
             self._arrived.append(at)
-        elif not self._arrived:
-            self.request = None
-        self._scope.home.call_soon(self.carry_out)
+            self._scope.home.call_soon(self.carry_out)
 
     def _counts(self, at: float) -> bool:
         is_for_new_run = self._counted_at < self._began_at <= at
@@ -116,15 +114,11 @@ class Interrupts:
     # -- in the loop ----------------------------------------------------------------------------
 
     def carry_out(self) -> None:
-        """Interrupt the runs, if a SIGINT has arrived.
-
-        Its handler may have noted it before the watchdog, which has read it, tells of it.
-        """
-        request, self.request = self.request, None
-        is_told = bool(self._arrived)
+        """Interrupt the runs, if a SIGINT has arrived that counts."""
+        request, self.request = self.request or _request(), None
+        if not self._arrived:
+            return  # one press twice; or the watchdog, which has read it, tells of it soon
         self._arrived.clear()
-        if request is None or not (is_told or self._counts(registry.clock.now())):
-            return
         report_interruptions()
         if self._scope.phase.is_leaving:
             self._stop(request)

@@ -38,12 +38,14 @@ async def _ask(sup: Supervisor, team: Any, words: str = "go") -> None:
     )
 
 
-def _go(main: Callable[[Supervisor], Coroutine[Any, Any, None]], loop: Any, **more: Any) -> None:
+def _go(
+    main: Callable[[Supervisor], Coroutine[Any, Any, None]], loop: Any, ladder: Ladder = LADDER
+) -> None:
     async def and_tell(sup: Supervisor) -> None:
         await main(sup)
         tell("left")
 
-    run(and_tell, loop=loop, interactive=True, **{"ladder": LADDER, **more})
+    run(and_tell, loop=loop, interactive=True, ladder=ladder)
 
 
 def _told_to_go_on() -> asyncio.Future[None]:

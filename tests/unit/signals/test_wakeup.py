@@ -68,6 +68,23 @@ def test_an_interruption_of_our_own_is_no_signal() -> None:
     wakeup_fd.forget()
 
 
+def test_a_signal_beside_an_interruption_of_our_own_is_itself() -> None:
+    """Where both are handled in one go, each is what it is."""
+    notified: list[int] = []
+    called: list[str] = []
+    wakeup_fd = WakeupFd(notified.append)
+    wakeup_fd.handle({USR1})
+    wakeup_fd.handle({USR1, signal.SIGUSR2})
+    found = signal.pthread_sigmask(signal.SIG_BLOCK, {USR1, signal.SIGUSR2})
+    wakeup_fd.interrupt(lambda _frame: called.append("interrupted"))
+    signal.raise_signal(signal.SIGUSR2)
+    signal.pthread_sigmask(signal.SIG_SETMASK, found)
+    assert (called, notified) == (["interrupted"], [signal.SIGUSR2])
+    assert numbers(wakeup_fd.read()) == [signal.SIGUSR2]
+    wakeup_fd.handle(())
+    wakeup_fd.forget()
+
+
 def test_the_main_thread_is_not_blocked_by_another_reader() -> None:
     """While another thread reads, the main thread finds nothing and does not wait."""
     wakeup_fd = WakeupFd()
