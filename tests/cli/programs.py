@@ -35,10 +35,10 @@ class Program:
         self._stdout = stdout
         self.stdout = ""
 
-    def until(self, text: str) -> None:
-        """Read until this was written."""
+    def until(self, text: str, times: int = 1) -> None:
+        """Read until this was written so many times."""
         deadline = time.monotonic() + _PATIENCE
-        while text not in self.stdout:
+        while self.stdout.count(text) < times:
             assert self._read(deadline), f"ended without {text!r}: {self.story()}"
 
     def wait(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from signal import SIGINT, SIGTERM
@@ -327,3 +328,109 @@ def test_a_task_that_nobody_awaits_ends_with_its_loop(server: Server, tmp_path: 
         assert program.wait() == 0, program.story()
         assert program.stdout.endswith("returned\n"), program.story()
         assert program.child.stderr == "", program.story()
+
+
+def test_where_no_start_was_seen_the_run_is_supervised(server: Server, tmp_path: Path) -> None:
+    """A loop that steps by itself: the run opens a block, and the program goes on after it."""
+    script = written(
+        tmp_path,
+        _WORK,
+        """
+        class Loop(asyncio.SelectorEventLoop):
+            def run_until_complete(self, future):
+                asyncio._set_running_loop(self)
+                try:
+                    task = self.create_task(future)
+                    while not task.done():
+                        self._run_once()
+                    return task.result()
+                finally:
+                    asyncio._set_running_loop(None)
+
+        async def main():
+            print(await talk())
+            try:
+                print(await talk())
+            except asyncio.CancelledError:
+                print("no other run")
+
+        Loop().run_until_complete(main())
+        """,
+    )
+    with running(server, script) as program:
+        assert _stopped(program, SIGINT) == -SIGINT, program.story()
+        assert program.stdout == "at work\nStopped by SIGINT\nno other run\n", program.story()
+        assert program.child.stderr == "", program.story()
+
+
+@pytest.mark.parametrize("how", ["run({})", "new_event_loop().run_until_complete({})"])
+def test_uvloop_leaves_the_signals_to_python(server: Server, tmp_path: Path, how: str) -> None:
+    """After its loop Ctrl-C is a KeyboardInterrupt at once."""
+    script = written(
+        tmp_path,
+        _WORK,
+        f"import uvloop\nuvloop.{how.format('asyncio.sleep(0)')}",
+        "print('at work', flush=True)\ntime.sleep(60)",
+    )
+    with running(server, script) as program:
+        assert _stopped(program, SIGINT) == -SIGINT, program.story()
+        assert program.child.stderr.endswith("\nKeyboardInterrupt\n"), program.story()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="has no eager tasks")
+def test_a_loop_with_eager_tasks_runs_without_us(server: Server, tmp_path: Path) -> None:
+    """They cannot be followed; Ctrl-C does what it does in Python."""
+    script = written(
+        tmp_path,
+        _WORK,
+        """
+        def make():
+            loop = asyncio.new_event_loop()
+            loop.set_task_factory(asyncio.eager_task_factory)
+            return loop
+
+        asyncio.run(work(), loop_factory=make)
+        """,
+    )
+    with running(server, script) as program:
+        assert _stopped(program, SIGINT) == -SIGINT, program.story()
+        assert "KeyboardInterrupt\n" in program.child.stderr, program.story()
+
+
+def test_a_loop_in_another_thread_stops_too(server: Server, tmp_path: Path) -> None:
+    """While a loop runs in the main thread, which hears the signals."""
+    script = written(
+        tmp_path,
+        _WORK,
+        """
+        async def main():
+            print(await asyncio.to_thread(lambda: asyncio.run(talk())))
+
+        asyncio.run(main())
+        """,
+    )
+    with running(server, script) as program:
+        assert _stopped(program, SIGINT) == -SIGINT, program.story()
+        assert program.stdout.endswith("Stopped by SIGINT\n"), program.story()
+        assert program.child.stderr == "", program.story()
+
+
+def test_a_program_that_forks_is_stopped_with_its_children(server: Server, tmp_path: Path) -> None:
+    """A forked child runs its own loop without a supervisor, and ends with the program."""
+    script = written(
+        tmp_path,
+        _WORK,
+        """
+        asyncio.run(asyncio.sleep(0))
+        pid = os.fork()
+        if pid:
+            print(pid, flush=True)
+        asyncio.run(work())
+        """,
+    )
+    with running(server, script) as program:
+        program.until(AT_WORK, times=2)
+        assert _stopped(program, SIGTERM) == -SIGTERM, program.story()
+        pids = [int(word) for word in program.stdout.split() if word.isdecimal()]
+        assert len(pids) == 1, program.story()
+        assert not alive(pids), program.story()
