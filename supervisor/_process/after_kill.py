@@ -56,6 +56,9 @@ class HeldFiles:
         before, self._fds = self._fds, fds
         for fd in before:
             os.close(fd)
+        from supervisor._process import terminal  # now: at the end a shell may be quicker
+
+        self._restore_terminal = terminal.restore
 
     def write_last_line(self, *, is_forced: bool) -> None:
         """Write the last line where the process has not, and let go of the machine output.
@@ -78,10 +81,8 @@ class HeldFiles:
         """
         encoded = end_record.read(self._fds[0]).get(end_record.TERMINAL) if self._fds else b""
         if encoded and not self._is_terminal_back:
-            from supervisor._process import terminal
-
             self._is_terminal_back = True
-            terminal.restore(encoded, waits_for_shell=is_gone)
+            self._restore_terminal(encoded, waits_for_shell=is_gone)
 
 
 def write_last_line(record: EndRecord, output: int, *, is_forced: bool) -> None:

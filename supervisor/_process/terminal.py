@@ -25,6 +25,8 @@ The guard imports this module, which therefore imports next to nothing.
 from __future__ import annotations
 
 import os
+import signal
+import termios
 import time
 
 from supervisor._process import end_record
@@ -51,8 +53,6 @@ def changed(fd: int, found: Attributes, undo: bytes = b"") -> None:
             escape sequences were written.
         undo: The escape sequences that undo what was written: `SHOW_CURSOR`, `NO_PASTE_MODE`, ...
     """
-    import termios
-
     try:
         path = os.ttyname(fd)
         ours = termios.tcgetattr(fd)
@@ -88,9 +88,6 @@ def restore(encoded: bytes, *, waits_for_shell: bool = False) -> None:
     fd = facts.open() if facts is not None else None
     if facts is None or fd is None:
         return
-    import signal
-    import termios
-
     # In the background SIGTTOU would stop us; blocked, it does not come.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
     try:
@@ -148,8 +145,6 @@ class _Facts:
 
     def restore(self, fd: int, seconds: float) -> None:
         """Put it back where its modes are ours, and still are so many seconds later."""
-        import termios
-
         if not self._is_ours(fd):
             write_unblocked(fd, SHOW_CURSOR if SHOW_CURSOR in self.undo else b"")
             return
@@ -159,8 +154,6 @@ class _Facts:
             termios.tcsetattr(fd, termios.TCSANOW, self.found)
 
     def _is_ours(self, fd: int) -> bool:
-        import termios
-
         return _to_word(termios.tcgetattr(fd)) == _to_word(self.ours)
 
 
