@@ -43,6 +43,7 @@ def _end(process: subprocess.Popen[str], signal: Signals | None) -> _End:
                 said = process.stdout.readline()
                 assert said == _READY, process.stderr
                 process.send_signal(signal)
+                process.wait(_PATIENCE)  # its stdin stays open until then
             stdout, stderr = process.communicate(timeout=_PATIENCE)
         except BaseException:
             process.kill()
@@ -156,7 +157,9 @@ _PROGRAMS: Final = {
                 print(pool.map(note, [2, 3]))
         """,
     "a fork that runs a loop": """
-        import asyncio, os
+        import asyncio, os, warnings
+
+        warnings.simplefilter("ignore")  # from 3.12 on a fork beside threads warns: ours are some
 
         async def main():
             print("in the fork", flush=True)
@@ -248,7 +251,7 @@ def test_where_no_loop_runs_a_signal_does_what_it_does_in_python(
     texts = {
         "a slow import": "import asyncio\nimport slow\n",
         "a sleep": f"import time\n{sleep}\n",
-        "a question": "print('ready', flush=True) or input('What? ')\n",
+        "a question": "print('ready', flush=True) or input()\n",
     }
     monkeypatch.setenv("PYTHONNODEBUGRANGES", "1")
     alone, ours = _ends(tmp_path, [_write(tmp_path, "app.py", texts[place])], signal)
