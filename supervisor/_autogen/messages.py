@@ -12,8 +12,9 @@ from autogen_agentchat.messages import (
 from supervisor._autogen.history import resume
 from supervisor._core.channel import Role
 
-__all__ = ["Event", "Item", "TaskResult", "role"]
+__all__ = ["Event", "Item", "Message", "TaskResult", "role"]
 
+Message = BaseChatMessage
 Item = BaseAgentEvent | BaseChatMessage
 Event = Item | TaskResult
 

@@ -62,13 +62,25 @@ def _count(items: Sequence[object]) -> int:
     return sum(isinstance(item, BaseChatMessage) for item in items)
 
 
-def has_answer(run: Run[Event, TaskResult]) -> bool:
+def count_said(run: Run[Event, TaskResult], task: BaseChatMessage | None) -> int:
+    """Count the messages that were said in a run that has ended.
+
+    Args:
+        run: The run.
+        task: What it was given, which does not count.
+    """
+    said = run.result.messages if run.result is not None else ()
+    return _count([item for item in said if task is None or item.id != task.id])
+
+
+def has_answer(run: Run[Event, TaskResult], task: BaseChatMessage | None) -> bool:
     """Return whether anything was finished in a run that has ended: a message, or a tool's call.
 
     A tool that was called is not called again for the same words, so its turn counts as well.
 
     Args:
-        run: A run that was started with `output_task_messages=False`.
+        run: The run.
+        task: What it was given, which does not count.
     """
-    has_said = run.result is not None and _count(run.result.messages) > 0
-    return has_said or cast(TeamAdapter, adapter_of(run)).context.journal.has_taken_effect()
+    journal = cast(TeamAdapter, adapter_of(run)).context.journal
+    return count_said(run, task) > 0 or journal.has_taken_effect()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Final
 
 from autogen_agentchat.base import TaskResult
@@ -11,6 +10,7 @@ from autogen_agentchat.messages import BaseChatMessage, HandoffMessage, TextMess
 
 from supervisor._autogen import upstream
 from supervisor._autogen.adapter import Runnable
+from supervisor._autogen.messages import Event
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
@@ -35,11 +35,9 @@ def waits_for_user(runnable: Runnable) -> bool:
     return upstream.open_handoff(runnable) is not None
 
 
-def count_messages(events: Iterable[object]) -> int:
-    """Count those that are messages: not events of a turn, nor results."""
-    return sum(isinstance(event, BaseChatMessage) for event in events)
+def is_said_by_team(event: Event, task: BaseChatMessage | None) -> bool:
+    """Return whether an event of a run is neither its result nor its task.
 
-
-def is_result(event: object) -> bool:
-    """Return whether an event of a run is its result."""
-    return isinstance(event, TaskResult)
+    MagenticOne shows its task even where it is asked not to.
+    """
+    return not isinstance(event, TaskResult) and (task is None or event.id != task.id)

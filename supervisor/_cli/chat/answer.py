@@ -10,7 +10,8 @@ from supervisor._cli.errors import CommandError
 from supervisor._core.errors import HandedOff, Quarantined, SupervisorError
 
 if TYPE_CHECKING:
-    from supervisor._autogen.adapter import Runnable, Task
+    from supervisor._autogen.adapter import Runnable
+    from supervisor._autogen.messages import Message
     from supervisor._supervisor.facade import Supervisor
 
 
@@ -29,7 +30,7 @@ class Answer:
         self,
         sup: Supervisor,
         runnable: Runnable,
-        task: Task | None,
+        task: Message | None,
         on_turn: Callable[[Mapping[str, Any], int], None],
     ) -> None:
         from supervisor._autogen import turns
@@ -37,6 +38,7 @@ class Answer:
         self.error: Exception | None = None
         """What it has failed with."""
         self._is_steered = False
+        self._task = task
         self._run = sup.stream(runnable, task, output_task_messages=False)
         turns.watch(self._run, on_turn)
 
@@ -46,7 +48,7 @@ class Answer:
 
         try:
             async for event in self._run:
-                if not user_words.is_result(event):
+                if user_words.is_said_by_team(event, self._task):
                     on_event(event)
         except Exception as error:  # noqa: BLE001 - a user's agent may raise anything
             self.error = error
@@ -86,7 +88,7 @@ class Answer:
         if self.was_steered:
             return not self.has_taken_task
         is_cut = self.was_stopped or self.error is not None
-        return is_cut and not turns.has_answer(self._run)
+        return is_cut and not turns.has_answer(self._run, self._task)
 
     @property
     def has_taken_task(self) -> bool:
@@ -96,10 +98,9 @@ class Answer:
     @property
     def messages(self) -> int:
         """How many messages were said in it, without the task."""
-        from supervisor._autogen import user_words
+        from supervisor._autogen import turns
 
-        result = self._run.result
-        return 0 if result is None else user_words.count_messages(result.messages)
+        return turns.count_said(self._run, self._task)
 
     @property
     def outcome(self) -> Outcome:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from supervisor._cli.chat.points import Point
 
 if TYPE_CHECKING:
-    from supervisor._autogen.adapter import Runnable, Task
+    from supervisor._autogen.adapter import Runnable
+    from supervisor._autogen.messages import Message
     from supervisor._cli.targets import Source
 
 
@@ -97,7 +98,7 @@ class BuiltTarget:
 
         return user_words.waits_for_user(self.built)
 
-    def task(self, words: str) -> Task:
+    def task(self, words: str) -> Message:
         """Return the user's words as its task."""
         from supervisor._autogen import user_words
 

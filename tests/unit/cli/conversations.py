@@ -86,6 +86,7 @@ async def chat(
     ask: Callable[[str], Awaitable[str]] = nobody,
     sessions: Sessions | None = None,
     seconds: float = 2.0,
+    fast_path: bool = False,
 ) -> AsyncGenerator[Chat]:
     """Open a conversation, and close it within a limit.
 
@@ -94,11 +95,12 @@ async def chat(
         ask: Answers questions.
         sessions: Where it is kept.
         seconds: How long an answer may take to end when it is stopped.
+        fast_path: Whether events take the fast path, which changes the number of steps.
     """
     ladder = Ladder(drain=SECONDS, cancel=seconds, abandon=seconds / 2)
     async with (
         asyncio.timeout(SECONDS),
-        Supervisor(signals={}, ladder=ladder, fast_path=False) as sup,
+        Supervisor(signals={}, ladder=ladder, fast_path=fast_path) as sup,
     ):
         found = Chat(sup, make, ask=ask, sessions=sessions)
         await found.open()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import pytest
@@ -18,10 +19,12 @@ from supervisor.types import Runnable
 from tests.unit.cli.conversations import Chat, chat
 from tests.unit.testing.teams import scenarios
 
-SCENARIOS = scenarios()
+FOUND = scenarios()
 SMALL = ("agent", "one with tools")
 LARGE = ("pair", "swarm", "selector", "graph", "nested", "tools", "kept", "magentic")
-ALL = [name for name in SCENARIOS if "shared" not in name]
+ALL = [name for name in FOUND if "shared" not in name]
+FAST = {f"{name}, fast path": dataclasses.replace(FOUND[name], fast_path=True) for name in ALL}
+SCENARIOS = {**FOUND, **FAST}
 Lines = list[tuple[str, str]]
 
 
@@ -40,7 +43,7 @@ class Whole:
 
 async def _whole(scenario: Scenario) -> Whole:
     whole = Whole()
-    async with chat(_make(scenario)) as talk:
+    async with chat(_make(scenario), fast_path=scenario.fast_path) as talk:
         with Steps() as steps:
             done = await talk.exchange("Begin")
             whole.steps = steps.taken
@@ -57,9 +60,7 @@ async def _state(talk: Chat) -> dict[str, Any]:
 
 async def _stop_at(scenario: Scenario, whole: Whole, step: int) -> str:
     """Stop the first exchange before a step, make all checks, and return its outcome."""
-    if scenario.tools is not None:
-        scenario.tools.clear()
-    async with chat(_make(scenario)) as talk:
+    async with chat(_make(scenario), fast_path=scenario.fast_path) as talk:
         before = await _state(talk)
         with Steps() as steps:
             steps.before(step, talk.stop)
@@ -118,7 +119,35 @@ def _check(scenario: Scenario, now: Lines, whole: Lines, *, is_whole: bool = Fal
     assert not is_whole or len(now) == len(whole)
 
 
-async def _sweep(name: str, sample: int | None = None) -> set[str]:
+async def _steer_at(scenario: Scenario, whole: Whole, step: int) -> str:
+    """Steer the first exchange before a step, make all checks, and return what it came to."""
+    async with chat(_make(scenario), fast_path=scenario.fast_path) as talk:
+        before = await _state(talk)
+
+        def steer() -> None:
+            talk.queue("Turn round")
+            talk.steer()
+
+        with Steps() as steps:
+            steps.before(step, steer)
+            done = await talk.exchange("Begin")
+        assert (done.outcome, done.words, list(talk.queued)) == ("finished", "", [])
+        assert_settled(talk.team)
+        shown = [text for text in talk.texts() if text.endswith("Turn round")]
+        assert len(shown) == 1
+        assert said(talk.team)
+        if scenario.tools is not None:
+            assert not scenario.tools.repeated
+        await _say_more(talk)
+        while "taken back" in await talk.command("/undo"):
+            assert_settled(talk.team)
+        assert await _state(talk) == before
+    return shown[0]
+
+
+async def _sweep(
+    name: str, at: Callable[[Scenario, Whole, int], Awaitable[str]], sample: int | None = None
+) -> set[str]:
     asyncio.get_running_loop().set_debug(False)
     scenario = SCENARIOS[name]
     whole = await _whole(scenario)
@@ -127,32 +156,43 @@ async def _sweep(name: str, sample: int | None = None) -> set[str]:
         steps = random.Random(drawn).sample(steps, sample)
     outcomes = set[str]()
     for step in steps:
+        if scenario.tools is not None:
+            scenario.tools.clear()
         try:
-            outcomes.add(await _stop_at(scenario, whole, step))
+            outcomes.add(await at(scenario, whole, step))
         except BaseException as error:
-            error.add_note(f"{name} stopped before step {step} of {whole.steps}; seed {drawn}")
+            error.add_note(f"{name} at step {step} of {whole.steps}; seed {drawn}")
             raise
     return outcomes
 
 
+def _is_asyncio() -> bool:
+    return isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
+
+
 @pytest.mark.parametrize("name", SMALL)
-async def test_small_ones_at_every_step(name: str) -> None:
+async def test_small_ones_stopped_at_every_step(name: str) -> None:
     """Wherever it is stopped, the exchange is out or goes on, and the next ones work."""
-    is_asyncio = isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
-    outcomes = await _sweep(name, None if is_asyncio else 4)
-    assert not is_asyncio or outcomes >= {"undone"}
+    outcomes = await _sweep(name, _stop_at, None if _is_asyncio() else 4)
+    assert not _is_asyncio() or outcomes >= {"undone"}
 
 
 @pytest.mark.parametrize("name", LARGE)
-async def test_large_ones_at_some_steps(name: str) -> None:
-    """At steps that are drawn, another one on each loop, the same holds."""
-    is_asyncio = isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
-    await _sweep(name, 6 if is_asyncio else 2)
+async def test_large_ones_stopped_at_some_steps(name: str) -> None:
+    """At steps that are drawn, others on each loop, the same holds."""
+    await _sweep(name, _stop_at, 6 if _is_asyncio() else 2)
+
+
+@pytest.mark.parametrize("name", [*SMALL, *LARGE])
+async def test_steered_at_some_steps(name: str) -> None:
+    """At steps that are drawn, the queued words go in once, and `/undo` leads back to the start."""
+    await _sweep(name, _steer_at, 4 if _is_asyncio() else 1)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("name", ALL)
-async def test_each_at_every_step(name: str) -> None:
-    """Wherever it is stopped, the same holds for each class of teams."""
-    await _sweep(name)
+@pytest.mark.parametrize("at", [_stop_at, _steer_at])
+@pytest.mark.parametrize("name", [*ALL, *FAST])
+async def test_each_at_every_step(name: str, at: Callable[..., Awaitable[str]]) -> None:
+    """Wherever it is stopped or steered, the same holds for each class of teams."""
+    await _sweep(name, at)
