@@ -80,14 +80,15 @@ def started(script: str, stdout: Any = subprocess.PIPE) -> Generator[subprocess.
             no_guard_is_left(process.pid)
 
 
-def until_told(process: subprocess.Popen[bytes], text: str) -> None:
-    """Read a program's stderr up to what it tells."""
+def until_told(process: subprocess.Popen[bytes], text: str) -> str:
+    """Read a program's stderr up to what it tells; return the rest of that line."""
     assert process.stderr is not None
     seen = b""
-    while f"<{text}>".encode() not in seen:
-        line = process.stderr.readline()
-        assert line, seen
+    for line in process.stderr:
         seen += line
+        if line.startswith(f"<{text}".encode()):
+            return line.decode()[len(text) + 1 :].strip(" >\n")
+    raise AssertionError(seen)
 
 
 def ended(script: str, seconds: float = PATIENCE) -> tuple[int, bytes]:

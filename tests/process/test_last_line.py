@@ -6,6 +6,7 @@ import ast
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,13 +60,18 @@ def test_one_result_comes_last(end: str) -> None:
     assert (result["status"], result["count"]) == (status, 3)
 
 
+EXEC = [sys.executable, "-P", "-m", "supervisor", "exec", "--"]
+
+
 @NEEDS_NAMESPACE
-@pytest.mark.parametrize("end", ["refuse", "hold", "die"])
-def test_the_same_as_pid_1(end: str) -> None:
-    """Where the program is the child of PID 1, the line is written before PID 1 ends."""
+@pytest.mark.parametrize(
+    ("end", "parent"), [("refuse", []), ("hold", []), ("die", []), ("die", EXEC)]
+)
+def test_the_same_as_pid_1(end: str, parent: list[str]) -> None:
+    """Where the program is a child of PID 1, `run`'s or `exec`, PID 1 ends after the last line."""
     body, status, _ = ENDS[end]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    words = [*UNSHARE, *command(_main(body))]
+    words = [*UNSHARE, *parent, *command(_main(body))]
     found = subprocess.run(
         words, capture_output=True, timeout=PATIENCE, check=False, env=environment
     )
@@ -323,8 +329,7 @@ def test_a_forked_child_keeps_no_output() -> None:
     )
     with started(script) as it:
         assert it.stdout is not None
-        assert it.stderr is not None
-        child = int(it.stderr.readline().decode().strip("<>\n").split()[1])
+        child = int(until_told(it, "child"))
         try:
             assert the_result(it.stdout.read())["status"] == "killed"
         finally:
