@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from supervisor._cli.check import environment
-from supervisor._cli.check.finding import Finding
+from supervisor._cli.errors import CommandError
 from supervisor._cli.options import Parser
 
+if TYPE_CHECKING:
+    from supervisor._cli.check.finding import Finding
+    from supervisor._cli.targets import Target
+
+_USAGE = "autogen-supervisor check [--json] [TARGET] [FILE ...] [-- COMMAND ...]"
 _ABOUT = """\
-Look at where a program runs, and say what would keep it from stopping in order."""
+Say what would keep a program from stopping in order: where it runs, and with which time limits.
+
+TARGET is a team or an agent, as for `run`. FILE is a compose file, a Kubernetes manifest or a
+systemd unit. COMMAND is a command line, such as that of uvicorn or gunicorn."""
 _STATUSES = "The status is 0 if all is right, 1 if there is a problem, 2 for a wrong command line."
 
 
@@ -21,9 +31,15 @@ class Given:
 
     Args:
         json: Whether to print JSON.
+        targets: What is loaded.
+        files: What is read.
+        words: A command.
     """
 
     json: bool
+    targets: tuple[Target, ...]
+    files: tuple[str, ...]
+    words: tuple[str, ...]
 
 
 def read(arguments: Sequence[str]) -> Given:
@@ -33,17 +49,68 @@ def read(arguments: Sequence[str]) -> Given:
         CommandError: They are no command line of `check`.
         SystemExit: They ask for help.
     """
+    ours, words = _split(arguments)
     parser = Parser(
         prog="autogen-supervisor check",
+        usage=_USAGE,
         description=_ABOUT,
         epilog=_STATUSES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
-    return Given(json=parser.parse_args(list(arguments)).json)
+    parser.add_argument("given", nargs="*", metavar="TARGET | FILE", help="what to look at")
+    parsed = parser.parse_args(ours)
+    files, targets = _told_apart(parsed.given)
+    return Given(json=parsed.json, targets=targets, files=files, words=words)
 
 
-def findings(_given: Given) -> list[Finding]:
-    """Look at everything that was given."""
-    return list(environment.look(environment.facts()))
+def findings(given: Given) -> list[Finding]:
+    """Look at everything that was given.
+
+    Raises:
+        CommandError: A file cannot be read.
+    """
+    from supervisor._cli.check import environment, files, rules, target
+    from supervisor._cli.check.deployment import Deployment
+
+    found = list(environment.look(environment.facts()))
+    for each in given.targets:
+        found += target.look(each)
+    for word in given.files:
+        found += files.look(word)
+    if given.words:
+        found += rules.look(Deployment(where="command", words=given.words, environ=os.environ))
+    return found
+
+
+def _split(arguments: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Return the words that are ours, and those of a command."""
+    words = list(arguments)
+    if "--" not in words:
+        return words, ()
+    place = words.index("--")
+    if place + 1 == len(words):
+        raise CommandError("no command stands behind --; give one, or leave -- out")
+    return words[:place], tuple(words[place + 1 :])
+
+
+def _told_apart(given: Sequence[str]) -> tuple[tuple[str, ...], tuple[Target, ...]]:
+    """Return the files to read, and the targets.
+
+    Raises:
+        CommandError: A word is neither, names no file, or is a second target.
+    """
+    if not given:
+        return (), ()
+    from supervisor._cli.check.files import is_deployment
+    from supervisor._cli.targets import parse
+
+    files = tuple(word for word in given if is_deployment(word))
+    targets = tuple(parse(word) for word in given if word not in files)
+    for target in targets:
+        if target.kind != "object" and not Path(target.place).exists():
+            raise CommandError(f"there is no file {target.place!r}; give one that is there")
+    if len(targets) > 1:
+        raise CommandError(f"{targets[1].word!r} is a second target; check one at a time")
+    return files, targets

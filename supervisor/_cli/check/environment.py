@@ -138,7 +138,8 @@ def _signals(found: Facts) -> Iterator[Finding]:
         if found.handler(number) is signal.SIG_IGN:
             what = f"{name} was ignored when this process started, and a Supervisor leaves it so"
             advice = "a shell's `trap '' ...`, or `&` in a script, ignores it: start it otherwise"
-            yield problem("signals", what, advice)
+            tell = problem if number == signal.SIGTERM else note
+            yield tell("signals", what, advice)
         elif number in found.blocked:
             what = f"{name} is blocked: run() unblocks it, and a plain block never hears it"
             yield problem("signals", what, "have the launcher unblock it, or use run()")
