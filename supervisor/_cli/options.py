@@ -79,18 +79,28 @@ _SECONDS: Final[dict[str, str]] = {
 FLAGS_WITH_VALUE: Final = (*(f"--{name}" for name in _SECONDS), "--loop", "--stop-status")
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of the settings to a command's parser."""
+def add_flags(parser: argparse.ArgumentParser, *, ends: bool = True) -> None:
+    """Add the flags of the settings to a command's parser.
+
+    Args:
+        parser: The parser.
+        ends: Whether the command has one run, which ends; else some have no meaning.
+    """
     group = parser.add_argument_group(
         "settings of a stop", "A flag wins over the environment, and that over the code."
     )
     for name, what in _SECONDS.items():
+        if name == "timeout" and not ends:
+            continue
         flag, shown = f"--{name}", f"seconds {what}"
         group.add_argument(flag, type=seconds, metavar="SECONDS", help=shown)
     group.add_argument("--loop", choices=["uvloop", "asyncio"], help="the event loop (uvloop)")
     what = "exit with N when stopped by a signal, not by it"
     group.add_argument("--stop-status", type=exit_status, metavar="N", help=what)
-    group.add_argument("--quiet", action="store_true", help="show only the last message")
+    if ends:
+        group.add_argument("--quiet", action="store_true", help="show only the last message")
+    else:
+        parser.set_defaults(timeout=None, quiet=False)
 
 
 def settings_of(parsed: argparse.Namespace) -> Settings:

@@ -90,5 +90,5 @@ def _parser() -> argparse.ArgumentParser:
         help="load classes from this package, too",
     )
     files.add_argument("--select", metavar="NAME", help="take this team out of a gallery")
-    add_flags(parser)
+    add_flags(parser, ends=False)
     return parser

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -46,6 +47,7 @@ from supervisor._cli.chat.terminal_input import SignalInput
 from supervisor._cli.chat.user_interface import Keys
 from supervisor._cli.output.printed import printed_by
 from supervisor._cli.output.sanitize import sanitize
+from supervisor._signals.handlers import SignalHandlers
 from supervisor._signals.registry import registry
 
 _BETWEEN_WRITES: Final = 0.03  # seconds: each one draws the editor anew
@@ -100,14 +102,17 @@ class EditorInterface:
             loop.call_soon_threadsafe(self.print, text)
 
     async def _edit(self) -> None:
-        # For SIGWINCH prompt_toolkit uses `add_signal_handler`, which takes the wakeup fd; its
-        # removal leaves none. The supervisor would notice that, but not at once.
+        # For SIGWINCH prompt_toolkit uses `add_signal_handler`, which takes the wakeup fd and loses
+        # the handler; its removal leaves neither. The supervisor would notice, but not at once.
+        found = SignalHandlers(lambda *_: None)
+        found.install(signal.SIGWINCH)
         asyncio.get_running_loop().call_soon(registry.reclaim)
         try:
             await self._app.run_async(set_exception_handler=False, handle_sigint=False)
         except (EOFError, OSError):  # the terminal has gone
             return
         finally:
+            found.put_back(signal.SIGWINCH)
             registry.reclaim()
 
     def close(self) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 from prompt_toolkit.buffer import Buffer
@@ -10,28 +14,45 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 
 def history_in(file: Path | None) -> History:
-    """Return the history that a file keeps; in memory where there can be no file."""
+    """Return the history that a file keeps; in memory where there can be no file.
+
+    Call it before the loop runs: a disk may be slow.
+    """
     if file is None:
         return InMemoryHistory()
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file.touch(mode=0o600)
-        with file.open("ab"):
-            pass
+        return _KeptHistory(FileHistory(str(file)))
     except OSError:
         return InMemoryHistory()
-    return _FileHistory(str(file))
 
 
-class _FileHistory(FileHistory):
-    """A file's history; what the disk refuses is kept in memory."""
+class _KeptHistory(History):
+    """A history that is read at once, and written by a thread.
+
+    Args:
+        file: Reads and writes the file.
+    """
+
+    def __init__(self, file: FileHistory) -> None:
+        super().__init__()
+        self._file = file
+        self._loaded_strings = list(file.load_history_strings())
+        self._loaded = True
+        self._lock = threading.Lock()
+
+    def load_history_strings(self) -> Iterable[str]:
+        """Return what the file has."""
+        return self._file.load_history_strings()
 
     def store_string(self, string: str) -> None:
-        """Add what was typed."""
-        try:
-            super().store_string(string)
-        except OSError:
-            return
+        """Have it written; what the disk refuses is only in memory."""
+        asyncio.get_running_loop().run_in_executor(None, self._store, string)
+
+    def _store(self, string: str) -> None:
+        with self._lock, contextlib.suppress(OSError):
+            self._file.store_string(string)
 
 
 class HistoryBuffer(Buffer):
@@ -40,13 +61,12 @@ class HistoryBuffer(Buffer):
     That one fills it after the next drawing: an arrow key that comes before would do nothing.
     """
 
+    def load_history_if_not_yet_loaded(self) -> None:
+        """Do nothing: `reset` has done it."""
+
     def reset(self, document: Document | None = None, append_to_history: bool = False) -> None:  # noqa: FBT001, FBT002 - as there
         """Begin another line."""
-        loading = getattr(self, "_load_history_task", None)
         super().reset(document, append_to_history)
-        if loading is None or not loading.done() or loading.cancelled():
-            return
-        self._load_history_task = loading
         strings = self.history.get_strings()
         self._working_lines.extendleft(reversed(strings))
         self.working_index = len(strings)

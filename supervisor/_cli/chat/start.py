@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from supervisor._cli import options
 from supervisor._cli.chat.command_line import Command, read
-from supervisor._cli.chat.user_interface import check_terminal
+from supervisor._cli.chat.user_interface import UserInterface, check_terminal, open_interface
 from supervisor._cli.extras import require
 from supervisor._cli.targets import load
 
@@ -28,10 +28,13 @@ def main(arguments: Sequence[str]) -> None:
     options.install(command.settings)
     source = load(command.target, trust=command.trust, allow=command.allow, select=command.select)
 
+    from supervisor._cli.chat.sessions import state_directory
     from supervisor._runner import run
 
+    ui = open_interface(state_directory() / "chat-history")
+
     async def chat(sup: Supervisor) -> None:
-        await _chat(sup, source, command)
+        await _chat(sup, source, command, ui)
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # After `run` one more Ctrl-C ends the process, but not with a traceback.
@@ -45,18 +48,16 @@ def main(arguments: Sequence[str]) -> None:
     )
 
 
-async def _chat(sup: Supervisor, source: Source, command: Command) -> None:
+async def _chat(sup: Supervisor, source: Source, command: Command, ui: UserInterface) -> None:
     from supervisor._cli.chat.conversation import Conversation
     from supervisor._cli.chat.repl import Repl
-    from supervisor._cli.chat.sessions import state_directory
-    from supervisor._cli.chat.user_interface import open_interface
     from supervisor._cli.chat.view import AnswerView
     from supervisor._supervisor.facade import parts_of
 
     parts = parts_of(sup)
     parts.report.is_shown_elsewhere = True
     repl = Repl(
-        open_interface(state_directory() / "chat-history"),
+        ui,
         AnswerView(parts.report.progress, parts.scope.active_agents),
         lambda on_event, ask: Conversation(
             sup, source, on_event=on_event, ask=ask, sessions=_sessions(command)
