@@ -135,6 +135,26 @@ _PROGRAMS: Final = {
         thread.start()
         thread.join()
         """,
+    "an exception in a thread": """
+        import asyncio, threading
+
+        async def main():
+            1 / 0
+
+        thread = threading.Thread(target=lambda: asyncio.run(main()), name="other")
+        thread.start()
+        thread.join()
+        """,
+    "what no loop can run": """
+        import asyncio
+
+        loop = asyncio.new_event_loop()
+        for wrong in (5, asyncio.new_event_loop().create_future()):
+            try:
+                loop.run_until_complete(wrong)
+            except (TypeError, ValueError) as error:
+                print(type(error).__name__, error)
+        """,
     "a hook for exceptions": """
         import sys
         sys.excepthook = lambda *a: print(a[0].__name__, a[2].tb_frame.f_code.co_filename)

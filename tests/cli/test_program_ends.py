@@ -244,9 +244,39 @@ def test_a_handler_set_while_the_loop_runs_is_called(server: Server, tmp_path: P
         asyncio.run(main())
         """,
     )
-    with running(server, script) as program:
+    with running(server, script, options=["--grace", "1.5"]) as program:
         assert _stopped(program, SIGTERM) == -SIGTERM, program.story()
         assert program.stdout.endswith("called\n"), program.story()
+
+
+@pytest.mark.parametrize("where", ["before the loop", "in the loop"])
+def test_a_program_that_handles_the_signal_may_end_in_order(
+    server: Server, tmp_path: Path, where: str
+) -> None:
+    """As a web server does: its body knows of the stop, and is not cancelled before ABANDON."""
+    script = written(
+        tmp_path,
+        _WORK,
+        f"""
+        asked = []
+        if {where!r} == "before the loop":
+            signal.signal(signal.SIGTERM, lambda *_: asked.append(True))
+
+        async def main():
+            if {where!r} == "in the loop":
+                asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked.append, True)
+            print("at work", flush=True)
+            while not asked:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.3)
+            print("ended in order")
+
+        asyncio.run(main())
+        """,
+    )
+    with running(server, script) as program:
+        assert _stopped(program, SIGTERM) == -SIGTERM, program.story()
+        assert program.stdout.endswith("ended in order\n"), program.story()
 
 
 def test_a_handler_that_exits_has_its_way(server: Server, tmp_path: Path) -> None:

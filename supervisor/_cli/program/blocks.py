@@ -14,7 +14,6 @@ import os
 import signal
 from collections.abc import AsyncGenerator, Awaitable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
-from weakref import WeakKeyDictionary
 
 from supervisor._cli.program.keeper import Keeper
 from supervisor._core.asyncio_tools import refuse_eager
@@ -24,12 +23,14 @@ from supervisor._process.children import ChildProcesses
 from supervisor._reports.log import reporter
 from supervisor._signals.handlers import Handler, is_main_thread
 from supervisor._signals.registry import registry
+from supervisor._signals.wakeup import WakeupFd
 from supervisor._supervisor import nesting
 from supervisor._supervisor.facade import Supervisor, parts_of
 
 if TYPE_CHECKING:
     from supervisor._autogen.adapter import Runnable
     from supervisor._cli.program.program_stop import ProgramStop
+    from supervisor._core.events import StopRequest
     from supervisor._core.tasks import AnyTask
     from supervisor._supervisor.parts import Parts
     from supervisor._supervisor.scope import StopScope
@@ -55,7 +56,7 @@ class Blocks:
         self._pid = os.getpid()
         self._routes = False
         self._keeper: Keeper | None = None
-        self._open: WeakKeyDictionary[asyncio.AbstractEventLoop, Block[Any]] = WeakKeyDictionary()
+        self._open: dict[asyncio.AbstractEventLoop, Block[Any]] = {}
         nesting.on_enter = self._give_way
 
     @property
@@ -96,7 +97,7 @@ class Blocks:
 
     def note_closed(self, block: Block[Any]) -> None:
         """Have runs find it no more."""
-        for loop in [loop for loop, each in self._open.items() if each is block]:
+        for loop in [loop for loop, each in list(self._open.items()) if each is block]:
             del self._open[loop]
 
     def _give_way(self, scope: StopScope) -> None:
@@ -109,13 +110,16 @@ class Blocks:
 
     def stream(self, runnable: Runnable, options: dict[str, Any]) -> Stream | None:
         """Return a supervised run of a team or an agent; None to leave it as it is."""
-        if self.is_forked or _has_supervisor_of_its_own(self._open):
-            return None
-        try:
-            refuse_eager(asyncio.get_running_loop())
-        except UsageError:
+        if self.is_forked or self._is_supervised_by_itself or is_eager(asyncio.get_running_loop()):
             return None
         return self._stream(runnable, options)
+
+    @property
+    def _is_supervised_by_itself(self) -> bool:
+        """Whether the caller is in the block of a supervisor of the program's own."""
+        scope = nesting.innermost()
+        blocks = list(self._open.values())
+        return scope is not None and not any(block.is_of(scope) for block in blocks)
 
     async def _stream(self, runnable: Runnable, options: dict[str, Any]) -> Stream:
         loop = asyncio.get_running_loop()
@@ -183,7 +187,7 @@ class Block(Generic[T]):
             body: What to await.
             leaves_tasks: Whether tasks of the loop go on after the body; else their runs end.
         """
-        if self._refuses():
+        if is_eager(asyncio.get_running_loop()):
             self.has_returned = True
             return await body
         value: T | None = None
@@ -202,15 +206,20 @@ class Block(Generic[T]):
             if is_main_thread():
                 self._blocks.keep(self._parts)
                 registry.call_too(self._handlers)
+                self.supervisor.on_stop(self._note_handled)
             yield self.supervisor
 
-    def _refuses(self) -> bool:
-        try:
-            refuse_eager(asyncio.get_running_loop())
-        except UsageError as error:
-            reporter.event("not supervised", level=logging.WARNING, line=f"supervisor: {error}")
+    def _note_handled(self, request: StopRequest) -> None:
+        """Give the body until ABANDON if the program handles the signal: it knows of the stop."""
+        body, number = self._parts.scope.body, request.signal
+        if body is not None and number is not None and self._is_handled(number):
+            body.is_work = True
+
+    def _is_handled(self, number: int) -> bool:
+        if number in self._handlers:
             return True
-        return False
+        # Set while the loop runs; ours is called by none of them.
+        return not isinstance(getattr(signal.getsignal(number), "__self__", None), WakeupFd)
 
     def _cancel_readers(self) -> None:
         """Do what `asyncio.run` does next, before the block waits for the runs of these tasks."""
@@ -249,11 +258,14 @@ class Block(Generic[T]):
         return Stopped(request)
 
 
-def _has_supervisor_of_its_own(open_blocks: Any) -> bool:
-    scope = nesting.innermost()
-    return scope is not None and not any(
-        cast("Block[Any]", block).is_of(scope) for block in list(open_blocks.values())
-    )
+def is_eager(loop: asyncio.AbstractEventLoop) -> bool:
+    """Return whether the tasks of a loop run before they can be followed."""
+    try:
+        refuse_eager(loop)
+    except UsageError as error:
+        reporter.event("not supervised", level=logging.WARNING, line=f"supervisor: {error}")
+        return True
+    return False
 
 
 def _handlers_of_program(signals: frozenset[int]) -> dict[int, Handler]:

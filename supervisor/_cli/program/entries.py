@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import TYPE_CHECKING, Any, Final, cast
 from weakref import WeakSet
 
+from supervisor._cli.program.blocks import is_eager
 from supervisor._core.asyncio_tools import cancel
 from supervisor._core.errors import Stopped
 from supervisor._signals.handlers import is_main_thread
@@ -124,7 +125,8 @@ class Entries:
 
     def _run_forever(self, stock: Function) -> Function:
         def run_forever(loop: Any) -> None:
-            if self._passes or (self._blocks.stop.has_come and loop in self._interrupted):
+            is_cleanup = self._blocks.stop.has_come and loop in self._interrupted
+            if self._passes or is_cleanup or is_eager(loop):
                 stock(loop)
                 return
             self._refuse(None, loop)
@@ -220,7 +222,7 @@ class Entries:
                         loop.run_until_complete(task)
             finally:
                 block.conclude()
-        if is_stopped:
+        if is_stopped and block.was_stopped:
             self._interrupted.add(loop)
             raise block.interruption
 
@@ -263,7 +265,8 @@ def _delegate(cls: type, name: str) -> Function:
 
 
 def _belongs(future: Any, loop: asyncio.AbstractEventLoop) -> bool:
-    if loop.is_closed():
+    """Return whether a loop can run this; else it has an error of its own to raise."""
+    if loop.is_closed() or not (asyncio.isfuture(future) or inspect.isawaitable(future)):
         return False
     return not asyncio.isfuture(future) or future.get_loop() is loop
 

@@ -77,6 +77,7 @@ def _watch(blocks: Blocks) -> None:
     for name in ("autogen_agentchat.agents", "autogen_agentchat.teams"):
         calls[name] = blocks.route_runs
     LateImports(calls).install()
+    threading.excepthook = functools.partial(_show_in_thread, threading.excepthook)
 
 
 @contextlib.contextmanager
@@ -131,6 +132,7 @@ def _end_after_stop(error: BaseException | None, stop: ProgramStop, stop_status:
         _show(error)
     number = stop.signal
     if number is not None and stop_status is None and stop.parts is not None:
+        registry.add(stop.parts.escalation)  # the deadline holds until the process is gone
         stop.parts.end.by_signal(number)
     _let_go(stop)
     return TIMED_OUT if stop.is_timed_out else (stop_status or 0)
@@ -141,6 +143,17 @@ def _let_go(stop: ProgramStop) -> None:
     if stop.parts is not None:
         registry.leave(stop.parts.escalation)
         stop.parts.end.with_interpreter()
+
+
+def _show_in_thread(
+    show: Callable[[threading.ExceptHookArgs], object], args: threading.ExceptHookArgs
+) -> None:
+    if args.exc_value is not None:
+        hide_our_frames(args.exc_value)
+        args = threading.ExceptHookArgs(
+            (args.exc_type, args.exc_value, args.exc_value.__traceback__, args.thread)
+        )
+    show(args)
 
 
 def _show(error: BaseException) -> None:
