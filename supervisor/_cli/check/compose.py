@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
@@ -32,10 +33,11 @@ def look(name: str, document: Mapping[str, Any]) -> Iterator[Finding]:
 def _service(where: str, settings: Mapping[str, Any]) -> Iterator[Finding]:
     given = settings.get("stop_grace_period")
     grace = _DEFAULT_SECONDS if given is None else seconds(given)
+    is_known = grace is not None
     if grace is None:
-        what = f"stop_grace_period {given!r} cannot be read"
-        yield problem(where, what, 'give a length of time, as "30s"')
-        grace = _DEFAULT_SECONDS
+        what, advice = f"stop_grace_period {given!r} cannot be read", 'give it as "30s"'
+        yield note(where, what) if "$" in str(given) else problem(where, what, advice)
+        grace = math.inf
     if settings.get("env_file"):
         yield note(where, "env_file is not read here: SUPERVISOR_GRACE may stand in it")
     yield from rules.look(
@@ -43,7 +45,7 @@ def _service(where: str, settings: Mapping[str, Any]) -> Iterator[Finding]:
             where=where,
             words=(*_words(settings.get("entrypoint")), *_words(settings.get("command"))),
             environ=_environ(settings.get("environment")),
-            kill_setting="stop_grace_period",
+            kill_setting="stop_grace_period" if is_known else "",
             kill_seconds=grace,
             stop_signal=str(settings.get("stop_signal") or "SIGTERM"),
             has_init=settings.get("init") is True,

@@ -59,16 +59,19 @@ def _container(where: str, pod: _Node, container: _Node) -> Iterator[Finding]:
         Deployment(
             where=where,
             words=tuple(words),
-            environ={
-                str(each.get("name")): str(each.get("value", ""))
-                for each in _nodes(container.get("env"))
-            },
+            environ=dict(map(_variable, _nodes(container.get("env")))),
             kill_setting=_SETTING,
             kill_seconds=grace,
             before=before or 0.0,
             has_init=pod.get("shareProcessNamespace") is True,
         )
     )
+
+
+def _variable(entry: _Node) -> tuple[str, str]:
+    """Return the name and the value of a variable; "$" and its source where it has no value."""
+    value = "$valueFrom" if "valueFrom" in entry else entry.get("value", "")
+    return str(entry.get("name")), str(value)
 
 
 def _hook_seconds(hook: _Node) -> float | None:

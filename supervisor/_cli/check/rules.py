@@ -8,6 +8,7 @@ neighbour, and a second in which that one can end itself.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import signal
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from typing import Final
 
 from supervisor._cli.check.deployment import Deployment
 from supervisor._cli.check.finding import Finding, note, ok, problem
-from supervisor._cli.check.program_words import Program, program, server
+from supervisor._cli.check.program_words import Program, Server, program, server
 from supervisor._core.errors import SettingsError
 from supervisor._core.events import Rung
 from supervisor._core.settings import GRACE_VARIABLE, Ladder
@@ -64,30 +65,39 @@ def look(deployment: Deployment) -> Iterator[Finding]:
 
 
 def _limits(deployment: Deployment, started: Program) -> Iterator[Finding]:
-    where = deployment.where
+    where, given = deployment.where, deployment.environ.get(GRACE_VARIABLE, "").strip()
+    if "$" in given:
+        yield note(where, f"{GRACE_VARIABLE} is {given!r} here, so its value is not known")
+        return
     try:
-        ladder = Ladder().from_environment(deployment.environ)
+        own = Ladder().from_environment(deployment.environ).budget(Rung.DRAIN)
     except SettingsError as error:
         yield problem(where, str(error), "a program with a Supervisor ends at its start with this")
         return
-    own = ladder.budget(Rung.DRAIN)
-    is_set = bool(deployment.environ.get(GRACE_VARIABLE, "").strip())
-    chain = [_Limit(GRACE_VARIABLE if is_set else _OWN, own)]
     serves = server(started.words)
-    if serves is not None:
-        if serves.seconds is None:
-            yield _endless_server(deployment, serves.name, serves.option)
-        else:
-            chain.append(_Limit(f"{serves.name} {serves.option}", serves.seconds))
+    if serves is not None and serves.seconds is None:
+        yield _endless_server(deployment, serves)
+    own_limit = _Limit(GRACE_VARIABLE if given else _OWN, own)
+    outer = _outer_limits(deployment, started, serves, own)
+    if not outer:
+        yield note(where, f"{own_limit} is the time that a stop may take; nothing here limits it")
+    for shorter, longer in pairwise([own_limit, *outer]):
+        yield _compare(where, shorter, longer)
+
+
+def _outer_limits(
+    deployment: Deployment, started: Program, serves: Server | None, own: float
+) -> list[_Limit]:
+    """Return the limits around the supervisor's own, from the inside to the outside."""
+    limits: list[_Limit] = []
+    if serves is not None and serves.seconds is not None:
+        limits.append(_Limit(f"{serves.name} {serves.option}", serves.seconds))
     if started.has_exec:
         grace = started.exec_grace
-        chain.append(_Limit("exec --grace", own + RESERVE if grace is None else grace))
+        limits.append(_Limit("exec --grace", own + RESERVE if grace is None else grace))
     if deployment.kill_setting:
-        chain.append(_kill(deployment))
-    if len(chain) == 1:
-        yield note(where, f"{chain[0]} is the time that a stop may take; nothing here limits it")
-    for shorter, longer in pairwise(chain):
-        yield _compare(where, shorter, longer)
+        limits.append(_kill(deployment))
+    return limits
 
 
 def _kill(deployment: Deployment) -> _Limit:
@@ -117,8 +127,9 @@ def _advice(shorter: _Limit, longer: _Limit) -> str:
     return f"set {', or '.join(ways)}" if ways else f"make {longer.name} longer"
 
 
-def _endless_server(deployment: Deployment, name: str, option: str) -> Finding:
-    what = f"{name} has no {option}: it waits for open responses without limit"
+def _endless_server(deployment: Deployment, serves: Server) -> Finding:
+    option = serves.option
+    what = f"{serves.name} has no {option}: it waits for open responses without limit"
     kill = deployment.kill_seconds
     if deployment.kill_setting and kill < math.inf:
         what += f", until SIGKILL after {_shown(kill)}"
@@ -129,10 +140,11 @@ def _endless_server(deployment: Deployment, name: str, option: str) -> Finding:
 
 
 def _stop_signal(deployment: Deployment) -> Iterator[Finding]:
-    name = deployment.stop_signal.upper()
-    name = name if name.startswith("SIG") else f"SIG{name}"
+    name = _signal_name(deployment.stop_signal)
     if name == "SIGKILL":
         what = "it is asked to stop by SIGKILL, which no program hears"
+    elif "$" in name:
+        return
     elif name not in signal.Signals.__members__ and not name.startswith("SIGRT"):
         what = f"{deployment.stop_signal!r} is no signal"
     elif name not in _HEARD:
@@ -144,6 +156,14 @@ def _stop_signal(deployment: Deployment) -> Iterator[Finding]:
     # Where nothing tells what it runs, it may be somebody else's program, such as a database.
     tell = problem if deployment.words else note
     yield tell(deployment.where, what, "use SIGTERM")
+
+
+def _signal_name(given: str) -> str:
+    """Return a signal's name in full, for a name or a number."""
+    with contextlib.suppress(ValueError):
+        return signal.Signals(int(given)).name
+    name = given.upper()
+    return name if name.startswith("SIG") else f"SIG{name}"
 
 
 def _shell(deployment: Deployment, started: Program) -> Iterator[Finding]:

@@ -82,6 +82,11 @@ def compose(tmp_path: Path, **settings: str) -> list[str]:
         {"command": "sh -c 'exec python app.py'"},
         {"command": "python -m supervisor exec -- python app.py"},
         {"stop_signal": "SIGINT"},
+        {"stop_signal": "15"},
+        # What is not known here cannot be compared.
+        {"environment": "{SUPERVISOR_GRACE: '${GRACE:-20}'}"},
+        {"grace": "${GRACE}"},
+        {"stop_signal": "${SIGNAL}"},
     ],
 )
 def test_a_service_that_stops_in_order(tmp_path: Path, settings: dict[str, str]) -> None:
@@ -111,6 +116,7 @@ def test_a_service_that_stops_in_order(tmp_path: Path, settings: dict[str, str])
         ({"command": '["/bin/bash", "-c", "python app.py"]'}, "bash -c starts it"),
         ({"stop_signal": "SIGKILL"}, "SIGKILL, which no program hears"),
         ({"stop_signal": "QUIT"}, "SIGQUIT, which a Supervisor hears only"),
+        ({"stop_signal": "9"}, "SIGKILL, which no program hears"),
         ({"stop_signal": "STOPP"}, "'STOPP' is no signal"),
         (
             {"command": "autogen-supervisor exec --grace 20 -- python app.py"},
@@ -148,6 +154,16 @@ def test_a_pod(tmp_path: Path, grace: int, own: float, hook: str, said: str | No
     found = problems(written(tmp_path / "pod.yaml", text))
     assert len(found) == (said is not None)
     assert said is None or said in found[0]
+
+
+def test_a_value_from_elsewhere_is_not_known(tmp_path: Path) -> None:
+    """A variable from a config map is noted, and nothing is compared with it."""
+    env = "[{name: SUPERVISOR_GRACE, valueFrom: {configMapKeyRef: {name: x, key: y}}}]"
+    spec = f"{{containers: [{{name: app, env: {env}}}]}}"
+    text = f"{{apiVersion: v1, kind: Pod, metadata: {{name: x}}, spec: {spec}}}"
+    found = list(files.look(str(written(tmp_path / "pod.yaml", text))))
+    assert [each.level for each in found] == ["note", "note"]
+    assert "its value is not known" in found[-1].says
 
 
 @pytest.mark.parametrize(
