@@ -16,6 +16,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 from prompt_toolkit.application import Application
@@ -94,17 +95,20 @@ class EditorInterface:
                 await asyncio.wait([writer])
                 with contextlib.suppress(OSError):
                     self._write(self._lines.take() + self._lines.unfinished)
-        keys.on_end()
 
     def _print_soon(self, text: str, loop: asyncio.AbstractEventLoop) -> None:
         """Print what the program has written; in any thread."""
         with contextlib.suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(self.print, text)
+            loop.call_soon_threadsafe(self._print_foreign, text)
+
+    def _print_foreign(self, text: str) -> None:
+        self._lines.add(text, is_ours=False)
+        self._has_text.set()
 
     async def _edit(self) -> None:
         # For SIGWINCH prompt_toolkit uses `add_signal_handler`, which takes the wakeup fd and loses
         # the handler; its removal leaves neither. The supervisor would notice, but not at once.
-        found = SignalHandlers(lambda *_: None)
+        found = SignalHandlers(_ignore)
         found.install(signal.SIGWINCH)
         asyncio.get_running_loop().call_soon(registry.reclaim)
         try:
@@ -226,6 +230,10 @@ class EditorInterface:
             self._input.mode.announce()
             self._app.renderer.reset()
             self._app.invalidate()
+
+
+def _ignore(_number: int, _frame: FrameType | None) -> None:
+    """Stand where prompt_toolkit is about to put its own."""
 
 
 def _text_row(text: Callable[[], str], style: str = "") -> ConditionalContainer:

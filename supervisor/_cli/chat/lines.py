@@ -24,15 +24,34 @@ class Lines:
     def __init__(self, columns: Callable[[], int]) -> None:
         self._columns = columns
         self._whole: list[str] = []
+        self._is_ours: bool = True  # whose the unfinished line is
+        self._was_ended = False  # a line of ours, for somebody else's text
         self.unfinished = ""
         """The line that has only begun."""
 
-    def add(self, text: str) -> None:
-        """Take in a piece."""
+    def add(self, text: str, *, is_ours: bool = True) -> None:
+        """Take in a piece.
+
+        Args:
+            text: The piece.
+            is_ours: Whether it belongs to the conversation; else the program has printed it, and it
+                has lines of its own.
+        """
+        if not text:
+            return
+        self._end_line_of_other(is_ours=is_ours)
+        if is_ours and self._was_ended:
+            text, self._was_ended = text.removeprefix("\n"), False
         # They would pass through prompt_toolkit's parser of colours as they are.
         whole, end, rest = (self.unfinished + text).translate({1: None, 2: None}).rpartition("\n")
         self._whole.append(whole + end)
         self.unfinished = self._broken(rest)
+
+    def _end_line_of_other(self, *, is_ours: bool) -> None:
+        if self.unfinished and is_ours is not self._is_ours:
+            self._whole.append(f"{self.unfinished}\n")
+            self.unfinished, self._was_ended = "", not is_ours
+        self._is_ours = is_ours
 
     def take(self) -> str:
         """Return the whole lines so far, each only once."""

@@ -151,6 +151,7 @@ class Repl:
         self._ctrl_c = CtrlC()
         self._lines: asyncio.Queue[str | _Leave] = asyncio.Queue()
         self._question: asyncio.Future[str] | None = None
+        self._opening: asyncio.Future[None] | None = None
         self._hint = ""
         self._commands: set[asyncio.Task[None]] = set()
         self._conversation = conversation(self._on_event, self._ask)
@@ -165,6 +166,7 @@ class Repl:
         """Converse until the user leaves, the terminal has gone or the program is to stop."""
         keys = Keys(on_line=self._line, on_escape=self._escape, on_end=self._leave)
         shown = asyncio.create_task(self._ui.run(keys))
+        shown.add_done_callback(lambda _: self._leave())  # the terminal has gone
         try:
             await self._converse()
         finally:
@@ -175,7 +177,8 @@ class Repl:
 
     async def _converse(self) -> None:
         conversation = self._conversation
-        await conversation.open()
+        if not await self._open():
+            return
         self._ui.set_last_words(self.last_words)
         self._print_line(conversation.opening)
         self._bring_back(conversation.unanswered)
@@ -188,6 +191,20 @@ class Repl:
                 await self._command(line)
             else:
                 await self._exchange(line)
+
+    async def _open(self) -> bool:
+        """Make the team; return whether that was not given up by the user."""
+        self._opening = asyncio.ensure_future(self._conversation.open())
+        try:
+            await self._opening
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return False
+        finally:
+            self._opening = None
+        return True
 
     async def _exchange(self, words: str) -> None:
         self._view.begin()
@@ -253,6 +270,8 @@ class Repl:
 
     def _leave(self) -> None:
         self._lines.put_nowait(_Leave.LEAVE)
+        if self._opening is not None:
+            self._opening.cancel()
         if self._is_answering:
             self._stop()
 

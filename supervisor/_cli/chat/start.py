@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from supervisor._cli import options
 from supervisor._cli.chat.command_line import Command, read
 from supervisor._cli.chat.user_interface import UserInterface, check_terminal, open_interface
+from supervisor._cli.errors import CommandError
 from supervisor._cli.extras import require
 from supervisor._cli.targets import load
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str]) -> None:
     """Converse with what the command line names, and end the process as it should end."""
     command = read(arguments)
+    if sys.platform == "win32":
+        raise CommandError("chat needs a POSIX terminal; on Windows use `autogen-supervisor run`")
     check_terminal()
     require("prompt_toolkit", "chat")
     options.install(command.settings)

@@ -36,3 +36,21 @@ def test_a_word_that_is_too_long_is_cut_by_cells() -> None:
 def test_no_text_passes_through_unparsed() -> None:
     """The two characters between which prompt_toolkit writes text as it is are dropped."""
     assert lines("a\x01\x1b[2J\x02b\n").take() == "a\x1b[2Jb\n"
+
+
+def test_what_the_program_prints_has_lines_of_its_own() -> None:
+    """It does not go into a line of the conversation, which goes on below it."""
+    made = lines("Well, ", columns=80)
+    made.add("printed\n", is_ours=False)
+    made.add("here it is\n")
+    made.add("half a line", is_ours=False)
+    made.add("the end\n")
+    assert made.take() == "Well, \nprinted\nhere it is\nhalf a line\nthe end\n"
+
+
+def test_a_line_that_was_ended_for_others_is_not_ended_twice() -> None:
+    """Where the conversation ends its line after that, there is no empty line."""
+    made = lines("Well, ")
+    made.add("printed\n", is_ours=False)
+    made.add("\nnext\n")
+    assert made.take() == "Well, \nprinted\nnext\n"

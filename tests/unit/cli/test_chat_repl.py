@@ -78,6 +78,7 @@ class FakeConversation:
     ) -> None:
         self.on_event, self.ask = on_event, ask
         self.calls: list[object] = []
+        self.may_open = asyncio.Event()
         self.queued: list[str] = []
         self.opening = self.unanswered = ""
         self.resume_line = "chat -r a"
@@ -90,8 +91,9 @@ class FakeConversation:
         return self._answer is not None
 
     async def open(self) -> None:
-        """Take note."""
+        """Take note, and wait for the test."""
         self.calls.append("open")
+        await self.may_open.wait()
 
     async def exchange(self, words: str | None) -> FakeExchange:
         """Wait for the test to end it."""
@@ -182,11 +184,14 @@ async def settle() -> None:
 
 
 @asynccontextmanager
-async def chatting() -> AsyncGenerator[Chat]:
+async def chatting(*, opens: bool = True) -> AsyncGenerator[Chat]:
     """Give a chat whose prompt stands, and leave it."""
     chat = Chat()
     task = asyncio.create_task(chat.repl.run())
     await settle()
+    if opens:
+        chat.conversation.may_open.set()
+        await settle()
     yield chat
     await settle()
     chat.ui.keys.on_end()
@@ -354,3 +359,21 @@ async def test_it_is_over_when_the_program_is_to_stop() -> None:
         chat.conversation.end()
         await settle()
         assert chat.ui._closed.is_set()
+
+
+async def test_a_target_that_is_slow_to_make_can_be_left() -> None:
+    """Ctrl-C twice, or Ctrl-D, leaves while the team is still being made."""
+    async with chatting(opens=False) as chat:
+        chat.repl.on_interrupt(0)
+        chat.repl.on_interrupt(0)
+        await settle()
+        assert chat.ui._closed.is_set()
+    assert chat.conversation.calls == ["open", "close"]
+
+
+async def test_a_terminal_that_has_gone_ends_the_chat() -> None:
+    """Where the user interface has ended by itself there is nobody to wait for."""
+    async with chatting() as chat:
+        chat.ui.close()
+        await settle()
+    assert chat.conversation.calls == ["open", "close"]
