@@ -59,6 +59,7 @@ class Headless:
 
     process: subprocess.Popen[bytes]
     raw: bytearray = field(default_factory=bytearray)
+    said: bytearray = field(default_factory=bytearray)
 
     def until(self, word: str) -> None:
         """Read until a line has this word.
@@ -72,6 +73,19 @@ class Headless:
             if word.encode() in line:
                 return
         raise AssertionError(f"{word!r} never came: {bytes(self.raw[-2000:])!r}, {self._stderr()}")
+
+    def until_busy(self) -> None:
+        """Read stderr until the agent is in its turn.
+
+        Raises:
+            AssertionError: It has ended.
+        """
+        assert self.process.stderr is not None
+        while line := self.process.stderr.readline():
+            self.said += line
+            if line == b"busy\n":
+                return
+        raise AssertionError(f"the turn never came: {self._stderr()}")
 
     def signal(self, number: signal.Signals, *, below: int = 0) -> None:
         """Send a signal; `below`: so many generations below the process that was started."""
@@ -96,7 +110,8 @@ class Headless:
 
     def _stderr(self) -> str:
         assert self.process.stderr is not None
-        return self.process.stderr.read().decode()
+        self.said += self.process.stderr.read()
+        return self.said.decode()
 
 
 def _whole_lines(raw: bytes, status: int) -> list[bytes]:

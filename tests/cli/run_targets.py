@@ -63,6 +63,7 @@ def waiting() -> ScriptedAgent:
     """Wait, and tell when it has ended in order."""
 
     async def wait(*_: Any) -> str:
+        print("busy")
         try:
             await asyncio.sleep(LONG)
         finally:
@@ -76,6 +77,7 @@ def refusing() -> ScriptedAgent:
     """Refuse to be cancelled for half a second."""
 
     async def refuse(*_: Any) -> str:
+        print("busy")
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(LONG)
         until = time.monotonic() + 0.5
@@ -91,6 +93,7 @@ def blocking() -> ScriptedAgent:
     """Block the loop, and refuse to be interrupted."""
 
     async def block(*_: Any) -> str:
+        print("busy")
         end = time.monotonic() + LONG
         while time.monotonic() < end:
             with contextlib.suppress(BaseException):

@@ -15,6 +15,7 @@ import pytest
 
 from tests.cli.headless import PATIENCE, Headless, headless
 from tests.process.commands import NEEDS_NAMESPACE
+from tests.process.guarded import no_guard_is_left
 from tests.process.namespaces import UNSHARE
 
 pytestmark = pytest.mark.process
@@ -220,6 +221,7 @@ def test_a_pipe_that_nobody_reads_delays_a_stop_by_the_ladder_at_most() -> None:
         _until_full(run)
         run.signal(signal.SIGTERM)
         status = run.process.wait(PATIENCE)
+        no_guard_is_left(run.process.pid)  # which gives a reader a moment to make room
         assert run.process.stderr is not None
         assert "tidied up" in run.process.stderr.read().decode()
         assert run.process.stdout is not None

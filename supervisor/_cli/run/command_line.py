@@ -91,6 +91,8 @@ def read(arguments: Sequence[str]) -> Command:
         raise CommandError(_task_error(words))
     elif parsed.task_file is not None and words:
         raise CommandError("a task and --task-file were given; give one of them")
+    if parsed.quiet and parsed.output_format not in (None, "text"):
+        raise CommandError(f"--quiet is for text; with {parsed.output_format} leave it out")
     return Command(
         target=target,
         words=tuple(words),

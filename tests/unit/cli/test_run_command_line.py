@@ -56,6 +56,7 @@ def test_what_stands_behind_a_package_is_the_packages() -> None:
         ("teams:make task --drain", "--drain"),
         ("teams:make task --output-format xml", "--output-format"),
         ("--output-format json app.py", "--output-format is for teams"),
+        ("teams:make task --quiet --output-format json", "--quiet is for text"),
         ("--task-file f app.py", "--task-file is for teams"),
         ("--trust -m package", "--trust is for teams"),
         ("nothing", "lacks an attribute"),
