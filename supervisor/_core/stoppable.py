@@ -81,11 +81,11 @@ class Stoppable(Protocol):
         """Stop this thing alone, with a ladder of its own."""
         ...
 
-    def interrupt(self, request: StopRequest) -> bool:
+    def interrupt(self, request: StopRequest) -> OwnStop | None:
         """Stop this thing alone; if it is being stopped already, enter ABANDON.
 
         Returns:
-            Whether an interrupt concerns it.
+            Its own stop; None if an interrupt does not concern it.
         """
         ...
 
@@ -199,12 +199,28 @@ class OwnStop:
         self._state = LadderState(self._ladder)
         self._now = owner.now
         self._loop = loop
-        self._request: StopRequest | None = None
+        self.request: StopRequest | None = None
+        """What asks for it, once it has begun."""
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def rung(self) -> Rung:
+        """How far it has gone."""
+        return self._state.rung
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the thing is over."""
+        return self._thing.is_over
+
+    def seconds_left(self) -> float | None:
+        """Return how long the present rung may still take; None for ever."""
+        at = self._state.rung_ends_at
+        return None if at is None else at - self._now()
 
     def begin(self, request: StopRequest) -> None:
         """Enter CANCEL, and go on from there as time passes."""
-        self._request = request
+        self.request = request
         self._take(self._state.request(Rung.CANCEL, self._now()))
 
     def abandon(self) -> None:
@@ -221,8 +237,8 @@ class OwnStop:
     def _take(self, steps: list[Step]) -> None:
         self.end()  # the timer was set for a step that may be behind by now
         for step in steps:
-            if self._request is not None:
-                apply(step, self._thing, self._request, self._ladder)
+            if self.request is not None:
+                apply(step, self._thing, self.request, self._ladder)
         at = self._state.next_at
         if at is not None and not self._thing.is_over:
             delay = max(0.0, at - self._now())

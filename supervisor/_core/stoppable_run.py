@@ -134,19 +134,18 @@ class StoppableRun:
         elif not loop.is_closed():
             loop.call_soon_threadsafe(self.drain, request)
 
-    def interrupt(self, request: StopRequest) -> bool:
+    def interrupt(self, request: StopRequest) -> OwnStop | None:
         """Stop this run alone; if it is being stopped already, enter ABANDON.
 
         Returns:
-            Whether an interrupt concerns it.
+            Its own stop; None if an interrupt does not concern it.
         """
         if not self._adapter.is_interruptible or self.is_over:
-            return False
-        if self._own_stop is None:
-            self._begin_own_stop(request)
-        else:
+            return None
+        if self._own_stop is not None:
             self._own_stop.abandon()
-        return True
+            return self._own_stop
+        return self._begin_own_stop(request)
 
     def fail(self) -> None:
         """Stop this run alone, for it has failed; what it has yielded can still be read."""
@@ -154,10 +153,11 @@ class StoppableRun:
         self.settle(request)
         self._begin_own_stop(request)
 
-    def _begin_own_stop(self, request: StopRequest) -> None:
+    def _begin_own_stop(self, request: StopRequest) -> OwnStop:
         loop = cast(asyncio.AbstractEventLoop, self._state.loop)
         own = self._own_stop = OwnStop(self, self._owner, loop)
         own.begin(request)
+        return own
 
     def drain(self, request: StopRequest) -> None:
         """Let the turn finish that is being taken, and begin no other."""

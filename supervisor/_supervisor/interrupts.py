@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
 from supervisor._core.events import Rung, StopRequest
+from supervisor._core.stoppable import OwnStop
 from supervisor._reports.log import reporter
 from supervisor._signals.registry import registry
 from supervisor._supervisor.stuck_loop import STUCK_SECONDS, report_interruptions
@@ -55,7 +56,10 @@ class Interrupts:
         """Whether its supervisor hears SIGINT by itself, to be interrupted or to stop."""
         self.request: StopRequest | None = None
         """A SIGINT that has arrived, and that the loop has not carried out yet."""
+        self.on_interrupt: Callable[[], None] = lambda: None
+        """Called in the loop once the runs are told to end: says so to a person."""
         self._scope = scope
+        self._stops: WeakSet[OwnStop] = WeakSet()  # of the runs that were interrupted last
         self._arrived: deque[float] = deque()  # those that count, and are not carried out yet
         self._counted_at = self._began_at = -math.inf
         self._interrupt_at = math.inf  # when what blocks the loop is to be interrupted
@@ -73,6 +77,11 @@ class Interrupts:
     def note_begin(self) -> None:
         """Note that a run begins: a SIGINT from now on is another one."""
         self._began_at = registry.clock.now()
+
+    @property
+    def stop(self) -> OwnStop | None:
+        """The stop of an interrupted run that has still to end; None where there is none."""
+        return next((stop for stop in list(self._stops) if not stop.is_over), None)
 
     # -- in any thread --------------------------------------------------------------------------
 
@@ -126,8 +135,10 @@ class Interrupts:
             self._interrupt(request)
 
     def _interrupt(self, request: StopRequest) -> None:
-        count = self.end_runs(request)
+        stops = self.end_runs(request)
+        self._stops, count = WeakSet(stops), len(stops)
         reporter.event("interrupted the runs", reason=request.reason, count=count)
+        self.on_interrupt()
         for callback in list(self._callbacks):
             try:
                 callback(count)
@@ -135,14 +146,14 @@ class Interrupts:
                 event = "on_interrupt callback failed"
                 reporter.event(event, level=logging.ERROR, exc_info=error)
 
-    def end_runs(self, request: StopRequest) -> int:
+    def end_runs(self, request: StopRequest) -> list[OwnStop]:
         """Interrupt the runs, and those of supervisors inside that do not hear SIGINT."""
-        count = sum([run.interrupt(request) for run in list(self._scope.runs)])
+        stops = [stop for run in list(self._scope.runs) if (stop := run.interrupt(request))]
         self._cancel_token(request)
         for child in list(self._scope.nesting.children):
             if not child.interrupts.handles_sigint:
-                count += child.interrupts.end_runs(request)
-        return count
+                stops += child.interrupts.end_runs(request)
+        return stops
 
     def _cancel_token(self, request: StopRequest) -> None:
         token, self._scope.token = self._scope.token, None

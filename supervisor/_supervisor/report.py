@@ -52,19 +52,38 @@ class StopReport:
             loop.call_later(_SAY_SECONDS, self._say_if_still_true, step.rung, line)
 
     def progress(self) -> str | None:
-        """Return what the stop does now, for a person; in any thread.
+        """Return what the stop or the interrupt does now, for a person; in any thread.
 
         Returns:
-            None where there is no stop; "" once the process is ended, which has its own words.
+            None where there is none; "" once the process is ended, which has its own words.
         """
         stop = self._scope.stop
         if stop.request is None or stop.rung is Rung.RUNNING:
-            return None
+            return self._interrupt()
         if stop.rung is Rung.EXIT:
             return ""
         ends_at = stop.ladder_state.rung_ends_at
         time = progress.time_left(None if ends_at is None else ends_at - registry.clock.now())
         return self._sentence(stop.rung, stop.request, self._scope.active_agents(), time)
+
+    def say_interrupt(self) -> None:
+        """At a terminal, say what an interrupt does, unless that is over soon."""
+        loop = self._scope.home.loop
+        if loop is not None and not self.is_shown_elsewhere and reporter.has_reader:
+            loop.call_later(_SAY_SECONDS, self._say_interrupt_if_it_lasts)
+
+    def _say_interrupt_if_it_lasts(self) -> None:
+        if (line := self._interrupt()) and self._scope.stop.request is None:
+            reporter.say(f"\n{line}")
+
+    def _interrupt(self) -> str | None:
+        own = self._scope.interrupts.stop
+        if own is None or own.request is None:
+            return None
+        time, agents = progress.time_left(own.seconds_left()), self._scope.active_agents()
+        # There is no rung above ABANDON for it.
+        has_ctrl_c = own.rung < Rung.ABANDON
+        return progress.sentence(own.rung, own.request, agents, time, has_ctrl_c=has_ctrl_c)
 
     def _sentence(self, rung: Rung, request: StopRequest, agents: list[str], time: str) -> str:
         # Where ABANDON has no end, there is no EXIT.

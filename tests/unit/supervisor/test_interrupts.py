@@ -309,6 +309,55 @@ def test_a_run_that_has_just_begun_to_stop_is_not_abandoned(process: VirtualProc
     in_virtual_time(main)
 
 
+def test_a_person_learns_what_an_interrupt_does(
+    process: VirtualProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a terminal it is said once it takes long; `progress` counts down, up to the last rung."""
+    said = list[str]()
+    monkeypatch.setattr(type(reporter), "has_reader", True)
+    monkeypatch.setattr(reporter, "say", said.append)
+
+    async def main() -> None:
+        loop, team, seen = asyncio.get_running_loop(), Stubborn(), list[str | None]()
+        async with interactive(seconds_of) as sup:
+            report = parts_of(sup).report
+            loop.call_later(1, process.signal, signal.SIGINT)
+            for at in (0.9, 1.5, 3.5, 4.5):
+                loop.call_later(at, lambda: seen.append(report.progress()))
+            await _refusal(sup, team)
+            await asyncio.sleep(1)
+            team.may_end.set()
+            await over(team)
+            assert seen == [
+                None,
+                "SIGINT: cancelling 'talker' (1.5 s left). Ctrl-C to abandon it.",
+                "SIGINT: abandoning 'talker' (0.5 s left).",
+                None,
+            ]
+
+    in_virtual_time(main)
+    first = "\nSIGINT: cancelling 'talker' (1.9 s left). Ctrl-C to abandon it."
+    assert [it for it in said if "SIGINT" in it] == [first]
+
+
+def test_of_an_interrupt_that_is_over_soon_nothing_is_said(
+    process: VirtualProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By then it would be false."""
+    said = list[str]()
+    monkeypatch.setattr(type(reporter), "has_reader", True)
+    monkeypatch.setattr(reporter, "say", said.append)
+
+    async def main() -> None:
+        async with interactive(seconds_of) as sup:
+            asyncio.get_running_loop().call_later(1, process.signal, signal.SIGINT)
+            assert await wait_for(sup, Talker()) == REASON
+            await asyncio.sleep(1)
+
+    in_virtual_time(main)
+    assert not said
+
+
 # -- several supervisors --------------------------------------------------------------------------
 
 
