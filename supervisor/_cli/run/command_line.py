@@ -177,7 +177,9 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         ours.append(word)
         if word in _TAKING and waiting:
             ours.append(waiting.pop(0))
-        if word == "-m" and not words:
+        if word.startswith("-m"):  # also with its package in the same word
+            if words:
+                raise CommandError(f"{words[0]!r} and -m were given; give one target")
             return ours, waiting
     return ours, words
 

@@ -26,7 +26,7 @@ from supervisor._supervisor.facade import Supervisor, parts_of
 
 if TYPE_CHECKING:
     from supervisor._autogen.adapter import Runnable
-    from supervisor._cli.output.outcome import Output
+    from supervisor._cli.output.outcome import Outcome, Output
     from supervisor._cli.targets import Source
 
 _LOOK_SECONDS: Final = 0.05  # at whether a slow reader has taken enough
@@ -172,22 +172,27 @@ class Session:
         tally.error = tally.error or raised
         self._explain(tally.error)
         self._begin()
-        request = self._sup.stop_request
         outcome = tally.outcome()
+        status = self._exit_status(outcome)  # now: a signal that comes later changes neither
         self._write(lambda: self._output.end(outcome))
-        if request is not None and request.signal is not None:
+        if self._write_error is not None and outcome.signal is None:
+            return self._unwritten(self._write_error)
+        return status
+
+    def _exit_status(self, outcome: Outcome) -> int:
+        if outcome.signal is not None:
             stop_status = self._command.settings.stop_status
-            return -request.signal if stop_status is None else stop_status
-        if isinstance(self._write_error, BrokenPipeError):
+            return -signal.Signals[outcome.signal] if stop_status is None else stop_status
+        if outcome.status == "failed":
+            error = self._tally.error
+            return error.status if isinstance(error, CommandError) else FAILED
+        return TIMED_OUT if outcome.status in ("timed_out", "abandoned") else 0
+
+    def _unwritten(self, error: OSError) -> int:
+        if isinstance(error, BrokenPipeError):
             return -_SIGPIPE
-        if self._write_error is not None:
-            sys.stderr.write(f"supervisor: stdout cannot be written: {self._write_error}\n")
-            return FAILED
-        if self.time_limit.has_stopped:
-            return TIMED_OUT
-        if isinstance(tally.error, CommandError):
-            return tally.error.status
-        return 0 if tally.error is None else FAILED
+        sys.stderr.write(f"supervisor: stdout cannot be written: {error}\n")
+        return FAILED
 
     def _explain(self, error: BaseException | None) -> None:
         """Tell a person of an error, on stderr."""

@@ -37,9 +37,10 @@ def test_what_stands_behind_a_program_is_the_programs() -> None:
     assert command.words == ("--drain", "4", "-m", "x", "-", "--", "--output-format", "json")
 
 
-def test_what_stands_behind_a_package_is_the_packages() -> None:
+@pytest.mark.parametrize("module", ["-m some.package", "-msome.package"])
+def test_what_stands_behind_a_package_is_the_packages(module: str) -> None:
     """`-m` ends our options."""
-    command = _read("--quiet -m some.package --quiet team.json")
+    command = _read(f"--quiet {module} --quiet team.json")
     assert (command.target.kind, command.target.place) == ("program", "some.package")
     assert (command.words, command.settings.quiet) == (("--quiet", "team.json"), True)
 
@@ -59,6 +60,7 @@ def test_what_stands_behind_a_package_is_the_packages() -> None:
         ("teams:make task --quiet --output-format json", "--quiet is for text"),
         ("--task-file f app.py", "--task-file is for teams"),
         ("--trust -m package", "--trust is for teams"),
+        ("teams:make -m package", "give one target"),
         ("nothing", "lacks an attribute"),
     ],
 )
