@@ -70,6 +70,8 @@ class Painter:
         if not pieces and rows == self._shown:
             return ""
         said = self.erase() + "".join(map(self._place, pieces))
+        if rows and not pieces:  # no text has come for a while
+            said += self._leave_margin()
         return said + self._draw(rows)
 
     def erase(self) -> str:
@@ -127,6 +129,14 @@ class Painter:
             return self._is_ours
         latest = self._column + self._slack
         return latest > 0 and latest % max(columns, 1) <= 2 * self._slack
+
+    def _leave_margin(self) -> str:
+        """Go to the next line, as the terminal will with the next character of ours."""
+        column = self._column
+        if not self._is_ours or not column or self._slack or column % self._size()[0]:
+            return ""
+        self._column, self._was_ended = 0, True
+        return "\n"
 
     def _draw(self, rows: tuple[str, ...]) -> str:
         if not rows or self._is_at_margin(self._size()[0]):

@@ -79,11 +79,25 @@ def test_text_in_pieces_is_as_text_without_a_status(columns: int, alphabet: str)
     while text:
         count = rng.randint(1, 5)
         piece, text = text[:count], text[count:]
-        painted.paint(piece)
-        painted.paint("", f"ann · {count} s")
+        painted.paint(piece, f"ann · {count} s")
     painted.paint("", "")
     assert painted.lines == plain.lines
     assert painted.cursor == plain.cursor
+
+
+@pytest.mark.parametrize("columns", [7, 20, 33])
+@pytest.mark.parametrize("alphabet", ["ab c", "日本a", "aあ\n"])
+def test_text_with_pauses_is_as_text_without(columns: int, alphabet: str) -> None:
+    """Where the status is drawn between the pieces, too, every line is as it would be."""
+    rng = random.Random(f"{columns}{alphabet}")
+    text = "".join(rng.choices(alphabet, k=200))
+    plain, painted = Terminal(columns, 250), Terminal(columns, 250)
+    plain.feed(text)
+    for character in text:
+        painted.paint(character)
+        painted.paint("", f"ann · {rng.randint(1, 9)} s")
+    painted.paint("", "")
+    assert painted.lines == plain.lines
 
 
 def test_no_status_where_moving_would_lose_the_margin() -> None:
@@ -93,6 +107,17 @@ def test_no_status_where_moving_would_lose_the_margin() -> None:
     assert terminal.lines == ["12345"]
     terminal.paint("6")
     assert terminal.lines == ["12345", "6", "ann", "· 3", "s"]
+
+
+@pytest.mark.parametrize(("more", "lines"), [("67\n", ["12345", "67"]), ("\n67", ["12345", "67"])])
+def test_at_the_margin_the_status_comes_with_the_next_look(more: str, lines: list[str]) -> None:
+    """Where no text comes, the status is drawn; the text goes on where it would have anyway."""
+    terminal = Terminal(columns=5, lines=10)
+    terminal.paint("12345")
+    terminal.paint("")
+    assert terminal.lines == ["12345", "", "ann", "· 3", "s"]
+    terminal.paint(more, "")
+    assert terminal.lines == lines
 
 
 def test_a_status_that_does_not_change_is_not_painted_again() -> None:
