@@ -56,6 +56,7 @@ class ProgramStop:
         self.parts = parts
         parts.escalation.handled = frozenset()
         registry.add(parts.escalation)
+        registry.wake_watchdog()  # it may have looked in between, and sleep for good
         return True
 
     def interruption(self) -> BaseException:
