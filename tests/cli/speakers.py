@@ -69,7 +69,7 @@ def keeper() -> ScriptedAgent:
     return ScriptedAgent("keeper", turn)
 
 
-def talker() -> ScriptedAgent:
+def talker(*, goes_on: bool = False) -> ScriptedAgent:
     """Make an agent that says many words, one in a millisecond."""
 
     async def turn(_heard: Heard, _: CancellationToken) -> Items:
@@ -78,8 +78,15 @@ def talker() -> ScriptedAgent:
             if number == WORDS // 2:
                 tell("busy")
             await asyncio.sleep(0.001)
+        if goes_on:
+            await asyncio.sleep(3600)
 
     return ScriptedAgent("talker", turn)
+
+
+def rambler() -> ScriptedAgent:
+    """Make an agent that says the same, and does not come to an end."""
+    return talker(goes_on=True)
 
 
 def flood() -> ScriptedAgent:

@@ -233,3 +233,19 @@ def test_a_pipe_gets_plain_lines_as_they_end(server: Server) -> None:
     assert "\x1b" not in rest
     assert re.findall(r"w\d+", rest) == [f"w{number}" for number in range(speakers.WORDS)]
     assert re.fullmatch(r"Finished; 2 messages, \d+\.\d s", rest.splitlines()[-1])
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("place", range(5, speakers.WORDS - 20, 5))
+def test_ctrl_c_at_any_word_leaves_the_screen_right(server: Server, place: int) -> None:
+    """Whenever it comes: the words so far, once and in order; the result; the shell's line."""
+    with running(server, "rambler", columns=20 + place % 60) as view:
+        view.wait_until(lambda: f"w{place} " in view.plain)
+        view.press(CTRL_C)
+        assert view.ended() == -signal.SIGINT
+        words = re.findall(r"\bw\d+", view.plain.partition("\ntalker\n")[2])
+        assert words == [f"w{number}" for number in range(len(words))]
+        assert len(words) > place
+        assert "Stopped by SIGINT; " in " ".join(view.lines[-3:])
+        assert view.cursor_column == 0
+        assert view.is_cursor_shown
