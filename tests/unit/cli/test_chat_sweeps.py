@@ -189,10 +189,16 @@ async def test_steered_at_some_steps(name: str) -> None:
     await _sweep(name, _steer_at, 4 if _is_asyncio() else 1)
 
 
+# The model of "stored" counts its messages, and two at once are none of its script.
+EACH = [
+    *((name, _stop_at) for name in (*ALL, *FAST)),
+    *((name, _steer_at) for name in (*ALL, *FAST) if not name.startswith("stored")),
+]
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("at", [_stop_at, _steer_at])
-@pytest.mark.parametrize("name", [*ALL, *FAST])
+@pytest.mark.parametrize(("name", "at"), EACH)
 async def test_each_at_every_step(name: str, at: Callable[..., Awaitable[str]]) -> None:
     """Wherever it is stopped or steered, the same holds for each class of teams."""
     await _sweep(name, at)
