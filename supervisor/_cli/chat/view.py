@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Final
 
+from supervisor._cli.output.look import Look
 from supervisor._cli.output.status_line import StatusLine
 from supervisor._cli.output.transcript import Transcript
-
-_COLUMNS: Final = 80  # where the terminal does not tell
 
 
 class AnswerView:
@@ -23,8 +21,8 @@ class AnswerView:
     def __init__(
         self, progress: Callable[[], str | None], agents: Callable[[], Sequence[str]]
     ) -> None:
-        has_color = not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
-        self._transcript = Transcript(_columns, has_color)
+        look = Look(os.environ)
+        self._transcript = Transcript(look.columns, look.has_color)
         self._progress = progress
         self._line = StatusLine(progress, agents)
 
@@ -47,10 +45,3 @@ class AnswerView:
             return self._line.text()
         queue = f"{queued} queued, Enter to send after this turn" if queued else ""
         return " · ".join(filter(None, (self._line.text(), queue, "Ctrl-C to stop")))
-
-
-def _columns() -> int:
-    try:
-        return os.get_terminal_size(1).columns or _COLUMNS
-    except OSError:
-        return _COLUMNS
