@@ -105,6 +105,8 @@ class Session:
                 is_verbose=self._command.verbose,
                 on_error=self._on_write_error,
             )
+        if sys.platform == "win32":
+            raise CommandError("the formats for programs need POSIX; on Windows leave them out")
         from supervisor._cli.output import json_output
 
         is_stream = self._command.output_format == "stream-json"
