@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from supervisor._cli.output import amounts
+from supervisor._cli.output.cells import cut
 from supervisor._cli.output.outcome import Outcome
 from supervisor._cli.output.sanitize import one_line
 
+_LONGEST: Final = 200  # cells of an error's message
 _WORDS: Final = {
     "finished": "Finished",
     "failed": "Failed",
@@ -37,5 +39,7 @@ def _how(outcome: Outcome) -> str:
     if outcome.status in ("stopped", "timed_out"):
         return reason or words
     if outcome.status == "failed" and outcome.error is not None:
-        reason = f"{outcome.error.type}: {outcome.error.message}"
+        # AutoGen's own errors have a traceback in the lines below.
+        message = outcome.error.message.strip().partition("\n")[0]
+        reason = cut(f"{outcome.error.type}: {message}", _LONGEST).rstrip(": ")
     return f"{words}: {reason.rstrip('.')}" if reason else words

@@ -111,8 +111,11 @@ def test_unknown_events_are_left_alone(event: object) -> None:
             "Stopped after 60 s; 2 messages kept, 2.1 s, 1,234 tokens",
         ),
         (
-            {"status": "failed", "error": Failure(type="ValueError", message="no\x1b\nway")},
-            "Failed: ValueError: no␛ way; 0 messages kept, 2.1 s, 1,234 tokens",
+            {
+                "status": "failed",
+                "error": Failure(type="ValueError", message="no\x1bway\nTraceback"),
+            },
+            "Failed: ValueError: no␛way; 0 messages kept, 2.1 s, 1,234 tokens",
         ),
         (
             {"status": "abandoned", "stop_reason": "SIGTERM", "messages": 1},
