@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from supervisor._core.events import Rung, StopRequest
 from supervisor._core.ladder import Step
+from supervisor._core.stoppable import OwnStop
 from supervisor._process.exit import REPORT_SECONDS
 from supervisor._process.process_info import ProcessInfo
 from supervisor._reports.findings import Findings
@@ -59,7 +60,7 @@ class StopReport:
         """
         stop = self._scope.stop
         if stop.request is None or stop.rung is Rung.RUNNING:
-            return self._interrupt()
+            return self._interrupt(self._scope.interrupts.stop)
         if stop.rung is Rung.EXIT:
             return ""
         ends_at = stop.ladder_state.rung_ends_at
@@ -68,17 +69,18 @@ class StopReport:
 
     def say_interrupt(self) -> None:
         """At a terminal, say what an interrupt does, unless that is over soon."""
-        loop = self._scope.home.loop
-        if loop is not None and not self.is_shown_elsewhere and reporter.has_reader:
-            loop.call_later(_SAY_SECONDS, self._say_interrupt_if_it_lasts)
+        loop, own = self._scope.home.loop, self._scope.interrupts.stop
+        if loop is None or own is None or self.is_shown_elsewhere or not reporter.has_reader:
+            return
+        loop.call_later(_SAY_SECONDS, self._say_interrupt_if_it_lasts, own, own.rung)
 
-    def _say_interrupt_if_it_lasts(self) -> None:
-        if (line := self._interrupt()) and self._scope.stop.request is None:
+    def _say_interrupt_if_it_lasts(self, own: OwnStop, rung: Rung) -> None:
+        is_true = own.rung is rung and self._scope.stop.request is None
+        if is_true and (line := self._interrupt(own)):
             reporter.say(f"\n{line}")
 
-    def _interrupt(self) -> str | None:
-        own = self._scope.interrupts.stop
-        if own is None or own.request is None:
+    def _interrupt(self, own: OwnStop | None) -> str | None:
+        if own is None or own.is_over or own.request is None:
             return None
         time, agents = progress.time_left(own.seconds_left()), self._scope.active_agents()
         # There is no rung above ABANDON for it.
