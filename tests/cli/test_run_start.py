@@ -48,3 +48,16 @@ def test_what_cannot_be_run_is_one_line(words: list[str], said: str) -> None:
     assert done.stderr.startswith("supervisor: ")
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /dev/full")
+def test_a_full_disk_is_one_line() -> None:
+    """Where the result cannot be written the status is 1, and stderr says why."""
+    words = ["--output-format", "json", "tests.cli.run_targets:answering", "a task"]
+    command = [sys.executable, "-m", "supervisor", "run", *words]
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 - it is no file of ours
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=50
+        )
+    assert done.returncode == 1
+    assert "stdout cannot be written" in done.stderr
