@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
 
@@ -16,6 +17,8 @@ from tests.process.agents import keep_the_loop
 from tests.process.server import tell
 
 Heard = Sequence[BaseChatMessage]
+
+logger = logging.getLogger("tool")
 
 
 def echo() -> ScriptedAgent:
@@ -81,10 +84,12 @@ def asker() -> RoundRobinGroupChat:
 
 
 def printer() -> ScriptedAgent:
-    """Make an agent that prints, as a tool may."""
+    """Make an agent that prints and logs, as a tool may."""
+    logger.addHandler(logging.StreamHandler())
 
     async def turn(_heard: Heard, _: CancellationToken) -> AsyncGenerator[str, None]:
         print("printed by a tool")
+        logger.warning("logged by a tool")
         yield "done"
 
     return ScriptedAgent("printer", turn)

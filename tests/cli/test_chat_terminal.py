@@ -181,13 +181,14 @@ def test_a_large_paste_is_one_message(server: Server, tmp_path: Path) -> None:
 
 
 def test_what_a_tool_prints_goes_above_the_prompt(server: Server, tmp_path: Path) -> None:
-    """Text on stdout has a line of its own, and the prompt stays."""
+    """What is printed and logged has lines of its own, and the prompt stays."""
     with chat(server, tmp_path, "printer") as it:
         it.wait_for_prompt(PROMPT)
         it.say("Hello")
-        it.wait_for("printed by a tool")
+        it.wait_for("done")
         it.wait_for_prompt(PROMPT)
         assert "printed by a tool" in it.lines
+        assert "logged by a tool" in it.lines
 
 
 def test_a_terminal_that_cannot_move_the_cursor_has_a_plain_chat(

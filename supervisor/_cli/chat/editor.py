@@ -42,6 +42,7 @@ from prompt_toolkit.widgets import SearchToolbar
 from supervisor._cli.chat.history import HistoryBuffer, history_in
 from supervisor._cli.chat.key_bindings import key_bindings
 from supervisor._cli.chat.lines import Lines
+from supervisor._cli.chat.log_handlers import log_handlers_follow
 from supervisor._cli.chat.room import room_for_reports
 from supervisor._cli.chat.suspension import suspendable
 from supervisor._cli.chat.terminal_input import SignalInput
@@ -80,9 +81,10 @@ class EditorInterface:
     async def run(self, keys: Keys) -> None:
         """Show it, and read keys, until it is closed or the terminal has gone."""
         self._keys = keys
-        loop = asyncio.get_running_loop()
+        loop, found = asyncio.get_running_loop(), (sys.stdout, sys.stderr)
         with (
             printed_by(lambda text: self._print_soon(text, loop), "stdout", "stderr"),
+            log_handlers_follow(*found),
             room_for_reports(self._app),
             suspendable(self._input.mode.leave, lambda: self._come_back(loop)),
         ):
