@@ -12,7 +12,8 @@ A loop that is blocked carries out nothing. What blocks it is interrupted (`_sig
 half a second after the SIGINT, or at once if there is a second one. All that come before the loop
 is free again count as one.
 
-Once the block is being left, there is no body to go back to, and SIGINT requests a stop.
+Once the block is being left, there is no body to go back to, and SIGINT requests a stop. So it does
+afterwards, while `run` waits for the end of what has refused to stop.
 """
 
 from __future__ import annotations
@@ -96,9 +97,9 @@ class Interrupts:
         Args:
             at: When it arrived, by the clock of the ladders.
         """
-        if not self._scope.phase.is_open:
-            return
-        if self._counts(at):
+        if self._scope.phase.is_over and self._counts(at):
+            self._stop(_request())
+        elif self._scope.phase.is_open and self._counts(at):
             self.note()
             self._interrupt_at = at if self._arrived else at + PATIENCE_SECONDS
             self._arrived.append(at)

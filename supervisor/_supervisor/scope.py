@@ -48,6 +48,11 @@ class BlockPhase(enum.Enum):
         return self in (BlockPhase.OPEN, BlockPhase.LEAVING)
 
     @property
+    def is_over(self) -> bool:
+        """Whether nothing of it is waited for any more."""
+        return self is BlockPhase.CLOSED
+
+    @property
     def is_leaving(self) -> bool:
         """Whether its body has ended, and what was started in it may still be at work."""
         return self is BlockPhase.LEAVING
