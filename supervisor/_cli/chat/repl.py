@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from supervisor._cli.chat.commands import is_command, words_of
 from supervisor._cli.chat.ctrl_c import SECONDS, CtrlC, Effect
 from supervisor._cli.chat.user_interface import ANSWER, PROMPT, QUEUE, Keys, UserInterface
+from supervisor._cli.errors import CommandError
 
 _REFRESH_SECONDS: Final = 0.25
 _HINT: Final = f"Press Ctrl-C again within {SECONDS:g} s, or Ctrl-D, to leave"
@@ -152,6 +153,7 @@ class Repl:
         self._lines: asyncio.Queue[str | _Leave] = asyncio.Queue()
         self._question: asyncio.Future[str] | None = None
         self._opening: asyncio.Future[None] | None = None
+        self._is_leaving = False
         self._hint = ""
         self._commands: set[asyncio.Task[None]] = set()
         self._conversation = conversation(self._on_event, self._ask)
@@ -201,6 +203,8 @@ class Repl:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
+            if not self._is_leaving:  # it has blocked the loop as Ctrl-C was pressed
+                raise CommandError("making the target was interrupted", status=1) from None
             return False
         finally:
             self._opening = None
@@ -269,6 +273,7 @@ class Repl:
             self._stop()
 
     def _leave(self) -> None:
+        self._is_leaving = True
         self._lines.put_nowait(_Leave.LEAVE)
         if self._opening is not None:
             self._opening.cancel()

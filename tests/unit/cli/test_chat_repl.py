@@ -7,8 +7,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import pytest
+
 from supervisor._cli.chat.repl import Repl
 from supervisor._cli.chat.user_interface import Keys
+from supervisor._cli.errors import CommandError
 
 
 class FakeInterface:
@@ -93,6 +96,9 @@ class FakeConversation:
     async def open(self) -> None:
         """Take note, and wait for the test."""
         self.calls.append("open")
+        task = asyncio.current_task()
+        assert task is not None
+        self.opening_task = task
         await self.may_open.wait()
 
     async def exchange(self, words: str | None) -> FakeExchange:
@@ -376,4 +382,15 @@ async def test_a_terminal_that_has_gone_ends_the_chat() -> None:
     async with chatting() as chat:
         chat.ui.close()
         await settle()
+    assert chat.conversation.calls == ["open", "close"]
+
+
+async def test_a_target_whose_making_is_interrupted_is_an_error() -> None:
+    """Where Ctrl-C has interrupted code that blocked the loop, the chat ends and says so."""
+    chat = Chat()
+    task = asyncio.create_task(chat.repl.run())
+    await settle()
+    chat.conversation.opening_task.cancel()
+    with pytest.raises(CommandError, match="interrupted"):
+        await task
     assert chat.conversation.calls == ["open", "close"]
