@@ -279,6 +279,36 @@ def test_a_program_that_handles_the_signal_may_end_in_order(
         assert program.stdout.endswith("ended in order\n"), program.story()
 
 
+@pytest.mark.parametrize("start", ["run_forever()", "run_until_complete(work())"])
+def test_a_loop_that_the_program_stops_can_be_used_to_clean_up(
+    server: Server, tmp_path: Path, start: str
+) -> None:
+    """Its own handler has ended the loop, and what it runs then is no new work."""
+    script = written(
+        tmp_path,
+        _WORK,
+        f"""
+        async def close():
+            print("closed")
+
+        loop = asyncio.new_event_loop()
+        loop.add_signal_handler(signal.SIGTERM, loop.stop)
+        task = loop.create_task(talk())
+        try:
+            loop.{start}
+        except RuntimeError:
+            print("stopped before its end")
+        finally:
+            loop.run_until_complete(close())
+            task.cancel()
+            sys.exit(0)
+        """,
+    )
+    with running(server, script) as program:
+        assert _stopped(program, SIGTERM) == 0, program.story()
+        assert program.stdout.endswith("closed\n"), program.story()
+
+
 def test_a_handler_that_exits_has_its_way(server: Server, tmp_path: Path) -> None:
     """It raises in the loop, as in Python, and its status counts."""
     script = written(

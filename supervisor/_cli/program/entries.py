@@ -188,17 +188,15 @@ class Entries:
                 value = start(coro)
             finally:
                 _close_unstarted(coro, body)
-                block.conclude()
-        return self._outcome(block, value, loop)
-
-    def _outcome(
-        self, block: Block[Any], value: Any, loop: asyncio.AbstractEventLoop | None
-    ) -> Any:
+                self._conclude(block, loop)
         if block.has_returned or not block.was_stopped:
             return value
-        if loop is not None:
-            self._interrupted.add(loop)
         raise block.interruption
+
+    def _conclude(self, block: Block[Any], loop: asyncio.AbstractEventLoop | None) -> None:
+        block.conclude()
+        if loop is not None and block.was_stopped and not block.has_returned:
+            self._interrupted.add(loop)  # what the program does with it now is clean-up
 
     def _clean_up(self, start: Function, future: Any) -> Any:
         """Let the program clean up by the loop that was interrupted, until the deadline."""
@@ -221,9 +219,9 @@ class Entries:
                     with contextlib.suppress(asyncio.CancelledError):
                         loop.run_until_complete(task)
             finally:
-                block.conclude()
+                block.has_returned = False  # such a body has no end of its own
+                self._conclude(block, loop)
         if is_stopped and block.was_stopped:
-            self._interrupted.add(loop)
             raise block.interruption
 
 
