@@ -55,3 +55,15 @@ def remove() -> None:
         logger.removeFilter(_filter)
     if _uses:  # a run on another thread's loop has started meanwhile
         logger.addFilter(_filter)
+
+
+def leave_errors_to_caller() -> None:
+    """Drop AutoGen's records about handlers that raised, from now on: the caller tells of them.
+
+    Whoever has configured logging gets them all the same.
+    """
+    logger.addFilter(_is_not_handler_error)
+
+
+def _is_not_handler_error(record: logging.LogRecord) -> bool:
+    return logger.hasHandlers() or not str(record.msg).startswith(HANDLER_ERROR)

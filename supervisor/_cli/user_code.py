@@ -12,7 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from supervisor._autogen.original_error import original_error
 from supervisor._cli.errors import CommandError
+from supervisor._core.errors import SupervisorError
 
 _OURS: Final = (
     f"{Path(__file__).parent.parent}{os.sep}",
@@ -47,17 +49,26 @@ def user_code(doing: str) -> Generator[None]:
 
 def show_traceback(error: BaseException) -> None:
     """Write an exception's traceback on stderr, from the user's first frame on."""
-    frames = _without_ours(error.__traceback__)
-    if (frames is None and not isinstance(error, SyntaxError)) or not sys.stderr:
+    if not sys.stderr:
         return
-    lines = traceback.format_exception(type(error), error, frames)
-    sys.stderr.write("".join(lines))
+    if written := original_error(error).traceback:
+        sys.stderr.write(written)
+        return
+    frames = _without_ours(error.__traceback__)
+    if frames is not None or isinstance(error, SyntaxError):
+        sys.stderr.write("".join(traceback.format_exception(type(error), error, frames)))
 
 
 def summary(error: BaseException) -> str:
-    """Return an exception's type and the first line of what it says."""
-    said = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
+    """Return the type of an exception, and the first line of what it says.
+
+    What is raised on purpose, for a user to read, needs no type.
+    """
+    original = original_error(error)
+    said = original.message.strip().partition("\n")[0]
+    if said and isinstance(error, CommandError | EOFError | SupervisorError):
+        return said
+    return f"{original.type}: {said}" if said else original.type
 
 
 def has_user_frames(error: BaseException) -> bool:

@@ -45,6 +45,11 @@ def failing() -> ScriptedAgent:
     return ScriptedAgent("failing", [ZeroDivisionError("it was zero")])
 
 
+def failing_team() -> RoundRobinGroupChat:
+    """Raise in a turn of a team."""
+    return RoundRobinGroupChat([failing()], max_turns=1)
+
+
 def unmade() -> ScriptedAgent:
     """Raise instead of making an agent."""
     raise LookupError("no key")

@@ -130,6 +130,23 @@ def test_abandoned() -> None:
     assert ended.status == -signal.SIGINT
 
 
+@pytest.mark.parametrize("options", [(), ("--quiet",)])
+def test_a_team_that_fails_is_told_in_a_line_after_one_traceback(options: tuple[str, ...]) -> None:
+    """Both are the agent's; `--quiet` shows the line alone, on stderr."""
+    with headless("failing_team", *options, output="text") as run:
+        out, err = (said.decode() for said in run.process.communicate(timeout=PATIENCE))
+    assert run.process.returncode == 1
+    if options:
+        assert (out, err) == (
+            "",
+            "supervisor: the run has failed: ZeroDivisionError: it was zero\n",
+        )
+        return
+    assert err.count("Traceback (most recent call last)") == 1
+    assert err.count("ZeroDivisionError: it was zero") == 1
+    assert out.splitlines()[-1].startswith("Failed: ZeroDivisionError: it was zero; 1 message kept")
+
+
 @pytest.mark.parametrize("output", ["stream-json", "json"])
 def test_forced_while_the_loop_is_blocked(output: str) -> None:
     """Where the loop cannot write any more, whoever ends the process writes the result."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from supervisor._cli.chat.answer import one_line
 from supervisor._cli.chat.built_target import BuiltTarget
 from supervisor._cli.chat.points import Point
 from supervisor._cli.chat.progress import Progress, count_of
@@ -13,6 +12,7 @@ from supervisor._cli.chat.record import Record
 from supervisor._cli.chat.sessions import read
 from supervisor._cli.chat.writer import replace
 from supervisor._cli.errors import CommandError
+from supervisor._cli.user_code import summary
 
 
 class Actions:
@@ -48,7 +48,7 @@ class Actions:
             await self._target.reset()
             point = await self._target.point(messages=0)
         except Exception as error:  # noqa: BLE001 - of the user's
-            return f"It cannot be reset: {one_line(error)}."
+            return f"It cannot be reset: {summary(error)}."
         self._progress.keep(point)
         return "The conversation begins anew; /undo takes that back."
 
@@ -107,7 +107,7 @@ class Actions:
             else:
                 await target.build(point)
         except Exception as error:  # noqa: BLE001 - of the user's, or of a file
-            problem = one_line(error)
+            problem = summary(error)
         else:
             return ""
         if not target.is_built:
@@ -123,7 +123,7 @@ class Actions:
         try:
             await self._target.build(point)
         except Exception as error:  # noqa: BLE001 - of the user's
-            return f"; it could not be built anew ({one_line(error)}): /reset or /load tries again"
+            return f"; it could not be built anew ({summary(error)}): /reset or /load tries again"
         return ""
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from supervisor._cli.chat.exchange import Outcome
-from supervisor._cli.errors import CommandError
-from supervisor._core.errors import HandedOff, Quarantined, SupervisorError
+from supervisor._cli.user_code import summary
+from supervisor._core.errors import HandedOff, Quarantined
 
 if TYPE_CHECKING:
     from supervisor._autogen.adapter import Runnable
@@ -115,19 +115,9 @@ class Answer:
         if isinstance(self.error, HandedOff):
             return f"The team has handed off to {self.error.target!r}; type an answer."
         if self.error is not None:
-            return f"The answer has failed: {one_line(self.error).rstrip('.')}."
+            return f"The answer has failed: {summary(self.error).rstrip('.')}."
         if self.was_stopped:
             return "Stopped."
         result = self._run.result
         is_own_end = result is not None and self._run.stop_request is None
         return (result.stop_reason or "") if result is not None and is_own_end else ""
-
-
-def one_line(error: BaseException) -> str:
-    """Return what an error says, in one line; AutoGen's contain whole tracebacks."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if not lines:
-        return type(error).__name__
-    # AutoGen wraps what an agent raises, and names its class; of others the text alone says little.
-    is_named = isinstance(error, (CommandError, EOFError, SupervisorError, RuntimeError))
-    return lines[0] if is_named else f"{type(error).__name__}: {lines[0]}"

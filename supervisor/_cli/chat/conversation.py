@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Final
 
 from supervisor._cli.chat import commands
 from supervisor._cli.chat.actions import Actions
-from supervisor._cli.chat.answer import Answer, one_line
+from supervisor._cli.chat.answer import Answer
 from supervisor._cli.chat.built_target import BuiltTarget
 from supervisor._cli.chat.exchange import Exchange
 from supervisor._cli.chat.progress import Progress
 from supervisor._cli.errors import CommandError
+from supervisor._cli.user_code import summary
 from supervisor._core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class Conversation:
             raise
         except Exception as error:
             raise CommandError(
-                f"{self._source.name!r} cannot be built: {one_line(error)}"
+                f"{self._source.name!r} cannot be built: {summary(error)}"
             ) from error
 
     def close(self) -> None:
@@ -194,7 +195,7 @@ class Conversation:
         except Exception as error:  # noqa: BLE001 - saving or loading a state of the user's
             self._progress.take_out()
             problem = await self._actions.build_anew(self._progress.now)
-            notice = f"The state is as before the message: {one_line(error)}{problem}."
+            notice = f"The state is as before the message: {summary(error)}{problem}."
             return Exchange(outcome="failed", words=words or "", notice=notice)
 
     async def _keep(self, words: str | None, answer: Answer) -> Exchange:

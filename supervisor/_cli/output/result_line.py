@@ -39,7 +39,6 @@ def _how(outcome: Outcome) -> str:
     if outcome.status in ("stopped", "timed_out"):
         return reason or words
     if outcome.status == "failed" and outcome.error is not None:
-        # AutoGen's own errors have a traceback in the lines below.
         message = outcome.error.message.strip().partition("\n")[0]
         reason = cut(f"{outcome.error.type}: {message}", _LONGEST).rstrip(": ")
     return f"{words}: {reason.rstrip('.')}" if reason else words

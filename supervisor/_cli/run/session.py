@@ -117,11 +117,14 @@ class Session:
 
     async def body(self, sup: Supervisor) -> None:
         """Build the team, run it, and show it."""
+        from supervisor._autogen import log_filter
+
         self._output.attach(sup)
         parts_of(sup).scope.announcement.add_rung_callback(self._on_rung)
         try:
             assert self._source is not None, "it was loaded"
             team = await self._source.build()
+            log_filter.leave_errors_to_caller()
             self._questions.take_over(team)
             self._begin(_agents(team))
             await self._stream(team)
@@ -197,15 +200,15 @@ class Session:
         return FAILED
 
     def _explain(self, error: BaseException | None) -> None:
-        """Tell a person of an error, on stderr."""
+        """Tell a person of an error, on stderr; the last line of text output tells of it, too."""
         if error is None or sys.stderr is None:
             return
-        is_bare = isinstance(error, CommandError | Quarantined)
-        if not is_bare:
+        is_quiet, is_text = self._command.settings.quiet, self._command.output_format == "text"
+        if not is_quiet and not isinstance(error, CommandError | Quarantined):
             show_traceback(error)
-        if self._command.output_format != "text":
-            said = str(error) if is_bare else f"the run has failed: {summary(error)}"
-            sys.stderr.write(f"supervisor: {said}\n")
+        if is_quiet or not is_text:
+            how = "" if isinstance(error, CommandError | Quarantined) else "the run has failed: "
+            sys.stderr.write(f"supervisor: {how}{summary(error)}\n")
 
     def _begin(self, agents: list[str] | None = None) -> None:
         if not self._has_begun:

@@ -6,6 +6,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
+from supervisor._autogen.original_error import original_error
 from supervisor._cli.errors import CommandError
 from supervisor._cli.output.events import CHUNK, kind_of, usage_of
 from supervisor._cli.output.outcome import Failure, Outcome, Status, Usage
@@ -96,5 +97,6 @@ class Tally:
 def _failure(error: BaseException | None) -> Failure | None:
     if error is None:
         return None
-    name = "TargetError" if isinstance(error, CommandError) else type(error).__name__
-    return Failure(type=name, message=str(error))
+    found = original_error(error)
+    name = "TargetError" if isinstance(error, CommandError) else found.type
+    return Failure(type=name, message=found.message)
