@@ -11,7 +11,6 @@ tools would come back without the objects that they hold.
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 import inspect
 import sys
@@ -139,7 +138,7 @@ class ImportedSource:
     def _check(self, found: object, module: ModuleType) -> None:
         if _is_runnable(found):
             return
-        if asyncio.iscoroutine(found):
+        if inspect.iscoroutine(found):
             found.close()
         if not callable(found):
             raise CommandError(

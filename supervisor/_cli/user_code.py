@@ -14,7 +14,6 @@ from typing import Final
 
 from supervisor._autogen.original_error import original_error
 from supervisor._cli.errors import CommandError
-from supervisor._core.errors import SupervisorError
 
 _OURS: Final = (
     f"{Path(__file__).parent.parent}{os.sep}",
@@ -64,6 +63,8 @@ def summary(error: BaseException) -> str:
 
     What is raised on purpose, for a user to read, needs no type.
     """
+    from supervisor._core.errors import SupervisorError
+
     original = original_error(error)
     said = original.message.strip().partition("\n")[0]
     if said and isinstance(error, CommandError | EOFError | SupervisorError):

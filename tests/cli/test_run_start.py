@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from tests.unit.cli.team_files import HOSTILE, write
 
 pytestmark = pytest.mark.process
 
@@ -17,6 +20,14 @@ from supervisor._cli.main import main
 with contextlib.redirect_stdout(io.StringIO()) as help, contextlib.suppress(SystemExit):
     main()
 print(json.dumps([help.getvalue(), sorted(sys.modules)]))
+"""
+_REFUSED = """
+import sys
+from supervisor._cli.main import main
+try:
+    main(["run", sys.argv[1], "a task"])
+finally:
+    print(*sys.modules)
 """
 _HEAVY = ("asyncio", "autogen_agentchat", "autogen_core", "prompt_toolkit", "rich", "structlog")
 
@@ -61,3 +72,21 @@ def test_a_full_disk_is_one_line() -> None:
         )
     assert done.returncode == 1
     assert "stdout cannot be written" in done.stderr
+
+
+@pytest.mark.parametrize("name", [None, "no_such_module:team"])
+def test_what_is_refused_needs_nothing_of_a_run(tmp_path: Path, name: str | None) -> None:
+    """A target is loaded before what only a run needs is imported."""
+    target = name or str(write(tmp_path, next(iter(HOSTILE.values()))))
+    done = subprocess.run(
+        [sys.executable, "-c", _REFUSED, target],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("supervisor: ")
+    loaded = {module.partition(".")[0] for module in done.stdout.split()}
+    assert not loaded & {*_HEAVY, "uvloop"} - {"asyncio"}
+    assert "supervisor._runner" not in done.stdout.split()

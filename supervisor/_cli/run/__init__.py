@@ -18,6 +18,17 @@ def main(arguments: Sequence[str]) -> None:
         program = import_module("supervisor._cli.program")
         program.main(command.target, command.words, command.settings)
         return
+    import os
+
+    from supervisor._cli import options
+    from supervisor._cli.run.loading import Loading
+
+    options.install(command.settings)
+    loading = Loading(command)
+    # At once, so that an error does not wait for what only a run needs. Not where a program is told
+    # of errors, too; and not as PID 1, which splits in two before there can be threads.
+    if command.output_format == "text" and os.getpid() != 1:
+        loading.load()
     from supervisor._cli.run.session import run
 
-    run(command)
+    run(command, loading)

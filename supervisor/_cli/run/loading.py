@@ -1,6 +1,6 @@
-"""A stop while the target is being loaded: no event loop runs yet, and nobody supervises.
+"""Loading the target: no event loop runs yet, and nobody supervises.
 
-Signals do there what they do in Python, for an import can be stopped in no other way. Only where a
+Signals do here what they do in Python, for an import can be stopped in no other way. Only where a
 program reads the output, it is told of the stop first.
 """
 
@@ -11,7 +11,34 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 
-from supervisor._process.exit import die_by_signal, end_by_signal
+from supervisor._cli import targets
+from supervisor._cli.run.command_line import Command, task_of
+
+
+class Loading:
+    """What a run needs before its loop runs: its task, and where its team comes from.
+
+    Args:
+        command: Names both.
+    """
+
+    def __init__(self, command: Command) -> None:
+        self._command = command
+        self.task = ""
+        self.source: targets.Source | None = None
+
+    def load(self) -> None:
+        """Read the task, and load the target, unless that is done.
+
+        Raises:
+            CommandError: One of them cannot be.
+        """
+        if self.source is None:
+            command = self._command
+            self.task = task_of(command)
+            self.source = targets.load(
+                command.target, trust=command.trust, allow=command.allow, select=command.select
+            )
 
 
 @contextmanager
@@ -25,6 +52,7 @@ def told_of_stops(tell: Callable[[signal.Signals], None], *, is_wanted: bool) ->
     if not is_wanted:
         yield
         return
+    from supervisor._process.exit import die_by_signal, end_by_signal
 
     def on_sigterm(_number: int, _frame: FrameType | None) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # for one more, where nobody reads

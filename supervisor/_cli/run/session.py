@@ -10,15 +10,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from supervisor import _runner
-from supervisor._cli import options
 from supervisor._cli.errors import CommandError
 from supervisor._cli.output.outcome import FAILED, TIMED_OUT
-from supervisor._cli.run.command_line import Command, task_of
-from supervisor._cli.run.loading import told_of_stops
+from supervisor._cli.run.command_line import Command
+from supervisor._cli.run.loading import Loading, told_of_stops
 from supervisor._cli.run.questions import Questions
 from supervisor._cli.run.tally import Tally
 from supervisor._cli.run.time_limit import TimeLimit
-from supervisor._cli.targets import load
 from supervisor._cli.user_code import show_traceback, summary
 from supervisor._core.errors import Quarantined
 from supervisor._core.events import Rung
@@ -27,19 +25,22 @@ from supervisor._supervisor.facade import Supervisor, parts_of
 if TYPE_CHECKING:
     from supervisor._autogen.adapter import Runnable
     from supervisor._cli.output.outcome import Outcome, Output
-    from supervisor._cli.targets import Source
 
 _LOOK_SECONDS: Final = 0.05  # at whether a slow reader has taken enough
 _SIGPIPE: Final = getattr(signal, "SIGPIPE", 13)
 _NOBODY_READS: Final = "Nobody reads stdout any more"
 
 
-def run(command: Command) -> None:
-    """Run the team that a command names, and end the process as it should end."""
-    options.install(command.settings)
+def run(command: Command, loading: Loading) -> None:
+    """Run the team that a command names, and end the process as it should end.
+
+    Args:
+        command: What to run, and how.
+        loading: Loads its task and its target, unless that is done.
+    """
     sup = Supervisor(exits=True, guard=True, children="own")
     _runner.split_if_init(sup)
-    session = Session(command, sup)
+    session = Session(command, sup, loading)
     session.load()
     session.time_limit.start()
     loop = command.settings.loop or "uvloop"
@@ -52,24 +53,24 @@ class Session:
     Args:
         command: What to run, and how.
         sup: Its supervisor.
+        loading: Loads its task and its target, unless that is done.
     """
 
-    def __init__(self, command: Command, sup: Supervisor) -> None:
+    def __init__(self, command: Command, sup: Supervisor, loading: Loading) -> None:
         self._command = command
         self._sup = sup
         self.time_limit = TimeLimit(sup, command.settings.timeout)
         self._tally = Tally(sup, self.time_limit)
         self._questions = Questions()
         self._has_begun = False
-        self._task = ""
-        self._source: Source | None = None
+        self._loading = loading
         self._write_error: OSError | None = None
         self._output = self._make_output()
 
     # -- before any loop runs -----------------------------------------------------------------
 
     def load(self) -> None:
-        """Read the task, and load the target.
+        """Read the task, and load the target, unless that is done.
 
         Raises:
             CommandError: One of them cannot be.
@@ -77,13 +78,7 @@ class Session:
         command = self._command
         try:
             with told_of_stops(self._end_early, is_wanted=command.output_format != "text"):
-                self._task = task_of(command)
-                self._source = load(
-                    command.target,
-                    trust=command.trust,
-                    allow=command.allow,
-                    select=command.select,
-                )
+                self._loading.load()
         except CommandError as error:
             if command.output_format == "text":
                 raise
@@ -122,8 +117,8 @@ class Session:
         self._output.attach(sup)
         parts_of(sup).scope.announcement.add_rung_callback(self._on_rung)
         try:
-            assert self._source is not None, "it was loaded"
-            team = await self._source.build()
+            assert self._loading.source is not None, "it was loaded"
+            team = await self._loading.source.build()
             log_filter.leave_errors_to_caller()
             self._questions.take_over(team)
             self._begin(_agents(team))
@@ -134,7 +129,7 @@ class Session:
     async def _stream(self, team: Runnable) -> None:
         from supervisor._autogen.messages import TaskResult
 
-        async for event in self._sup.stream(team, self._task):
+        async for event in self._sup.stream(team, self._loading.task):
             if isinstance(event, TaskResult):
                 self._tally.conclude(event.stop_reason)
                 for message in self._tally.unseen(event.messages):
@@ -213,7 +208,7 @@ class Session:
     def _begin(self, agents: list[str] | None = None) -> None:
         if not self._has_begun:
             self._has_begun = True
-            name, task = self._command.target.word, self._task
+            name, task = self._command.target.word, self._loading.task
             self._write(lambda: self._output.begin(name, task, agents or []))
 
     def _write(self, write: Callable[[], None]) -> None:
