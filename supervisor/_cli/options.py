@@ -1,4 +1,4 @@
-"""The flags that the commands share: the settings of a stop, derived from them in one place.
+"""The flags that the commands share: the settings of a stop, and how a team file may be loaded.
 
 A flag wins over the environment, and the environment over the code: a flag is what somebody has
 just typed.
@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from typing import Final, Literal, NoReturn
 
 from supervisor._cli.errors import CommandError
-
-__all__ = ["FLAGS_WITH_VALUE", "Parser", "Settings", "add_flags", "install", "settings_of"]
 
 _STATUS_MAX: Final = 255
 _OFF: Final = "off"
@@ -101,6 +99,20 @@ def add_flags(parser: argparse.ArgumentParser, *, ends: bool = True) -> None:
         group.add_argument("--quiet", action="store_true", help="show only the last message")
     else:
         parser.set_defaults(timeout=None, quiet=False)
+
+
+def add_team_file_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say how a team file may be loaded."""
+    group = parser.add_argument_group("team files")
+    group.add_argument("--trust", action="store_true", help="let it start programs and run code")
+    group.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="NAMESPACE",
+        help="load classes from this package, too",
+    )
+    group.add_argument("--select", metavar="NAME", help="take this team out of a gallery")
 
 
 def settings_of(parsed: argparse.Namespace) -> Settings:

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-import os
 import sys
 import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
-from types import TracebackType
-from typing import Final
 
 from supervisor._autogen.original_error import original_error
 from supervisor._cli.errors import CommandError
-
-_OURS: Final = (
-    f"{Path(__file__).parent.parent}{os.sep}",
-    f"{Path(importlib.__file__).parent}{os.sep}",
-    "<frozen ",  # the rest of importlib
-)
+from supervisor._cli.tracebacks import hide_our_frames
 
 
 @contextmanager
@@ -47,15 +37,15 @@ def user_code(doing: str) -> Generator[None]:
 
 
 def show_traceback(error: BaseException) -> None:
-    """Write an exception's traceback on stderr, from the user's first frame on."""
+    """Write an exception's traceback on stderr, without our frames."""
     if not sys.stderr:
         return
     if written := original_error(error).traceback:
         sys.stderr.write(written)
         return
-    frames = _without_ours(error.__traceback__)
-    if frames is not None or isinstance(error, SyntaxError):
-        sys.stderr.write("".join(traceback.format_exception(type(error), error, frames)))
+    hide_our_frames(error)
+    if error.__traceback__ is not None or isinstance(error, SyntaxError):
+        sys.stderr.write("".join(traceback.format_exception(error)))
 
 
 def summary(error: BaseException) -> str:
@@ -73,14 +63,9 @@ def summary(error: BaseException) -> str:
 
 
 def has_user_frames(error: BaseException) -> bool:
-    """Return whether the user's code had a part in an exception."""
-    return _without_ours(error.__traceback__) is not None
-
-
-def _without_ours(frames: TracebackType | None) -> TracebackType | None:
-    while frames is not None and frames.tb_frame.f_code.co_filename.startswith(_OURS):
-        frames = frames.tb_next
-    return frames
+    """Return whether the user's code had a part in an exception; take our frames out of it."""
+    hide_our_frames(error)
+    return error.__traceback__ is not None
 
 
 def raise_interrupt_behind(error: BaseException) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from supervisor._cli.chat.built_target import BuiltTarget
 from supervisor._cli.chat.points import Point
-from supervisor._cli.chat.progress import Progress, count_of
+from supervisor._cli.chat.progress import Progress
 from supervisor._cli.chat.record import Record
 from supervisor._cli.chat.sessions import read
 from supervisor._cli.chat.writer import replace
 from supervisor._cli.errors import CommandError
+from supervisor._cli.output.amounts import count
 from supervisor._cli.user_code import summary
 
 
@@ -40,7 +41,7 @@ class Actions:
             progress.undo.push(point)
             return f"It cannot be undone: {problem}."
         progress.keep(point, can_be_undone=False)
-        return f"The last exchange is taken back; {count_of(point.messages)} are left."
+        return f"The last exchange is taken back; {count(point.messages, 'message')} are left."
 
     async def reset(self) -> str:
         """Begin anew."""
@@ -64,7 +65,7 @@ class Actions:
         if problem:
             return f"{file!r} does not fit: {problem}."
         self._progress.keep(record.point)
-        said = count_of(record.point.messages)
+        said = count(record.point.messages, "message")
         return f"It goes on from {file!r}, with {said}; /undo takes that back."
 
     async def save(self, file: str) -> str:
@@ -90,7 +91,7 @@ class Actions:
             [
                 f"session   {kept}",
                 f"target    {who}",
-                f"said      {count_of(now.messages)}; {len(progress.undo)} to undo",
+                f"said      {count(now.messages, 'message')}; {len(progress.undo)} to undo",
             ]
         )
 

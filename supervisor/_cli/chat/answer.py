@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from supervisor._cli.chat.exchange import Outcome
+from supervisor._cli.chat.exchange import ExchangeOutcome
 from supervisor._cli.user_code import summary
 from supervisor._core.errors import HandedOff, Quarantined
 
@@ -103,7 +103,7 @@ class Answer:
         return turns.count_said(self._run, self._task)
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> ExchangeOutcome:
         """What it has come to, if what was finished of it stays."""
         if self.error is not None:
             return "failed"

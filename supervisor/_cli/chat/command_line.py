@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from supervisor._cli.options import Parser, Settings, add_flags, settings_of
+from supervisor._cli.options import Parser, Settings, add_flags, add_team_file_flags, settings_of
 from supervisor._cli.targets import Target, parse
 
 _USAGE: Final = "autogen-supervisor chat [OPTION ...] TARGET"
@@ -80,15 +80,6 @@ def _parser() -> argparse.ArgumentParser:
     sessions.add_argument(
         "-r", "--resume", dest="session", metavar="NAME", help="go on with this session"
     )
-    files = parser.add_argument_group("team files")
-    files.add_argument("--trust", action="store_true", help="let it start programs and run code")
-    files.add_argument(
-        "--allow",
-        action="append",
-        default=[],
-        metavar="NAMESPACE",
-        help="load classes from this package, too",
-    )
-    files.add_argument("--select", metavar="NAME", help="take this team out of a gallery")
+    add_team_file_flags(parser)
     add_flags(parser, ends=False)
     return parser

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Outcome = Literal["finished", "stopped", "undone", "failed", "rebuilt"]
+ExchangeOutcome = Literal["finished", "stopped", "undone", "failed", "rebuilt"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +22,6 @@ class Exchange:
         notice: What to tell the user, a line or two; "" where there is nothing to say.
     """
 
-    outcome: Outcome
+    outcome: ExchangeOutcome
     words: str = ""
     notice: str = ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from supervisor._cli.chat.points import Point, UndoPoints
 from supervisor._cli.chat.record import Record
+from supervisor._cli.output.amounts import count
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,7 +66,7 @@ class Progress:
 
     def describe(self) -> str:
         """Describe a session that is gone on with, in one line."""
-        said = f"Going on with {self.name}: {count_of(self.now.messages)}"
+        said = f"Going on with {self.name}: {count(self.now.messages, 'message')}"
         if self.unanswered:
             said += "; the last words were not answered"
         elif self.now.can_go_on:
@@ -173,8 +174,3 @@ class Progress:
         """Note that an exchange was taken out again."""
         self.turn, self.unanswered = None, ""
         self.write()
-
-
-def count_of(messages: int) -> str:
-    """Return a number of messages in words."""
-    return "1 message" if messages == 1 else f"{messages} messages"

@@ -9,117 +9,20 @@ from __future__ import annotations
 import asyncio
 import enum
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
 
 from supervisor._cli.chat.commands import is_command, words_of
 from supervisor._cli.chat.ctrl_c import SECONDS, CtrlC, Effect
 from supervisor._cli.chat.user_interface import ANSWER, PROMPT, QUEUE, Keys, UserInterface
 from supervisor._cli.errors import CommandError
 
+if TYPE_CHECKING:
+    from supervisor._cli.chat.conversation import Conversation
+    from supervisor._cli.chat.view import AnswerView
+
 _REFRESH_SECONDS: Final = 0.25
 _HINT: Final = f"Press Ctrl-C again within {SECONDS:g} s, or Ctrl-D, to leave"
-
-
-class Exchange(Protocol):
-    """How an answer has ended."""
-
-    @property
-    def outcome(self) -> str:
-        """What it has come to: "finished", "failed", or another word for a stop."""
-        ...
-
-    @property
-    def words(self) -> str:
-        """Words that nobody has answered, and that come back; "" for none."""
-        ...
-
-    @property
-    def notice(self) -> str:
-        """What to tell the user of it; "" for nothing."""
-        ...
-
-
-class Conversation(Protocol):
-    """What the loop needs of a conversation."""
-
-    @property
-    def is_answering(self) -> bool:
-        """Whether an answer is made."""
-        ...
-
-    @property
-    def queued(self) -> Sequence[str]:
-        """The words that were queued."""
-        ...
-
-    @property
-    def can_go_on(self) -> bool:
-        """Whether an answer was cut off that goes on without words."""
-        ...
-
-    @property
-    def resume_line(self) -> str:
-        """The command that goes on with it; "" where it is not kept."""
-        ...
-
-    @property
-    def opening(self) -> str:
-        """What to tell the user at the start; "" for nothing."""
-        ...
-
-    @property
-    def unanswered(self) -> str:
-        """Words that nobody had answered when this session was left; "" for none."""
-        ...
-
-    async def open(self) -> None:
-        """Make the team."""
-        ...
-
-    async def exchange(self, words: str | None) -> Exchange:
-        """Have the team answer; None: go on without words."""
-        ...
-
-    async def command(self, line: str) -> str:
-        """Do a command, and return what to show."""
-        ...
-
-    def queue(self, words: str) -> None:
-        """Keep words for the next boundary between two turns."""
-        ...
-
-    def steer(self) -> None:
-        """Have the turn in progress finish, and then the queued words go in."""
-        ...
-
-    def stop(self) -> None:
-        """Stop the answer."""
-        ...
-
-    def close(self) -> None:
-        """Let another chat have it."""
-        ...
-
-
-class View(Protocol):
-    """What an answer looks like."""
-
-    def begin(self) -> None:
-        """Begin an answer."""
-        ...
-
-    def render(self, event: object) -> str:
-        """Return the text to print for an event; "" for none."""
-        ...
-
-    def finish(self) -> str:
-        """Return what is left to print at the end of an answer."""
-        ...
-
-    def status(self, queued: int) -> str:
-        """Return what is going on, in one line, while so many messages are queued."""
-        ...
 
 
 class _Leave(enum.Enum):
@@ -139,7 +42,7 @@ class Repl:
     def __init__(
         self,
         ui: UserInterface,
-        view: View,
+        view: AnswerView,
         conversation: Callable[
             [Callable[[object], None], Callable[[str], Awaitable[str]]], Conversation
         ],

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from supervisor._cli.errors import CommandError
+from supervisor._cli.output.palette import is_capable
 
 PROMPT: Final = "> "
 QUEUE: Final = "queue> "
@@ -93,7 +94,7 @@ def open_interface(history: Path | None) -> UserInterface:
     Args:
         history: The file that keeps what was typed; None for no file.
     """
-    if os.environ.get("TERM", "dumb").lower() in ("", "dumb", "unknown"):
+    if not is_capable(os.environ):
         from supervisor._cli.chat.plain import PlainInterface
 
         return PlainInterface()

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from supervisor._cli.output.cells import cut
+from supervisor._cli.output.outcome import Usage
 from supervisor._cli.output.sanitize import one_line, sanitize
 
 CHUNK: Final = "ModelClientStreamingChunkEvent"
@@ -69,30 +69,14 @@ def content_of(event: object) -> Sequence[Any]:
     return cast("Sequence[Any]", content) if isinstance(content, (list, tuple)) else ()
 
 
-@dataclass(frozen=True)
-class Usage:
-    """How many tokens models have read and written."""
-
-    prompt: int = 0
-    completion: int = 0
-
-    def __add__(self, other: Usage) -> Usage:
-        return Usage(self.prompt + other.prompt, self.completion + other.completion)
-
-    @property
-    def total(self) -> int:
-        """Both together."""
-        return self.prompt + self.completion
-
-
 def usage_of(event: object) -> Usage:
     """Return what a message has cost; nothing where its model does not tell."""
     found: Any = getattr(event, "models_usage", None)
     prompt = getattr(found, "prompt_tokens", 0)
     completion = getattr(found, "completion_tokens", 0)
     return Usage(
-        prompt if isinstance(prompt, int) else 0,
-        completion if isinstance(completion, int) else 0,
+        prompt_tokens=prompt if isinstance(prompt, int) else 0,
+        completion_tokens=completion if isinstance(completion, int) else 0,
     )
 
 

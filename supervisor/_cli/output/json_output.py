@@ -11,16 +11,13 @@ import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import Any, Final, TextIO
 
 from supervisor._cli.errors import CommandError
 from supervisor._cli.output import json_lines
 from supervisor._cli.output.events import CHUNK, kind_of
 from supervisor._cli.output.outcome import Outcome, Output, Status
 from supervisor._process.last_line import SECONDS, LineWriter
-
-if TYPE_CHECKING:
-    from supervisor._process.last_line import LineWriter as Writer
 
 _PACKAGES: Final = ("autogen-supervisor", "autogen-agentchat", "autogen-core")
 _FULL: Final = 1 << 20
@@ -41,7 +38,7 @@ class StreamJsonOutput(Output):
     ) -> None:
         self._so_far = so_far
         self._fd = _take_stdout()
-        self._writer: Writer = LineWriter(
+        self._writer = LineWriter(
             self._fd,
             forced=lambda: self._forced("forced"),
             killed=lambda: self._forced("killed"),

@@ -26,10 +26,21 @@ TIMED_OUT: Final = 124
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """The tokens that the models have counted."""
+    """How many tokens models have read and written, as far as they tell."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+        )
+
+    @property
+    def total(self) -> int:
+        """Both together."""
+        return self.prompt_tokens + self.completion_tokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +60,7 @@ class Outcome:
         stop_reason: The `stop_reason` of its result; without a result, that of the stop.
         signal: The name of the signal that has stopped it, as "SIGTERM".
         messages: How many messages there are.
-        usage: The tokens that the models have counted.
+        usage: The tokens.
         seconds: How long it took.
         resume: What to resume it by; None where nothing was saved.
         error: What has ended it.

@@ -28,9 +28,8 @@ def result_line(outcome: Outcome) -> str:
         f"{amounts.count(outcome.messages, 'message')}{'' if has_ended else ' kept'}",
         amounts.seconds(outcome.seconds),
     ]
-    tokens = outcome.usage.prompt_tokens + outcome.usage.completion_tokens
-    if tokens:
-        facts.append(amounts.count(tokens, "token"))
+    if outcome.usage.total:
+        facts.append(amounts.count(outcome.usage.total, "token"))
     return f"{one_line(_how(outcome))}; {', '.join(facts)}"
 
 

@@ -18,7 +18,7 @@ from supervisor._cli.program.entries import Entries
 from supervisor._cli.program.late_imports import LateImports
 from supervisor._cli.program.main_module import MainModule
 from supervisor._cli.program.program_stop import TIMED_OUT, ProgramStop
-from supervisor._cli.program.tracebacks import hide_our_frames
+from supervisor._cli.tracebacks import hide_our_frames
 from supervisor._runner import split_if_init
 from supervisor._signals.registry import registry
 from supervisor._supervisor.facade import Supervisor

@@ -19,6 +19,7 @@ from supervisor._cli.options import (
     Parser,
     Settings,
     add_flags,
+    add_team_file_flags,
     settings_of,
 )
 from supervisor._cli.targets import Target, parse
@@ -146,16 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     what = "show what tools return, and all that code has printed"
     parser.add_argument("--verbose", action="store_true", help=what)
-    files = parser.add_argument_group("team files")
-    files.add_argument("--trust", action="store_true", help="let it start programs and run code")
-    files.add_argument(
-        "--allow",
-        action="append",
-        default=[],
-        metavar="NAMESPACE",
-        help="load classes from this package, too",
-    )
-    files.add_argument("--select", metavar="NAME", help="take this team out of a gallery")
+    add_team_file_flags(parser)
     add_flags(parser)
     return parser
 

@@ -44,11 +44,7 @@ class Tally:
             return
         self._messages += 1
         self._seen.add(getattr(event, "id", ""))
-        spent = usage_of(event)
-        self._usage = Usage(
-            prompt_tokens=self._usage.prompt_tokens + spent.prompt,
-            completion_tokens=self._usage.completion_tokens + spent.completion,
-        )
+        self._usage += usage_of(event)
 
     def unseen(self, messages: Sequence[Any]) -> Iterator[object]:
         """Yield the messages of a result that were not events before: a stop yields no more."""

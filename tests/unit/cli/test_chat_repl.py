@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from typing import Any, cast
 
 import pytest
 
+from supervisor._cli.chat.exchange import Exchange, ExchangeOutcome
 from supervisor._cli.chat.repl import Repl
 from supervisor._cli.chat.user_interface import Keys
 from supervisor._cli.errors import CommandError
@@ -64,15 +65,6 @@ class FakeInterface:
         return had
 
 
-@dataclass
-class FakeExchange:
-    """How an answer has ended."""
-
-    notice: str = ""
-    words: str = ""
-    outcome: str = "finished"
-
-
 class FakeConversation:
     """Answers when the test says so."""
 
@@ -86,7 +78,7 @@ class FakeConversation:
         self.opening = self.unanswered = ""
         self.resume_line = "chat -r a"
         self.can_go_on = True
-        self._answer: asyncio.Future[FakeExchange] | None = None
+        self._answer: asyncio.Future[Exchange] | None = None
 
     @property
     def is_answering(self) -> bool:
@@ -101,7 +93,7 @@ class FakeConversation:
         self.opening_task = task
         await self.may_open.wait()
 
-    async def exchange(self, words: str | None) -> FakeExchange:
+    async def exchange(self, words: str | None) -> Exchange:
         """Wait for the test to end it."""
         self.calls.append(words)
         self._answer = asyncio.get_running_loop().create_future()
@@ -110,11 +102,11 @@ class FakeConversation:
         finally:
             self._answer = None
 
-    def end(self, notice: str = "", words: str = "", outcome: str = "finished") -> None:
+    def end(self, notice: str = "", words: str = "", outcome: ExchangeOutcome = "finished") -> None:
         """End the answer."""
         assert self._answer is not None
         if not self._answer.done():
-            self._answer.set_result(FakeExchange(notice, words, outcome))
+            self._answer.set_result(Exchange(notice=notice, words=words, outcome=outcome))
 
     async def command(self, line: str) -> str:
         """Take note."""
@@ -166,8 +158,8 @@ class Chat:
         self.is_over = False
         self.repl = Repl(
             self.ui,
-            FakeView(),
-            self._converse,
+            cast("Any", FakeView()),
+            cast("Any", self._converse),
             is_over=lambda: self.is_over,
         )
 

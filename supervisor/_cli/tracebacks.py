@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, cast
 
-_PACKAGE: Final = Path(__file__).parents[2]
+_PACKAGE: Final = Path(__file__).parents[1]
 _OURS: Final = f"{_PACKAGE}/"
 _TESTING: Final = f"{_PACKAGE}/testing/"  # which programs use by themselves
 _IMPORTLIB: Final = ("<frozen importlib", f"{Path(importlib.__file__).parent}/")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import supervisor
-from supervisor._cli.program.tracebacks import hide_our_frames
+from supervisor._cli.tracebacks import hide_our_frames
 
 _OURS: Final = str(Path(supervisor.__file__).parent / "_core" / "between.py")
 _TESTING: Final = str(Path(supervisor.__file__).parent / "testing" / "between.py")
