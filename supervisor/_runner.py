@@ -218,9 +218,12 @@ def _run_in_loop(
     sup: Supervisor, main: Callable[[Supervisor], Coroutine[Any, Any, T]], loop: str
 ) -> T | None:
     async def body() -> T | None:
-        async with sup:
-            return await main(sup)
-        return None  # stopped: the block swallows that
+        try:
+            async with sup:
+                return await main(sup)
+            return None  # stopped: the block swallows that
+        finally:
+            parts_of(sup).end.bound_what_refuses()
 
     with asyncio.Runner(loop_factory=_loop_factory(loop)) as runner:
         return runner.run(body())

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from typing import Final, NoReturn
 
-from supervisor._core.events import Rung
+from supervisor._core.events import Rung, StopRequest
 from supervisor._core.ladder import Step
 from supervisor._process.exit import (
     REPORT_SECONDS,
@@ -94,6 +94,17 @@ class ProcessEnd:
         self._cleanup.final_sweep(status, can_exec=registry.has_guard)
 
     # -- at the end of the program ------------------------------------------------------------
+
+    def bound_what_refuses(self) -> None:
+        """Begin a stop if runs that were given up are still at work though the block is left.
+
+        The end of a loop waits for all tasks, however long one of them refuses to end. Without a
+        stop there would be no deadline for that.
+        """
+        if self._stop.request is None and self._stop.exits and self._scope.count:
+            self._stop.ask(StopRequest(reason="The main coroutine has ended", rung=Rung.CANCEL))
+            self._stop.go_to(Rung.CANCEL)
+            registry.wake_watchdog()
 
     def with_interpreter(self) -> None:
         """Have the ladder, if there was a stop, hold for the interpreter's end too."""

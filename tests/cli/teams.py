@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
@@ -76,6 +77,19 @@ def keeper() -> ScriptedAgent:
         yield "at last"
 
     return ScriptedAgent("keeper", turn)
+
+
+def mule() -> ScriptedAgent:
+    """Make an agent that cannot be cancelled."""
+
+    async def turn(heard: Heard, _: CancellationToken) -> AsyncGenerator[str, None]:
+        tell("busy")
+        while heard:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(3600)
+        yield ""
+
+    return ScriptedAgent("mule", turn)
 
 
 def asker() -> RoundRobinGroupChat:

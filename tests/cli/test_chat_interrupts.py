@@ -202,3 +202,20 @@ def test_a_signal_just_after_a_line_is_heard(
         status = it.has_ended()
         assert status == -signal.SIGTERM or (keys == CTRL_D and status == 0)
         assert RESUME in it.text
+
+
+def test_a_target_that_refuses_to_stop_does_not_keep_the_chat(
+    server: Server, tmp_path: Path
+) -> None:
+    """Ctrl-D leaves a target that was built anew, and says what refuses."""
+    with chat(server, tmp_path, "mule", "--grace", "0.6") as it:
+        it.wait_for_prompt(PROMPT)
+        it.say("go")
+        it.child.until("busy")
+        it.press(CTRL_C)
+        it.wait_for("The target refused to stop; it was built anew")
+        it.wait_for_prompt(PROMPT)
+        it.press(CTRL_D)
+        assert it.has_ended() == 137
+        assert RESUME in it.text
+        assert "The chat has ended; something refused to stop" in it.text

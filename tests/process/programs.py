@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import os
 import select
 import signal
@@ -19,6 +20,7 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 
 from supervisor import Ladder, Rung, Supervisor, run
 from supervisor._signals.registry import registry
+from supervisor.errors import Quarantined
 from tests.process import (
     agents,
     command_lines,
@@ -297,6 +299,20 @@ def ends(*, how: str, loop: Any, stop_status: int | None = None) -> None:
 
     value = run(main, loop=loop, ladder=LADDER, stop_status=stop_status)
     tell("returned", value=value)
+
+
+@_program
+def leaves_a_quarantined_team(*, loop: Any) -> None:
+    """Stop one run, which refuses, and return."""
+
+    async def main(sup: Supervisor) -> None:
+        refuser = streamer("mule", agents.ignores(3600, cancels=float("inf")))
+        refusing = sup.stream(refuser, "go")
+        asyncio.get_running_loop().call_later(0.2, refusing.stop, "enough")
+        with contextlib.suppress(Quarantined):
+            await refusing
+
+    run(main, loop=loop, ladder=LADDER)
 
 
 def _linger() -> None:

@@ -36,6 +36,14 @@ def test_the_status_of_an_end_without_a_signal(
 
 
 @on_each_loop
+def test_a_run_that_was_given_up_does_not_keep_the_program(server: Server, loop: str) -> None:
+    """The loop's end waits for its task no longer than the rungs of a stop last."""
+    with server.start("leaves_a_quarantined_team", loop=loop) as child:
+        assert child.wait() == _FORCED, child.story()
+        assert "The main coroutine has ended; something refused to stop" in child.stderr
+
+
+@on_each_loop
 def test_stop_status_replaces_death_by_the_signal(server: Server, loop: str) -> None:
     """With `stop_status` a stopped program exits with that code instead of dying by the signal."""
     with server.start("ends", loop=loop, how="signal", stop_status=3) as child:

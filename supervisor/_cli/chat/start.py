@@ -56,6 +56,7 @@ async def _chat(sup: Supervisor, source: Source, command: Command, ui: UserInter
     from supervisor._cli.chat.conversation import Conversation
     from supervisor._cli.chat.repl import Repl
     from supervisor._cli.chat.view import AnswerView
+    from supervisor._core.events import Rung
     from supervisor._supervisor.facade import parts_of
 
     parts = parts_of(sup)
@@ -73,6 +74,8 @@ async def _chat(sup: Supervisor, source: Source, command: Command, ui: UserInter
         await repl.run()
     finally:
         _say(repl.last_words)
+        if sup.quarantined:  # it had its time, and the session is written
+            sup.stop("The chat has ended", Rung.ABANDON)
 
 
 def _sessions(command: Command) -> Sessions:
