@@ -32,7 +32,24 @@ class Settings:
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose error is one line."""
+    """An argument parser whose error is one line.
+
+    Args:
+        command: The command.
+        usage: Its usage, without "usage:".
+        about: What it does, as lines that stay as they are.
+        epilog: What stands behind the options.
+    """
+
+    def __init__(self, command: str, usage: str, about: str, epilog: str | None = None) -> None:
+        super().__init__(
+            prog=f"autogen-supervisor {command}",
+            usage=usage,
+            description=about,
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and where to look."""

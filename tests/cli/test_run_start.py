@@ -1,26 +1,18 @@
-"""What `run` loads before it is needed, and how long its help takes."""
+"""How a run begins: what it loads, and what it refuses."""
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.cli.test_help import HEAVY
 from tests.unit.cli.team_files import HOSTILE, write
 
 pytestmark = pytest.mark.process
 
-_HELP = """
-import contextlib, io, json, sys
-sys.argv = ["autogen-supervisor", "run", "--help"]
-from supervisor._cli.main import main
-with contextlib.redirect_stdout(io.StringIO()) as help, contextlib.suppress(SystemExit):
-    main()
-print(json.dumps([help.getvalue(), sorted(sys.modules)]))
-"""
 _REFUSED = """
 import sys
 from supervisor._cli.main import main
@@ -29,18 +21,6 @@ try:
 finally:
     print(*sys.modules)
 """
-_HEAVY = ("asyncio", "autogen_agentchat", "autogen_core", "prompt_toolkit", "rich", "structlog")
-
-
-def test_the_help_needs_nothing_heavy() -> None:
-    """`run --help` names each option, and loads neither AutoGen nor asyncio."""
-    done = subprocess.run(
-        [sys.executable, "-c", _HELP], capture_output=True, check=True, timeout=50
-    )
-    shown, modules = json.loads(done.stdout)
-    for option in ("--output-format", "--task-file", "--drain", "--grace", "-m PACKAGE"):
-        assert option in shown
-    assert not {module.partition(".")[0] for module in modules} & set(_HEAVY)
 
 
 @pytest.mark.parametrize(
@@ -88,5 +68,5 @@ def test_what_is_refused_needs_nothing_of_a_run(tmp_path: Path, name: str | None
     assert done.returncode == 2
     assert done.stderr.startswith("supervisor: ")
     loaded = {module.partition(".")[0] for module in done.stdout.split()}
-    assert not loaded & {*_HEAVY, "uvloop"} - {"asyncio"}
+    assert not loaded & {*HEAVY, "uvloop"} - {"asyncio"}
     assert "supervisor._runner" not in done.stdout.split()

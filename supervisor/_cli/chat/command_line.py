@@ -65,13 +65,7 @@ def read(arguments: Sequence[str]) -> Command:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        prog="autogen-supervisor chat",
-        usage=_USAGE,
-        description=_ABOUT,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = Parser("chat", _USAGE, _ABOUT)
     parser.add_argument("target", metavar="TARGET", help="a team or an agent")
     sessions = parser.add_argument_group("sessions").add_mutually_exclusive_group()
     sessions.add_argument(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,14 +49,7 @@ def read(arguments: Sequence[str]) -> Given:
         SystemExit: They ask for help.
     """
     ours, words = _split(arguments)
-    parser = Parser(
-        prog="autogen-supervisor check",
-        usage=_USAGE,
-        description=_ABOUT,
-        epilog=_STATUSES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = Parser("check", _USAGE, _ABOUT, _STATUSES)
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     parser.add_argument("given", nargs="*", metavar="TARGET | FILE", help="what to look at")
     parsed = parser.parse_args(ours)

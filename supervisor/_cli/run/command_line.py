@@ -131,13 +131,7 @@ def task_of(command: Command) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        prog="autogen-supervisor run",
-        usage=_USAGE,
-        description=_ABOUT,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = Parser("run", _USAGE, _ABOUT)
     parser.add_argument("-m", dest="module", metavar="PACKAGE", help="run a package as a program")
     parser.add_argument("--task-file", type=Path, metavar="FILE", help="read the task from FILE")
     parser.add_argument(

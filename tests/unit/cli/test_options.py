@@ -13,7 +13,7 @@ from supervisor._supervisor.settings import LadderFlags, set_flags
 
 
 def _read(*words: str) -> options.Settings:
-    parser = options.Parser(prog="p", allow_abbrev=False)
+    parser = options.Parser("a-test", "a-test", "")
     options.add_flags(parser)
     return options.settings_of(parser.parse_args(words))
 
