@@ -52,7 +52,7 @@ def failing_team() -> RoundRobinGroupChat:
 
 def unmade() -> ScriptedAgent:
     """Raise instead of making an agent."""
-    raise LookupError("no key")
+    raise LookupError("no key " * 60 + "at all")
 
 
 def exiting() -> ScriptedAgent:

@@ -131,6 +131,18 @@ def test_abandoned() -> None:
 
 
 @pytest.mark.parametrize("options", [(), ("--quiet",)])
+def test_a_team_that_cannot_be_made_is_told_on_stderr_alone(options: tuple[str, ...]) -> None:
+    """The line has all that the error says, behind its traceback; stdout stays empty."""
+    with headless("unmade", *options, output="text") as run:
+        out, err = (said.decode() for said in run.process.communicate(timeout=PATIENCE))
+    assert (run.process.returncode, out) == (2, "")
+    *traceback, line = err.splitlines()
+    assert traceback[0] == "Traceback (most recent call last):"
+    assert line.startswith("supervisor: cannot make a team by")
+    assert line.endswith("LookupError: " + "no key " * 60 + "at all")
+
+
+@pytest.mark.parametrize("options", [(), ("--quiet",)])
 def test_a_team_that_fails_is_told_in_a_line_after_one_traceback(options: tuple[str, ...]) -> None:
     """Both are the agent's; `--quiet` shows the line alone, on stderr."""
     with headless("failing_team", *options, output="text") as run:

@@ -52,6 +52,13 @@ class Failure:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TargetFailure(Failure):
+    """There was no run, for the target or its task cannot be loaded; stderr has told of it."""
+
+    type: str = "TargetError"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """How a run has ended.
 

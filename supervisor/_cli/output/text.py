@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from supervisor._cli.output.events import kind_of, text_of
 from supervisor._cli.output.look import STDERR, Look, is_terminal_at
-from supervisor._cli.output.outcome import Outcome, Output
+from supervisor._cli.output.outcome import Outcome, Output, TargetFailure
 from supervisor._cli.output.painter import Painter
 from supervisor._cli.output.palette import Palette
 from supervisor._cli.output.printed import printed_by
@@ -147,6 +147,8 @@ class TextOutput(Output):
             self._last = "" if is_task else f"{text}\n"
 
     def _ending(self, outcome: Outcome) -> str:
+        if outcome.status == "failed" and isinstance(outcome.error, TargetFailure):
+            return self._transcript.finish()
         line = result_line(outcome)
         style = self._palette.error if outcome.error is not None else self._palette.strong
         said = self._transcript.finish()

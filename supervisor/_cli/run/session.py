@@ -195,13 +195,13 @@ class Session:
         return FAILED
 
     def _explain(self, error: BaseException | None) -> None:
-        """Tell a person of an error, on stderr; the last line of text output tells of it, too."""
+        """Tell a person of an error, on stderr; of a run's, text output's last line tells, too."""
         if error is None or sys.stderr is None:
             return
         is_quiet, is_text = self._command.settings.quiet, self._command.output_format == "text"
         if not is_quiet and not isinstance(error, CommandError | Quarantined):
             show_traceback(error)
-        if is_quiet or not is_text:
+        if is_quiet or not is_text or isinstance(error, CommandError):
             how = "" if isinstance(error, CommandError | Quarantined) else "the run has failed: "
             sys.stderr.write(f"supervisor: {how}{summary(error)}\n")
 

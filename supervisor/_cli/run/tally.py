@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from supervisor._autogen.original_error import original_error
 from supervisor._cli.errors import CommandError
 from supervisor._cli.output.events import CHUNK, kind_of, usage_of
-from supervisor._cli.output.outcome import Failure, Outcome, Status, Usage
+from supervisor._cli.output.outcome import Failure, Outcome, Status, TargetFailure, Usage
 from supervisor._core.events import Rung
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ class Tally:
 def _failure(error: BaseException | None) -> Failure | None:
     if error is None:
         return None
+    if isinstance(error, CommandError):
+        return TargetFailure(message=str(error))
     found = original_error(error)
-    name = "TargetError" if isinstance(error, CommandError) else found.type
-    return Failure(type=name, message=found.message)
+    return Failure(type=found.type, message=found.message)
