@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.stdout.write(f"autogen-supervisor {__version__}\n")
         sys.exit(0)
     if words[0] not in COMMANDS:
-        sys.stderr.write(f"supervisor: there is no command {words[0]!r}; {_choices()}\n{_USAGE}\n")
+        sys.stderr.write(f"supervisor: there is no command {words[0]!r}; {_choices()}\n")
         sys.exit(_MISUSED)
     from importlib import import_module
 

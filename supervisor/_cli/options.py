@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 from dataclasses import dataclass
 from typing import Final, Literal, NoReturn
 
@@ -148,7 +149,7 @@ def install(settings: Settings) -> None:
     """Have every Supervisor of this process take the seconds of the flags.
 
     Raises:
-        CommandError: Two of them exclude each other.
+        CommandError: Two of them exclude each other, or SUPERVISOR_GRACE is not valid.
     """
     from supervisor._core.errors import SettingsError
     from supervisor._core.settings import Ladder
@@ -156,7 +157,7 @@ def install(settings: Settings) -> None:
 
     flags = LadderFlags(settings.drain, settings.cancel, settings.abandon, settings.grace)
     try:
-        flags.apply(Ladder(), {})
+        flags.apply(Ladder(), os.environ)
     except SettingsError as error:
         raise CommandError(f"{error}") from None
     set_flags(flags)

@@ -53,6 +53,18 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_code(
         set_flags(LadderFlags())
 
 
+def test_a_variable_that_is_not_valid_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused as a flag is, unless `--grace` takes its place."""
+    monkeypatch.setenv("SUPERVISOR_GRACE", "soon")
+    try:
+        with pytest.raises(CommandError, match="'soon' is not valid for SUPERVISOR_GRACE") as refused:
+            options.install(_read())
+        assert refused.value.status == 2
+        options.install(_read("--grace", "30"))
+    finally:
+        set_flags(LadderFlags())
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [
