@@ -113,6 +113,11 @@ def asking() -> RoundRobinGroupChat:
     return RoundRobinGroupChat([UserProxyAgent("user")], max_turns=1)
 
 
+def deserted() -> RoundRobinGroupChat:
+    """Say something, and then ask the user."""
+    return RoundRobinGroupChat([ScriptedAgent("poet", ["Rain."]), UserProxyAgent("user")])
+
+
 def chatting() -> ScriptedAgent:
     """Say something long for ever, and tell when it has ended in order."""
 

@@ -142,6 +142,23 @@ def test_a_team_that_cannot_be_made_is_told_on_stderr_alone(options: tuple[str, 
     assert line.endswith("LookupError: " + "no key " * 60 + "at all")
 
 
+def test_quiet_writes_the_last_message_and_nothing_else() -> None:
+    """Whatever is printed goes to stderr: by Python, threads, children, and to its descriptor."""
+    with headless("answering", "--quiet", output="text") as run:
+        out, err = (said.decode() for said in run.process.communicate(timeout=PATIENCE))
+    assert (run.process.returncode, out) == (0, "An answer.\n")
+    printed = ("by Python", "to file descriptor 1", "by a thread", "by a child")
+    assert all(words in err for words in printed)
+
+
+def test_quiet_writes_nothing_where_the_run_fails() -> None:
+    """What another agent has said before is not taken for the answer."""
+    with headless("deserted", "--quiet", output="text") as run:
+        out, err = (said.decode() for said in run.process.communicate(timeout=PATIENCE))
+    assert (run.process.returncode, out) == (1, "")
+    assert "'user' asks its user, and stdin has ended" in err
+
+
 @pytest.mark.parametrize("options", [(), ("--quiet",)])
 def test_a_team_that_fails_is_told_in_a_line_after_one_traceback(options: tuple[str, ...]) -> None:
     """Both are the agent's; `--quiet` shows the line alone, on stderr."""
@@ -295,8 +312,10 @@ def test_a_question_that_nobody_can_answer() -> None:
     assert ended.result["status"] == "failed"
     assert ended.status == 1
     assert ended.result["error"]["type"] == "EOFError"
-    assert "nobody can answer" in ended.result["error"]["message"]
-    assert "nobody can answer" in ended.stderr
+    why = "'user' asks its user, and stdin has ended; "
+    assert ended.result["error"]["message"].startswith(why)
+    assert why in ended.stderr
+    assert "user: Enter your response:\n" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

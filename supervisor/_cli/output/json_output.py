@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final, TextIO
+from typing import Final
 
-from supervisor._cli.errors import CommandError
 from supervisor._cli.output import json_lines
 from supervisor._cli.output.events import CHUNK, kind_of
 from supervisor._cli.output.outcome import Outcome, Output, Status
+from supervisor._cli.output.own_stdout import take_stdout
 from supervisor._process.last_line import SECONDS, LineWriter
 
 _PACKAGES: Final = ("autogen-supervisor", "autogen-agentchat", "autogen-core")
@@ -37,7 +36,7 @@ class StreamJsonOutput(Output):
         self, so_far: Callable[[Status], Outcome], on_error: Callable[[OSError], None]
     ) -> None:
         self._so_far = so_far
-        self._fd = _take_stdout()
+        self._fd = take_stdout()
         self._writer = LineWriter(
             self._fd,
             forced=lambda: self._forced("forced"),
@@ -119,36 +118,6 @@ class JsonOutput(StreamJsonOutput):
 
     def _result(self, outcome: Outcome) -> dict[str, object]:
         return json_lines.result(outcome) | {"transcript": self._transcript}
-
-
-def _take_stdout() -> int:
-    """Return a file of our own that goes where stdout went; stdout goes to stderr from now on.
-
-    Raises:
-        CommandError: There is no stdout.
-    """
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-        own = os.dup(1)
-    except OSError as error:
-        what = f"there is no stdout to write to: {error}"
-        raise CommandError(f"{what}; redirect it to a file or a pipe") from None
-    try:
-        os.dup2(2, 1)
-    except OSError:  # there is no stderr
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 1)
-        os.close(null)
-    _buffer_by_line(sys.stdout)
-    return own
-
-
-def _buffer_by_line(stream: TextIO | Any | None) -> None:
-    """Have what is printed appear in order with what stderr gets."""
-    reconfigure = getattr(stream, "reconfigure", None)
-    if reconfigure is not None:
-        reconfigure(line_buffering=True)
 
 
 def _versions() -> dict[str, str | None]:

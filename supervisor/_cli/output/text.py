@@ -109,7 +109,7 @@ class TextOutput(Output):
         if self._screen is None:
             return
         self._undo.close()
-        self._screen.write(self._last if self._is_quiet else self._ending(outcome))
+        self._screen.write(self._answer(outcome) if self._is_quiet else self._ending(outcome))
         while not self._screen.close(_AFTER_STOP):
             if self._sup is None or self._sup.stop_request is not None:
                 return
@@ -128,8 +128,10 @@ class TextOutput(Output):
                 encoding=self._look.encoding,
                 on_error=self._on_error,
             )
+            if self._is_quiet:
+                return  # what is printed goes to stderr: see `own_stdout`
             self._take_over(self._screen)
-            if self._look.lacks_rich and not self._is_quiet:
+            if self._look.lacks_rich:
                 sys.stderr.write(_NO_RICH)
 
     def _take_over(self, screen: Screen) -> None:
@@ -145,6 +147,9 @@ class TextOutput(Output):
             text = text_of(event).rstrip("\n")
             is_task = getattr(event, "source", "") == "user" and text == self._task
             self._last = "" if is_task else f"{text}\n"
+
+    def _answer(self, outcome: Outcome) -> str:
+        return "" if outcome.status == "failed" else self._last
 
     def _ending(self, outcome: Outcome) -> str:
         if outcome.status == "failed" and isinstance(outcome.error, TargetFailure):

@@ -35,6 +35,10 @@ class Loading:
         """
         if self.source is None:
             command = self._command
+            if command.settings.quiet:
+                from supervisor._cli.output.own_stdout import take_stdout
+
+                take_stdout()  # what an import prints is no part of the last message
             self.task = task_of(command)
             self.source = targets.load(
                 command.target, trust=command.trust, allow=command.allow, select=command.select

@@ -7,6 +7,7 @@ answer, because stdin is at its end, the run fails at once and says so.
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Final
 
 from supervisor._cli.output.events import kind_of
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from supervisor._autogen.adapter import Runnable
 
 _REQUEST: Final = "UserInputRequestedEvent"
+_NOBODY: Final = (
+    "{!r} asks its user, and stdin has ended; answer at the terminal, or give the answers by a pipe"
+)
 _SHOWN_SECONDS: Final = 0.5  # an inner team may keep its request to itself
 
 
@@ -42,4 +46,9 @@ class Questions:
                 await self._shown.acquire()
         except TimeoutError:
             pass
-        return await read_input(f"{question} ")
+        is_typed = sys.stdin is not None and sys.stdin.isatty()
+        try:
+            return await read_input(f"{question} " if is_typed else f"{question}\n")
+        except EOFError:
+            who = question.partition(":")[0]
+            raise EOFError(_NOBODY.format(who)) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from supervisor import _runner
 from supervisor._cli.errors import CommandError
 from supervisor._cli.output.outcome import FAILED, TIMED_OUT
+from supervisor._cli.output.own_stdout import take_stdout
 from supervisor._cli.run.command_line import Command
 from supervisor._cli.run.loading import Loading, told_of_stops
 from supervisor._cli.run.questions import Questions
@@ -93,11 +95,14 @@ class Session:
 
     def _make_output(self) -> Output:
         if self._command.output_format == "text":
+            from supervisor._cli.output.look import STDOUT, Look
             from supervisor._cli.output.text import TextOutput
 
+            is_quiet = self._command.settings.quiet
             return TextOutput(
-                is_quiet=self._command.settings.quiet,
+                is_quiet=is_quiet,
                 is_verbose=self._command.verbose,
+                look=Look(os.environ, take_stdout() if is_quiet else STDOUT),
                 on_error=self._on_write_error,
             )
         if sys.platform == "win32":
