@@ -82,9 +82,12 @@ async def disconnect(runtime: GrpcWorkerAgentRuntime) -> None:
     connection = runtime._host_connection
     assert connection is not None
     assert connection._connection_task is not None
-    if connection._connection_task.done():
+    was_connected = not connection._connection_task.done()
+    if not was_connected:
         await connection.send(agent_worker_pb2.Message())
     await asyncio.gather(runtime.stop(), return_exceptions=True)
+    if was_connected:  # the host may have gone meanwhile; else nobody reads this
+        await connection.send(agent_worker_pb2.Message())
     assert runtime._read_task is not None
     runtime._read_task.cancel()
     await asyncio.wait([runtime._read_task])
