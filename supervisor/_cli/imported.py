@@ -14,13 +14,13 @@ from __future__ import annotations
 import difflib
 import inspect
 import sys
-from collections.abc import Iterator
 from importlib import import_module, util
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final, TypeGuard
+from typing import TYPE_CHECKING, Any, Final
 
+from supervisor._cli.candidates import arguments_needed, candidates, is_runnable
 from supervisor._cli.errors import CommandError
 from supervisor._cli.search_path import put_first
 from supervisor._cli.targets import Target
@@ -71,7 +71,7 @@ class ImportedSource:
         return made
 
     async def _make(self) -> Runnable:
-        if _is_runnable(self._found):
+        if is_runnable(self._found):
             if self._last is not None:
                 self._found = self._find(self._import_again())
             return self._found
@@ -79,7 +79,7 @@ class ImportedSource:
             made = self._found()
             if inspect.isawaitable(made):
                 made = await made
-        if not _is_runnable(made):
+        if not is_runnable(made):
             raise CommandError(
                 f"{self.name!r} returned {_kind(made)}; let it return a team or an agent"
             )
@@ -136,7 +136,7 @@ class ImportedSource:
         return found
 
     def _check(self, found: object, module: ModuleType) -> None:
-        if _is_runnable(found):
+        if is_runnable(found):
             return
         if inspect.iscoroutine(found):
             found.close()
@@ -145,47 +145,21 @@ class ImportedSource:
                 f"{self.name!r} is {_kind(found)}; give a team, an agent or a function that makes "
                 f"one{_choices(module)}"
             )
-        if missing := _arguments_needed(found):
+        if missing := arguments_needed(found):
             raise CommandError(
                 f"{self.name!r} cannot be called without {missing}; "
                 "give a function that needs no arguments"
             )
 
 
-def _is_runnable(thing: object) -> TypeGuard[Runnable]:
-    """Return whether it can be run, as `Supervisor.stream` has it."""
-    return not isinstance(thing, type) and callable(getattr(thing, "run_stream", None))
-
-
-def _arguments_needed(function: Any) -> str:
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # some of C code have none
-        return ""
-    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    needed = [it.name for it in parameters if it.default is it.empty and it.kind not in optional]
-    return ", ".join(map(repr, needed))
-
-
 def _choices(module: ModuleType, wrong: str = "") -> str:
-    fitting = sorted(_fitting(module))
+    fitting = candidates(module)
     if not fitting:
         return "; the module has no team, no agent and no function that could make one"
     more = ", ..." if len(fitting) > _SHOWN else ""
     there = f"there is {', '.join(fitting[:_SHOWN])}{more}"
     close = _close(wrong, fitting)
     return f"{close} ({there})" if close else f"; {there}"
-
-
-def _fitting(module: ModuleType) -> Iterator[str]:
-    """Yield the names in a module that could be given."""
-    for name, value in vars(module).items():
-        if name.startswith("_"):
-            continue
-        is_own = getattr(value, "__module__", None) == module.__name__
-        is_factory = inspect.isfunction(value) and is_own and not _arguments_needed(value)
-        if is_factory or _is_runnable(value):
-            yield name
 
 
 def _close(wrong: str, names: list[str]) -> str:

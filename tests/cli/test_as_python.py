@@ -316,3 +316,30 @@ def test_what_cannot_be_run_is_one_clear_line(tmp_path: Path, words: list[str], 
     _write(tmp_path, "app.py", "print('never')")
     ours = _end(python("-m", "supervisor", "run", *words, cwd=tmp_path), None)
     assert ours == _End(2, "", f"supervisor: {line}\n")
+
+
+_TEAM: Final = """
+from supervisor.testing import ScriptedAgent
+
+def make() -> ScriptedAgent:
+    return ScriptedAgent("poet", ["Rain."])
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("", "supervisor: app.py started no event loop; to run its team use app.py:make\n"),
+        (
+            "team = make()",
+            "supervisor: app.py started no event loop; to run its team use app.py:team\n",
+        ),
+        ("import asyncio; asyncio.run(make().run(task='x'))", ""),
+        ("raise SystemExit", ""),
+    ],
+)
+def test_a_team_that_is_run_as_a_program_gets_a_hint(tmp_path: Path, more: str, said: str) -> None:
+    """Where a program has a team and starts no loop, stderr says how to run the team."""
+    name = _write(tmp_path, "app.py", f"{_TEAM}\n{more}\n")
+    ended = _end(python("-m", "supervisor", "run", name, "a task", cwd=tmp_path), None)
+    assert ended == (0, "", said)

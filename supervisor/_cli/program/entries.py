@@ -44,6 +44,8 @@ class Entries:
         self._blocks = blocks
         self._local = threading.local()
         self._interrupted: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+        self.has_started = False
+        """Whether the program has started a loop, or tried to."""
 
     # -- putting the wrappers in place ----------------------------------------------------------
 
@@ -87,6 +89,7 @@ class Entries:
 
     def _runner_run(self, stock: Function) -> Function:
         def run(runner: Any, coro: Any, **options: Any) -> Any:
+            self.has_started = True
             if self._passes or not asyncio.iscoroutine(coro):
                 return stock(runner, coro, **options)
             self._refuse(coro)
@@ -97,6 +100,7 @@ class Entries:
 
     def _nested_run(self, stock: Function) -> Function:
         def run(main: Any, **options: Any) -> Any:
+            self.has_started = True
             if self._passes or not asyncio.iscoroutine(main):
                 return stock(main, **options)
             self._refuse(main)
@@ -113,6 +117,7 @@ class Entries:
 
     def _run_until_complete(self, stock: Function) -> Function:
         def run_until_complete(loop: Any, future: Any) -> Any:
+            self.has_started = True
             if self._passes or _is_cleanup(future) or not _belongs(future, loop):
                 with self._entered():  # it calls `run_forever`
                     return stock(loop, future)
@@ -125,6 +130,7 @@ class Entries:
 
     def _run_forever(self, stock: Function) -> Function:
         def run_forever(loop: Any) -> None:
+            self.has_started = True
             is_cleanup = self._blocks.stop.has_come and loop in self._interrupted
             if self._passes or is_cleanup or is_eager(loop):
                 stock(loop)

@@ -15,6 +15,7 @@ from supervisor._cli.errors import CommandError
 from supervisor._cli.options import install
 from supervisor._cli.program.blocks import Blocks
 from supervisor._cli.program.entries import Entries
+from supervisor._cli.program.hint import hint_at_team
 from supervisor._cli.program.late_imports import LateImports
 from supervisor._cli.program.main_module import MainModule
 from supervisor._cli.program.program_stop import TIMED_OUT, ProgramStop
@@ -52,7 +53,8 @@ def launch(target: Target, arguments: Sequence[str], settings: Settings) -> int:
     split_if_init(Supervisor())
     stop = ProgramStop()
     blocks = Blocks(stop, is_limited=settings.timeout is not None)
-    _watch(blocks)
+    entries = Entries(blocks)
+    _watch(entries, blocks)
     error: BaseException | None = None
     try:
         module = MainModule(target.place, arguments, is_module=target.word == "-m")
@@ -62,14 +64,16 @@ def launch(target: Target, arguments: Sequence[str], settings: Settings) -> int:
         raise
     except BaseException as raised:  # noqa: BLE001 - shown below, as Python would
         error = raised
+    else:
+        if not (entries.has_started or stop.has_come):
+            hint_at_team(module.module, target)
     if not stop.has_come:
         return _end_as_python(error)
     return _end_after_stop(error, stop, settings.stop_status)
 
 
-def _watch(blocks: Blocks) -> None:
+def _watch(entries: Entries, blocks: Blocks) -> None:
     """Supervise loops, and the runs in them, from now on."""
-    entries = Entries(blocks)
     entries.wrap_asyncio()
     calls: dict[str, Callable[[], None]] = {"uvloop": entries.wrap_uvloop}
     for name in ("nest_asyncio", "nest_asyncio2"):

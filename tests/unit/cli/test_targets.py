@@ -172,7 +172,7 @@ async def test_a_module_that_fails_the_second_time_stays_as_it_is(write: Write) 
     ("word", "says"),
     [
         ("teams_of_test:taem", "did you mean 'team'?"),
-        ("teams_of_test:xyz", "there is agent, cached, gives_none, make_later, make_team"),
+        ("teams_of_test:xyz", "there is agent, team, cached, gives_none, make_later, make_team"),
         ("teams_of_test:Shelf.xyz", "there is agent"),
         ("teams_of_test:number", "is an object of type int; give a team"),
         ("teams_of_test:needs", "cannot be called without 'topic', 'size'"),

@@ -1,0 +1,41 @@
+"""What a module has that could be run."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import pytest
+
+from supervisor._cli.candidates import candidates, known_factories, runnables
+from supervisor.testing import ScriptedAgent
+
+_CODE = """
+from supervisor.testing import ScriptedAgent
+import asyncio.tasks
+
+class Proxy:
+    def __getattr__(self, name):
+        raise LookupError("asked for " + name)
+
+def weather() -> str: ...
+def lookup() -> "list[str]": ...
+async def main() -> None: ...
+def topic(name): ...
+def annotated() -> ScriptedAgent: ...
+def quoted() -> "ScriptedAgent": ...
+async def anything(): ...
+proxy = Proxy()
+zoe = ScriptedAgent("zoe", ["x"])
+_hidden = zoe
+"""
+
+
+@pytest.mark.parametrize("first", ["", "from __future__ import annotations\n"])
+def test_teams_come_first_and_tools_are_left_out(first: str) -> None:
+    """A function that is annotated to return a text or nothing makes no team."""
+    module = ModuleType("of_test")
+    exec(first + _CODE, vars(module))
+    assert isinstance(module.zoe, ScriptedAgent)
+    assert candidates(module) == ["zoe", "annotated", "anything", "quoted"]
+    assert runnables(module) == ["zoe"]
+    assert known_factories(module) == ["annotated", "quoted"]
