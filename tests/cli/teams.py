@@ -135,3 +135,14 @@ def two() -> RoundRobinGroupChat:
         return ScriptedAgent(name, turn)
 
     return RoundRobinGroupChat([speaker("ann"), speaker("bob")], max_turns=100)
+
+
+class _Forgetful(ScriptedAgent):
+    async def on_reset(self, cancellation_token: CancellationToken) -> None:
+        tell("busy")
+        time.sleep(60)  # noqa: ASYNC251 - as careless code does
+
+
+def forgetful() -> ScriptedAgent:
+    """Make an agent whose reset blocks the loop."""
+    return _Forgetful("forgetful", ["One", "Two"])

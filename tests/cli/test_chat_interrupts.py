@@ -219,3 +219,18 @@ def test_a_target_that_refuses_to_stop_does_not_keep_the_chat(
         assert it.has_ended() == 137
         assert RESUME in it.text
         assert "The chat has ended; something refused to stop" in it.text
+
+
+def test_a_command_that_blocks_the_loop_is_interrupted(server: Server, tmp_path: Path) -> None:
+    """Ctrl-C ends a blocking reset, and neither the chat nor what was said."""
+    with chat(server, tmp_path, "forgetful") as it:
+        it.wait_for_prompt(PROMPT)
+        it.say("Hello")
+        it.wait_for("One")
+        it.wait_for_prompt(PROMPT)
+        it.say("/reset")
+        it.child.until("busy")
+        it.press(CTRL_C)
+        it.wait_for("It is not reset")
+        it.say("/undo")
+        it.wait_for("0 messages are left")

@@ -49,14 +49,15 @@ class Actions:
             await self._target.reset()
             point = await self._target.point(messages=0)
         except Exception as error:  # noqa: BLE001 - of the user's
-            return f"It cannot be reset: {summary(error)}."
+            problem = await self.build_anew(self._progress.now)
+            return f"It is not reset: {summary(error)}{problem}."
         self._progress.keep(point)
         return "The conversation begins anew; /undo takes that back."
 
     async def load(self, file: str) -> str:
         """Go on with a conversation that was saved into a file."""
         try:
-            record = await asyncio.to_thread(_read, file)
+            record = await self._target.calls.call(asyncio.to_thread(_read, file))
             if self._target.is_built:
                 record.check_shape(f"{file!r}", self._target.shape)
         except CommandError as error:
@@ -77,7 +78,7 @@ class Actions:
             return problem or (f"Saved in {str(path)!r}." if path else "Name a file: /save FILE.")
         try:
             await asyncio.to_thread(_save, file, self._progress.text())
-        except (OSError, TypeError, ValueError) as error:
+        except (CommandError, OSError, TypeError, ValueError) as error:
             return f"{file!r} is not written: {getattr(error, 'strerror', None) or error}."
         return f"Saved in {file!r}; /load {file} goes on from there."
 
@@ -129,14 +130,22 @@ class Actions:
 
 
 def _read(file: str) -> Record:
-    return read(Path(file).expanduser())
+    return read(_path(file))
 
 
 def _save(file: str, text: str) -> None:
-    path = Path(file).expanduser()
+    path = _path(file)
     if path.exists():
         try:
             read(path)
         except CommandError as error:
             raise ValueError("another file has that name; give another") from error
     replace(path, text)
+
+
+def _path(file: str) -> Path:
+    try:
+        return Path(file).expanduser()
+    except RuntimeError as error:
+        user = file.partition("/")[0]
+        raise CommandError(f"nobody has the home directory {user!r}; give a full path") from error

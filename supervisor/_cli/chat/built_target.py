@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from supervisor._cli.chat.points import Point
+from supervisor._cli.chat.user_calls import UserCalls
 
 if TYPE_CHECKING:
     from supervisor._autogen.adapter import Runnable
@@ -25,6 +26,8 @@ class BuiltTarget:
         self._source = source
         self._ask = ask
         self._built: Runnable | None = None
+        self.calls = UserCalls()
+        """The call of the user's code that is in progress, to be stopped."""
         self.shape: list[str] = []
         """Of which teams and agents it consists."""
 
@@ -48,11 +51,11 @@ class BuiltTarget:
         from supervisor._autogen import saved_state, user_input
 
         self._built = None
-        made = await self._source.build()
+        made = await self.calls.call(self._source.build())
         user_input.ask_through(made, self._ask)
         self.shape = saved_state.shape(made)
         if point is not None:
-            await saved_state.restore(made, point.state, point.memory)
+            await self.calls.call(saved_state.restore(made, point.state, point.memory))
         self._built = made
 
     async def point(self, *, messages: int, can_go_on: bool = False) -> Point:
@@ -60,7 +63,7 @@ class BuiltTarget:
         from supervisor._autogen import saved_state
 
         try:
-            state = await saved_state.save(self.built)
+            state = await self.calls.call(saved_state.save(self.built))
         except Exception:  # noqa: BLE001 - of the user's; the chat goes on, and says so as it writes
             state = None
         memory = saved_state.memory_of(self.built)
@@ -75,21 +78,25 @@ class BuiltTarget:
         from supervisor._autogen import saved_state
 
         made, self._built = self.built, None
-        await saved_state.restore(made, point.state, point.memory)
+        await self.calls.call(saved_state.restore(made, point.state, point.memory))
         self._built = made
 
     async def reset(self) -> None:
         """Let it forget everything; where there is none, build it anew.
+
+        Where that fails there is none any more: some of its agents may have forgotten already.
 
         Raises:
             Exception: It cannot be built, or an agent cannot be reset.
         """
         from supervisor._autogen import saved_state
 
-        if self._built is None:
+        made, self._built = self._built, None
+        if made is None:
             await self.build()
         else:
-            await saved_state.reset(self._built)
+            await self.calls.call(saved_state.reset(made))
+            self._built = made
 
     @property
     def waits_for_user(self) -> bool:

@@ -29,6 +29,11 @@ def words_of(line: str) -> str:
     return line[1:] if line.startswith("//") else line
 
 
+def as_typed(words: str) -> str:
+    """Return words for the team as they are typed; `words_of` of it is the words again."""
+    return f"/{words}" if words.startswith("/") else words
+
+
 def parse(line: str) -> tuple[str, str]:
     """Split a command into its name and its argument.
 

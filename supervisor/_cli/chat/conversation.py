@@ -12,6 +12,7 @@ for `/undo`, and models that want turns to alternate take it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -22,6 +23,7 @@ from supervisor._cli.chat.answer import Answer
 from supervisor._cli.chat.built_target import BuiltTarget
 from supervisor._cli.chat.exchange import Exchange
 from supervisor._cli.chat.progress import Progress
+from supervisor._cli.chat.user_calls import CallStopped
 from supervisor._cli.errors import CommandError
 from supervisor._cli.user_code import summary
 from supervisor._core.errors import UsageError
@@ -119,6 +121,8 @@ class Conversation:
     async def _build_first(self) -> None:
         try:
             await self._target.build()
+        except CallStopped:
+            raise asyncio.CancelledError from None  # the chat has not begun, and does not
         except CommandError:
             raise
         except Exception as error:
@@ -248,8 +252,12 @@ class Conversation:
             self._answer.steer()
 
     def stop(self) -> None:
-        """Stop the answer now; what is queued comes back to the user, and does not go in."""
+        """Stop the answer now; what is queued comes back to the user, and does not go in.
+
+        It stops what a command does as well, and what is done before and after an answer.
+        """
         self._is_stopped = True
+        self._target.calls.stop()
         if self._answer is not None:
             self._answer.stop()
 

@@ -37,6 +37,7 @@ class Progress:
         self._begun = time.time()
         self._problem = ""
         self._is_open = False
+        self._has_words = False  # the exchange in progress; else it goes on with the one before
 
     # -- the session ----------------------------------------------------------------------------
 
@@ -92,7 +93,8 @@ class Progress:
 
     def record(self) -> Record:
         """Return all that is kept of it."""
-        undo = [*self.undo, self.now] if self.turn is not None else list(self.undo)
+        is_one_more = self.turn is not None and self._has_words
+        undo = [*self.undo, self.now] if is_one_more else list(self.undo)
         return Record(
             point=self.turn or self.now,
             undo=tuple(undo),
@@ -146,6 +148,7 @@ class Progress:
     def begin(self, words: str | None) -> None:
         """Note that an exchange begins; None where one goes on."""
         self.turn, self.unanswered = None, words or ""
+        self._has_words = words is not None
         self.write()
 
     def note_turn(self, state: Mapping[str, Any], messages: int) -> None:

@@ -94,7 +94,7 @@ class Record:
                 target=str(data["target"]),
                 folder=str(data["folder"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise Damaged(f"it is damaged ({error!r})") from error
 
     def check(self, name: str, target: str, shape: Sequence[str]) -> None:

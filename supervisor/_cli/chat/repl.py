@@ -7,13 +7,13 @@ queued for the next boundary between two turns, and an empty line asks for that 
 from __future__ import annotations
 
 import asyncio
-import enum
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
-from supervisor._cli.chat.commands import is_command, words_of
+from supervisor._cli.chat.commands import as_typed, is_command, words_of
 from supervisor._cli.chat.ctrl_c import SECONDS, CtrlC, Effect
+from supervisor._cli.chat.typed_lines import TypedLines
 from supervisor._cli.chat.user_interface import ANSWER, PROMPT, QUEUE, Keys, UserInterface
 from supervisor._cli.errors import CommandError
 
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 
 _REFRESH_SECONDS: Final = 0.25
 _HINT: Final = f"Press Ctrl-C again within {SECONDS:g} s, or Ctrl-D, to leave"
-
-
-class _Leave(enum.Enum):
-    LEAVE = "leave"
 
 
 class Repl:
@@ -53,11 +49,12 @@ class Repl:
         self._view = view
         self._is_over = is_over
         self._ctrl_c = CtrlC()
-        self._lines: asyncio.Queue[str | _Leave] = asyncio.Queue()
+        self._typed = TypedLines()
         self._question: asyncio.Future[str] | None = None
         self._opening: asyncio.Future[None] | None = None
         self._is_leaving = False
         self._hint = ""
+        self._command_at_work = ""
         self._commands: set[asyncio.Task[None]] = set()
         self._conversation = conversation(self._on_event, self._ask)
 
@@ -89,8 +86,8 @@ class Repl:
         self._bring_back(conversation.unanswered)
         while not self._is_over():
             self._show()
-            line = await self._lines.get()
-            if line is _Leave.LEAVE:
+            line = await self._typed.next()
+            if line is None:
                 return
             if is_command(line):
                 await self._command(line)
@@ -125,16 +122,25 @@ class Repl:
         self._ui.print(self._view.finish())
         self._print_line(exchange.notice)
         self._bring_back(exchange.words)
+        if exchange.outcome != "finished" and (typed := self._typed.take_words()):
+            self._ui.remember(typed)
 
     async def _command(self, line: str) -> None:
-        self._print_line(await self._conversation.command(line))
+        """Do a command at the prompt."""
+        self._command_at_work = line
+        late = asyncio.get_running_loop().call_later(_REFRESH_SECONDS, self._show)
+        try:
+            self._print_line(await self._conversation.command(line))
+        finally:
+            self._command_at_work = ""
+            late.cancel()
 
     def _print_line(self, text: str) -> None:
         self._ui.print(f"{text}\n" * bool(text))
 
     def _bring_back(self, words: str) -> None:
         if words:
-            self._ui.remember(words)
+            self._ui.remember(as_typed(words))
 
     # -- what the conversation needs ----------------------------------------------------------
 
@@ -156,7 +162,7 @@ class Repl:
     def on_interrupt(self, runs: int) -> None:
         """Do what a Ctrl-C does that has stopped so many runs."""
         self._ui.read_typed()  # it was typed before
-        is_answering = runs > 0 or self._is_answering
+        is_answering = runs > 0 or self._can_be_stopped
         has_text = not is_answering and self._ui.clear_line()
         effect = self._ctrl_c.effect(time.monotonic(), is_answering=is_answering, has_text=has_text)
         if effect is Effect.STOP:
@@ -172,29 +178,29 @@ class Repl:
         self._show()
 
     def _escape(self) -> None:
-        if self._is_answering:
+        if self._can_be_stopped:
             self._stop()
 
     def _leave(self) -> None:
         self._is_leaving = True
-        self._lines.put_nowait(_Leave.LEAVE)
+        self._typed.leave()
         if self._opening is not None:
             self._opening.cancel()
-        if self._is_answering:
+        if self._can_be_stopped:
             self._stop()
 
     def _line(self, text: str) -> None:
         self._ctrl_c.note_line()
         words = text.strip()
         if is_command(words):
-            self._do_now(words) if self._is_answering else self._lines.put_nowait(words)
+            self._do_now(words) if self._conversation.is_answering else self._typed.put(words)
         elif self._question is not None:
             if not self._question.done():
                 self._question.set_result(words_of(text))
-        elif self._is_answering:
+        elif self._conversation.is_answering:
             self._add(words)
         elif words or self._conversation.can_go_on:
-            self._lines.put_nowait(words)
+            self._typed.put(words)
         self._show()
 
     def _add(self, words: str) -> None:
@@ -205,13 +211,18 @@ class Repl:
             self._conversation.steer()
 
     def _do_now(self, line: str) -> None:
-        task = asyncio.create_task(self._command(line))
+        """Do a command while it answers."""
+
+        async def do() -> None:
+            self._print_line(await self._conversation.command(line))
+
+        task = asyncio.create_task(do())
         self._commands.add(task)
         task.add_done_callback(self._commands.discard)
 
     @property
-    def _is_answering(self) -> bool:
-        return self._conversation.is_answering
+    def _can_be_stopped(self) -> bool:
+        return self._conversation.is_answering or bool(self._command_at_work)
 
     # -- what is shown below ------------------------------------------------------------------
 
@@ -226,11 +237,12 @@ class Repl:
     def _prompt(self) -> str:
         if self._question is not None:
             return ANSWER
-        return QUEUE if self._is_answering else PROMPT
+        return QUEUE if self._conversation.is_answering else PROMPT
 
     def _status(self) -> str:
-        if not self._is_answering:
-            return ""
+        if not self._conversation.is_answering:
+            work = self._command_at_work
+            return f"{work.partition(' ')[0]} is at work · Ctrl-C to stop it" * bool(work)
         return self._view.status(len(self._conversation.queued))
 
     def _set_hint(self, hint: str) -> None:

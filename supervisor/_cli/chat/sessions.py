@@ -190,16 +190,20 @@ class Sessions:
                 return
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except BlockingIOError:
                 holder = os.read(fd, 20).decode(errors="replace").strip()
                 os.close(fd)
                 raise CommandError(self._in_use(holder)) from None
+            except OSError:  # of a file system without locks
+                os.close(fd)
+                return
             if _is_still(fd, self._lock_path):
                 break
             os.close(fd)  # another chat has just ended, and has removed it
-        os.ftruncate(fd, 0)
-        os.write(fd, f"{os.getpid()}\n".encode())
         self._lock = fd
+        with contextlib.suppress(OSError):  # the disk is full; the lock holds all the same
+            os.ftruncate(fd, 0)
+            os.write(fd, f"{os.getpid()}\n".encode())
 
     def _in_use(self, holder: str) -> str:
         by = f" (process {holder})" if holder else ""
@@ -216,8 +220,10 @@ def read(path: Path) -> Record:
         CommandError: It cannot be read, or is none; the file is left as it is.
     """
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise CommandError(f"cannot read {str(path)!r}: it is no regular file")  # may never end
         return Record.from_text(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # also of a name with a NUL in it
         why = getattr(error, "strerror", None) or "it is no text"
         raise CommandError(f"cannot read {str(path)!r}: {why}") from error
     except Damaged as error:

@@ -49,6 +49,7 @@ def main(arguments: Sequence[str]) -> None:
         loop=settings.loop or "uvloop",
         stop_status=settings.stop_status,
         interactive=True,
+        exits=True,
     )
 
 
@@ -74,8 +75,8 @@ async def _chat(sup: Supervisor, source: Source, command: Command, ui: UserInter
         await repl.run()
     finally:
         _say(repl.last_words)
-        if sup.quarantined:  # it had its time, and the session is written
-            sup.stop("The chat has ended", Rung.ABANDON)
+        # What has refused to stop would hold the loop's end for ever; a team had its time before.
+        sup.stop("The chat has ended", Rung.ABANDON if sup.quarantined else Rung.CANCEL)
 
 
 def _sessions(command: Command) -> Sessions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ def test_what_is_a_command(line: str, is_command: bool, words: str) -> None:
     """One slash begins a command, two begin text with one, and text of several lines is text."""
     assert commands.is_command(line) is is_command
     assert commands.words_of(line) == words
+    assert commands.words_of(commands.as_typed(words)) == words
 
 
 @pytest.mark.parametrize(
@@ -147,3 +149,20 @@ async def test_stop_without_an_answer() -> None:
     """`/stop` says so where nothing is answered."""
     async with chat(pair) as talk:
         assert await talk.command("/stop") == "Nothing is being answered."
+
+
+@pytest.mark.parametrize(
+    ("file", "says"),
+    [
+        ("~nobody-of-that-name/it", "home directory"),
+        ("a\0b", "no text"),
+        ("{fifo}", "regular file"),
+    ],
+)
+async def test_a_file_name_that_is_none(tmp_path: Path, file: str, says: str) -> None:
+    """One line says so, for `/load` and for `/save`, and nothing waits for a pipe's other end."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    async with chat(pair) as talk:
+        assert says in await talk.command(f"/load {file.format(fifo=fifo)}")
+        assert "is not written" in await talk.command(f"/save {file.format(fifo=fifo)}")

@@ -79,6 +79,7 @@ class FakeConversation:
         self.resume_line = "chat -r a"
         self.can_go_on = True
         self._answer: asyncio.Future[Exchange] | None = None
+        self._work: asyncio.Future[None] | None = None
 
     @property
     def is_answering(self) -> bool:
@@ -109,8 +110,11 @@ class FakeConversation:
             self._answer.set_result(Exchange(notice=notice, words=words, outcome=outcome))
 
     async def command(self, line: str) -> str:
-        """Take note."""
+        """Take note; a reset hangs until it is stopped."""
         self.calls.append(line)
+        if line == "/reset":
+            self._work = asyncio.get_running_loop().create_future()
+            await self._work
         return f"did {line}"
 
     def queue(self, words: str) -> None:
@@ -122,9 +126,13 @@ class FakeConversation:
         self.calls.append("steer")
 
     def stop(self) -> None:
-        """Take note, and end the answer."""
+        """Take note, and end the answer, or the command."""
         self.calls.append("stop")
-        self.end("Stopped", outcome="undone")
+        if self._work is not None:
+            self._work.set_result(None)
+            self._work = None
+        else:
+            self.end("Stopped", outcome="undone")
 
     def close(self) -> None:
         """Take note."""
@@ -347,6 +355,45 @@ async def test_leaving_stops_the_answer_first() -> None:
         assert chat.ui._closed.is_set()
     assert chat.conversation.calls == ["open", "Hello", "stop", "close"]
     assert chat.ui.printed == "Stopped\n"
+
+
+@pytest.mark.parametrize("how", ["Ctrl-C", "Esc", "Ctrl-D"])
+async def test_a_command_that_hangs_is_stopped(how: str) -> None:
+    """Each key that stops an answer stops a command as well; only Ctrl-D leaves."""
+    async with chatting() as chat:
+        await chat.enter("/reset")
+        if how == "Ctrl-C":
+            chat.repl.on_interrupt(0)
+        elif how == "Esc":
+            chat.ui.keys.on_escape()
+        else:
+            chat.ui.keys.on_end()
+        await settle()
+        assert chat.conversation.calls[:3] == ["open", "/reset", "stop"]
+        assert chat.ui._closed.is_set() is (how == "Ctrl-D")
+    assert chat.ui.printed == "did /reset\n"
+
+
+async def test_lines_typed_before_the_answer_come_back_after_a_stop() -> None:
+    """What was typed while the team was made does not go in behind an answer that was stopped."""
+    async with chatting(opens=False) as chat:
+        for line in ("Hello", "//more", "/undo"):
+            await chat.enter(line)
+        chat.conversation.may_open.set()
+        await settle()
+        chat.ui.keys.on_escape()
+        await settle()
+    assert chat.conversation.calls == ["open", "Hello", "stop", "close"]
+    assert chat.ui.remembered == ["//more\n/undo"]
+
+
+async def test_words_come_back_as_they_are_typed() -> None:
+    """Words that begin with a slash come back with two, or else they would be a command."""
+    async with chatting() as chat:
+        await chat.enter("//undo")
+        chat.conversation.end("Stopped", "/undo")
+        await settle()
+    assert chat.ui.remembered == ["//undo"]
 
 
 async def test_it_is_over_when_the_program_is_to_stop() -> None:
