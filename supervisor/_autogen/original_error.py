@@ -32,7 +32,7 @@ class OriginalError:
 
 def original_error(error: BaseException) -> OriginalError:
     """Return what an exception is about: of a team's, what its agent has raised."""
-    text = str(error)
+    text = _text(error)
     head, *tracebacks = text.split(_MARK)
     if type(error) is not RuntimeError or not tracebacks:
         return OriginalError(type(error).__name__, text)
@@ -42,3 +42,10 @@ def original_error(error: BaseException) -> OriginalError:
     name, _, message = head.partition(": ")
     # AutoGen joins lines that have a newline already by newlines.
     return OriginalError(name, message, tracebacks[0].replace("\n\n", "\n"))
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - of a class of the program's
+        return "<exception str() failed>"  # as in Python's tracebacks

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 
 from supervisor._cli.errors import CommandError
+from supervisor._process.streams import let_go_of_unwritable, write_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,14 +49,16 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.stdout.write(f"autogen-supervisor {__version__}\n")
         sys.exit(0)
     if words[0] not in COMMANDS:
-        sys.stderr.write(f"supervisor: there is no command {words[0]!r}; {_choices()}\n")
+        write_error(f"supervisor: there is no command {words[0]!r}; {_choices()}\n")
+        let_go_of_unwritable()
         sys.exit(_MISUSED)
     from importlib import import_module
 
     try:
         import_module(f"supervisor._cli.{words[0]}").main(words[1:])
     except CommandError as error:
-        sys.stderr.write(f"supervisor: {error}\n")
+        write_error(f"supervisor: {error}\n")
+        let_go_of_unwritable()
         sys.exit(error.status)
     except KeyboardInterrupt:
         # In a slow import, before any event loop: Python dies by SIGINT, but shows a traceback.

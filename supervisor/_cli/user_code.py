@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from supervisor._autogen.original_error import original_error
 from supervisor._cli.errors import CommandError
 from supervisor._cli.tracebacks import hide_our_frames
+from supervisor._process.streams import write_error
 
 
 @contextmanager
@@ -38,14 +38,12 @@ def user_code(doing: str) -> Generator[None]:
 
 def show_traceback(error: BaseException) -> None:
     """Write an exception's traceback on stderr, without our frames."""
-    if not sys.stderr:
-        return
     if written := original_error(error).traceback:
-        sys.stderr.write(written)
+        write_error(written)
         return
     hide_our_frames(error)
     if error.__traceback__ is not None or isinstance(error, SyntaxError):
-        sys.stderr.write("".join(traceback.format_exception(error)))
+        write_error("".join(traceback.format_exception(error)))
 
 
 def summary(error: BaseException) -> str:

@@ -22,6 +22,7 @@ from supervisor._process.exit import (
     exit_now,
     prepare_end,
 )
+from supervisor._process.streams import let_go_of_unwritable
 from supervisor._reports.log import reporter
 from supervisor._signals.registry import registry
 from supervisor._supervisor.report import StopReport
@@ -168,6 +169,7 @@ class ProcessEnd:
         if status < 0:
             die_by_signal(-status, self._look_last)
         if self._stop.request is None:
+            let_go_of_unwritable()
             return status
         try:
             if self.must_sweep:

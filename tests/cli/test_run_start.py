@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -70,3 +71,35 @@ def test_what_is_refused_needs_nothing_of_a_run(tmp_path: Path, name: str | None
     loaded = {module.partition(".")[0] for module in done.stdout.split()}
     assert not loaded & {*HEAVY, "uvloop"} - {"asyncio"}
     assert "supervisor._runner" not in done.stdout.split()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /dev/full")
+@pytest.mark.parametrize(
+    ("words", "status", "result"),
+    [(["--nothing"], 2, None), (["tests.cli.run_targets:failing", "a task"], 1, "failed")],
+)
+def test_a_stderr_that_cannot_be_written_changes_nothing_else(
+    words: list[str], status: int, result: str | None
+) -> None:
+    """The status and the result are those of the run."""
+    command = [sys.executable, "-m", "supervisor", "run", "--output-format", "json", *words]
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 - it is no file of ours
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, check=False, timeout=50)
+    assert done.returncode == status
+    assert (json.loads(done.stdout)["status"] if done.stdout else None) == result
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell")
+def test_without_stdout_nothing_is_written_to_another_file(tmp_path: Path) -> None:
+    """A file that the target opens does not get the number of the closed stdout."""
+    target = tmp_path / "opens.py"
+    target.write_text(
+        "from supervisor.testing import ScriptedAgent\n"
+        "file = open('data', 'w')\n"
+        "agent = ScriptedAgent('ann', ['said'])\n",
+        encoding="utf-8",
+    )
+    words = [sys.executable, "-m", "supervisor", "run", "opens.py:agent", "a task"]
+    closed = ["sh", "-c", 'exec "$@" >&-', "sh", *words]
+    subprocess.run(closed, cwd=tmp_path, check=True, timeout=50)
+    assert (tmp_path / "data").read_text(encoding="utf-8") == ""

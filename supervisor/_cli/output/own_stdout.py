@@ -22,19 +22,11 @@ def take_stdout() -> int:
     Raises:
         CommandError: There is no stdout.
     """
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-        own = os.dup(1)
-    except OSError as error:
-        what = f"there is no stdout to write to: {error}"
-        raise CommandError(f"{what}; redirect it to a file or a pipe") from None
-    try:
-        os.dup2(2, 1)
-    except OSError:  # there is no stderr
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 1)
-        os.close(null)
+    if sys.stdout is None:
+        raise CommandError("there is no stdout to write to; redirect it to a file or a pipe")
+    sys.stdout.flush()
+    own = os.dup(1)
+    os.dup2(2, 1)
     _buffer_by_line(sys.stdout)
     return own
 

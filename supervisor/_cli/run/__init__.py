@@ -22,7 +22,9 @@ def main(arguments: Sequence[str]) -> None:
 
     from supervisor._cli import options
     from supervisor._cli.run.loading import Loading
+    from supervisor._process.streams import fill_closed
 
+    fill_closed()
     options.install(command.settings)
     loading = Loading(command)
     # At once, so that an error does not wait for what only a run needs. Not where a program is told

@@ -22,6 +22,7 @@ from supervisor._cli.run.time_limit import TimeLimit
 from supervisor._cli.user_code import show_traceback, summary
 from supervisor._core.errors import Quarantined
 from supervisor._core.events import Rung
+from supervisor._process.streams import write_error
 from supervisor._supervisor.facade import Supervisor, parts_of
 
 if TYPE_CHECKING:
@@ -196,19 +197,19 @@ class Session:
     def _unwritten(self, error: OSError) -> int:
         if isinstance(error, BrokenPipeError):
             return -_SIGPIPE
-        sys.stderr.write(f"supervisor: stdout cannot be written: {error}\n")
+        write_error(f"supervisor: stdout cannot be written: {error}\n")
         return FAILED
 
     def _explain(self, error: BaseException | None) -> None:
         """Tell a person of an error, on stderr; of a run's, text output's last line tells, too."""
-        if error is None or sys.stderr is None:
+        if error is None:
             return
         is_quiet, is_text = self._command.settings.quiet, self._command.output_format == "text"
         if not is_quiet and not isinstance(error, CommandError | Quarantined):
             show_traceback(error)
         if is_quiet or not is_text or isinstance(error, CommandError):
             how = "" if isinstance(error, CommandError | Quarantined) else "the run has failed: "
-            sys.stderr.write(f"supervisor: {how}{summary(error)}\n")
+            write_error(f"supervisor: {how}{summary(error)}\n")
 
     def _begin(self, agents: list[str] | None = None) -> None:
         if not self._has_begun:

@@ -57,3 +57,13 @@ def test_the_record_of_a_raised_error_is_for_those_who_log(
     assert [bool(logger.filter(record)) for record in records] == [False, True]
     logger.addHandler(logging.NullHandler())
     assert all(map(logger.filter, records))
+
+
+def test_an_exception_that_cannot_say_anything_is_told_of() -> None:
+    """As in Python's tracebacks, where its `__str__` raises."""
+
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise LookupError
+
+    assert original_error(Mute()) == OriginalError("Mute", "<exception str() failed>")
