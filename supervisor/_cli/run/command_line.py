@@ -78,7 +78,7 @@ def read(arguments: Sequence[str]) -> Command:
     """
     parser = _parser()
     ours, words = _split(arguments)
-    parsed = parser.parse_args(ours)
+    parsed = parser.parse_args(ours)  # before the target: of an unknown option we saw the value
     if parsed.module is not None:
         target = Target("program", "-m", parsed.module)
     elif words:
@@ -116,15 +116,18 @@ def task_of(command: Command) -> str:
     """
     import sys
 
+    where = None if command.task_file is None else str(command.task_file)
+    task = command.task or ""
     try:
         if command.task_file is not None:
-            where, task = str(command.task_file), command.task_file.read_text(encoding="utf-8")
+            task = command.task_file.read_text(encoding="utf-8")
         elif command.task == _STDIN:
             where, task = "stdin", sys.stdin.read() if sys.stdin is not None else ""
-        else:
-            return command.task or ""
-    except (OSError, UnicodeDecodeError) as error:
+        task.encode()  # some bytes that are no UTF-8 were read as lone surrogates
+    except (OSError, UnicodeError) as error:
         raise CommandError(f"the task cannot be read: {error}; give text in UTF-8") from None
+    if where is None:
+        return task
     if not task.strip():
         raise CommandError(f"{where} has no task; write one there")
     return task.removesuffix("\n")
@@ -157,7 +160,7 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
             return ours, words + waiting
         if not word.startswith("-") or word == _STDIN:
             words.append(word)
-            if len(words) == 1 and parse(word).kind == "program":
+            if len(words) == 1 and _is_program(word):
                 return ours, words + waiting
             continue
         ours.append(word)
@@ -168,6 +171,13 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
                 raise CommandError(f"{words[0]!r} and -m were given; give one target")
             return ours, waiting
     return ours, words
+
+
+def _is_program(word: str) -> bool:
+    try:
+        return parse(word).kind == "program"
+    except CommandError:  # raised once our options were looked at
+        return False
 
 
 def _refuse_for_program(parsed: argparse.Namespace) -> None:

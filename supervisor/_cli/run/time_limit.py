@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from supervisor._core.events import Rung, StopRequest
@@ -12,6 +12,14 @@ from supervisor._supervisor.facade import parts_of
 
 if TYPE_CHECKING:
     from supervisor._supervisor.facade import Supervisor
+
+
+def start_timer(seconds: float, call: Callable[[], None]) -> threading.Timer:
+    """Have something called in a thread, however long that is to take; it keeps nobody."""
+    timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), call)
+    timer.daemon = True
+    timer.start()
+    return timer
 
 
 class TimeLimit:
@@ -34,11 +42,8 @@ class TimeLimit:
 
     def start(self) -> None:
         """Count from now on."""
-        if self._seconds is None or self._seconds == math.inf:
-            return
-        timer = threading.Timer(self._seconds, self._on_time)
-        timer.daemon = True
-        timer.start()
+        if self._seconds is not None:
+            start_timer(self._seconds, self._on_time)
 
     def _on_time(self) -> None:
         reason = f"Stopped after {self._seconds:g} s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,7 @@ def test_what_stands_behind_a_package_is_the_packages(module: str) -> None:
         ("teams:make --task-file f task", "give one of them"),
         ("teams:make task --nothing", "--nothing"),
         ("teams:make task --drain", "--drain"),
+        ("--draining 3 teams:make task", "--draining"),
         ("teams:make task --output-format xml", "--output-format"),
         ("--output-format json app.py", "--output-format is for teams"),
         ("teams:make task --quiet --output-format json", "--quiet is for text"),
@@ -89,3 +91,11 @@ def test_a_file_without_a_task_is_one_line(tmp_path: Path, content: bytes | None
     with pytest.raises(CommandError) as caught:
         task_of(_read(f"teams:make --task-file {file}"))
     assert "\n" not in str(caught.value)
+
+
+def test_a_task_that_is_no_utf8_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes that Python has read as lone surrogates are refused, whoever has given them."""
+    monkeypatch.setattr("sys.stdin", io.StringIO("Dig \udcff"))
+    for task in ("-", "\udcff"):
+        with pytest.raises(CommandError, match=r"give text in UTF-8"):
+            task_of(read(["teams:make", task]))
