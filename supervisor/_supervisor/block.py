@@ -119,6 +119,9 @@ class Block:
             return False  # it was withdrawn
         self._refuse_from_inside()
         body = self._body
+        if isinstance(error, GeneratorExit) and not body.is_current():
+            self._close()  # its coroutine is dropped, outside of its task: nothing can be awaited
+            return False
         self._scope.phase = BlockPhase.LEAVING
         is_ours = body.is_from_stop(error, self._scope.stop.request)
         if error is not None and not is_ours:

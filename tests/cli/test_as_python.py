@@ -160,6 +160,27 @@ _PROGRAMS: Final = {
         sys.excepthook = lambda *a: print(a[0].__name__, a[2].tb_frame.f_code.co_filename)
         1 / 0
         """,
+    "a hook for exceptions that fails": """
+        import atexit, sys
+
+        def fail(*_):
+            raise RuntimeError("in the hook")
+
+        atexit.register(lambda: print(sys.last_type, sys.last_value))
+        sys.excepthook = fail
+        1 / 0
+        """,
+    "a body that its loop was stopped under": """
+        import asyncio
+
+        loop = asyncio.new_event_loop()
+        loop.call_soon(loop.stop)
+        try:
+            loop.run_until_complete(asyncio.sleep(60))
+        except RuntimeError as error:
+            print(error)
+        loop.close()
+        """,
     "processes": """
         import concurrent.futures, multiprocessing
 

@@ -494,3 +494,65 @@ def test_a_program_that_forks_is_stopped_with_its_children(server: Server, tmp_p
         pids = [int(word) for word in program.stdout.split() if word.isdecimal()]
         assert len(pids) == 1, program.story()
         assert not alive(pids), program.story()
+
+
+def test_a_runner_that_was_interrupted_may_clean_up(server: Server, tmp_path: Path) -> None:
+    """What the program runs by it behind the stop is let through."""
+    script = written(
+        tmp_path,
+        _WORK,
+        """
+        async def close():
+            await asyncio.sleep(0)
+            print("closed")
+
+        with asyncio.Runner() as runner:
+            try:
+                runner.run(work())
+            finally:
+                runner.run(close())
+        """,
+    )
+    with running(server, script) as program:
+        assert _stopped(program, SIGINT) == -SIGINT, program.story()
+        assert program.stdout.endswith("closed\n"), program.story()
+
+
+def test_a_nested_loop_is_cancelled_from_the_inside_out(server: Server, tmp_path: Path) -> None:
+    """Under `nest_asyncio` the body waits for what is nested in it, which may clean up."""
+    script = written(
+        tmp_path,
+        _WORK,
+        """
+        import nest_asyncio
+
+        nest_asyncio.apply()
+
+        async def inner():
+            try:
+                asyncio.get_event_loop().run_until_complete(work())
+            finally:
+                await asyncio.sleep(0)
+                print("inner closed")
+
+        async def main():
+            try:
+                asyncio.run(inner())
+            finally:
+                print("outer closed")
+
+        asyncio.run(main())
+        """,
+    )
+    with running(server, script) as program:
+        assert _stopped(program, SIGINT) == -SIGINT, program.story()
+        assert program.stdout.endswith("inner closed\nouter closed\n"), program.story()
+
+
+def test_no_limit_is_a_time_limit_too(server: Server, tmp_path: Path) -> None:
+    """`--timeout off`, or more seconds than a timer can take, says nothing."""
+    script = written(tmp_path, "import time", "time.sleep(0.1)")
+    for limit in ("off", "1e12"):
+        with running(server, script, options=["--timeout", limit]) as program:
+            assert program.wait() == 0, program.story()
+            assert program.child.stderr == "", program.story()

@@ -12,7 +12,7 @@ import functools
 import logging
 import os
 import signal
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from supervisor._cli.program.keeper import Keeper
@@ -106,6 +106,26 @@ class Blocks:
         if block is not None and not block.is_of(scope):
             block.withdraw()
 
+    @contextlib.contextmanager
+    def nested(self, loop: asyncio.AbstractEventLoop, body: Any) -> Generator[Any]:
+        """Have a stop end what is awaited on top of a block's body, as under `nest_asyncio`.
+
+        Args:
+            loop: Runs it.
+            body: What is awaited; the context manager gives what to await instead.
+        """
+        block = self._open.get(loop)
+        running = asyncio._get_running_loop()  # noqa: SLF001 - public, and documented
+        if block is None or running is not loop:
+            yield body
+            return
+        task = asyncio.ensure_future(body, loop=loop)
+        block.nested.append(task)
+        try:
+            yield task
+        finally:
+            block.nested.remove(task)
+
     # -- runs -----------------------------------------------------------------------------------
 
     def stream(self, runnable: Runnable, options: dict[str, Any]) -> Stream | None:
@@ -170,6 +190,8 @@ class Block(Generic[T]):
         """Whether the body has come to its own end."""
         self.was_stopped = False
         """Whether the program was stopped in it; known after `conclude`."""
+        self.nested: list[asyncio.Future[Any]] = []
+        """What is awaited on top of the body, which waits for it; the innermost last."""
         self._blocks = blocks
         self._parts = parts_of(supervisor)
         self._parts.cleanup.ends_with_program = True
@@ -203,6 +225,7 @@ class Block(Generic[T]):
         """Open the block, for the runs of this loop too."""
         async with self.supervisor:
             self._blocks.note_open(self)
+            self._parts.scope.announcement.add_rung_callback(self._cancel_nested)
             if is_main_thread():
                 self._blocks.keep(self._parts)
                 registry.call_too(self._handlers)
@@ -220,6 +243,16 @@ class Block(Generic[T]):
             return True
         # Set while the loop runs; ours is called by none of them.
         return not isinstance(getattr(signal.getsignal(number), "__self__", None), WakeupFd)
+
+    def _cancel_nested(self, rung: Rung) -> None:
+        """Cancel what keeps the body from noticing that it was cancelled, as the body is."""
+        told: list[asyncio.Future[Any]] = []
+        if rung is Rung.CANCEL:  # the innermost alone: those below may still clean up
+            told = [task for task in self.nested[-1:] if task not in self.readers]
+        elif rung >= Rung.ABANDON:
+            told = self.nested[::-1]
+        for task in told:
+            task.cancel()
 
     def _cancel_readers(self) -> None:
         """Do what `asyncio.run` does next, before the block waits for the runs of these tasks."""

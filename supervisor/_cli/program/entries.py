@@ -92,9 +92,11 @@ class Entries:
             self.has_started = True
             if self._passes or not asyncio.iscoroutine(coro):
                 return stock(runner, coro, **options)
-            self._refuse(coro)
-            start = functools.partial(stock, runner, **options)
-            return self._supervise(start, coro, leaves_tasks=False)
+            start, loop = functools.partial(stock, runner, **options), _loop_of(runner)
+            if self._blocks.stop.has_come and loop in self._interrupted:
+                return self._clean_up(start, coro)
+            self._refuse(coro, loop)
+            return self._supervise(start, coro, loop, leaves_tasks=False)
 
         return run
 
@@ -119,8 +121,8 @@ class Entries:
         def run_until_complete(loop: Any, future: Any) -> Any:
             self.has_started = True
             if self._passes or _is_cleanup(future) or not _belongs(future, loop):
-                with self._entered():  # it calls `run_forever`
-                    return stock(loop, future)
+                with self._entered(), self._blocks.nested(loop, future) as awaited:
+                    return stock(loop, awaited)  # it calls `run_forever`
             if self._blocks.stop.has_come and loop in self._interrupted:
                 return self._clean_up(functools.partial(stock, loop), future)
             self._refuse(future, loop)
@@ -239,6 +241,14 @@ async def _until_stopped(block: Block[Any]) -> None:
     others = asyncio.all_tasks() - {asyncio.current_task()}
     cancel(*others)
     await asyncio.gather(*others, return_exceptions=True)
+
+
+def _loop_of(runner: asyncio.Runner) -> asyncio.AbstractEventLoop | None:
+    """Return the loop of a runner, which makes it now; None if it is closed."""
+    try:
+        return runner.get_loop()
+    except RuntimeError:
+        return None
 
 
 def _close_unstarted(*coros: object) -> None:

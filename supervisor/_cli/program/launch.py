@@ -19,7 +19,9 @@ from supervisor._cli.program.hint import hint_at_team
 from supervisor._cli.program.late_imports import LateImports
 from supervisor._cli.program.main_module import MainModule
 from supervisor._cli.program.program_stop import TIMED_OUT, ProgramStop
+from supervisor._cli.run.time_limit import start_timer
 from supervisor._cli.tracebacks import hide_our_frames
+from supervisor._process.streams import write_error
 from supervisor._runner import split_if_init
 from supervisor._signals.registry import registry
 from supervisor._supervisor.facade import Supervisor
@@ -95,9 +97,7 @@ def _limited(seconds: float | None, blocks: Blocks) -> Generator[None]:
         if not blocks.request_stop(f"Stopped after {seconds:g} s"):
             _interrupt()
 
-    timer = threading.Timer(seconds, stop)
-    timer.daemon = True
-    timer.start()
+    timer = start_timer(seconds, stop)
     try:
         yield
     finally:
@@ -162,4 +162,16 @@ def _show_in_thread(
 
 def _show(error: BaseException) -> None:
     hide_our_frames(error)
-    sys.excepthook(type(error), error, error.__traceback__)
+    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
+    if sys.version_info >= (3, 12):
+        sys.last_exc = error
+    try:
+        sys.excepthook(type(error), error, error.__traceback__)
+    except SystemExit:
+        raise
+    except BaseException as of_hook:  # noqa: BLE001 - shown, as Python would
+        hide_our_frames(of_hook)
+        write_error("Error in sys.excepthook:\n")
+        sys.__excepthook__(type(of_hook), of_hook, of_hook.__traceback__)
+        write_error("\nOriginal exception was:\n")
+        sys.__excepthook__(type(error), error, error.__traceback__)
