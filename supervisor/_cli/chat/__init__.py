@@ -1,7 +1,6 @@
 """`chat TARGET`: a conversation with a team or an agent, in a terminal.
 
-`conversation.py` and what belongs to it know no terminal, `user_interface.py` and what belongs to
-it know no team, and `repl.py` brings both together.
+`conversation` knows no terminal, `terminal` knows no team, and `repl.py` brings both together.
 """
 
 from __future__ import annotations

@@ -11,14 +11,14 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
-from supervisor._cli.chat.commands import as_typed, is_command, words_of
+from supervisor._cli.chat.conversation.commands import as_typed, is_command, words_of
 from supervisor._cli.chat.ctrl_c import SECONDS, CtrlC, Effect
+from supervisor._cli.chat.terminal.user_interface import ANSWER, PROMPT, QUEUE, Keys, UserInterface
 from supervisor._cli.chat.typed_lines import TypedLines
-from supervisor._cli.chat.user_interface import ANSWER, PROMPT, QUEUE, Keys, UserInterface
 from supervisor._cli.errors import CommandError
 
 if TYPE_CHECKING:
-    from supervisor._cli.chat.conversation import Conversation
+    from supervisor._cli.chat.conversation.conversation import Conversation
     from supervisor._cli.chat.view import AnswerView
 
 _REFRESH_SECONDS: Final = 0.25

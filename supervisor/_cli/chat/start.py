@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING
 
 from supervisor._cli import options
 from supervisor._cli.chat.command_line import Command, read
-from supervisor._cli.chat.user_interface import UserInterface, check_terminal, open_interface
+from supervisor._cli.chat.terminal.user_interface import (
+    UserInterface,
+    check_terminal,
+    open_interface,
+)
 from supervisor._cli.errors import CommandError
 from supervisor._cli.extras import require
 from supervisor._cli.targets import load
 
 if TYPE_CHECKING:
-    from supervisor._cli.chat.sessions import Sessions
+    from supervisor._cli.chat.conversation.sessions import Sessions
     from supervisor._cli.targets import Source
     from supervisor._supervisor.facade import Supervisor
 
@@ -32,7 +36,7 @@ def main(arguments: Sequence[str]) -> None:
     options.install(command.settings)
     source = load(command.target, trust=command.trust, allow=command.allow, select=command.select)
 
-    from supervisor._cli.chat.sessions import state_directory
+    from supervisor._cli.chat.conversation.sessions import state_directory
     from supervisor._runner import run
 
     ui = open_interface(state_directory() / "chat-history")
@@ -54,7 +58,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 async def _chat(sup: Supervisor, source: Source, command: Command, ui: UserInterface) -> None:
-    from supervisor._cli.chat.conversation import Conversation
+    from supervisor._cli.chat.conversation.conversation import Conversation
     from supervisor._cli.chat.repl import Repl
     from supervisor._cli.chat.view import AnswerView
     from supervisor._core.events import Rung
@@ -80,7 +84,7 @@ async def _chat(sup: Supervisor, source: Source, command: Command, ui: UserInter
 
 
 def _sessions(command: Command) -> Sessions:
-    from supervisor._cli.chat.sessions import Sessions
+    from supervisor._cli.chat.conversation.sessions import Sessions
 
     needed = ["--trust"] if command.trust else []
     needed += [word for namespace in command.allow for word in ("--allow", namespace)]

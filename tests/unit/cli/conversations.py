@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from supervisor import Ladder, Supervisor
-from supervisor._cli.chat.conversation import Conversation
-from supervisor._cli.chat.sessions import Sessions
+from supervisor._cli.chat.conversation.conversation import Conversation
+from supervisor._cli.chat.conversation.sessions import Sessions
 from supervisor.types import Runnable
 
 SECONDS = 30.0

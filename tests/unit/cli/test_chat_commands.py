@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor._cli.chat import commands
+from supervisor._cli.chat.conversation import commands
 from supervisor.testing._settled import said
 from tests.unit.cli.conversations import chat
 from tests.unit.cli.test_chat_conversation import pair

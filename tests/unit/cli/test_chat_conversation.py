@@ -14,7 +14,7 @@ from autogen_agentchat.teams import RoundRobinGroupChat, Swarm
 from autogen_core.models import LLMMessage
 
 from supervisor import UsageError
-from supervisor._cli.chat.exchange import Exchange
+from supervisor._cli.chat.conversation.exchange import Exchange
 from supervisor.testing import Said, ScriptedModel, answers_so_far, assert_settled, calls
 from supervisor.testing._settled import said
 from supervisor.types import Runnable

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from supervisor import Supervisor
-from supervisor._cli.chat.editor import EditorInterface
-from supervisor._cli.chat.user_interface import Keys
+from supervisor._cli.chat.terminal.editor import EditorInterface
+from supervisor._cli.chat.terminal.user_interface import Keys
 from tests.cli.terminal import Terminal
 
 # A terminal is read and written where that does not wait, which the guard cannot know.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from supervisor._cli.chat.history import history_in
+from supervisor._cli.chat.terminal.history import history_in
 
 
 def test_the_next_chat_has_the_history(tmp_path: Path) -> None:

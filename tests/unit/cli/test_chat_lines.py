@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from supervisor._cli.chat.lines import Lines
+from supervisor._cli.chat.terminal.lines import Lines
 
 
 def lines(*pieces: str, columns: int = 10) -> Lines:

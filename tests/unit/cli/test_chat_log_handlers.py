@@ -7,7 +7,7 @@ import io
 import logging
 import sys
 
-from supervisor._cli.chat.log_handlers import log_handlers_follow
+from supervisor._cli.chat.terminal.log_handlers import log_handlers_follow
 
 
 def test_a_handler_follows_its_stream_and_comes_back() -> None:

@@ -9,9 +9,9 @@ from typing import Any, cast
 
 import pytest
 
-from supervisor._cli.chat.exchange import Exchange, ExchangeOutcome
+from supervisor._cli.chat.conversation.exchange import Exchange, ExchangeOutcome
 from supervisor._cli.chat.repl import Repl
-from supervisor._cli.chat.user_interface import Keys
+from supervisor._cli.chat.terminal.user_interface import Keys
 from supervisor._cli.errors import CommandError
 
 

@@ -12,9 +12,9 @@ from typing import Any, cast
 
 import pytest
 
-from supervisor._cli.chat.progress import Progress
-from supervisor._cli.chat.sessions import Sessions, state_directory
-from supervisor._cli.chat.writer import replace
+from supervisor._cli.chat.conversation.progress import Progress
+from supervisor._cli.chat.conversation.sessions import Sessions, state_directory
+from supervisor._cli.chat.conversation.writer import replace
 from supervisor._cli.errors import CommandError
 from supervisor.testing._settled import said
 from tests.unit.cli.conversations import Chat, chat

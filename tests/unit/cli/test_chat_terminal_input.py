@@ -11,7 +11,7 @@ from typing import TextIO
 import pytest
 from prompt_toolkit.keys import Keys
 
-from supervisor._cli.chat.terminal_input import SignalInput
+from supervisor._cli.chat.terminal.terminal_input import SignalInput
 
 LFLAG = 3
 SIGNALS_ON = termios.ISIG | termios.NOFLSH

@@ -19,8 +19,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from supervisor._cli.chat.record import Damaged, Record
-from supervisor._cli.chat.writer import Writer
+from supervisor._cli.chat.conversation.record import Damaged, Record
+from supervisor._cli.chat.conversation.writer import Writer
 from supervisor._cli.errors import CommandError
 
 _SHOWN: Final = 3  # names of sessions in an error

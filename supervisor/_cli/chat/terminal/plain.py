@@ -12,7 +12,7 @@ import sys
 import termios
 from typing import Final
 
-from supervisor._cli.chat.user_interface import QUEUE, Keys
+from supervisor._cli.chat.terminal.user_interface import QUEUE, Keys
 from supervisor._process import terminal
 
 _STDIN: Final = 0

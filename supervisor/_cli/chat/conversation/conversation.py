@@ -17,19 +17,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from supervisor._cli.chat import commands
-from supervisor._cli.chat.actions import Actions
-from supervisor._cli.chat.answer import Answer
-from supervisor._cli.chat.built_target import BuiltTarget
-from supervisor._cli.chat.exchange import Exchange
-from supervisor._cli.chat.progress import Progress
-from supervisor._cli.chat.user_calls import CallStopped
+from supervisor._cli.chat.conversation import commands
+from supervisor._cli.chat.conversation.actions import Actions
+from supervisor._cli.chat.conversation.answer import Answer
+from supervisor._cli.chat.conversation.built_target import BuiltTarget
+from supervisor._cli.chat.conversation.exchange import Exchange
+from supervisor._cli.chat.conversation.progress import Progress
+from supervisor._cli.chat.conversation.user_calls import CallStopped
 from supervisor._cli.errors import CommandError
 from supervisor._cli.user_code import summary
 from supervisor._core.errors import UsageError
 
 if TYPE_CHECKING:
-    from supervisor._cli.chat.sessions import Sessions
+    from supervisor._cli.chat.conversation.sessions import Sessions
     from supervisor._cli.targets import Source
     from supervisor._supervisor.facade import Supervisor
 

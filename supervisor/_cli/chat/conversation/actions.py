@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from supervisor._cli.chat.built_target import BuiltTarget
-from supervisor._cli.chat.points import Point
-from supervisor._cli.chat.progress import Progress
-from supervisor._cli.chat.record import Record
-from supervisor._cli.chat.sessions import read
-from supervisor._cli.chat.writer import replace
+from supervisor._cli.chat.conversation.built_target import BuiltTarget
+from supervisor._cli.chat.conversation.points import Point
+from supervisor._cli.chat.conversation.progress import Progress
+from supervisor._cli.chat.conversation.record import Record
+from supervisor._cli.chat.conversation.sessions import read
+from supervisor._cli.chat.conversation.writer import replace
 from supervisor._cli.errors import CommandError
 from supervisor._cli.output.amounts import count
 from supervisor._cli.user_code import summary

@@ -39,14 +39,14 @@ from prompt_toolkit.renderer import print_formatted_text
 from prompt_toolkit.styles import Style
 from prompt_toolkit.widgets import SearchToolbar
 
-from supervisor._cli.chat.history import HistoryBuffer, history_in
-from supervisor._cli.chat.key_bindings import key_bindings
-from supervisor._cli.chat.lines import Lines
-from supervisor._cli.chat.log_handlers import log_handlers_follow
-from supervisor._cli.chat.room import room_for_reports
-from supervisor._cli.chat.suspension import suspendable
-from supervisor._cli.chat.terminal_input import SignalInput
-from supervisor._cli.chat.user_interface import Keys
+from supervisor._cli.chat.terminal.history import HistoryBuffer, history_in
+from supervisor._cli.chat.terminal.key_bindings import key_bindings
+from supervisor._cli.chat.terminal.lines import Lines
+from supervisor._cli.chat.terminal.log_handlers import log_handlers_follow
+from supervisor._cli.chat.terminal.room import room_for_reports
+from supervisor._cli.chat.terminal.suspension import suspendable
+from supervisor._cli.chat.terminal.terminal_input import SignalInput
+from supervisor._cli.chat.terminal.user_interface import Keys
 from supervisor._cli.output.printed import printed_by
 from supervisor._cli.output.sanitize import sanitize
 from supervisor._signals.handlers import SignalHandlers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from supervisor._cli.chat.exchange import ExchangeOutcome
+from supervisor._cli.chat.conversation.exchange import ExchangeOutcome
 from supervisor._cli.user_code import summary
 from supervisor._core.errors import HandedOff, Quarantined
 

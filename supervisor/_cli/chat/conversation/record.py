@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-from supervisor._cli.chat.points import Point
+from supervisor._cli.chat.conversation.points import Point
 from supervisor._cli.errors import CommandError
 
 VERSION: Final = 1

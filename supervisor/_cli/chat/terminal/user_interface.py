@@ -95,9 +95,9 @@ def open_interface(history: Path | None) -> UserInterface:
         history: The file that keeps what was typed; None for no file.
     """
     if not is_capable(os.environ):
-        from supervisor._cli.chat.plain import PlainInterface
+        from supervisor._cli.chat.terminal.plain import PlainInterface
 
         return PlainInterface()
-    from supervisor._cli.chat.editor import EditorInterface
+    from supervisor._cli.chat.terminal.editor import EditorInterface
 
     return EditorInterface(history)

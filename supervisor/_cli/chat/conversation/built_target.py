@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from supervisor._cli.chat.points import Point
-from supervisor._cli.chat.user_calls import UserCalls
+from supervisor._cli.chat.conversation.points import Point
+from supervisor._cli.chat.conversation.user_calls import UserCalls
 
 if TYPE_CHECKING:
     from supervisor._autogen.adapter import Runnable

@@ -7,14 +7,14 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from supervisor._cli.chat.points import Point, UndoPoints
-from supervisor._cli.chat.record import Record
+from supervisor._cli.chat.conversation.points import Point, UndoPoints
+from supervisor._cli.chat.conversation.record import Record
 from supervisor._cli.output.amounts import count
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from supervisor._cli.chat.sessions import Sessions
+    from supervisor._cli.chat.conversation.sessions import Sessions
 
 
 class Progress:

@@ -1,0 +1,3 @@
+"""The terminal of a chat, which knows no team."""
+
+from __future__ import annotations
