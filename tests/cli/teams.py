@@ -92,6 +92,15 @@ def mule() -> ScriptedAgent:
     return ScriptedAgent("mule", turn)
 
 
+def inputter() -> ScriptedAgent:
+    """Make an agent that asks by `input()`."""
+
+    async def turn(_heard: Heard, _: CancellationToken) -> AsyncGenerator[str, None]:
+        yield input("Your name? ")  # noqa: ASYNC250
+
+    return ScriptedAgent("inputter", turn)
+
+
 def asker() -> RoundRobinGroupChat:
     """Make a team that asks the user first."""
     return RoundRobinGroupChat([UserProxyAgent("person"), echo()], max_turns=2)

@@ -207,3 +207,41 @@ def test_a_terminal_that_cannot_move_the_cursor_has_a_plain_chat(
         assert it.has_ended() == 0
         assert RESUME in it.text
         assert "\x1b" not in it.raw
+
+
+def test_queued_words_do_not_break_the_answer(server: Server, tmp_path: Path) -> None:
+    """They are counted below it, and a stop says where they are."""
+    with chat(server, tmp_path, "waiter") as it:
+        it.wait_for_prompt(PROMPT)
+        it.say("Hello")
+        it.child.until("busy")
+        it.say("and this")
+        it.wait_for("1 queued")
+        it.press(CTRL_C)
+        it.wait_for("What was queued is not sent; Up has it.")
+        assert "and this" not in it.text
+        it.press(UP)
+        it.wait_for("and this")
+
+
+def test_a_question_and_its_answer_are_shown_once(server: Server, tmp_path: Path) -> None:
+    """The message of a `UserProxyAgent` is what was typed at its prompt, and not shown again."""
+    with chat(server, tmp_path, "asker") as it:
+        it.wait_for_prompt(PROMPT)
+        it.say("Hello")
+        it.wait_for_prompt(ANSWER)
+        it.say("blue")
+        it.wait_for("2: blue")
+        it.wait_for_prompt(PROMPT)
+        said = [line for line in it.lines if "person" in line or "blue" in line]
+        assert said == ["person: Enter your response:", "answer> blue", "2: blue"]
+
+
+def test_input_is_refused_with_a_reason(server: Server, tmp_path: Path) -> None:
+    """Code that calls `input()` fails with what to do instead, and the prompt stays right."""
+    with chat(server, tmp_path, "inputter") as it:
+        it.wait_for_prompt(PROMPT)
+        it.say("Hello")
+        it.wait_for("input() does not work under chat")
+        it.wait_for_prompt(PROMPT)
+        assert "Your name?" not in it.text

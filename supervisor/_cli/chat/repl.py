@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from supervisor._cli.chat.view import AnswerView
 
 _REFRESH_SECONDS: Final = 0.25
+_GOES_ON: Final = "An empty line goes on."
 _HINT: Final = f"Press Ctrl-C again within {SECONDS:g} s, or Ctrl-D, to leave"
 
 
@@ -120,7 +121,10 @@ class Repl:
         if exchange.outcome not in ("finished", "failed"):
             self._ctrl_c.note_stop(time.monotonic())
         self._ui.print(self._view.finish())
-        self._print_line(exchange.notice)
+        goes_on = not self._is_leaving and not self._is_over()
+        can_go_on = self._conversation.can_go_on and not exchange.words
+        self._print_line(_with_way_on(exchange.notice, goes_on and can_go_on))
+        self._ui.print("\n" * goes_on)
         self._bring_back(exchange.words)
         if exchange.outcome != "finished" and (typed := self._typed.take_words()):
             self._ui.remember(typed)
@@ -149,10 +153,12 @@ class Repl:
 
     async def _ask(self, question: str) -> str:
         self._question = asyncio.get_running_loop().create_future()
-        self._print_line(question)
+        self._ui.print(self._view.question(question))
         self._show()
         try:
-            return await self._question
+            answer = await self._question
+            self._view.note_answer(answer)
+            return answer
         finally:
             self._question = None
             self._show()
@@ -214,7 +220,7 @@ class Repl:
         """Do a command while it answers."""
 
         async def do() -> None:
-            self._print_line(await self._conversation.command(line))
+            self._ui.print_aside(f"{await self._conversation.command(line)}\n")
 
         task = asyncio.create_task(do())
         self._commands.add(task)
@@ -254,3 +260,11 @@ class Repl:
         if self._hint == hint:
             self._hint = ""
             self._show()
+
+
+def _with_way_on(notice: str, can_go_on: bool) -> str:  # noqa: FBT001
+    """Say at the end of a notice's first line how to go on, where that can be done."""
+    if not can_go_on:
+        return notice
+    said, newline, more = notice.partition("\n")
+    return f"{said} {_GOES_ON}".lstrip() + newline + more

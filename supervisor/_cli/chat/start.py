@@ -60,6 +60,7 @@ def main(arguments: Sequence[str]) -> None:
 async def _chat(sup: Supervisor, source: Source, command: Command, ui: UserInterface) -> None:
     from supervisor._cli.chat.conversation.conversation import Conversation
     from supervisor._cli.chat.repl import Repl
+    from supervisor._cli.chat.terminal.refused_input import input_refused
     from supervisor._cli.chat.view import AnswerView
     from supervisor._core.events import Rung
     from supervisor._supervisor.facade import parts_of
@@ -76,7 +77,8 @@ async def _chat(sup: Supervisor, source: Source, command: Command, ui: UserInter
     )
     sup.on_interrupt(repl.on_interrupt)
     try:
-        await repl.run()
+        with input_refused():
+            await repl.run()
     finally:
         _say(repl.last_words)
         # What has refused to stop would hold the loop's end for ever; a team had its time before.

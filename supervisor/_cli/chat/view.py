@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
+from supervisor._cli.output.events import kind_of, source_of, text_of
 from supervisor._cli.output.look import Look
 from supervisor._cli.output.status_line import StatusLine
 from supervisor._cli.output.transcript import Transcript
@@ -25,15 +26,39 @@ class AnswerView:
         self._transcript = Transcript(look.columns, look.has_color)
         self._progress = progress
         self._line = StatusLine(progress, agents)
+        self._asking = ""  # who has asked the user last
+        self._answers: dict[str, str] = {}  # by who has asked; not said yet
 
     def begin(self) -> None:
         """Begin an answer."""
         self._line.begin()
+        self._transcript.begin()
+        self._answers.clear()
 
     def render(self, event: object) -> str:
         """Return the text to print for an event; "" for none."""
         self._line.event(event)
+        if kind_of(event) == "UserInputRequestedEvent" or self._is_on_screen(event):
+            return ""
         return self._transcript.render(event)
+
+    def _is_on_screen(self, event: object) -> bool:
+        """Return whether a message is the answer that the user has typed at the prompt."""
+        if kind_of(event) != "BaseChatMessage":
+            return False
+        source = source_of(event)
+        is_answer = self._answers.get(source) == text_of(event)
+        return is_answer and self._answers.pop(source, None) is not None
+
+    def question(self, text: str) -> str:
+        """Return the text to print for a question to the user, which begins with who asks."""
+        self._asking = text.partition(":")[0]
+        return self._transcript.aside(text)
+
+    def note_answer(self, text: str) -> None:
+        """Take note of the user's answer: its message is not shown once more."""
+        if text:
+            self._answers[self._asking] = text
 
     def finish(self) -> str:
         """Return what is left to print at the end of an answer."""

@@ -83,6 +83,15 @@ class Transcript:
             what = f"{type(event).__name__} cannot be shown: {type(error).__name__}"
             return self._page.note("", one_line(what))
 
+    def begin(self) -> None:
+        """Begin below a line that somebody has typed: no blank line comes before the first."""
+        self._page.is_empty = True
+
+    def aside(self, text: str) -> str:
+        """Return a line that belongs to no agent; whoever speaks next has a heading."""
+        gap = "" if self._page.is_empty else "\n"
+        return self._page.begin_anew() + gap + self._page.line(text)
+
     def finish(self) -> str:
         """Return what is left to print as a run ends: the end of a line, open tool calls."""
         said = self._page.end_line() + self._streams.end_all() + self._calls.end_all()

@@ -458,7 +458,9 @@ async def test_a_question_that_nobody_can_answer() -> None:
     async with chat(lambda: round_robin(UserProxyAgent("you"), turns=1), ask=ask) as talk:
         done = await talk.exchange("Why?")
         assert (done.outcome, done.words) == ("failed", "Why?")
-        assert done.notice == "The answer has failed: nobody can answer."
+        assert done.notice == (
+            "The answer has failed: nobody can answer. The message is out again, and Up has it."
+        )
 
 
 # -- handoffs -----------------------------------------------------------------------------------

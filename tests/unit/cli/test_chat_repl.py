@@ -44,6 +44,10 @@ class FakeInterface:
         """Keep what is printed."""
         self.printed += text
 
+    def print_aside(self, text: str) -> None:
+        """Keep what is printed."""
+        self.printed += text
+
     def show(self, *, prompt: str, status: str, hint: str) -> None:
         """Keep what is shown."""
         self.prompt, self.status, self.hint = prompt, status, hint
@@ -149,6 +153,13 @@ class FakeView:
         """Return the event."""
         return f"{event}\n"
 
+    def question(self, text: str) -> str:
+        """Return the question."""
+        return f"{text}\n"
+
+    def note_answer(self, text: str) -> None:
+        """Take no note."""
+
     def finish(self) -> str:
         """Return nothing."""
         return ""
@@ -218,7 +229,7 @@ async def test_words_are_answered_and_an_empty_line_goes_on() -> None:
         await chat.enter("")
         chat.conversation.end()
     assert chat.conversation.calls == ["open", "Hello", None, "close"]
-    assert chat.ui.printed == "Hi\nDone\n"
+    assert chat.ui.printed == "Hi\nDone An empty line goes on.\n\nAn empty line goes on.\n\n"
 
 
 async def test_an_empty_line_is_nothing_where_nothing_can_go_on() -> None:
@@ -401,9 +412,10 @@ async def test_it_is_over_when_the_program_is_to_stop() -> None:
     async with chatting() as chat:
         await chat.enter("Hello")
         chat.is_over = True
-        chat.conversation.end()
+        chat.conversation.end("Stopped.")
         await settle()
         assert chat.ui._closed.is_set()
+    assert chat.ui.printed == "Stopped.\n"  # and not how to go on
 
 
 async def test_a_target_that_is_slow_to_make_can_be_left() -> None:

@@ -38,7 +38,8 @@ _DISK_SECONDS: Final = 0.05
 
 _NOTHING_TO_GO_ON: Final = "No answer was stopped that could go on; type a message."
 _UNDONE: Final = "Stopped before anybody had answered; the message is out again, and Up has it."
-_GOES_ON: Final = "An empty line goes on."
+_NOT_SENT: Final = "What was queued is not sent; Up has it."
+_OUT: Final = "The message is out again, and Up has it."
 
 
 class Conversation:
@@ -171,7 +172,9 @@ class Conversation:
                 break
             words = _joined(done.words, self._taken_queue())
             self._on_event(self._target.task(words))
-        return replace(done, words=_joined(done.words, self._taken_queue()))
+        queued = self._taken_queue()
+        notice = _joined(done.notice, _NOT_SENT * bool(queued))
+        return replace(done, words=_joined(done.words, queued), notice=notice)
 
     async def _exchange_once(self, words: str | None) -> Exchange:
         if not self._target.is_built:
@@ -210,7 +213,7 @@ class Conversation:
             can_go_on=answer.outcome != "finished" and not self._target.waits_for_user,
         )
         self._progress.keep(point, can_be_undone=words is not None)
-        return Exchange(outcome=answer.outcome, notice=self._notice(answer))
+        return Exchange(outcome=answer.outcome, notice=answer.notice)
 
     async def _take_out(self, words: str | None, answer: Answer) -> Exchange:
         """Take the exchange out again, of which nothing stays."""
@@ -218,10 +221,8 @@ class Conversation:
         self._progress.take_out()
         if answer.was_stopped and words is not None:
             return Exchange(outcome="undone", words=words, notice=_UNDONE)
-        return Exchange(outcome=answer.outcome, words=words or "", notice=self._notice(answer))
-
-    def _notice(self, answer: Answer) -> str:
-        return f"{answer.notice} {_GOES_ON if self.can_go_on else ''}".strip()
+        notice = f"{answer.notice} {_OUT if words else ''}".strip()
+        return Exchange(outcome=answer.outcome, words=words or "", notice=notice)
 
     async def _rebuild(self, words: str | None) -> Exchange:
         """Build anew a team that refused to stop, with the state after its last finished turn."""

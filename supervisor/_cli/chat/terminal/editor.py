@@ -39,6 +39,7 @@ from prompt_toolkit.renderer import print_formatted_text
 from prompt_toolkit.styles import Style
 from prompt_toolkit.widgets import SearchToolbar
 
+from supervisor._cli.chat.conversation.commands import is_command
 from supervisor._cli.chat.terminal.history import HistoryBuffer, history_in
 from supervisor._cli.chat.terminal.key_bindings import key_bindings
 from supervisor._cli.chat.terminal.lines import Lines
@@ -46,7 +47,7 @@ from supervisor._cli.chat.terminal.log_handlers import log_handlers_follow
 from supervisor._cli.chat.terminal.room import room_for_reports
 from supervisor._cli.chat.terminal.suspension import suspendable
 from supervisor._cli.chat.terminal.terminal_input import SignalInput
-from supervisor._cli.chat.terminal.user_interface import Keys
+from supervisor._cli.chat.terminal.user_interface import QUEUE, Keys
 from supervisor._cli.output.printed import printed_by
 from supervisor._cli.output.sanitize import sanitize
 from supervisor._signals.handlers import SignalHandlers
@@ -131,6 +132,10 @@ class EditorInterface:
         self._lines.add(text)
         self._has_text.set()
 
+    def print_aside(self, text: str) -> None:
+        """Write text that does not belong to the answer: on lines of its own."""
+        self._print_foreign(text)
+
     def show(self, *, prompt: str, status: str, hint: str) -> None:
         """Show a prompt before the line, and below it a hint, or else a status."""
         if (prompt, hint or status) != (self._prompt, self._status):
@@ -190,10 +195,20 @@ class EditorInterface:
         text = buffer.text
         buffer.append_to_history()
         buffer.reset()  # first: what is called may ask what stands in the line
-        self.print(f"{self._prompt}{sanitize(text)}\n" * bool(text))
+        self._echo(text)
         if self._keys is not None:
             self._keys.on_line(text)
         return True
+
+    def _echo(self, text: str) -> None:
+        """Leave what was entered in the text, on lines of its own; not queued words.
+
+        They are shown where they go in, and a line of the answer is not broken for them.
+        """
+        if text and (self._prompt != QUEUE or is_command(text)):
+            is_ours = self._prompt != QUEUE
+            self._lines.add(f"{self._prompt}{sanitize(text)}\n", is_ours=is_ours)
+            self._has_text.set()
 
     def _escape(self) -> None:
         if self._keys is not None:

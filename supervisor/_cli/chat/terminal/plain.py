@@ -52,6 +52,10 @@ class PlainInterface:
         self._write("\n" * self._is_at_prompt + text)
         self._is_at_prompt = False
 
+    def print_aside(self, text: str) -> None:
+        """Write text that does not belong to the answer."""
+        self.print(text)
+
     def show(self, *, prompt: str, status: str, hint: str) -> None:  # noqa: ARG002
         """Write what has changed, but no status: it would scroll by."""
         if hint and hint != self._hint:

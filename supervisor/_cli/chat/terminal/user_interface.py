@@ -53,6 +53,10 @@ class UserInterface(Protocol):
         """Write text above the line that is typed; the last line may be unfinished."""
         ...
 
+    def print_aside(self, text: str) -> None:
+        """Write text that does not belong to the answer: on lines of its own."""
+        ...
+
     def show(self, *, prompt: str, status: str, hint: str) -> None:
         """Show a prompt before the line, and below it a hint, or else a status."""
         ...
