@@ -232,7 +232,7 @@ def test_a_pipe_gets_plain_lines_as_they_end(server: Server) -> None:
     assert first == ["user\n", "Speak\n", "\n", "talker\n"]
     assert "\x1b" not in rest
     assert re.findall(r"w\d+", rest) == [f"w{number}" for number in range(speakers.WORDS)]
-    assert re.fullmatch(r"Finished; 2 messages, \d+\.\d s", rest.splitlines()[-1])
+    assert re.fullmatch(r"Finished; 2 messages and events, \d+\.\d s", rest.splitlines()[-1])
 
 
 @pytest.mark.soak

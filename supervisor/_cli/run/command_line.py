@@ -89,7 +89,7 @@ def read(arguments: Sequence[str]) -> Command:
     if is_program:
         _refuse_for_program(parsed)
     elif parsed.task_file is None and len(words) != 1:
-        raise CommandError(_task_error(words))
+        raise CommandError(_task_error(target, words))
     elif parsed.task_file is not None and words:
         raise CommandError("a task and --task-file were given; give one of them")
     if parsed.quiet and parsed.output_format not in (None, "text"):
@@ -124,8 +124,11 @@ def task_of(command: Command) -> str:
         elif command.task == _STDIN:
             where, task = "stdin", sys.stdin.read() if sys.stdin is not None else ""
         task.encode()  # some bytes that are no UTF-8 were read as lone surrogates
-    except (OSError, UnicodeError) as error:
+    except UnicodeError as error:
         raise CommandError(f"the task cannot be read: {error}; give text in UTF-8") from None
+    except OSError as error:
+        what = f"the task cannot be read from {where or 'stdin'!r}: {error.strerror or error}"
+        raise CommandError(f"{what}; give a file that can be read") from None
     if where is None:
         return task
     if not task.strip():
@@ -195,7 +198,9 @@ def _refuse_for_program(parsed: argparse.Namespace) -> None:
             raise CommandError(f"{option} {what}; put the program's own options behind it")
 
 
-def _task_error(words: list[str]) -> str:
+def _task_error(target: Target, words: list[str]) -> str:
+    if target.is_path and not Path(target.place).exists():
+        return f"there is no file {target.place!r}"
     if not words:
         return "no task was given; put it behind the target, or give --task-file FILE or -"
     return f"{words[1]!r} stands behind the task; put a task of several words in quotes"

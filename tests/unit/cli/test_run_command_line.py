@@ -64,6 +64,8 @@ def test_what_stands_behind_a_package_is_the_packages(module: str) -> None:
         ("--trust -m package", "--trust is for teams"),
         ("teams:make -m package", "give one target"),
         ("nothing", "lacks an attribute"),
+        ("no_such.json", "there is no file 'no_such.json'"),
+        ("no_such.py:make", "there is no file 'no_such.py'"),
     ],
 )
 def test_a_wrong_command_line_is_one_line(line: str, named: str) -> None:
@@ -82,8 +84,26 @@ def test_a_task_in_a_file(tmp_path: Path) -> None:
     assert task_of(_read(f"teams:make --task-file {file}")) == "Dig.\nAnd fill it."
 
 
-@pytest.mark.parametrize("content", [b"", b" \n", b"\xff\xfe", None])
-def test_a_file_without_a_task_is_one_line(tmp_path: Path, content: bytes | None) -> None:
+def test_help_is_given_whatever_stands_behind_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """`-h` counts before the words are looked at."""
+    with pytest.raises(SystemExit) as caught:
+        _read("-h extra")
+    assert not caught.value.code
+    assert "--task-file" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "has no task"),
+        (b" \n", "has no task"),
+        (b"\xff\xfe", "give text in UTF-8"),
+        (None, "No such file or directory; give a file that can be read"),
+    ],
+)
+def test_a_file_without_a_task_is_one_line(
+    tmp_path: Path, content: bytes | None, says: str
+) -> None:
     """An empty, an unreadable and a missing file are errors that name it."""
     file = tmp_path / "task.txt"
     if content is not None:
@@ -91,6 +111,7 @@ def test_a_file_without_a_task_is_one_line(tmp_path: Path, content: bytes | None
     with pytest.raises(CommandError) as caught:
         task_of(_read(f"teams:make --task-file {file}"))
     assert "\n" not in str(caught.value)
+    assert says in str(caught.value)
 
 
 def test_a_task_that_is_no_utf8_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,7 +99,7 @@ def test_unknown_events_are_left_alone(event: object) -> None:
     [
         (
             {"status": "stopped", "stop_reason": "Stopped by SIGINT", "messages": 4},
-            "Stopped by SIGINT; 4 messages kept, 2.1 s, 1,234 tokens",
+            "Stopped by SIGINT; 4 messages and events kept, 2.1 s, 1,234 tokens",
         ),
         (
             {"status": "finished", "stop_reason": "Enough said.", "messages": 1},
@@ -108,7 +108,7 @@ def test_unknown_events_are_left_alone(event: object) -> None:
         ({"status": "finished"}, "Finished; 0 messages, 2.1 s, 1,234 tokens"),
         (
             {"status": "timed_out", "stop_reason": "Stopped after 60 s", "messages": 2},
-            "Stopped after 60 s; 2 messages kept, 2.1 s, 1,234 tokens",
+            "Stopped after 60 s; 2 messages and events kept, 2.1 s, 1,234 tokens",
         ),
         (
             {
@@ -119,7 +119,7 @@ def test_unknown_events_are_left_alone(event: object) -> None:
         ),
         (
             {"status": "abandoned", "stop_reason": "SIGTERM", "messages": 1},
-            "Abandoned what refused to stop: SIGTERM; 1 message kept, 2.1 s, 1,234 tokens",
+            "SIGTERM, and abandoned what refused to stop; 1 message kept, 2.1 s, 1,234 tokens",
         ),
     ],
 )

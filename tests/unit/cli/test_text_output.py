@@ -64,7 +64,7 @@ def test_a_run_in_a_pipe(pipe: tuple[int, int]) -> None:
     """Headings, messages, and how it has ended."""
     reader, writer = pipe
     said = shown(TextOutput(look=Look({}, writer)), reader)
-    assert said == "user\nWrite\n\nann\nHello\n│ hm\n\nFinished; 3 messages, 1.0 s\n"
+    assert said == "user\nWrite\n\nann\nHello\n│ hm\n\nFinished; 3 messages and events, 1.0 s\n"
 
 
 def test_quiet_shows_the_last_message_alone(pipe: tuple[int, int]) -> None:
@@ -91,7 +91,7 @@ def test_without_rich_it_says_so_once_and_goes_on(
     reader, writer = terminal
     monkeypatch.setattr(look, "has_rich", lambda: False)
     said = shown(TextOutput(look=Look(XTERM, writer)), reader)
-    assert said == "user\nWrite\n\nann\nHello\n│ hm\n\nFinished; 3 messages, 1.0 s\n"
+    assert said == "user\nWrite\n\nann\nHello\n│ hm\n\nFinished; 3 messages and events, 1.0 s\n"
     told = capsys.readouterr().err
     assert told.count("pip install 'autogen-supervisor[cli]'") == 1
     assert told.count("\n") == 1
