@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 
 from supervisor._cli.errors import CommandError
-from supervisor._process.streams import let_go_of_unwritable, write_error
+from supervisor._process.standard_streams import let_go_of_unwritable, write_stderr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.stdout.write(f"autogen-supervisor {__version__}\n")
         sys.exit(0)
     if words[0] not in COMMANDS:
-        write_error(f"supervisor: there is no command {words[0]!r}; {_choices()}\n")
+        write_stderr(f"supervisor: there is no command {words[0]!r}; {_choices()}\n")
         let_go_of_unwritable()
         sys.exit(_MISUSED)
     from importlib import import_module
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         import_module(f"supervisor._cli.{words[0]}").main(words[1:])
     except CommandError as error:
-        write_error(f"supervisor: {error}\n")
+        write_stderr(f"supervisor: {error}\n")
         let_go_of_unwritable()
         sys.exit(error.status)
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from supervisor._autogen.original_error import original_error
 from supervisor._cli.errors import CommandError
 from supervisor._cli.tracebacks import hide_our_frames
-from supervisor._process.streams import write_error
+from supervisor._process.standard_streams import write_stderr
 
 
 @contextmanager
@@ -39,11 +39,11 @@ def user_code(doing: str) -> Generator[None]:
 def show_traceback(error: BaseException) -> None:
     """Write an exception's traceback on stderr, without our frames."""
     if written := original_error(error).traceback:
-        write_error(written)
+        write_stderr(written)
         return
     hide_our_frames(error)
     if error.__traceback__ is not None or isinstance(error, SyntaxError):
-        write_error("".join(traceback.format_exception(error)))
+        write_stderr("".join(traceback.format_exception(error)))
 
 
 def summary(error: BaseException) -> str:

@@ -22,7 +22,7 @@ from supervisor._process.exit import (
     exit_now,
     prepare_end,
 )
-from supervisor._process.streams import let_go_of_unwritable
+from supervisor._process.standard_streams import let_go_of_unwritable
 from supervisor._reports.log import reporter
 from supervisor._signals.registry import registry
 from supervisor._supervisor.report import StopReport

@@ -20,7 +20,7 @@ from supervisor._cli.output.result_line import result_line
 from supervisor._cli.output.screen import Screen
 from supervisor._cli.output.status_line import StatusLine
 from supervisor._cli.output.transcript import Transcript
-from supervisor._process.streams import write_error
+from supervisor._process.standard_streams import write_stderr
 from supervisor._reports.log import reporter
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class TextOutput(Output):
                 return  # what is printed goes to stderr: see `own_stdout`
             self._take_over(self._screen)
             if self._look.lacks_rich:
-                write_error(_NO_RICH)
+                write_stderr(_NO_RICH)
 
     def _take_over(self, screen: Screen) -> None:
         streams = ["stdout"]

@@ -21,7 +21,7 @@ from supervisor._cli.program.main_module import MainModule
 from supervisor._cli.program.program_stop import TIMED_OUT, ProgramStop
 from supervisor._cli.run.time_limit import start_timer
 from supervisor._cli.tracebacks import hide_our_frames
-from supervisor._process.streams import write_error
+from supervisor._process.standard_streams import write_stderr
 from supervisor._runner import split_if_init
 from supervisor._signals.registry import registry
 from supervisor._supervisor.facade import Supervisor
@@ -171,7 +171,7 @@ def _show(error: BaseException) -> None:
         raise
     except BaseException as of_hook:  # noqa: BLE001 - shown, as Python would
         hide_our_frames(of_hook)
-        write_error("Error in sys.excepthook:\n")
+        write_stderr("Error in sys.excepthook:\n")
         sys.__excepthook__(type(of_hook), of_hook, of_hook.__traceback__)
-        write_error("\nOriginal exception was:\n")
+        write_stderr("\nOriginal exception was:\n")
         sys.__excepthook__(type(error), error, error.__traceback__)

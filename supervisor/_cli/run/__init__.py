@@ -22,7 +22,7 @@ def main(arguments: Sequence[str]) -> None:
 
     from supervisor._cli import options
     from supervisor._cli.run.loading import Loading
-    from supervisor._process.streams import fill_closed
+    from supervisor._process.standard_streams import fill_closed
 
     fill_closed()
     options.install(command.settings)

@@ -22,7 +22,7 @@ from supervisor._cli.run.time_limit import TimeLimit
 from supervisor._cli.user_code import show_traceback, summary
 from supervisor._core.errors import Quarantined
 from supervisor._core.events import Rung
-from supervisor._process.streams import write_error
+from supervisor._process.standard_streams import write_stderr
 from supervisor._supervisor.facade import Supervisor, parts_of
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ class Session:
     def _unwritten(self, error: OSError) -> int:
         if isinstance(error, BrokenPipeError):
             return -_SIGPIPE
-        write_error(f"supervisor: stdout cannot be written: {error}\n")
+        write_stderr(f"supervisor: stdout cannot be written: {error}\n")
         return FAILED
 
     def _explain(self, error: BaseException | None) -> None:
@@ -209,7 +209,7 @@ class Session:
             show_traceback(error)
         if is_quiet or not is_text or isinstance(error, CommandError):
             how = "" if isinstance(error, CommandError | Quarantined) else "the run has failed: "
-            write_error(f"supervisor: {how}{summary(error)}\n")
+            write_stderr(f"supervisor: {how}{summary(error)}\n")
 
     def _begin(self, agents: list[str] | None = None) -> None:
         if not self._has_begun:

@@ -20,7 +20,7 @@ from supervisor._cli.team_file.nodes import FileError, printable
 from supervisor._cli.team_file.reading import read
 from supervisor._cli.team_file.risk import Risk
 from supervisor._cli.team_file.risks import risks
-from supervisor._process.streams import write_error
+from supervisor._process.standard_streams import write_stderr
 
 _LISTED = 5  # risks in one error
 
@@ -54,7 +54,7 @@ def load(
         said = f"{place}: {_refusal(found)}; if you trust the file, add --trust"
         raise CommandError(printable(said))
     for risk in found:
-        write_error(f"supervisor: {printable(place)}: trusted: {risk.in_full()}\n")
+        write_stderr(f"supervisor: {printable(place)}: trusted: {risk.in_full()}\n")
     if namespaces:
         put_last(Path.cwd())  # what is allowed must not take the place of what is installed
     from supervisor._cli.team_file.source import FileSource, import_classes

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _STANDARD: Final = (0, 1, 2)
 
 
-def write_error(text: str) -> None:
+def write_stderr(text: str) -> None:
     """Write a text to stderr, if there is one that takes it."""
     # Without a stderr it is None; a tool may have put anything in its place.
     with contextlib.suppress(Exception):
