@@ -39,7 +39,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
@@ -269,8 +269,7 @@ class WakeupFd:
         reports = [report for report in (ask() if ask else ()) if report.at > before]
         data = self._take(is_main=is_main)
         now = self._read_at = time.monotonic()
-        known = reports[-1].arrivals[peeked:] if reports else ()
-        times = [min(max(at, before), now) for at in known[: len(data)]]
+        times = [min(at, now) for at in _known(reports, peeked, before)[: len(data)]]
         return [*zip(data, [*times, *[now] * (len(data) - len(times))], strict=True)]
 
     def _is_self_sent(self, number: int) -> bool:
@@ -327,3 +326,13 @@ class WakeupFd:
         self._close_retired()
         self._reader.close()
         self._writer.close()
+
+
+def _known(reports: Sequence[ArrivalReport], peeked: int, before: float) -> Sequence[float]:
+    """Return when the bytes arrived, by the newest report, that were not there at the last read."""
+    if not reports:
+        return ()
+    newest = reports[-1]
+    # Earlier than that read, it is the time of a byte that was read then: the guard did not look
+    # in between, and takes the same signal again for that one. It has seen this one as it looked.
+    return [at if at >= before else newest.at for at in newest.arrivals[peeked:]]
