@@ -171,6 +171,8 @@ def exit_now(
         seconds: How long to wait for both at most.
     """
     until = time.monotonic() + seconds
+    if sys.platform != "win32":
+        last_line.begin_forced_end()
     helper = threading.Thread(
         target=_report_and_flush, args=(report,), name="supervisor-last-report", daemon=True
     )

@@ -37,7 +37,7 @@ from supervisor._process.after_kill import SECONDS
 from supervisor._process.end_record import EndRecord
 from supervisor._process.output_file import OutputFile
 
-__all__ = ["SECONDS", "LineWriter", "is_wanted", "refresh", "write_forced"]
+__all__ = ["SECONDS", "LineWriter", "begin_forced_end", "is_wanted", "refresh", "write_forced"]
 
 _JOIN_SECONDS: Final = 0.2  # for the thread to end; one that waits for a reader does not
 
@@ -73,6 +73,7 @@ class LineWriter:
         self._update_lock = threading.Lock()
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._taken = self._done = 0  # bytes; the second is counted by the writer's thread
+        self._is_forced = False
         self.error: OSError | None = None
         """Why nothing more can be written."""
         self.update()
@@ -126,9 +127,16 @@ class LineWriter:
         """
         self._jobs.put(lambda: self._output.write_last(line))
         is_written = self.flush(seconds) and self._output.is_complete
+        if self._is_forced and not is_written:
+            threading.Event().wait()  # until then: an end of our own would have another status
         if is_written:
             self._end()
         return is_written
+
+    def begin_force(self) -> None:
+        """Leave the last line to the forced end, which has begun in another thread."""
+        self._is_forced = True
+        self._output.begin_force()
 
     def close(self) -> None:
         """Have no last line written: this end is in order, and has none."""
@@ -193,6 +201,12 @@ def write_forced(until: float) -> None:
     """
     if (writer := _Current.writer) is not None:
         writer.force(until)
+
+
+def begin_forced_end() -> None:
+    """Have the process write no last line any more but that of the forced end, which begins."""
+    if (writer := _Current.writer) is not None:
+        writer.begin_force()
 
 
 def is_wanted() -> bool:

@@ -40,6 +40,7 @@ class OutputFile:
         self.fd, self._chunk = _opened(fd)
         self._lock = threading.Lock()  # around each write
         self._is_over = False  # nothing is written any more
+        self._is_forced = False  # no last line but that of the forced end
         self._is_cut = False  # what was written so far does not end with a line's end
         self._end = end_record.TRACKED_AT  # of what stands in the record's file
         self.is_complete = False
@@ -63,14 +64,18 @@ class OutputFile:
     def write_last(self, line: bytes) -> None:
         """Write the last line, however long that takes."""
         with self._locked() as may_write:
-            if not may_write:
+            if not may_write or self._is_forced:
                 return
             tracked = self._track(line)
         while not self.is_complete and self._is_ready():
             with self._locked() as may_write:
-                if not may_write:
+                if not may_write or self._is_forced:
                     return
                 self._write_tracked(tracked)
+
+    def begin_force(self) -> None:
+        """Write no other last line from now on than that of `force`."""
+        self._is_forced = True
 
     def force(self) -> None:
         """Write a last line that was made beforehand, if there is room for it, or almost."""

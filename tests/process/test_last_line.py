@@ -180,6 +180,24 @@ def test_a_forced_end_behind_the_result_adds_none() -> None:
     assert the_result(output)["status"] == "finished"
 
 
+def test_a_result_behind_the_begin_of_a_forced_end_is_not_written() -> None:
+    """The forced end tells what the status will be, whatever the program finishes meanwhile."""
+    script = """
+        import threading
+        from supervisor._process.exit import exit_now
+        it, begun = writer(), threading.Event()
+        event(it)
+        def report(): begun.set(); time.sleep(60)
+        threading.Thread(target=exit_now, args=(137, report), daemon=True).start()
+        begun.wait()
+        it.finish(result('finished') + b'\\n')
+        os._exit(0)
+    """
+    found, output = ended(script)
+    assert found == 137
+    assert the_result(output)["status"] == "forced"
+
+
 def test_without_a_result_there_is_none() -> None:
     """A program that says that it writes no last line gets none, also when it is killed."""
     assert results(ended(_main("it.flush(); it.close(); die()"))[1]) == []
