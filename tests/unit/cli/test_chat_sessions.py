@@ -101,6 +101,18 @@ async def test_the_user_says_where_state_is_kept(monkeypatch: pytest.MonkeyPatch
     assert state_directory() == Path.home() / ".local/state/autogen-supervisor"
 
 
+def test_a_user_without_a_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line says which variable to set."""
+
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    with pytest.raises(CommandError, match="XDG_STATE_HOME"):
+        state_directory()
+
+
 async def test_it_is_saved_after_each_turn(folder: Path) -> None:
     """When a turn begins, the file has the turn before it: a kill loses the turn in progress."""
     sessions = new(folder)

@@ -28,11 +28,20 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def state_directory() -> Path:
-    """Return where this user's state is kept."""
+    """Return where this user's state is kept.
+
+    Raises:
+        CommandError: The user has no home directory, as in some containers.
+    """
     given = os.environ.get("XDG_STATE_HOME", "")
-    # The specification has a relative path ignored.
-    base = Path(given) if given.startswith("/") else Path.home() / ".local" / "state"
-    return base / "autogen-supervisor"
+    if given.startswith("/"):  # the specification has a relative path ignored
+        return Path(given) / "autogen-supervisor"
+    try:
+        return Path.home() / ".local" / "state" / "autogen-supervisor"
+    except RuntimeError as error:
+        raise CommandError(
+            "this user has no home directory; set XDG_STATE_HOME to where sessions are to be kept"
+        ) from error
 
 
 class Sessions:
