@@ -241,6 +241,15 @@ def test_a_program_is_run_as_by_python(tmp_path: Path, what: str) -> None:
     assert ours == alone
 
 
+def test_a_program_sees_its_path_as_by_python(tmp_path: Path) -> None:
+    """Its `__file__` has what was typed, with dots and links."""
+    _write(tmp_path, "app.py", "import sys\nprint(__file__, sys.argv, sys.path[0])")
+    (tmp_path / "linked").symlink_to(tmp_path, target_is_directory=True)
+    alone, ours = _ends(tmp_path, [f"./linked/../{tmp_path.name}/./app.py"])
+    assert alone.status == 0, alone.stderr
+    assert ours == alone
+
+
 def test_a_team_that_fails_shows_the_same_traceback(tmp_path: Path) -> None:
     """The frames of the run that we have put in between are left out."""
     text = """

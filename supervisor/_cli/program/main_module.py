@@ -63,7 +63,8 @@ class MainModule:
     # -- `python app.py` ------------------------------------------------------------------------
 
     def _of_file(self, place: str) -> Callable[[], CodeType]:
-        path = str(Path.cwd() / place)  # with its ".." and links, as Python has it
+        # With its "./", ".." and links, as Python has it; a `Path` would drop some.
+        path = os.path.join(os.getcwd(), place)  # noqa: PTH109, PTH118
         self._set(None, path, SourceFileLoader(_MAIN, path))
         self._begin(place, Path(os.path.realpath(place)).parent)
         try:
