@@ -37,7 +37,19 @@ def pytest_xdist_make_scheduler(config: Any, log: Any) -> object:
         file, _, _ = nodeid.partition("::")
         return file if file.endswith((".md", "test_kernels.py")) else nodeid
 
-    scheduling: Any = LoadScopeScheduling(config, log)
+    class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+        def schedule(self) -> None:
+            """Assign tests twice where a worker takes the place of one that crashed.
+
+            A worker begins a test once it has the next one, or knows that there is none. xdist 3.8
+            assigns one and says neither, and the run would never end.
+            """
+            is_late = self.collection is not None
+            super().schedule()
+            for node in self.nodes if is_late else ():
+                self._reschedule(node)
+
+    scheduling: Any = Scheduling(config, log)
     # Not `xdist_group` marks: xdist 3.8 writes them to where pytest 9.2 does not read them.
     scheduling._split_scope = scope  # noqa: SLF001 - the way that xdist documents
     return scheduling
