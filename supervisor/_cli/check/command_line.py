@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from supervisor._cli.errors import CommandError
-from supervisor._cli.options import Parser
+from supervisor._cli.options import Parser, add_team_file_flags
 
 if TYPE_CHECKING:
     from supervisor._cli.check.finding import Finding
@@ -33,12 +33,18 @@ class Given:
         targets: What is loaded.
         files: What is read.
         words: A command.
+        trust: Whether a team file may start programs and run code.
+        allow: Namespaces from which a team file may load classes, besides AutoGen's own.
+        select: The name of the team or agent to take out of a gallery.
     """
 
     json: bool
     targets: tuple[Target, ...]
     files: tuple[str, ...]
     words: tuple[str, ...]
+    trust: bool = False
+    allow: tuple[str, ...] = ()
+    select: str | None = None
 
 
 def read(arguments: Sequence[str]) -> Given:
@@ -52,9 +58,18 @@ def read(arguments: Sequence[str]) -> Given:
     parser = Parser("check", _USAGE, _ABOUT, _STATUSES)
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     parser.add_argument("given", nargs="*", metavar="TARGET | FILE", help="what to look at")
+    add_team_file_flags(parser)
     parsed = parser.parse_args(ours)
     files, targets = _told_apart(parsed.given)
-    return Given(json=parsed.json, targets=targets, files=files, words=words)
+    return Given(
+        json=parsed.json,
+        targets=targets,
+        files=files,
+        words=words,
+        trust=parsed.trust,
+        allow=tuple(parsed.allow),
+        select=parsed.select,
+    )
 
 
 def findings(given: Given) -> list[Finding]:
@@ -68,7 +83,7 @@ def findings(given: Given) -> list[Finding]:
 
     found = list(environment.look(environment.facts()))
     for each in given.targets:
-        found += target.look(each)
+        found += target.look(each, trust=given.trust, allow=given.allow, select=given.select)
     for word in given.files:
         found += files.look(word)
     if given.words:

@@ -24,7 +24,9 @@ from supervisor._core.events import Rung
 from supervisor._core.settings import GRACE_VARIABLE, Ladder
 
 RESERVE: Final = 1.0
-"""Seconds for one to end itself, before the next one ends it."""
+"""Seconds that one needs to end itself, before the next one ends it."""
+
+_ADVISED: Final = 2.0  # seconds between two limits, as the README advises: machines can be busy
 
 _OWN: Final = "the supervisor's grace"
 _HEARD: Final = ("SIGTERM", "SIGINT")
@@ -121,9 +123,9 @@ def _compare(where: str, shorter: _Limit, longer: _Limit) -> Finding:
 def _advice(shorter: _Limit, longer: _Limit) -> str:
     ways: list[str] = []
     if shorter.seconds < math.inf:
-        ways.append(longer.set_to(math.ceil(shorter.seconds + RESERVE)).format("at least"))
-    if longer.seconds > RESERVE:
-        ways.append(shorter.set_to(longer.seconds - RESERVE).format("at most"))
+        ways.append(longer.set_to(math.ceil(shorter.seconds + _ADVISED)).format("at least"))
+    if longer.seconds > _ADVISED:
+        ways.append(shorter.set_to(longer.seconds - _ADVISED).format("at most"))
     return f"set {', or '.join(ways)}" if ways else f"make {longer.name} longer"
 
 

@@ -15,6 +15,7 @@ from supervisor._cli.check import command_line, report
 from supervisor._cli.check.environment import Facts, look
 from supervisor._cli.check.finding import Finding, note, ok, problem
 from supervisor._cli.errors import CommandError
+from tests.unit.cli import team_files
 
 ALL = [ok("a", "right"), note("b", "so", "do"), problem("c", "wrong\x1b", "fix it")]
 
@@ -128,6 +129,17 @@ def test_a_target_that_cannot_be_loaded_is_a_problem(
     status, (found,) = run(capsys, monkeypatch, "tests.cli.speakers:nobody")
     assert status == 1
     assert found["says"].startswith("it cannot be loaded: ")
+
+
+def test_a_team_file_is_checked_with_the_flags_of_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What needs trust is a problem, and none with --trust."""
+    file = str(team_files.write(tmp_path, team_files.with_tool(team_files.TOOL)))
+    status, (found,) = run(capsys, monkeypatch, file)
+    assert (status, "--trust" in found["says"]) == (1, True)
+    status, (found,) = run(capsys, monkeypatch, file, "--trust")
+    assert (status, found["level"]) == (0, "ok")
 
 
 @pytest.mark.parametrize(

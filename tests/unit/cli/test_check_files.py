@@ -221,7 +221,7 @@ def test_a_problem_says_what_to_do() -> None:
     )
     (found,) = [each for each in rules.look(deployment) if each.level == "problem"]
     assert found.advice == (
-        "set TimeoutStopSec to at least 19 s, or SUPERVISOR_GRACE to at most 4 s"
+        "set TimeoutStopSec to at least 20 s, or SUPERVISOR_GRACE to at most 3 s"
     )
 
 
