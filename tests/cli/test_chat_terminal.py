@@ -233,7 +233,7 @@ def test_a_question_and_its_answer_are_shown_once(server: Server, tmp_path: Path
         it.say("blue")
         it.wait_for("2: blue")
         it.wait_for_prompt(PROMPT)
-        said = [line for line in it.lines if "person" in line or "blue" in line]
+        said = [line for line in it.lines if line.startswith("person") or "blue" in line]
         assert said == ["person: Enter your response:", "answer> blue", "2: blue"]
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
-from supervisor._cli.chat.conversation.commands import as_typed, is_command, words_of
+from supervisor._cli.chat.conversation.commands import as_typed, is_command, leaves, words_of
 from supervisor._cli.chat.ctrl_c import SECONDS, CtrlC, Effect
 from supervisor._cli.chat.terminal.user_interface import ANSWER, PROMPT, QUEUE, Keys, UserInterface
 from supervisor._cli.chat.typed_lines import TypedLines
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _REFRESH_SECONDS: Final = 0.25
 _GOES_ON: Final = "An empty line goes on."
+_LEAVE_HINT: Final = "Ctrl-D or /exit leaves; the word alone is not sent."
 _HINT: Final = f"Press Ctrl-C again within {SECONDS:g} s, or Ctrl-D, to leave"
 
 
@@ -83,6 +84,7 @@ class Repl:
         if not await self._open():
             return
         self._ui.set_last_words(self.last_words)
+        self._print_line(conversation.greeting)
         self._print_line(conversation.opening)
         self._bring_back(conversation.unanswered)
         while not self._is_over():
@@ -198,7 +200,11 @@ class Repl:
     def _line(self, text: str) -> None:
         self._ctrl_c.note_line()
         words = text.strip()
-        if is_command(words):
+        if leaves(words):
+            self._leave()
+        elif self._question is None and words in ("exit", "quit"):
+            self._ui.print_aside(f"{_LEAVE_HINT}\n")
+        elif is_command(words):
             self._do_now(words) if self._conversation.is_answering else self._typed.put(words)
         elif self._question is not None:
             if not self._question.done():

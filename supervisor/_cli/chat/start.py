@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
 from supervisor._cli import options
@@ -34,7 +34,10 @@ def main(arguments: Sequence[str]) -> None:
     check_terminal()
     require("prompt_toolkit", "chat")
     options.install(command.settings)
-    source = load(command.target, trust=command.trust, allow=command.allow, select=command.select)
+    with _says_loading(command.target.word):
+        source = load(
+            command.target, trust=command.trust, allow=command.allow, select=command.select
+        )
 
     from supervisor._cli.chat.conversation.sessions import state_directory
     from supervisor._runner import run
@@ -92,6 +95,16 @@ def _sessions(command: Command) -> Sessions:
     needed += [word for namespace in command.allow for word in ("--allow", namespace)]
     needed += ["--select", command.select] if command.select is not None else []
     return Sessions(command.target.word, name=command.session, last=command.goes_on, options=needed)
+
+
+@contextlib.contextmanager
+def _says_loading(name: str) -> Generator[None]:
+    """Show what is done; erase that, and what was typed and echoed behind it."""
+    _say(f"Loading {name}...")
+    try:
+        yield
+    finally:
+        _say("\n" if os.environ.get("TERM", "dumb") in ("", "dumb", "unknown") else "\r\x1b[J")
 
 
 def _say(text: str) -> None:

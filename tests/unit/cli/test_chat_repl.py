@@ -79,7 +79,7 @@ class FakeConversation:
         self.calls: list[object] = []
         self.may_open = asyncio.Event()
         self.queued: list[str] = []
-        self.opening = self.unanswered = ""
+        self.greeting = self.opening = self.unanswered = ""
         self.resume_line = "chat -r a"
         self.can_go_on = True
         self._answer: asyncio.Future[Exchange] | None = None
@@ -445,3 +445,27 @@ async def test_a_target_whose_making_is_interrupted_is_an_error() -> None:
     with pytest.raises(CommandError, match="interrupted"):
         await task
     assert chat.conversation.calls == ["open", "close"]
+
+
+@pytest.mark.parametrize("line", ["/exit", "/QUIT"])
+async def test_exit_leaves(line: str) -> None:
+    """The command leaves as Ctrl-D does, also while it answers."""
+    async with chatting() as chat:
+        await chat.enter("Hello")
+        await chat.enter(line)
+        assert chat.ui._closed.is_set()
+    assert chat.conversation.calls == ["open", "Hello", "stop", "close"]
+
+
+async def test_the_word_exit_alone_is_not_sent() -> None:
+    """It says how to leave instead; as an answer to a question it counts."""
+    async with chatting() as chat:
+        await chat.enter("exit")
+        assert "Ctrl-D or /exit leaves" in chat.ui.printed
+        await chat.enter("Hello")
+        asked = asyncio.ensure_future(chat.conversation.ask("Go on?"))
+        await settle()
+        await chat.enter("exit")
+        assert await asked == "exit"
+        chat.conversation.end()
+    assert chat.conversation.calls == ["open", "Hello", "close"]

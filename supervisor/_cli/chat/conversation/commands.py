@@ -12,9 +12,17 @@ COMMANDS: Final = {
     "save": "[FILE]  save the conversation now, or into a file of its own",
     "load": "FILE  go on with a conversation that was saved into a file",
     "state": "show what this conversation is and where it is kept",
+    "exit": "leave, as Ctrl-D does; /quit is the same",
     "help": "show this",
 }
 """The commands, and what each does; an argument stands before two spaces."""
+
+_KEYS: Final = (
+    "  Ctrl-C, Esc   stop the answer; Ctrl-C at an empty prompt says how to leave",
+    "  Enter         on an empty line: goes on; while it answers, sends what is queued soon",
+    "  Up            what you typed before, and what was not sent",
+    "  Ctrl-D        leave",
+)
 
 _TAKE_AN_ARGUMENT: Final = frozenset({"save", "load"})
 
@@ -22,6 +30,11 @@ _TAKE_AN_ARGUMENT: Final = frozenset({"save", "load"})
 def is_command(line: str) -> bool:
     """Return whether what was typed is a command: one line that begins with one slash."""
     return line.startswith("/") and not line.startswith("//") and "\n" not in line.strip()
+
+
+def leaves(line: str) -> bool:
+    """Return whether what was typed is the command that leaves."""
+    return line.lower() in ("/exit", "/quit")
 
 
 def words_of(line: str) -> str:
@@ -60,7 +73,7 @@ def _unknown(name: str) -> str:
 def help_text() -> str:
     """Return the list of the commands."""
     rows = [_row(name, what) for name, what in COMMANDS.items()]
-    return "\n".join([*rows, f"  {'//text':14}send text that begins with a slash"])
+    return "\n".join([*rows, f"  {'//text':14}send text that begins with a slash", *_KEYS])
 
 
 def _row(name: str, what: str) -> str:

@@ -38,6 +38,7 @@ _DISK_SECONDS: Final = 0.05
 
 _NOTHING_TO_GO_ON: Final = "No answer was stopped that could go on; type a message."
 _UNDONE: Final = "Stopped before anybody had answered; the message is out again, and Up has it."
+_MEMBERS: Final = 8  # that are named
 _NOT_SENT: Final = "What was queued is not sent; Up has it."
 _OUT: Final = "The message is out again, and Up has it."
 
@@ -89,6 +90,15 @@ class Conversation:
     def can_go_on(self) -> bool:
         """Whether an answer was cut off that goes on without words."""
         return self._progress.now.can_go_on
+
+    @property
+    def greeting(self) -> str:
+        """Who is talked to, and how to get help and to leave; once it is open."""
+        names = [each.partition(" (")[0] for each in self._target.shape]
+        shown = names[1 : _MEMBERS + 1]
+        more = [f"{len(names) - 1 - _MEMBERS} more"] if len(names) - 1 > _MEMBERS else []
+        who = ", ".join(shown + more) or "".join(names)
+        return f"{self._source.name} ({who}). /help shows the commands, Ctrl-D leaves."
 
     @property
     def unanswered(self) -> str:
