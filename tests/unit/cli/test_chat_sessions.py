@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 
 from supervisor._cli.chat.conversation.progress import Progress
+from supervisor._cli.chat.conversation.record import is_same_target
 from supervisor._cli.chat.conversation.sessions import Sessions, state_directory
 from supervisor._cli.chat.conversation.writer import replace
 from supervisor._cli.errors import CommandError
@@ -336,3 +337,13 @@ def test_the_line_has_the_options_of_the_target(folder: Path) -> None:
     progress = Progress(sessions)
     assert progress.resume_line == "", "it was not opened"
     assert line == f"autogen-supervisor chat 'my team.json' --trust -r {sessions.name}"
+
+
+def test_a_target_is_the_same_by_any_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`./team.json` goes on with the session of `team.json`, and another file's does not."""
+    monkeypatch.chdir(tmp_path)
+    folder = str(tmp_path)
+    assert is_same_target("team.json", "./team.json", folder)
+    assert is_same_target("a.py:make", f"{tmp_path}/a.py:make", folder)
+    assert not is_same_target("a.py:make", "a.py:other", folder)
+    assert not is_same_target("package.a:make", "package.b:make", folder)

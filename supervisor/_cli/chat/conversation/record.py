@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, cast
 
 from supervisor._cli.chat.conversation.points import Point
@@ -13,6 +15,8 @@ from supervisor._cli.errors import CommandError
 
 VERSION: Final = 1
 """The version of the schema. Raise it where an older program would misread what is written."""
+
+_FILES: Final = (".json", ".yaml", ".yml")
 
 _MOST_UNDO: Final = 4_000_000
 """How many characters of states to return to are kept; the oldest are left out first."""
@@ -103,7 +107,7 @@ class Record:
         Raises:
             CommandError: It does.
         """
-        if self.target != target:
+        if not is_same_target(self.target, target, self.folder):
             raise CommandError(
                 f"the session {name!r} is one of {self.target!r}, and not of {target!r}; "
                 f"go on with it by: autogen-supervisor chat {self.target} -r {name}"
@@ -121,6 +125,19 @@ class Record:
                 f"{what} was made when the target was {', '.join(self.shape)}; "
                 f"now it is {', '.join(shape)}; begin a new conversation"
             )
+
+
+def is_same_target(one: str, other: str, folder: str) -> bool:
+    """Return whether two words of the command line name the same file, or the same in it."""
+    return one == other or _resolved(one, folder) == _resolved(other, str(Path.cwd()))
+
+
+def _resolved(word: str, folder: str) -> tuple[str, str]:
+    place, attribute = word, ""
+    if not word.endswith(_FILES):
+        place, _, attribute = word.rpartition(":")
+    is_file = place.endswith((".py", *_FILES))
+    return (os.path.realpath(Path(folder, place)) if is_file else place, attribute)
 
 
 def _bare(state: Mapping[str, Any]) -> Point:

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from supervisor._cli.chat.conversation.record import Damaged, Record
+from supervisor._cli.chat.conversation.record import Damaged, Record, is_same_target
 from supervisor._cli.chat.conversation.writer import Writer
 from supervisor._cli.errors import CommandError
 
@@ -149,7 +149,8 @@ class Sessions:
         """Return the last session of this target in this folder; an empty one only if none else."""
         empty = None
         for path, record in self._readable():
-            if (record.target, record.folder) == (self.target, self.folder):
+            is_here = record.folder == self.folder
+            if is_here and is_same_target(record.target, self.target, self.folder):
                 if record.point.messages or record.unanswered:
                     return path.stem
                 empty = empty or path.stem
