@@ -224,6 +224,14 @@ def test_queued_words_do_not_break_the_answer(server: Server, tmp_path: Path) ->
         it.wait_for("and this")
 
 
+def test_the_first_line_says_who_answers_and_how_to_leave(server: Server, tmp_path: Path) -> None:
+    """What was shown while the target was loaded is erased again."""
+    with chat(server, tmp_path, "asker") as it:
+        it.wait_for_prompt(PROMPT)
+        who = "tests.cli.teams:asker (person, echo)"
+        assert it.lines[0] == f"{who}. /help shows the commands, Ctrl-D leaves."
+
+
 def test_a_question_and_its_answer_are_shown_once(server: Server, tmp_path: Path) -> None:
     """The message of a `UserProxyAgent` is what was typed at its prompt, and not shown again."""
     with chat(server, tmp_path, "asker") as it:
