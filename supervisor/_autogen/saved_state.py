@@ -1,8 +1,9 @@
 """The state of a team or an agent: saved, and restored into the same one or into another.
 
 `save_state()` is what AutoGen can write out and load into a team that was built anew. It leaves
-something out: what an agent keeps in lists of its own, and what the agents behind tools remember.
-In the process that has saved it, that is rewound by a savepoint of memory as well.
+something out: what an agent keeps in lists of its own, and what the agents and teams behind tools
+remember. In the process that has saved it, agents are rewound by a savepoint of memory as well, and
+each team within the team is loaded from a state of its own.
 
 Where it falls short: what is neither in the state nor in a model context nor in a list of messages
 stays as it is.
@@ -10,7 +11,8 @@ stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,26 +21,46 @@ from autogen_core import CancellationToken
 
 from supervisor._autogen.adapter import Runnable
 from supervisor._autogen.history.memory import MemorySavepoint
+from supervisor._autogen.history.resume import ResumingTeam
 from supervisor._autogen.walk import walk
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What the agents of one team remember.
+    """What the agents and teams within one team remember.
 
     Args:
         owner: The team.
         savepoint: Where its agents are rewound to.
+        teams: The teams within it, and their states.
     """
 
     owner: object
     savepoint: MemorySavepoint
+    teams: Sequence[tuple[Team, Mapping[str, Any]]] = ()
+
+    async def rewind(self) -> None:
+        """Bring the agents and teams back to that moment.
+
+        Raises:
+            Exception: A team cannot be loaded.
+        """
+        for team, state in self.teams:
+            await team.load_state(state)
+        self.savepoint.rewind()
 
 
-def memory_of(runnable: Runnable) -> Memory:
-    """Return what the agents remember now, for a return to this moment in this process."""
-    things = [thing for thing in walk(runnable) if not isinstance(thing, Team)]
-    return Memory(runnable, MemorySavepoint(things))
+async def memory_of(runnable: Runnable) -> Memory:
+    """Return what is remembered within a team now, for a return to this moment in this process."""
+    things = list(walk(runnable))
+    agents = [thing for thing in things if not isinstance(thing, Team)]
+    savepoint = MemorySavepoint(agents)
+    teams: list[tuple[Team, Mapping[str, Any]]] = []
+    for team in things:
+        if isinstance(team, Team) and not isinstance(team, ResumingTeam) and team is not runnable:
+            with suppress(Exception):  # of the user's; that team stays as it is
+                teams.append((team, await team.save_state()))
+    return Memory(runnable, savepoint, teams)
 
 
 async def save(runnable: Runnable) -> Mapping[str, Any]:
@@ -65,7 +87,7 @@ async def restore(
     elif own is None:
         raise ValueError("its state could not be saved")
     if own is not None:
-        own.savepoint.rewind()
+        await own.rewind()
 
 
 async def reset(runnable: Runnable) -> None:

@@ -11,7 +11,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import pytest
+from autogen_agentchat.base import Team
 
+from supervisor._autogen.walk import walk
 from supervisor.testing import Scenario, Steps, assert_settled
 from supervisor.testing._settled import said
 from supervisor.testing._sweeps import _seed
@@ -22,6 +24,7 @@ from tests.unit.testing.teams import scenarios
 FOUND = scenarios()
 SMALL = ("agent", "one with tools")
 LARGE = ("pair", "swarm", "selector", "graph", "nested", "tools", "kept", "magentic")
+BEHIND_TOOLS = ("team tool", "agent tool")
 ALL = [name for name in FOUND if "shared" not in name]
 FAST = {f"{name}, fast path": dataclasses.replace(FOUND[name], fast_path=True) for name in ALL}
 SCENARIOS = {**FOUND, **FAST}
@@ -145,6 +148,22 @@ async def _steer_at(scenario: Scenario, whole: Whole, step: int) -> str:
     return shown[0]
 
 
+async def _undo_at(scenario: Scenario, whole: Whole, step: int) -> str:
+    """Stop the first exchange before a step, undo what stays of it, and say the same again."""
+    async with chat(_make(scenario), fast_path=scenario.fast_path) as talk:
+        with Steps() as steps:
+            steps.before(step, talk.stop)
+            done = await talk.exchange("Begin")
+        if done.outcome != "undone":
+            assert (await talk.command("/undo")).startswith("The last exchange is taken back")
+        assert_settled(talk.team)
+        assert not any(said(team) for team in walk(talk.team) if isinstance(team, Team))
+        assert (await talk.exchange("Begin")).outcome == "finished"
+        assert_settled(talk.team)
+        _check(scenario, said(talk.team), whole.first, is_whole=True)
+    return done.outcome
+
+
 async def _sweep(
     name: str, at: Callable[[Scenario, Whole, int], Awaitable[str]], sample: int | None = None
 ) -> set[str]:
@@ -189,9 +208,16 @@ async def test_steered_at_some_steps(name: str) -> None:
     await _sweep(name, _steer_at, 4 if _is_asyncio() else 1)
 
 
+@pytest.mark.parametrize("name", BEHIND_TOOLS)
+async def test_undone_behind_tools_at_some_steps(name: str) -> None:
+    """`/undo` of a stopped answer takes it from the teams and agents behind tools as well."""
+    await _sweep(name, _undo_at, 8 if _is_asyncio() else 2)
+
+
 # The model of "stored" counts its messages, and two at once are none of its script.
 EACH = [
     *((name, _stop_at) for name in (*ALL, *FAST)),
+    *((f"{name}{path}", _undo_at) for name in BEHIND_TOOLS for path in ("", ", fast path")),
     *((name, _steer_at) for name in (*ALL, *FAST) if not name.startswith("stored")),
 ]
 

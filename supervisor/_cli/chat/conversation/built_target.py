@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from supervisor._cli.chat.conversation.points import Point
-from supervisor._cli.chat.conversation.user_calls import UserCalls
+from supervisor._cli.chat.conversation.user_calls import CallStopped, UserCalls
 
 if TYPE_CHECKING:
     from supervisor._autogen.adapter import Runnable
@@ -66,7 +67,9 @@ class BuiltTarget:
             state = await self.calls.call(saved_state.save(self.built))
         except Exception:  # noqa: BLE001 - of the user's; the chat goes on, and says so as it writes
             state = None
-        memory = saved_state.memory_of(self.built)
+        memory: object = None
+        with suppress(CallStopped):
+            memory = await self.calls.call(saved_state.memory_of(self.built))
         return Point(state=state, messages=messages, can_go_on=can_go_on, memory=memory)
 
     async def restore(self, point: Point) -> None:
