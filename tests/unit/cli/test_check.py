@@ -135,6 +135,7 @@ def test_a_team_file_is_checked_with_the_flags_of_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What needs trust is a problem, and none with --trust."""
+    monkeypatch.chdir(tmp_path)  # the file's code writes there
     file = str(team_files.write(tmp_path, team_files.with_tool(team_files.TOOL)))
     status, (found,) = run(capsys, monkeypatch, file)
     assert (status, "--trust" in found["says"]) == (1, True)
