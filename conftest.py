@@ -38,12 +38,17 @@ def pytest_xdist_make_scheduler(config: Any, log: Any) -> object:
         return file if file.endswith((".md", "test_kernels.py")) else nodeid
 
     class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
-        def schedule(self) -> None:
-            """Assign tests twice where a worker takes the place of one that crashed.
+        """Goes on after a worker has crashed, where xdist 3.8 waits for ever."""
 
-            A worker begins a test once it has the next one, or knows that there is none. xdist 3.8
-            assigns one and says neither, and the run would never end.
-            """
+        def remove_node(self, node: Any) -> Any:
+            """Put back only what is left to do: a worker answers nothing to an empty order."""
+            work = self.assigned_work.get(node, {})
+            for name in [name for name, unit in work.items() if all(unit.values())]:
+                del work[name]
+            return super().remove_node(node)
+
+        def schedule(self) -> None:
+            """Assign twice to a new worker, which begins a test once it knows what comes next."""
             is_late = self.collection is not None
             super().schedule()
             for node in self.nodes if is_late else ():
