@@ -18,8 +18,24 @@ from tests.process.guarded import no_guard_is_left
 ROOT = Path(__file__).parents[2]
 PATIENCE = 20.0
 
-PREAMBLE = """
-import asyncio, ctypes, json, os, signal, sys, time
+REFUSALS: Final = """
+import ctypes, time
+def refuse():
+    while True:
+        try:
+            while True: time.sleep(0.01)
+        except BaseException: pass
+def hold():
+    c, lock = ctypes.PyDLL(None), ctypes.create_string_buffer(128)
+    c.pthread_mutex_lock(lock)
+    c.pthread_mutex_lock(lock)
+"""
+"""Two ways not to end, as a part of a program: to refuse, and to hold the GIL in C code."""
+
+PREAMBLE = (
+    REFUSALS
+    + """
+import asyncio, json, os, signal, sys
 from supervisor import Ladder, Supervisor, run
 from supervisor._process import last_line
 LADDER = Ladder(drain=0.1, cancel=0.1, abandon=0.1)
@@ -40,19 +56,11 @@ def event(it):
     count += 1
     it.put(b'{"type": "event"}\\n')
     it.update()
-def refuse():
-    while True:
-        try:
-            while True: time.sleep(0.01)
-        except BaseException: pass
-def hold():
-    c, lock = ctypes.PyDLL(None), ctypes.create_string_buffer(128)
-    c.pthread_mutex_lock(lock)
-    c.pthread_mutex_lock(lock)
 def die(): os.kill(os.getpid(), signal.SIGKILL)
 def stop(): os.kill(os.getpid(), signal.SIGTERM)
 def tell(text): os.write(2, f"<{text}>\\n".encode())
 """
+)
 
 Fact = dict[str, Any]
 

@@ -18,6 +18,7 @@ import pytest
 
 from tests.process.commands import NEEDS_NAMESPACE
 from tests.process.guarded import PATIENCE, no_guard_is_left, until
+from tests.process.last_lines import REFUSALS
 from tests.process.namespaces import UNSHARE
 
 pytestmark = [pytest.mark.process]
@@ -25,8 +26,10 @@ pytestmark = [pytest.mark.process]
 ROOT = Path(__file__).parents[2]
 UNDONE = "\x1b[?25h\x1b[?2004l"
 
-PREAMBLE = """
-import ctypes, os, re, signal, sys, termios, time
+PREAMBLE = (
+    REFUSALS
+    + """
+import os, re, signal, sys, termios
 from supervisor import Ladder, run
 from supervisor._process import terminal
 from supervisor._process.terminal import NO_PASTE_MODE, SHOW_CURSOR
@@ -38,16 +41,8 @@ def change():
     os.write(1, b"\\x1b[?25l\\x1b[?2004h")
     terminal.changed(0, found, SHOW_CURSOR + NO_PASTE_MODE)
     os.write(1, b"<ready %d>" % os.getpid())
-def refuse():
-    while True:
-        try:
-            while True: time.sleep(0.01)
-        except BaseException: pass
-def hold():
-    c, lock = ctypes.PyDLL(None), ctypes.create_string_buffer(128)
-    c.pthread_mutex_lock(lock)
-    c.pthread_mutex_lock(lock)
 """
+)
 MAIN = """
 async def main(sup):
     change()

@@ -309,13 +309,17 @@ def test_a_run_that_has_just_begun_to_stop_is_not_abandoned(process: VirtualProc
     in_virtual_time(main)
 
 
-def test_a_person_learns_what_an_interrupt_does(
-    process: VirtualProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """At a terminal it is said once it takes long; `progress` counts down, up to the last rung."""
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what a person at a terminal is told."""
     said = list[str]()
     monkeypatch.setattr(type(reporter), "has_reader", True)
     monkeypatch.setattr(reporter, "say", said.append)
+    return said
+
+
+def test_a_person_learns_what_an_interrupt_does(process: VirtualProcess, said: list[str]) -> None:
+    """At a terminal it is said once it takes long; `progress` counts down, up to the last rung."""
 
     async def main() -> None:
         loop, team, seen = asyncio.get_running_loop(), Stubborn(), list[str | None]()
@@ -341,12 +345,9 @@ def test_a_person_learns_what_an_interrupt_does(
 
 
 def test_of_an_interrupt_that_is_over_soon_nothing_is_said(
-    process: VirtualProcess, monkeypatch: pytest.MonkeyPatch
+    process: VirtualProcess, said: list[str]
 ) -> None:
     """By then it would be false, also if another interrupt has just begun."""
-    said = list[str]()
-    monkeypatch.setattr(type(reporter), "has_reader", True)
-    monkeypatch.setattr(reporter, "say", said.append)
 
     async def main() -> None:
         loop, team = asyncio.get_running_loop(), Stubborn()
