@@ -89,7 +89,7 @@ def test_a_public_module_shows_its_public_names() -> None:
 
 
 def test_what_is_public_has_no_leading_underscore() -> None:
-    """The public modules are the package, its errors, its types and `supervisor.testing`."""
+    """The public modules: the package, its errors and types, `testing` and `integrations`."""
     folder = ROOT / "supervisor"
     found = {
         path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
@@ -98,7 +98,8 @@ def test_what_is_public_has_no_leading_underscore() -> None:
     }
     assert found == {"supervisor.errors", "supervisor.types"}
     assert {path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "_"} == {
-        "testing"
+        "integrations",
+        "testing",
     }
 
 

@@ -1,0 +1,1 @@
+"""Supervisors in other people's programs: web hosts."""
