@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from supervisor._process.stdin import read_input
     from supervisor._runner import run
     from supervisor._supervisor.facade import Supervisor
+    from supervisor._supervisor.nesting import current
 
     __version__: str
 
@@ -59,6 +60,7 @@ __all__ = [
     "SupervisorError",
     "UsageError",
     "__version__",
+    "current",
     "read_input",
     "run",
 ]
@@ -75,6 +77,7 @@ _LAZY = {
     "Supervisor": "supervisor._supervisor.facade",
     "SupervisorError": "supervisor._core.errors",
     "UsageError": "supervisor._core.errors",
+    "current": "supervisor._supervisor.nesting",
     "read_input": "supervisor._process.stdin",
     "run": "supervisor._runner",
 }

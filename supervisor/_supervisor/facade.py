@@ -104,6 +104,7 @@ class Supervisor:
                 interactive=interactive,
             )
         )
+        self._parts.scope.nesting.supervisor = self
 
     def __repr__(self) -> str:
         return repr(self._parts.scope)

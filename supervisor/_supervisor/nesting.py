@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING
 
+from supervisor._core.errors import UsageError
 from supervisor._core.tasks import SPAWNED, AnyTask
 from supervisor._supervisor.guests import Guests
 
 if TYPE_CHECKING:
+    from supervisor._supervisor.facade import Supervisor
     from supervisor._supervisor.scope import StopScope
 
 _current: ContextVar[StopScope | None] = ContextVar("supervisor_current", default=None)
@@ -26,7 +28,42 @@ on_enter: Callable[[StopScope], None] | None = None
 def innermost() -> StopScope | None:
     """Return what is stopped together here: that of the innermost block that is open."""
     scope = _current.get()
-    return scope if scope is not None and scope.phase.is_open else None
+    while scope is not None and not scope.phase.is_open:  # a task has the context of its start
+        scope = scope.nesting.around
+    return scope
+
+
+def use(scope: StopScope) -> Token[StopScope | None]:
+    """Make this the innermost of the present context, which was not made inside its block.
+
+    Returns:
+        What takes it back: `token.var.reset(token)`.
+    """
+    return _current.set(scope)
+
+
+def current() -> Supervisor:
+    """Return the supervisor of the innermost block that is open here.
+
+    A task, a callback and a thread of `asyncio.to_thread` are in the block in which they were
+    started. In a thread of another kind, and behind the block, there is none.
+
+    Raises:
+        UsageError: No block is open here.
+
+    Example:
+        ```python
+        async def answer(team, question):
+            return await supervisor.current().stream(team, question)
+        ```
+    """
+    scope = innermost()
+    if scope is None or scope.nesting.supervisor is None:
+        raise UsageError(
+            "current() needs an open Supervisor around it, and there is none in this context; "
+            "call it inside `async with Supervisor():`, or in a task that was started there"
+        )
+    return scope.nesting.supervisor
 
 
 class Nesting:
@@ -38,6 +75,8 @@ class Nesting:
 
     def __init__(self, scope: StopScope) -> None:
         self._scope = scope
+        self.supervisor: Supervisor | None = None
+        """The public object, for `current()`."""
         self.around: StopScope | None = None
         """In whose block this one was entered, on whichever loop."""
         self.parent: StopScope | None = None
@@ -53,9 +92,9 @@ class Nesting:
         """Take the place inside the block that the context names, if it is open."""
         if on_enter is not None:
             on_enter(self._scope)
-        around = _current.get()
+        around = innermost()
         _current.set(self._scope)
-        if around is None or not around.phase.is_open:
+        if around is None:
             return
         self.around = around
         self.obeys_others = True
