@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import inspect
-import logging
 import os
 import signal
 import sys
@@ -16,6 +15,7 @@ from typing import Any, Literal, NoReturn, TypeVar
 from supervisor._core.errors import SettingsError, UsageError
 from supervisor._core.events import Rung
 from supervisor._core.settings import Children, Ladder
+from supervisor._reports import log_events
 from supervisor._reports.log import has_stderr, reporter
 from supervisor._signals.guard_state import STACKS_SIGNAL
 from supervisor._signals.handlers import is_main_thread
@@ -209,9 +209,7 @@ def _split(settings: SupervisorSettings) -> None:
         init.split(deadline_clock(settings))
         return
     doing = "use `python -m supervisor exec -- COMMAND`, or call run() before they are started"
-    reporter.event(
-        "PID 1 is not split", level=logging.WARNING, line=f"PID 1: {why}; {doing}", why=why
-    )
+    reporter.event(log_events.NOT_SPLIT, line=f"PID 1: {why}; {doing}", why=why)
 
 
 def _run_in_loop(

@@ -7,7 +7,6 @@ AutoGen's two, and has a `run_stream`, is run as a team.
 from __future__ import annotations
 
 import asyncio
-import logging
 import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final, cast
@@ -31,6 +30,7 @@ from supervisor._core.errors import Quarantined
 from supervisor._core.run_state import Conclusion, Phase
 from supervisor._core.tasks import AnyTask, FindScope, Scope
 from supervisor._core.teardown import Teardown
+from supervisor._reports import log_events
 from supervisor._reports.findings import TaskInfo
 from supervisor._reports.log import reporter
 from supervisor._reports.stacks import describe
@@ -187,10 +187,10 @@ class TeamAdapter:
     def refused(self, left: list[AnyTask], seconds: float) -> BaseException | None:
         """Put it into quarantine, for these tasks refused to end."""
         quarantine.give_up(walk(self._team), self._control)
-        doing = describe(left)
-        error = Quarantined(self.name, self.active_agents(), doing, seconds)
-        reporter.event(f"{error}", level=logging.WARNING, team=self.name)
-        return error
+        doing, agents = describe(left), self.active_agents()
+        event = log_events.TEAM_QUARANTINED
+        reporter.event(event, team=self.name, agents=agents, doing=doing, seconds=seconds)
+        return Quarantined(self.name, agents, doing, seconds)
 
     # -- the end --------------------------------------------------------------------------------
 
@@ -208,8 +208,7 @@ class TeamAdapter:
 
     def unconcluded(self) -> None:
         """Note that the user's code refused to end, and the team is as it is."""
-        event = "team not made consistent: its context, condition or manager refused to stop"
-        reporter.event(event, level=logging.ERROR, team=self.name)
+        reporter.event(log_events.REPAIR_REFUSED, team=self.name)
 
     def so_far(self) -> TaskResult:
         """Return a result of what was delivered until now."""

@@ -12,7 +12,6 @@ the cell afterwards. It is interrupted again and again until it answers.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from typing import Any, Final
@@ -20,6 +19,7 @@ from typing import Any, Final
 from supervisor._autogen import upstream
 from supervisor._core.asyncio_tools import retrieve
 from supervisor._core.tasks import SCOPE
+from supervisor._reports import log_events
 from supervisor._reports.log import reporter
 
 _INTERVAL: Final = 0.1  # seconds between two interrupts of a kernel that may not run its cell yet
@@ -88,8 +88,7 @@ class Kernel:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            event = "kernel not interrupted"
-            reporter.event(event, level=logging.WARNING, exc_info=error)
+            reporter.event(log_events.KERNEL_NOT_INTERRUPTED, exc_info=error)
         if task is self._task:
             self._task = None
             self._on_end()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from typing import cast
 
@@ -16,6 +15,7 @@ from supervisor._autogen.messages import Event, Item
 from supervisor._autogen.results import Remains
 from supervisor._autogen.run_context import RunContext
 from supervisor._core.channel import Channel
+from supervisor._reports import log_events
 from supervisor._reports.log import reporter
 
 
@@ -70,8 +70,7 @@ class Repair:
         try:
             self._apply()
         except Exception as error:  # noqa: BLE001 - of the user's; see above
-            event = "team not made consistent; reset() it before its next run"
-            reporter.event(event, level=logging.ERROR, exc_info=error)
+            reporter.event(log_events.NOT_CONSISTENT, exc_info=error)
             for group in self._journal.groups():
                 group.unlock()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -17,6 +16,7 @@ from supervisor._autogen.token import SupervisedToken
 from supervisor._autogen.upstream import Delivery, Engine
 from supervisor._core.tasks import DRIVER, WORK, AnyTask, Kind, Scope
 from supervisor._process.children import ChildProcesses
+from supervisor._reports import log_events
 from supervisor._reports.findings import TaskInfo
 from supervisor._reports.log import reporter
 
@@ -104,8 +104,7 @@ class RunContext:
         try:
             self.journal.close(own + (self.shared.queued() if self.shared.runtimes else []))
         except Exception as error:  # noqa: BLE001 - the stop must go on
-            event = "messages in a team's queue not counted"
-            reporter.event(event, level=logging.ERROR, exc_info=error)
+            reporter.event(log_events.MESSAGES_NOT_COUNTED, exc_info=error)
 
     def task_info(self, task: AnyTask, team: str, asked: float | None) -> TaskInfo:
         """Describe a task, for a report."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import threading
 from asyncio import Future
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from typing import Any, cast
 
 from autogen_core import CancellationToken
 
+from supervisor._reports import log_events
 from supervisor._reports.log import reporter
 
 
@@ -154,4 +154,4 @@ def _call(entry: Any) -> None:
     try:
         cast(Callable[[], object], call)()
     except Exception as error:  # noqa: BLE001 - one callback's failure must not keep the others
-        reporter.event("cancellation callback failed", level=logging.WARNING, exc_info=error)
+        reporter.event(log_events.TOKEN_CALLBACK_FAILED, exc_info=error)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, cast
@@ -30,6 +29,7 @@ from supervisor._core.run_state import Conclusion, Phase
 from supervisor._core.stoppable import Owner
 from supervisor._core.tasks import DRIVER, SCOPE, AnyTask, FindScope, Scope
 from supervisor._core.teardown import Teardown
+from supervisor._reports import log_events
 from supervisor._reports.findings import TaskInfo
 from supervisor._reports.log import reporter
 
@@ -120,8 +120,8 @@ class Messages:
         """Tell how many were turned away."""
         if self._refused:
             count = self._refused.total()
-            event = "messages not taken: stopping"
-            reporter.event(event, level=logging.WARNING, count=count, to=list(self._refused))
+            event = log_events.MESSAGES_NOT_TAKEN
+            reporter.event(event, count=count, to=list(self._refused))
 
 
 class WorkerAdapter:
@@ -226,7 +226,7 @@ class WorkerAdapter:
     def refused(self, left: list[AnyTask], seconds: float) -> BaseException | None:
         """Leave these handlers to themselves."""
         names = self.active_agents() or [task.get_name() for task in left]
-        reporter.event("handlers refused to end", level=logging.ERROR, left=names, seconds=seconds)
+        reporter.event(log_events.HANDLERS_REFUSED, left=names, seconds=seconds)
         if self._stopper is not None:
             self._stopper.cancel()
         return None
@@ -253,7 +253,7 @@ class WorkerAdapter:
 
     def unconcluded(self) -> None:
         """Note that the runtime does not stop."""
-        reporter.event("the runtime refused to stop", level=logging.ERROR, runtime=self.name)
+        reporter.event(log_events.RUNTIME_REFUSED, runtime=self.name)
         if self._stopper is not None:
             self._stopper.cancel()
 
@@ -306,5 +306,4 @@ class _Teardown(AutoGenTeardown):
 
 def _report_failure(stopper: AnyTask) -> None:
     if not stopper.cancelled() and stopper.exception() is not None:
-        event = "runtime not stopped in order"
-        reporter.event(event, level=logging.WARNING, exc_info=stopper.exception())
+        reporter.event(log_events.RUNTIME_NOT_STOPPED, exc_info=stopper.exception())

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-import logging
 import math
 from typing import Any, Generic, TypeVar, cast
 
@@ -24,6 +23,7 @@ from supervisor._core.run_state import Phase, RunState
 from supervisor._core.stoppable import Owner
 from supervisor._core.stoppable_run import StoppableRun
 from supervisor._core.tasks import DRIVER, SCOPE, AnyTask, task_factory
+from supervisor._reports import log_events
 from supervisor._reports.log import reporter
 
 E = TypeVar("E")
@@ -277,4 +277,4 @@ class Execution(Generic[E, R]):
 
 
 def _log_failure(error: BaseException) -> None:
-    reporter.event("run failed while it was stopped", level=logging.ERROR, exc_info=error)
+    reporter.event(log_events.FAILED_IN_STOP, exc_info=error)

@@ -21,7 +21,6 @@ import asyncio
 import contextlib
 import dis
 import inspect
-import logging
 import sys
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from types import AsyncGeneratorType
@@ -33,6 +32,7 @@ from supervisor._core.errors import Quarantined, UsageError
 from supervisor._core.run_state import Conclusion
 from supervisor._core.tasks import AnyTask, FindScope, Kind, Scope
 from supervisor._core.teardown import Teardown
+from supervisor._reports import log_events
 from supervisor._reports.findings import TaskInfo
 from supervisor._reports.log import reporter
 from supervisor._reports.stacks import describe
@@ -145,8 +145,7 @@ class IteratorAdapter(Generic[T]):
         """Log what its clean-up has raised; the first one stands in `run.error`."""
         state = self._control.state
         state.cleanup_error = state.cleanup_error or error
-        event = "source failed while it was stopped"
-        reporter.event(event, level=logging.ERROR, source=self.name, exc_info=error)
+        reporter.event(log_events.SOURCE_FAILED_IN_STOP, source=self.name, exc_info=error)
 
     # -- the stop -------------------------------------------------------------------------------
 
@@ -174,7 +173,8 @@ class IteratorAdapter(Generic[T]):
         """Return the error that readers get."""
         doing = "ignoring GeneratorExit" if self._ignores_exit else describe(left)
         error = _SourceQuarantined(self.name, (), doing, seconds)
-        reporter.event(f"{error}", level=logging.WARNING, source=self.name)
+        event = log_events.SOURCE_QUARANTINED
+        reporter.event(event, source=self.name, doing=doing, seconds=seconds)
         return error
 
     # -- the end --------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -16,6 +15,7 @@ from supervisor._core.settings import Ladder
 from supervisor._core.stoppable import Owner, OwnStop
 from supervisor._core.tasks import SCOPE, AnyTask
 from supervisor._core.teardown import Teardown
+from supervisor._reports import log_events
 from supervisor._reports.findings import TaskInfo
 from supervisor._reports.log import reporter
 
@@ -215,7 +215,7 @@ class StoppableRun:
         if teardown is None or not state.is_settling or state.is_given_up:
             return
         if not teardown.left():
-            reporter.event("helper refused to stop", level=logging.ERROR, team=self.name)
+            reporter.event(log_events.HELPER_REFUSED, team=self.name)
             teardown.leave_helpers()
             return
         state.is_given_up = True

@@ -28,6 +28,7 @@ from supervisor._process.children import ChildProcesses
 from supervisor._process.process_info import ProcessInfo
 from supervisor._process.process_table import has_children
 from supervisor._process.subreaper import Subreaper
+from supervisor._reports import log_events
 from supervisor._reports.log import reporter
 
 _REPORT_SECONDS: Final = 0.2  # for the last report on them
@@ -129,7 +130,7 @@ class ChildCleanup:
         if daemons:
             names = [str(daemon) for daemon in daemons]
             line = f"supervisor: daemons left running: {', '.join(names)}"
-            reporter.event("daemons left running", line=line, daemons=names)
+            reporter.event(log_events.DAEMONS_LEFT, line=line, daemons=names)
         if killed or daemons:
             reporter.flush(_REPORT_SECONDS)
 

@@ -10,7 +10,6 @@ its pid. One that comes and goes between two reads stays a zombie until the proc
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import sys
 import threading
@@ -18,6 +17,7 @@ from typing import Final
 
 from supervisor._process import adoption, process_table
 from supervisor._process.children import ChildProcesses
+from supervisor._reports import log_events
 from supervisor._reports.log import reporter
 
 _SECONDS: Final = 1.0  # between two reads of the process table
@@ -42,7 +42,7 @@ class Subreaper:
         if not adoption.adopt_orphans():
             why = "this system gives a process no orphans (it is no Linux, or an old one)"
             line = f"supervisor: daemons are left running: {why}"
-            reporter.event("no subreaper", level=logging.WARNING, line=line)
+            reporter.event(log_events.NO_SUBREAPER, line=line)
             return
         threading.Thread(target=self._run, name="supervisor-adoption", daemon=True).start()
 

@@ -29,6 +29,8 @@ from typing import Any, Final
 
 import structlog
 
+from supervisor._reports.log_events import LogEvent
+
 _logger: Final = logging.getLogger("supervisor")
 # Without a handler, `logging` would print warnings to stderr by itself.
 _logger.addHandler(logging.NullHandler())
@@ -62,23 +64,20 @@ class Reporter:
         """
         atexit.register(self.flush)
 
-    def event(
-        self, event: str, *, level: int = logging.INFO, line: str | None = None, **facts: Any
-    ) -> None:
+    def event(self, event: LogEvent, *, line: str | None = None, **facts: Any) -> None:
         """Log an event, and tell the person at the terminal.
 
         Args:
-            event: What happened, in a few words without facts in them.
-            level: A level of `logging`.
+            event: What happened.
             line: The sentence for a person; shown only where stderr is a terminal.
-            facts: The record's attributes. A name that every record has already gets a `_` at its
-                end. `exc_info` may be an exception.
+            facts: The record's attributes, as the table has them. A name that every record has
+                already gets a `_` at its end. `exc_info` may be an exception.
         """
         try:
-            if _logger.isEnabledFor(level):
-                self._bound.record(event, level=level, **facts)
+            if _logger.isEnabledFor(event.level):
+                self._bound.record(event.name, level=event.level, **facts)
         except Exception as error:  # noqa: BLE001 - of a record factory, or context variables
-            self.write(f"supervisor: no log record of {event!r} could be made: {error!r}\n")
+            self.write(f"supervisor: no log record of {event.name!r} could be made: {error!r}\n")
         if line is not None:
             self.say(line)
 

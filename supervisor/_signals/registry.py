@@ -7,7 +7,6 @@ installs it, the last takes it back, and a signal reaches all of them, the outer
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -18,6 +17,7 @@ from types import FrameType
 from typing import Final, Protocol
 
 from supervisor._process import end_record
+from supervisor._reports import log_events
 from supervisor._reports.log import reporter
 from supervisor._signals import debuggers
 from supervisor._signals.clock import Clock
@@ -174,7 +174,7 @@ class Registry:
                 wakeup_fd.arrival_reports = self._guard.arrival_reports
                 self._guard.hold(end_record.fds_for_guard())
             except OSError as error:  # no process or no file to be had: all else still works
-                reporter.event("no guard", level=logging.WARNING, exc_info=error)
+                reporter.event(log_events.NO_GUARD, exc_info=error)
         elif not is_wanted and self._guard is not None and not end_record.is_needed():
             guard, self._guard = self._guard, None
             wakeup_fd.arrival_reports = None
@@ -228,8 +228,9 @@ class Registry:
         """See whether a debugger is at work, for which time stands still."""
         if self.clock.check(is_watched=self._stopping_since is not None):
             if self._stopping_since is not None:
-                now = "stands still" if self.clock.is_paused else "goes on"
-                reporter.event(f"a debugger: time {now} for the stop")
+                is_paused = self.clock.is_paused
+                event = log_events.TIME_STANDS_STILL if is_paused else log_events.TIME_GOES_ON
+                reporter.event(event)
             self.update_guard()
             self.wake_watchdog()
 
@@ -358,8 +359,7 @@ class Registry:
 
 def _report(error: Exception) -> None:
     """Report an error, and go on: the watchdog has others to call, and this listener again."""
-    event = "a supervisor's own error while it was told of a signal, or the time"
-    reporter.event(event, level=logging.ERROR, exc_info=error)
+    reporter.event(log_events.OWN_ERROR, exc_info=error)
 
 
 def _without(listeners: tuple[Listener, ...], listener: Listener) -> tuple[Listener, ...]:

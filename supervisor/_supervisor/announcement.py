@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 
 from supervisor._core.events import Rung, StopRequest
+from supervisor._reports import log_events
 from supervisor._reports.log import reporter
 from supervisor._supervisor.home_loop import HomeLoop
 
@@ -64,7 +64,7 @@ class Announcement:
             try:
                 callback(rung)
             except Exception as error:  # noqa: BLE001 - as below
-                reporter.event("rung callback failed", level=logging.ERROR, exc_info=error)
+                reporter.event(log_events.RUNG_CALLBACK_FAILED, exc_info=error)
 
     def _call(self) -> None:
         while self._callbacks and self.request is not None:
@@ -72,4 +72,4 @@ class Announcement:
             try:
                 callback(self.request)
             except Exception as error:  # noqa: BLE001 - an observer must not keep the stop
-                reporter.event("on_stop callback failed", level=logging.ERROR, exc_info=error)
+                reporter.event(log_events.STOP_CALLBACK_FAILED, exc_info=error)

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from supervisor._process import threads
 from supervisor._process.children import ChildProcesses
 from supervisor._process.process_info import ProcessInfo
-from supervisor._reports import stacks
+from supervisor._reports import log_events, stacks
 from supervisor._reports.findings import MOST, Finding, Findings, TaskInfo
 from supervisor._reports.log import reporter
+from supervisor._reports.log_events import LogEvent
 
 _TRIES: Final = 3  # what is looked at may change meanwhile, in another thread
 
@@ -70,22 +70,19 @@ def killed(victims: Iterable[ProcessInfo]) -> Findings:
     return Findings(found[:MOST], len(found))
 
 
-def tell(
-    event: str, found: Findings, *, line: str, level: int, is_loud: bool, **facts: Any
-) -> None:
+def tell(event: LogEvent, found: Findings, *, line: str, is_loud: bool, **facts: Any) -> None:
     """Report findings once in the log and once on stderr; wait for nothing.
 
     Args:
         event: What has happened, for the log.
         found: What is at work.
         line: What has happened, for a person.
-        level: A level of `logging`.
         is_loud: Whether a stderr that is no terminal gets the text too.
         facts: More for the log.
     """
     text = f"{line}\n{found}" if found.count else line
     shown = None if is_loud else text
-    reporter.event(event, level=level, line=shown, left=found.facts(), count=found.count, **facts)
+    reporter.event(event, line=shown, left=found.facts(), count=found.count, **facts)
     if is_loud:
         reporter.write(f"{text}\n")
 
@@ -112,5 +109,5 @@ def _tried(part: Callable[[], Findings]) -> Findings:
             return part()
         except Exception as error:  # noqa: BLE001 - a report must not fail what it reports on
             failure = type(error).__name__
-    reporter.event("a report failed", level=logging.ERROR, error=failure)
+    reporter.event(log_events.REPORT_FAILED, error=failure)
     return Findings((Finding(kind="report", name=f"of this part failed: {failure}"),), 1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import logging
 import signal
 import sys
 from typing import Final
@@ -16,6 +15,7 @@ from supervisor._core.events import Rung
 from supervisor._core.host_task import HostTask
 from supervisor._core.shield import shielded
 from supervisor._process import threads
+from supervisor._reports import log_events
 from supervisor._reports.log import reporter
 from supervisor._signals import masks
 from supervisor._signals.handlers import is_main_thread
@@ -233,10 +233,7 @@ def _describe(error: BaseException) -> str:
 
 @functools.cache  # once in a process
 def _tell_no_handlers() -> None:
-    reporter.event(
-        "no signal handlers installed: this is not the main thread; "
-        "a Supervisor in the main thread, or stop(), will stop this one"
-    )
+    reporter.event(log_events.NO_HANDLERS)
 
 
 @functools.cache  # once in a process for the same ones
@@ -247,5 +244,5 @@ def _warn_of_blocked(numbers: frozenset[int]) -> None:
             f"supervisor: blocked in the main thread, and cannot stop this program: {names}; "
             "unblock with signal.pthread_sigmask(), use supervisor.run(), or leave out of signals="
         )
-        reporter.event("blocked signals", level=logging.WARNING, signals=names)
+        reporter.event(log_events.SIGNALS_BLOCKED, signals=names)
         reporter.write(f"{line}\n")  # terminal or not: a service that is deaf has none

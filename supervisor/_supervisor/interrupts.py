@@ -18,7 +18,6 @@ afterwards, while `run` waits for the end of what has refused to stop.
 
 from __future__ import annotations
 
-import logging
 import math
 import signal
 from collections import deque
@@ -28,6 +27,7 @@ from weakref import WeakSet
 
 from supervisor._core.events import Rung, StopRequest
 from supervisor._core.stoppable import OwnStop
+from supervisor._reports import log_events
 from supervisor._reports.log import reporter
 from supervisor._signals.registry import registry
 from supervisor._supervisor.stuck_loop import STUCK_SECONDS, report_interruptions
@@ -138,14 +138,13 @@ class Interrupts:
     def _interrupt(self, request: StopRequest) -> None:
         stops = self.end_runs(request)
         self._stops, count = WeakSet(stops), len(stops)
-        reporter.event("interrupted the runs", reason=request.reason, count=count)
+        reporter.event(log_events.INTERRUPTED_RUNS, reason=request.reason, count=count)
         self.on_interrupt()
         for callback in list(self._callbacks):
             try:
                 callback(count)
             except Exception as error:  # noqa: BLE001 - an observer must not keep the others
-                event = "on_interrupt callback failed"
-                reporter.event(event, level=logging.ERROR, exc_info=error)
+                reporter.event(log_events.INTERRUPT_CALLBACK_FAILED, exc_info=error)
 
     def end_runs(self, request: StopRequest) -> list[OwnStop]:
         """Interrupt the runs, and those of supervisors inside that do not hear SIGINT."""

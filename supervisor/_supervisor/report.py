@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import signal
 from collections.abc import Collection, Sequence
@@ -13,8 +12,10 @@ from supervisor._core.ladder import Step
 from supervisor._core.stoppable import OwnStop
 from supervisor._process.exit import REPORT_SECONDS
 from supervisor._process.process_info import ProcessInfo
+from supervisor._reports import log_events
 from supervisor._reports.findings import Findings
 from supervisor._reports.log import reporter
+from supervisor._reports.log_events import LogEvent
 from supervisor._signals.registry import registry
 from supervisor._supervisor import at_work, progress
 from supervisor._supervisor.scope import StopScope
@@ -38,7 +39,7 @@ class StopReport:
 
     def say(self, step: Step, request: StopRequest) -> None:
         """Log that a rung is entered; at a terminal, say what happens, unless it is over soon."""
-        reporter.event(f"entered {step.rung.name}", reason=request.reason, cause=step.cause)
+        reporter.event(log_events.ENTERED[step.rung.name], reason=request.reason, cause=step.cause)
         loop = self._scope.home.loop
         if request.signal is None or loop is None:
             return
@@ -109,15 +110,14 @@ class StopReport:
         runs = map(repr, list(self._scope.runs))
         return "\n".join([repr(self._scope), *runs, str(found)])
 
-    def left(self, event: str, level: int = logging.WARNING) -> None:
+    def left(self, event: LogEvent) -> None:
         """Tell who is still at work, if anybody is."""
         scope = self._scope
         found = at_work.gather(scope.tasks_at_work, scope.home.loop, scope.cleanup.children)
         if any(finding.kind != "thread" for finding in found.shown):
-            line = f"supervisor: {event}, {scope.stop.age():.1f} s after it was asked for:"
-            self._tell(
-                event, found, line, level, is_loud=scope.stop.exits and scope.nesting.may_exit
-            )
+            line = f"supervisor: {event.name}, {scope.stop.age():.1f} s after it was asked for:"
+            is_loud = scope.stop.exits and scope.nesting.may_exit
+            self._tell(event, found, line, is_loud=is_loud)
 
     def stuck(self) -> None:
         """Tell what blocks the loop at ABANDON."""
@@ -130,13 +130,13 @@ class StopReport:
             found = at_work.blocker(self._scope.tasks_at_work, home.loop, home.thread)
             age, is_loud = self._scope.stop.age(), self._scope.stop.exits
             line = f"supervisor: the event loop is blocked, {age:.1f} s after the stop"
-            self._tell("event loop blocked", found, line, logging.WARNING, is_loud=is_loud)
+            self._tell(log_events.LOOP_BLOCKED, found, line, is_loud=is_loud)
 
     def killed(self, killed: Sequence[ProcessInfo]) -> None:
         """Tell of processes that did not end when they were told to; in any thread."""
-        event, found = "killed child processes", at_work.killed(killed)
-        line = f"supervisor: {event} that did not end when they were told to:"
-        self._tell(event, found, line, logging.WARNING, is_loud=True)
+        event, found = log_events.KILLED_CHILDREN, at_work.killed(killed)
+        line = f"supervisor: {event.name} that did not end when they were told to:"
+        self._tell(event, found, line, is_loud=True)
 
     def last_words(self, line: str, status: int) -> None:
         """Tell why the process is ended by force, and who is at work; kills its children.
@@ -147,18 +147,17 @@ class StopReport:
         victims = at_work.killed(self._scope.cleanup.kill())
         left = at_work.gather(self._scope.tasks_at_work, self._scope.home.loop, whole=True)
         line = "supervisor: still at work at the end:"
-        self._tell("forced end", victims + left, line, logging.ERROR, is_loud=True, status=status)
+        self._tell(log_events.FORCED_END, victims + left, line, is_loud=True, status=status)
         reporter.flush(REPORT_SECONDS)
 
     def _tell(
-        self, event: str, found: Findings, line: str, level: int, *, is_loud: bool, **facts: Any
+        self, event: LogEvent, found: Findings, line: str, *, is_loud: bool, **facts: Any
     ) -> None:
         stop = self._scope.stop
         at_work.tell(
             event,
             found,
             line=line,
-            level=level,
             is_loud=is_loud,
             rung=stop.rung.name,
             reason=stop.request.reason if stop.request is not None else None,

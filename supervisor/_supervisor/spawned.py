@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import logging
 import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from supervisor._core.tasks import SCOPE, SPAWNED
+from supervisor._reports import log_events
 from supervisor._reports.log import reporter
 
 T = TypeVar("T")
@@ -61,7 +61,7 @@ class SpawnedTasks:
         if errors and is_first:
             raise ExceptionGroup("spawned tasks failed", errors)
         for error in errors:
-            reporter.event("spawned task failed", level=logging.ERROR, exc_info=error)
+            reporter.event(log_events.SPAWNED_FAILED, exc_info=error)
 
 
 def _is_unseen(task: asyncio.Task[Any]) -> bool:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-
 from supervisor._core.asyncio_tools import cancel
 from supervisor._core.events import Rung, StopRequest
 from supervisor._core.ladder import Move, Step
 from supervisor._core.stoppable import apply_to_all
+from supervisor._reports import log_events
 from supervisor._signals.registry import registry
 from supervisor._supervisor.gc_pause import MANY
 from supervisor._supervisor.report import StopReport
@@ -73,7 +72,7 @@ class StepRunner:
 
     def _abandon(self, step: Step, request: StopRequest) -> None:
         scope = self._scope
-        self._report.left("still at work as the stop is abandoned")
+        self._report.left(log_events.STILL_AT_WORK)
         now = registry.clock.now()
         scope.stop.cancelled_at = scope.stop.cancelled_at or now
         apply_to_all(step, scope.runs, request, scope.stop.ladder)
@@ -84,7 +83,7 @@ class StepRunner:
     def _spend(self, step: Step, request: StopRequest) -> None:
         """Leave what refuses: the ladder has ended, and the process is not ours to end."""
         self._scope.stop.is_spent = True
-        self._report.left("refused to stop", level=logging.ERROR)
+        self._report.left(log_events.REFUSED_TO_STOP)
         self._apply(step, request)
 
     def _apply(self, step: Step, request: StopRequest) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Final
 
+from supervisor._reports import log_events
 from supervisor._reports.log import reporter
 from supervisor._signals.interrupt import take_interrupted
 from supervisor._signals.registry import registry
@@ -59,4 +59,4 @@ def report_interruptions() -> None:
     """Tell what was interrupted since this was last called; in the loop."""
     for where in take_interrupted():
         line = f"supervisor: interrupted {where}, which blocked the event loop"
-        reporter.event("interrupted", level=logging.WARNING, line=line, where=where)
+        reporter.event(log_events.INTERRUPTED_CODE, line=line, where=where)

@@ -10,7 +10,6 @@ The manager's way to the next speaker is undone if nobody has answered since the
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,6 +32,7 @@ from supervisor._autogen.history.team_run import TeamRun, Turn
 from supervisor._autogen.repair_thread import drive_sync
 from supervisor._autogen.results import Remains
 from supervisor._autogen.upstream import ChatItem, ManagerState
+from supervisor._reports import log_events
 from supervisor._reports.log import reporter
 
 
@@ -139,8 +139,7 @@ class TurnRepair:
         try:
             self.remains.closed.extend(close_calls(context, self._turn.calls, are_all=are_all))
         except Exception as error:  # noqa: BLE001 - a user's context must not keep the others
-            event = "open tool calls of a model context not closed"
-            reporter.event(event, level=logging.ERROR, exc_info=error)
+            reporter.event(log_events.CALLS_NOT_CLOSED, exc_info=error)
 
     def _resume_inner(self, agent: SocietyOfMindAgent) -> None:
         """Let an inner team go on when its agent is asked again."""
@@ -354,8 +353,8 @@ class TeamRepair:
         try:
             drive_sync(condition.reset())
         except Exception as error:  # noqa: BLE001 - a user's condition must not keep the run
-            event = f"termination condition of {self._group.manager.id.type} not reset"
-            reporter.event(event, level=logging.WARNING, exc_info=error)
+            manager = self._group.manager.id.type
+            reporter.event(log_events.CONDITION_NOT_RESET, manager=manager, exc_info=error)
 
 
 def _chat_messages(said: Sequence[ChatItem]) -> list[BaseChatMessage]:

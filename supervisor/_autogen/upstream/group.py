@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Sequence
 from typing import Any, Final, cast
 
@@ -32,6 +31,7 @@ from supervisor._autogen.upstream.manager_state import (
 from supervisor._autogen.upstream.methods import Method
 from supervisor._autogen.upstream.teams import ChatItem
 from supervisor._autogen.upstream.termination import Termination
+from supervisor._reports import log_events
 from supervisor._reports.log import reporter
 
 _TURNS_END: Final = Method(BaseGroupChatManager, "handle_agent_response")
@@ -148,8 +148,7 @@ class Group:
         try:
             drive_sync(self.manager.update_message_thread(messages))
         except Exception as error:  # noqa: BLE001 - a user's manager or context may raise anything
-            event = "messages not added to the model context of a team's manager"
-            reporter.event(event, level=logging.ERROR, exc_info=error)
+            reporter.event(log_events.MESSAGES_NOT_ADDED, exc_info=error)
             self.thread[had:] = messages
 
     def add_unfinished(self, messages: Sequence[ChatItem]) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import logging
 import os
 import signal
 from collections.abc import AsyncGenerator, Awaitable, Generator
@@ -20,6 +19,7 @@ from supervisor._core.asyncio_tools import refuse_eager
 from supervisor._core.errors import Stopped, UsageError
 from supervisor._core.events import Rung
 from supervisor._process.children import ChildProcesses
+from supervisor._reports import log_events
 from supervisor._reports.log import reporter
 from supervisor._signals.handlers import Handler, is_main_thread
 from supervisor._signals.registry import registry
@@ -296,7 +296,7 @@ def is_eager(loop: asyncio.AbstractEventLoop) -> bool:
     try:
         refuse_eager(loop)
     except UsageError as error:
-        reporter.event("not supervised", level=logging.WARNING, line=f"supervisor: {error}")
+        reporter.event(log_events.NOT_SUPERVISED, line=f"supervisor: {error}")
         return True
     return False
 

@@ -105,7 +105,7 @@ async def test_a_team_in_quarantine_is_reported(caplog: pytest.LogCaptureFixture
             assert [team is group for team in sup.quarantined] == [True]
             stubborn.let_go.set()
             assert reporter.flush(10)
-            told = [r.getMessage() for r in caplog.records if "is quarantined" in r.getMessage()]
+            told = [r.getMessage() for r in caplog.records if r.getMessage() == "team quarantined"]
             assert len(told) == 1
             while sup.quarantined:  # noqa: ASYNC110 - until the team is free
                 await asyncio.sleep(0.01)

@@ -19,6 +19,7 @@ from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
 from supervisor import Ladder, Supervisor
 from supervisor._autogen.repair_thread import RepairThread, drive_sync
 from supervisor._reports.log import reporter
+from supervisor._reports.log_events import LogEvent
 from supervisor.testing import assert_settled, calls
 from tests.unit.autogen.checks import contents
 from tests.unit.autogen.history.tools import Tools, results
@@ -184,7 +185,7 @@ async def test_where_no_thread_can_be_had_the_run_ends_all_the_same(
     tools, context = Tools(), Watched()
     ann = tools.agent(calls("slow"), "found", model_context=context)
     async with Supervisor(signals={}) as sup:
-        reporter.event("whose thread is there from here on", level=logging.WARNING)
+        reporter.event(LogEvent("whose thread is there from here on", logging.WARNING))
         run = sup.stream(round_robin(ann, turns=1), "go")
         reader = asyncio.ensure_future(run)
         await tools.moment.is_there.wait()

@@ -17,12 +17,14 @@ import pytest
 import structlog
 
 from supervisor._reports.log import Reporter, reporter
+from supervisor._reports.log_events import LogEvent
 
 ROOT = Path(__file__).parents[3]
 
 PREAMBLE = """
 import atexit, logging, os, sys, threading, time
 from supervisor._reports.log import reporter
+from supervisor._reports.log_events import LogEvent
 """
 
 
@@ -74,14 +76,14 @@ def kept() -> Iterator[Kept]:
 @pytest.fixture(scope="module")
 def reports() -> Reporter:
     """Give the process's own reporter, with its log thread started already."""
-    reporter.event("tests begin", level=logging.CRITICAL)
+    reporter.event(LogEvent("tests begin", logging.CRITICAL))
     assert reporter.flush(10)
     return reporter
 
 
 def test_an_event_reaches_the_users_handler(reports: Reporter, kept: Kept) -> None:
     """An event is a record of the logger `supervisor`, with its facts as attributes."""
-    reports.event("stop requested", level=logging.WARNING, rung="CANCEL", seconds=2.0)
+    reports.event(LogEvent("stop requested", logging.WARNING), rung="CANCEL", seconds=2.0)
     assert reports.flush(10)
     (record,) = kept.records
     assert (record.name, record.levelno) == ("supervisor", logging.WARNING)
@@ -91,7 +93,7 @@ def test_an_event_reaches_the_users_handler(reports: Reporter, kept: Kept) -> No
 
 def test_the_record_is_made_in_the_callers_thread(reports: Reporter, kept: Kept) -> None:
     """The record names the caller's thread, while the handler runs in the helper's."""
-    reports.event("stop requested")
+    reports.event(LogEvent("stop requested", logging.INFO))
     assert reports.flush(10)
     assert kept.records[0].threadName == threading.current_thread().name
     assert kept.threads == {"supervisor-log"}
@@ -99,7 +101,7 @@ def test_the_record_is_made_in_the_callers_thread(reports: Reporter, kept: Kept)
 
 def test_a_fact_with_a_name_of_records(reports: Reporter, kept: Kept) -> None:
     """A fact whose name `logging` keeps for itself gets an underscore and is not lost."""
-    reports.event("task stays", name="writer", args=(1,), message="x")
+    reports.event(LogEvent("task stays", logging.INFO), name="writer", args=(1,), message="x")
     assert reports.flush(10)
     facts = vars(kept.records[0])
     assert (facts["name_"], facts["args_"], facts["message_"]) == ("writer", (1,), "x")
@@ -108,7 +110,7 @@ def test_a_fact_with_a_name_of_records(reports: Reporter, kept: Kept) -> None:
 def test_an_exception_comes_along(reports: Reporter, kept: Kept) -> None:
     """An exception given as `exc_info` is the record's."""
     error = ValueError("no")
-    reports.event("callback raised", level=logging.ERROR, exc_info=error)
+    reports.event(LogEvent("callback raised", logging.ERROR), exc_info=error)
     assert reports.flush(10)
     assert kept.records[0].exc_info == (ValueError, error, None)
 
@@ -116,7 +118,7 @@ def test_an_exception_comes_along(reports: Reporter, kept: Kept) -> None:
 def test_context_variables_of_structlog_are_facts(reports: Reporter, kept: Kept) -> None:
     """Values that the caller bound with structlog's context variables are among the facts."""
     with structlog.contextvars.bound_contextvars(job="j-7"):
-        reports.event("stop requested")
+        reports.event(LogEvent("stop requested", logging.INFO))
     assert reports.flush(10)
     assert vars(kept.records[0])["job"] == "j-7"
 
@@ -124,14 +126,14 @@ def test_context_variables_of_structlog_are_facts(reports: Reporter, kept: Kept)
 def test_the_level_is_the_users(reports: Reporter, kept: Kept) -> None:
     """An event below the logger's level is dropped."""
     logging.getLogger("supervisor").setLevel(logging.WARNING)
-    reports.event("noise")
+    reports.event(LogEvent("noise", logging.INFO))
     assert reports.flush(10)
     assert not kept.records
 
 
 def test_text_around_percent_signs_is_not_formatted(reports: Reporter, kept: Kept) -> None:
     """An event is text, not a format."""
-    reports.event("100 %s sure")
+    reports.event(LogEvent("100 %s sure", logging.INFO))
     assert reports.flush(10)
     assert kept.records[0].getMessage() == "100 %s sure"
 
@@ -139,7 +141,7 @@ def test_text_around_percent_signs_is_not_formatted(reports: Reporter, kept: Kep
 def test_nothing_is_printed_unasked() -> None:
     """With no logging set up, events and their lines print nothing where stderr is no terminal."""
     script = """
-    reporter.event("stop requested", level=logging.CRITICAL, line="SIGTERM: stopping.")
+    reporter.event(LogEvent("stop requested", logging.CRITICAL), line="SIGTERM: stopping.")
     assert reporter.flush(10)
     """
     assert outcome(script) == (0, b"", b"")
@@ -150,7 +152,7 @@ def test_a_line_is_shown_on_a_terminal() -> None:
     ours, theirs = pty.openpty()
     try:
         script = """
-        reporter.event("stop requested", line="SIGTERM: stopping.")
+        reporter.event(LogEvent("stop requested", logging.INFO), line="SIGTERM: stopping.")
         assert reporter.flush(10)
         """
         with start(script, stderr=theirs) as process:
@@ -183,7 +185,7 @@ def test_a_full_pipe_delays_nobody() -> None:
     began = time.monotonic()
     for _ in range(100):
         reporter.write("x" * 65536)
-    reporter.event("still logged")
+    reporter.event(LogEvent("still logged", logging.INFO))
     assert not reporter.flush(0.05)
     assert time.monotonic() - began < 2, time.monotonic() - began
     print("over", flush=True)
@@ -203,7 +205,7 @@ def test_a_hanging_log_handler_does_not_hold_stderr() -> None:
             time.sleep(60)
     logging.getLogger("supervisor").addHandler(Hanging())
     logging.getLogger("supervisor").setLevel(logging.INFO)
-    reporter.event("stop requested")
+    reporter.event(LogEvent("stop requested", logging.INFO))
     reporter.write("report")
     assert not reporter.flush(0.2)
     os._exit(0)
@@ -217,7 +219,7 @@ def test_a_record_factory_that_raises_stops_nobody() -> None:
         def refuse(*args, **options): raise ValueError("no")
         logging.setLogRecordFactory(refuse)
         logging.basicConfig(level=logging.INFO)
-        reporter.event("stopped")
+        reporter.event(LogEvent("stopped", logging.INFO))
         reporter.flush(5)
         print("on")
     """)
@@ -235,7 +237,7 @@ def test_a_handler_that_raises_does_not_end_the_thread() -> None:
     logging.getLogger("supervisor").addHandler(Raising())
     logging.getLogger("supervisor").setLevel(logging.INFO)
     for event in ("first", "second"):
-        reporter.event(event)
+        reporter.event(LogEvent(event, logging.INFO))
     assert reporter.flush(10)
     assert reporter.flush(10)
     """
@@ -283,7 +285,7 @@ def test_started_threads_write_at_the_interpreters_end() -> None:
     logging.getLogger("supervisor").addHandler(logging.StreamHandler(sys.stdout))
     def report():
         reporter.write("for a person")
-        reporter.event("for the log", level=logging.ERROR)
+        reporter.event(LogEvent("for the log", logging.ERROR))
         reporter.flush(5)
     atexit.register(report)
     """
