@@ -17,7 +17,7 @@ from supervisor._core.events import Rung
 from supervisor._core.settings import Children, Ladder
 from supervisor._reports import log_events
 from supervisor._reports.log import has_stderr, reporter
-from supervisor._signals.guard_state import STACKS_SIGNAL
+from supervisor._signals import guard_state
 from supervisor._signals.handlers import is_main_thread
 from supervisor._signals.masks import unblocked
 from supervisor._signals.registry import registry
@@ -202,6 +202,8 @@ def _stopped_by(parts: Parts) -> signal.Signals | None:
 
 
 def _split(settings: SupervisorSettings) -> None:
+    if sys.platform == "win32":
+        return
     from supervisor._process import init
 
     why = init.obstacle()
@@ -256,7 +258,7 @@ def _reports_on_demand(sup: Supervisor, handled: Collection[int]) -> Generator[C
         # Made in the thread that writes: here it would interrupt who may hold a lock.
         reporter.write(lambda: f"{sup.dump()}\n")
 
-    chained = {signal.SIGQUIT: True, STACKS_SIGNAL: False} if has_stderr() else {}
+    chained = {signal.SIGQUIT: True, guard_state.STACKS_SIGNAL: False} if has_stderr() else {}
     dumping = [n for n in chained if n > 0 and signal.getsignal(n) is signal.SIG_DFL]
     has_usr1 = signal.SIGUSR1 not in handled
     has_usr1 = has_usr1 and signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL

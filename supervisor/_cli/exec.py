@@ -36,13 +36,14 @@ _NOT_FOUND: Final = 127
 
 _RESERVE: Final = 1.0  # seconds for a supervised program to end itself before it is killed
 _GRACE: Final = 8.0 + _RESERVE
+_NOT_ON_WINDOWS: Final = "exec needs POSIX signals; on Windows start the command itself"
 _VARIABLE: Final = "SUPERVISOR_GRACE"  # as in `settings`, which is slow to import
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
     """Do what the words behind `exec` say, and end the process."""
     if sys.platform == "win32":
-        _refuse("exec needs POSIX signals; on Windows start the command itself")
+        _refuse(_NOT_ON_WINDOWS)
     grace, command = _parse(list(arguments))
     execute(command, grace)
 
@@ -54,18 +55,24 @@ def execute(command: Sequence[str], grace: float) -> NoReturn:
         command: The program and its arguments.
         grace: Seconds between the first signal that asks it to end and the kill; inf: no kill.
     """
+    if sys.platform == "win32":
+        _refuse(_NOT_ON_WINDOWS)
     import signal
 
-    from supervisor._process.init import Init, exit_as
+    from supervisor._process import init
 
     asking = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-    init = Init(lambda number, now: now + grace if number in asking else None)
+
+    def deadline(number: int, now: float) -> float | None:
+        return now + grace if number in asking else None
+
+    parent = init.Init(deadline)
     try:
-        init.spawn(command)
+        parent.spawn(command)
     except (OSError, ValueError) as error:
         _say(f"cannot run {command[0]!r}: {_why(error)}")
         sys.exit(_NOT_FOUND if isinstance(error, FileNotFoundError) else _CANNOT_RUN)
-    exit_as(init.wait())
+    init.exit_as(parent.wait())
 
 
 def _parse(arguments: list[str]) -> tuple[float, list[str]]:

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 import time
 
 from supervisor._process import end_record
+
+assert sys.platform != "win32"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

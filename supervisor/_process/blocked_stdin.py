@@ -43,12 +43,10 @@ _lock = threading.Lock()
 
 def terminal_settings() -> list[Any] | None:
     """Return the settings of the terminal on stdin; None where there is none."""
-    if sys.platform == "win32":
-        return None
-    try:
-        return termios.tcgetattr(0)
-    except (OSError, termios.error):
-        return None
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError, termios.error):
+            return termios.tcgetattr(0)
+    return None
 
 
 @contextlib.contextmanager
@@ -83,9 +81,10 @@ def interrupt(thread: int) -> None:
 
 
 def _put_terminal_back(terminal: list[Any] | None) -> None:
-    if sys.platform == "win32" or terminal is None or "readline" not in sys.modules:
+    if terminal is None or "readline" not in sys.modules:
         return
-    with contextlib.suppress(OSError, termios.error):
-        # A background process that sets the terminal would be stopped by SIGTTOU.
-        if os.tcgetpgrp(0) == os.getpgrp():
-            termios.tcsetattr(0, termios.TCSANOW, terminal)
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError, termios.error):
+            # A background process that sets the terminal would be stopped by SIGTTOU.
+            if os.tcgetpgrp(0) == os.getpgrp():
+                termios.tcsetattr(0, termios.TCSANOW, terminal)

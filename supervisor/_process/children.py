@@ -32,9 +32,6 @@ from supervisor._process.waiting import is_alive, until_ended
 if TYPE_CHECKING:
     from supervisor._process.process_table import Ident
 
-if sys.platform != "win32":
-    import resource
-
 _TERMINATE_SECONDS: Final = 1.0
 """The longest time between SIGTERM and SIGKILL."""
 
@@ -164,7 +161,7 @@ class ChildProcesses:
         return list(self._kill().values())
 
     def _kill(self) -> dict[Row, ProcessInfo]:
-        number = signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL
+        number = process_table.KILL
         killed: dict[Row, ProcessInfo] = {}
         for _ in range(2):  # some may be started while we scan
             table, found = self._scan()
@@ -251,13 +248,16 @@ class ChildProcesses:
             with contextlib.suppress(OSError):  # too many open files; ended; another user's by now
                 if row.group in done:
                     continue
-                if self._may_send_to_group(row.group, table) and process_table.is_there(row):
+                may_send = self._may_send_to_group(row.group, table)
+                if sys.platform != "win32" and may_send and process_table.is_there(row):
                     done.add(row.group)
                     os.killpg(row.group, number)
                 else:
                     process_table.send(row, number)
 
     def _may_send_to_group(self, group: int, table: Table) -> bool:
+        if sys.platform == "win32":
+            return False
         if group not in self.descendants.led or group in (os.getpgrp(), os.getpid()):
             return False
         spared = self.descendants.spared
@@ -272,7 +272,11 @@ def _children() -> list[Row]:
 
 def _reaped() -> object:
     """Return something that changes each time a child is waited for."""
-    return None if sys.platform == "win32" else resource.getrusage(resource.RUSAGE_CHILDREN)
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_CHILDREN)
 
 
 def _reaps_by_kernel() -> bool:

@@ -117,7 +117,7 @@ def main() -> NoReturn:
 
 
 def _exit(status: int) -> NoReturn:
-    if status < 0:
+    if status < 0 and sys.platform != "win32":
         signal.signal(-status, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {-status})
         os.kill(os.getpid(), -status)

@@ -8,6 +8,9 @@ when it asks.
 from __future__ import annotations
 
 import os
+import sys
+
+assert sys.platform != "win32"
 
 
 class Foreground:

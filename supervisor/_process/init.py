@@ -30,7 +30,10 @@ from __future__ import annotations
 import math
 import os
 import signal
+import sys
 import time
+
+assert sys.platform != "win32"
 
 from supervisor._process.adoption import adopt_orphans
 from supervisor._process.foreground import Foreground

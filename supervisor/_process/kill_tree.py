@@ -6,6 +6,7 @@ For the two processes that must be quick and leave none behind: the guard, and t
 from __future__ import annotations
 
 import signal
+import sys
 import time
 
 from supervisor._process import process_table, waiting
@@ -32,6 +33,8 @@ def stop_all(descendants: Descendants, is_spared: Callable[[Row], bool]) -> list
     Returns:
         Those that were stopped.
     """
+    if sys.platform == "win32":
+        return []
     seen: dict[Ident, bool] = {}
     stopped: list[Row] = []
     for _ in range(_ROUNDS):
@@ -49,7 +52,7 @@ def stop_all(descendants: Descendants, is_spared: Callable[[Row], bool]) -> list
 def kill(rows: Sequence[Row]) -> None:
     """Kill them; do not wait."""
     for row in rows:
-        process_table.send(row, signal.SIGKILL)
+        process_table.send(row, process_table.KILL)
 
 
 def wait(rows: Sequence[Row]) -> None:

@@ -32,6 +32,8 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Final
 
+assert sys.platform != "win32"
+
 from supervisor._process import end_record
 from supervisor._process.after_kill import SECONDS
 from supervisor._process.end_record import EndRecord

@@ -20,6 +20,8 @@ from typing import Final
 from supervisor._process import after_kill, end_record
 from supervisor._process.end_record import EndRecord
 
+assert sys.platform != "win32"
+
 _CHUNK: Final = 1 << 16
 _PIPE_CHUNK: Final = 4096  # what a pipe that is ready takes without waiting (PIPE_BUF)
 _ROOM_MS: Final = 50  # at a forced end, for a reader to make room; the guard tries once more
@@ -116,8 +118,6 @@ class OutputFile:
 
     def _is_ready(self, milliseconds: int | None = None) -> bool:
         """Wait until the file takes something, or nobody reads it any more; return whether so."""
-        if sys.platform == "win32":  # which cannot say so
-            return True
         poller = select.poll()
         poller.register(self.fd, select.POLLOUT)
         return bool(poller.poll(milliseconds))

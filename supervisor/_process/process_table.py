@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
     Ident = tuple[int, float]
 
-_TICKS: Final = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+if sys.platform == "win32":
+    KILL, _TICKS = signal.SIGTERM, 100
+else:
+    KILL, _TICKS = signal.SIGKILL, os.sysconf("SC_CLK_TCK")
 
 
 class Row:
@@ -213,7 +216,7 @@ def _content(path: str) -> bytes:
         OSError: Too many open files.
     """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY)
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return b""
     try:

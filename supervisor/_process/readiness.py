@@ -12,6 +12,7 @@ import contextlib
 import errno
 import os
 import socket
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +30,9 @@ def notify_manager(state: str) -> bool:
         Whether there is one, and the state was sent.
     """
     address = os.environ.get("NOTIFY_SOCKET", "")
-    if address[:1] not in ("/", "@") or not hasattr(socket, "AF_UNIX"):
+    if sys.platform == "win32":
+        return False
+    if address[:1] not in ("/", "@"):
         return False
     name = "\0" + address[1:] if address.startswith("@") else address
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to:

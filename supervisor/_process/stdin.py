@@ -160,7 +160,7 @@ def _reopened(fd: int) -> Generator[int]:
     """Open the same file under a number of our own, without blocking where that is possible."""
     mode = os.fstat(fd).st_mode
     own = -1
-    if stat.S_ISFIFO(mode) or os.isatty(fd):
+    if sys.platform != "win32" and (stat.S_ISFIFO(mode) or os.isatty(fd)):
         with contextlib.suppress(OSError):
             own = os.open(f"/dev/fd/{fd}", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     if own < 0:
@@ -212,6 +212,8 @@ def _reader(loop: asyncio.AbstractEventLoop, fd: int, poll: Callable[[], None]) 
 
 def _read_some(fd: int, buffer: bytearray) -> bool:
     """Read what is there of the line; return whether the line, or the file, has ended."""
+    if sys.platform == "win32":
+        return False
     size = _BLOCK if os.isatty(fd) else 1
     poller = select.poll()
     poller.register(fd, select.POLLIN)

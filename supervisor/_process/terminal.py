@@ -26,8 +26,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import termios
 import time
+
+assert sys.platform != "win32"
 
 from supervisor._process import end_record
 from supervisor._process.after_kill import write_unblocked

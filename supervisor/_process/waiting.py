@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 import time
 
 from supervisor._process import process_table
@@ -62,6 +63,8 @@ def _pidfds(rows: Collection[Row]) -> list[int] | None:
 
 
 def _until_readable(pidfds: Collection[int], deadline: float) -> None:
+    if sys.platform == "win32":
+        return
     poller = select.poll()
     for fd in pidfds:
         poller.register(fd, select.POLLIN)

@@ -96,6 +96,8 @@ def can_guard() -> bool:
 
 
 def _start(control: int, wakeup_fd: int) -> None:
+    if sys.platform == "win32":
+        return
     import fcntl
 
     # Away from 0 to 2, which a process may have closed and reused for something else.

@@ -46,6 +46,8 @@ import socket
 import sys
 import time
 
+assert sys.platform != "win32"
+
 from supervisor._process import kill_tree, process_table
 from supervisor._process.after_kill import HeldFiles
 from supervisor._process.descendants import Descendants

@@ -156,6 +156,8 @@ def send_line(to: socket.socket, line: bytes, fds: Sequence[int] = ()) -> bool:
 
     Nobody may be there to read it; a SIGPIPE would end the process.
     """
+    if sys.platform == "win32":
+        return False
     packed = b"".join(fd.to_bytes(_FD_SIZE, sys.byteorder) for fd in fds)
     rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, packed)] if fds else []
     try:
@@ -170,6 +172,8 @@ def receive_lines(source: socket.socket) -> tuple[Sequence[bytes], Sequence[int]
     Raises:
         OSError: The other side is gone.
     """
+    if sys.platform == "win32":
+        return (), ()
     space = socket.CMSG_SPACE(_MOST_FDS * _FD_SIZE)
     data, rights, _, _ = source.recvmsg(65536, space, getattr(socket, "MSG_CMSG_CLOEXEC", 0))
     fds: list[int] = []

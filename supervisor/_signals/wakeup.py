@@ -32,11 +32,13 @@ Where it falls short: a byte is lost when 200 KB of them are unread.
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import math
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -230,12 +232,15 @@ class WakeupFd:
             Whether there is such a signal.
         """
         main, number = threading.main_thread().ident, next(iter(self._handlers.found), None)
-        if number is None or main is None or not hasattr(signal, "pthread_kill"):
+        if number is None or main is None:
             return False
         self._interrupt = number, call
         self._self_sent.append(number)
         self._write(bytes([SELF_SENT]))
-        signal.pthread_kill(main, number)
+        if sys.platform == "win32":  # which ends Python code, and no call that waits
+            _thread.interrupt_main(signal.Signals(number))
+        else:
+            signal.pthread_kill(main, number)
         return True
 
     def read(self) -> list[tuple[int, float]]:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
+
+assert sys.platform != "win32"
 
 from supervisor._cli.output import json_lines
 from supervisor._cli.output.events import CHUNK, kind_of

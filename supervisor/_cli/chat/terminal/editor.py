@@ -19,6 +19,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
+assert sys.platform != "win32"
+
 from prompt_toolkit.application import Application
 from prompt_toolkit.application.run_in_terminal import in_terminal
 from prompt_toolkit.buffer import Buffer

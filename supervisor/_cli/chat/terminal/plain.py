@@ -15,6 +15,8 @@ from typing import Final
 from supervisor._cli.chat.terminal.user_interface import QUEUE, Keys
 from supervisor._process import terminal
 
+assert sys.platform != "win32"
+
 _STDIN: Final = 0
 _SETTLED: Final = 0.05  # seconds after which a prompt is not about to change again
 

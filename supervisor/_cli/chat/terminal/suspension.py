@@ -9,10 +9,13 @@ Not chosen: prompt_toolkit's `suspend_to_background`, which waits for the loop.
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
+
+assert sys.platform != "win32"
 
 
 @contextmanager

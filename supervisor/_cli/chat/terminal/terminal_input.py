@@ -13,9 +13,12 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import sys
 import termios
 from contextlib import AbstractContextManager
 from typing import Final, TextIO
+
+assert sys.platform != "win32"
 
 from prompt_toolkit.input.posix_utils import PosixStdinReader
 from prompt_toolkit.input.vt100 import Vt100Input, raw_mode

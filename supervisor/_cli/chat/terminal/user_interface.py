@@ -98,10 +98,12 @@ def open_interface(history: Path | None) -> UserInterface:
     Args:
         history: The file that keeps what was typed; None for no file.
     """
+    if sys.platform == "win32":
+        raise NotImplementedError("chat needs a POSIX terminal")
     if not is_capable(os.environ):
-        from supervisor._cli.chat.terminal.plain import PlainInterface
+        from supervisor._cli.chat.terminal import plain
 
-        return PlainInterface()
-    from supervisor._cli.chat.terminal.editor import EditorInterface
+        return plain.PlainInterface()
+    from supervisor._cli.chat.terminal import editor
 
-    return EditorInterface(history)
+    return editor.EditorInterface(history)
