@@ -20,6 +20,7 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 
 import supervisor
 import supervisor.errors
+import supervisor.integrations.streams
 import supervisor.testing
 import supervisor.types
 from supervisor import Run, Supervisor
@@ -27,7 +28,13 @@ from supervisor.testing import ScriptedModel
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
-PUBLIC = (supervisor, supervisor.errors, supervisor.testing, supervisor.types)
+PUBLIC = (
+    supervisor,
+    supervisor.errors,
+    supervisor.integrations.streams,
+    supervisor.testing,
+    supervisor.types,
+)
 
 IN_SUPERVISOR = {
     "dump", "exit_status", "iterate", "ladder", "on_interrupt", "on_stop", "quarantined", "rung",
@@ -72,6 +79,7 @@ def test_run_names_each_setting_of_a_supervisor() -> None:
         ("supervisor", set(supervisor.__all__)),
         ("Supervisor", IN_SUPERVISOR),
         ("Run", IN_RUN),
+        ("supervisor.integrations.streams", set(supervisor.integrations.streams.__all__)),
         ("supervisor.errors", set(supervisor.errors.__all__)),
         ("supervisor.types", set(supervisor.types.__all__)),
         ("supervisor.testing", set(supervisor.testing.__all__)),
@@ -84,7 +92,7 @@ def test_each_public_name_is_in_the_reference(heading: str, names: set[str]) -> 
 
 def test_a_public_module_shows_its_public_names() -> None:
     """`dir()` of a public module is its `__all__`, whatever it imports."""
-    for module in (supervisor, supervisor.types, supervisor.errors, supervisor.testing):
+    for module in PUBLIC:
         assert dir(module) == sorted(module.__all__)
 
 
@@ -96,7 +104,11 @@ def test_what_is_public_has_no_leading_underscore() -> None:
         for path in folder.rglob("*.py")
         if not any(part.startswith("_") for part in path.relative_to(ROOT).parts)
     }
-    assert found == {"supervisor.errors", "supervisor.types"}
+    assert found == {
+        "supervisor.errors",
+        "supervisor.integrations.streams",
+        "supervisor.types",
+    }
     assert {path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "_"} == {
         "integrations",
         "testing",

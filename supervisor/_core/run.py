@@ -41,6 +41,7 @@ class Run(Coroutine[Any, Any, R], Generic[E, R]):
     def __init__(
         self, owner: Owner, adapter: Adapter[E, R], *, timeout: float | None = None
     ) -> None:
+        self._owner = owner
         self._adapter = adapter
         self._execution = Execution(owner, adapter, timeout)
         self._state = self._execution.state
@@ -219,3 +220,8 @@ class _Events(AsyncIterator[E], Generic[E, R]):
 def adapter_of(run: Run[E, R]) -> Adapter[E, R]:
     """Return how a run's work is started and stopped: for what looks into one framework's."""
     return run._adapter  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+def owner_of(run: Run[E, R]) -> Owner:
+    """Return what stops a run together with others: for what tells of that stop."""
+    return run._owner  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
-from supervisor._cli.output.events import kind_of, source_of, text_of
+from supervisor._cli.output.events import source_of, text_of
 from supervisor._cli.output.look import Look
 from supervisor._cli.output.status_line import StatusLine
 from supervisor._cli.output.transcript import Transcript
+from supervisor._reports.run_json import kind_of
 
 
 class AnswerView:

@@ -15,11 +15,12 @@ from typing import Final
 
 assert sys.platform != "win32"
 
-from supervisor._cli.output import json_lines
-from supervisor._cli.output.events import CHUNK, kind_of
-from supervisor._cli.output.outcome import Outcome, Output, Status
+from supervisor._cli.output.outcome import Output
 from supervisor._cli.output.own_stdout import take_stdout
 from supervisor._process.last_line import SECONDS, LineWriter
+from supervisor._reports import run_json
+from supervisor._reports.outcome import Outcome, Status
+from supervisor._reports.run_json import CHUNK, kind_of
 
 _PACKAGES: Final = ("autogen-supervisor", "autogen-agentchat", "autogen-core")
 _FULL: Final = 1 << 20
@@ -56,17 +57,17 @@ class StreamJsonOutput(Output):
             "versions": _versions(),
             "pid": os.getpid(),
         }
-        self._put(json_lines.init(facts))
+        self._put(run_json.init(facts))
 
     def event(self, event: object) -> None:
         """Write a message or a chunk."""
-        self._put(json_lines.event(event))
+        self._put(run_json.event(event))
         if kind_of(event) != CHUNK:
             self._writer.update()
 
     def stop(self, facts: Mapping[str, object]) -> None:
         """Write that the stop has entered a rung."""
-        self._put(json_lines.stop(facts))
+        self._put(run_json.stop(facts))
         self._writer.update()
 
     @property
@@ -76,20 +77,20 @@ class StreamJsonOutput(Output):
 
     def end(self, outcome: Outcome) -> None:
         """Write the result; wait until the reader has taken everything."""
-        self._writer.finish(json_lines.line(self._result(outcome)))
+        self._writer.finish(run_json.line(self._result(outcome)))
 
     def _result(self, outcome: Outcome) -> dict[str, object]:
-        return json_lines.result(outcome)
+        return run_json.result(outcome)
 
     def _put(self, facts: Mapping[str, object]) -> None:
-        self._writer.put(json_lines.line(facts))
+        self._writer.put(run_json.line(facts))
 
     def _forced(self, status: Status) -> bytes:
-        facts = json_lines.result(self._so_far(status)) | {"seconds": SECONDS}
+        facts = run_json.result(self._so_far(status)) | {"seconds": SECONDS}
         reason = facts["stop_reason"]
         if isinstance(reason, str):
             facts["stop_reason"] = reason[:_LONGEST_FORCED]
-        return json_lines.line(facts).rstrip(b"\n")
+        return run_json.line(facts).rstrip(b"\n")
 
 
 class JsonOutput(StreamJsonOutput):
@@ -112,7 +113,7 @@ class JsonOutput(StreamJsonOutput):
     def event(self, event: object) -> None:
         """Keep a message."""
         if kind_of(event) != CHUNK:
-            self._transcript.append(json_lines.message(event))
+            self._transcript.append(run_json.message(event))
             self._writer.update()
 
     def stop(self, facts: Mapping[str, object]) -> None:  # noqa: ARG002 - the result tells
@@ -120,7 +121,7 @@ class JsonOutput(StreamJsonOutput):
         self._writer.update()
 
     def _result(self, outcome: Outcome) -> dict[str, object]:
-        return json_lines.result(outcome) | {"transcript": self._transcript}
+        return run_json.result(outcome) | {"transcript": self._transcript}
 
 
 def _versions() -> dict[str, str | None]:

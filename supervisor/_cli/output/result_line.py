@@ -6,8 +6,8 @@ from typing import Final
 
 from supervisor._cli.output import amounts
 from supervisor._cli.output.cells import cut
-from supervisor._cli.output.outcome import Outcome
 from supervisor._cli.output.sanitize import one_line
+from supervisor._reports.outcome import Outcome
 
 _LONGEST: Final = 200  # cells of an error's message
 _WORDS: Final = {

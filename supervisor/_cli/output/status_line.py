@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from supervisor._cli.output import amounts
-from supervisor._cli.output.events import CHUNK, RESULT, content_of, kind_of, source_of, usage_of
+from supervisor._cli.output.events import content_of, source_of
 from supervisor._cli.output.sanitize import one_line
+from supervisor._reports.run_json import CHUNK, RESULT, kind_of, usage_of
 
 
 class StatusLine:

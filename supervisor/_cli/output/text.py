@@ -10,9 +10,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from supervisor._cli.output.events import kind_of, text_of
+from supervisor._cli.output.events import text_of
 from supervisor._cli.output.look import STDERR, Look, is_terminal_at
-from supervisor._cli.output.outcome import Outcome, Output, TargetFailure
+from supervisor._cli.output.outcome import Output, TargetFailure
 from supervisor._cli.output.painter import Painter
 from supervisor._cli.output.palette import Palette
 from supervisor._cli.output.printed import printed_by
@@ -22,6 +22,8 @@ from supervisor._cli.output.status_line import StatusLine
 from supervisor._cli.output.transcript import Transcript
 from supervisor._process.standard_streams import write_stderr
 from supervisor._reports.log import reporter
+from supervisor._reports.outcome import Outcome
+from supervisor._reports.run_json import kind_of
 
 if TYPE_CHECKING:
     from supervisor._supervisor.facade import Supervisor

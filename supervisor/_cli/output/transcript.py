@@ -10,19 +10,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from supervisor._cli.output.events import (
-    CHUNK,
-    RESULT,
-    content_of,
-    kind_of,
-    source_of,
-    text_of,
-)
+from supervisor._cli.output.events import content_of, source_of, text_of
 from supervisor._cli.output.page import Page, Width
 from supervisor._cli.output.palette import Palette
 from supervisor._cli.output.sanitize import one_line
 from supervisor._cli.output.streams import Streams
 from supervisor._cli.output.tool_calls import ToolCalls
+from supervisor._reports.run_json import CHUNK, RESULT, kind_of
 
 
 class Transcript:

@@ -10,8 +10,8 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING, Final
 
-from supervisor._cli.output.events import kind_of
 from supervisor._process.stdin import read_input
+from supervisor._reports.run_json import kind_of
 
 if TYPE_CHECKING:
     from supervisor._autogen.adapter import Runnable

@@ -27,7 +27,8 @@ from supervisor._supervisor.facade import Supervisor, parts_of
 
 if TYPE_CHECKING:
     from supervisor._autogen.adapter import Runnable
-    from supervisor._cli.output.outcome import Outcome, Output
+    from supervisor._cli.output.outcome import Output
+    from supervisor._reports.outcome import Outcome
 
 _LOOK_SECONDS: Final = 0.05  # at whether a slow reader has taken enough
 _SIGPIPE: Final = getattr(signal, "SIGPIPE", 13)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from supervisor._autogen.original_error import original_error
 from supervisor._cli.errors import CommandError
-from supervisor._cli.output.events import CHUNK, kind_of, usage_of
-from supervisor._cli.output.outcome import Failure, Outcome, Status, TargetFailure, Usage
+from supervisor._cli.output.outcome import TargetFailure
 from supervisor._core.events import Rung
+from supervisor._reports.outcome import Failure, Outcome, Status, Usage
+from supervisor._reports.run_json import CHUNK, kind_of, usage_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -16,9 +16,9 @@ from autogen_core import FunctionCall
 from autogen_core.models import FunctionExecutionResult, RequestUsage
 
 from supervisor._cli.output import amounts
-from supervisor._cli.output.outcome import Failure, Outcome, Usage
 from supervisor._cli.output.result_line import result_line
 from supervisor._cli.output.status_line import StatusLine
+from supervisor._reports.outcome import Failure, Outcome, Usage
 
 
 class Facts:

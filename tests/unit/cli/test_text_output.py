@@ -16,9 +16,9 @@ from autogen_agentchat.messages import (
 
 from supervisor._cli.output import look
 from supervisor._cli.output.look import Look
-from supervisor._cli.output.outcome import Outcome
 from supervisor._cli.output.text import TextOutput
 from supervisor._reports.log import reporter
+from supervisor._reports.outcome import Outcome
 
 XTERM = {"TERM": "xterm-256color"}
 TASK = TextMessage(source="user", content="Write")

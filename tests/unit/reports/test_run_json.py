@@ -18,8 +18,8 @@ from autogen_core import FunctionCall
 from autogen_core.models import RequestUsage
 from pydantic import BaseModel
 
-from supervisor._cli.output import json_lines
-from supervisor._cli.output.outcome import Failure, Outcome, Usage
+from supervisor._reports import run_json
+from supervisor._reports.outcome import Failure, Outcome, Usage
 
 
 def _refuse(constant: str) -> object:
@@ -27,7 +27,7 @@ def _refuse(constant: str) -> object:
 
 
 def _read(facts: dict[str, object]) -> dict[str, Any]:
-    line = json_lines.line(facts)
+    line = run_json.line(facts)
     assert line.count(b"\n") == 1
     assert line.endswith(b"\n")
     found: dict[str, Any] = json.loads(line.decode(), parse_constant=_refuse)
@@ -45,7 +45,7 @@ def test_a_message_has_its_kind_source_content_and_usage() -> None:
     """What every message has comes under the same names, and its own fields follow."""
     usage = RequestUsage(prompt_tokens=3, completion_tokens=4)
     message = HandoffMessage(source="a", target="b", content="over", models_usage=usage)
-    found = _read(json_lines.event(message))
+    found = _read(run_json.event(message))
     assert list(found)[:6] == ["type", "schema_version", "kind", "source", "content", "usage"]
     assert (found["type"], found["kind"], found["target"]) == ("message", "HandoffMessage", "b")
     assert found["usage"] == {"prompt_tokens": 3, "completion_tokens": 4}
@@ -54,7 +54,7 @@ def test_a_message_has_its_kind_source_content_and_usage() -> None:
 def test_tool_calls_are_objects() -> None:
     """The content of an event may be a list."""
     call = FunctionCall(id="1", name="dig", arguments="{}")
-    found = _read(json_lines.event(ToolCallRequestEvent(source="a", content=[call])))
+    found = _read(run_json.event(ToolCallRequestEvent(source="a", content=[call])))
     assert found["content"] == [{"id": "1", "name": "dig", "arguments": "{}"}]
 
 
@@ -62,13 +62,13 @@ def test_a_chunk_is_short() -> None:
     """A chunk has its source and content, and the message that it belongs to."""
     chunk = ModelClientStreamingChunkEvent(source="a", content="x", full_message_id="7")
     expected = {"type": "chunk", "source": "a", "content": "x", "message_id": "7"}
-    assert _read(json_lines.event(chunk)) == {"schema_version": 1, **expected}
+    assert _read(run_json.event(chunk)) == {"schema_version": 1, **expected}
 
 
 @pytest.mark.parametrize("text", ["\ud800", "a\udcff", "line\nbreak \x00 \u2028"])
 def test_any_text_is_utf8(text: str) -> None:
     """A lone surrogate becomes U+FFFD, and all else stays."""
-    found = _read(json_lines.event(TextMessage(source="a", content=text)))
+    found = _read(run_json.event(TextMessage(source="a", content=text)))
     expected = "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
     assert found["content"] == expected
 
@@ -77,7 +77,7 @@ def test_any_text_is_utf8(text: str) -> None:
 def test_a_number_that_json_does_not_have_is_null(number: float) -> None:
     """NaN and infinity become null, and a field named `type` is no trouble."""
     message = StructuredMessage[Fields](source="a", content=Fields(number=number))
-    assert _read(json_lines.event(message))["content"] == {"type": "theirs", "number": None}
+    assert _read(run_json.event(message))["content"] == {"type": "theirs", "number": None}
     assert _read({"list": [number, 1.5]}) == {"list": [None, 1.5]}
 
 
@@ -88,7 +88,7 @@ def test_what_cannot_be_dumped_is_text() -> None:
         def model_dump(self, **_: Any) -> dict[str, Any]:
             raise TypeError("no")
 
-    found = _read(json_lines.event(Broken(source="a", content="all the same")))
+    found = _read(run_json.event(Broken(source="a", content="all the same")))
     assert (found["source"], found["content"]) == ("a", "all the same")
 
 
@@ -101,9 +101,9 @@ def test_any_object_is_written() -> None:
 
 def test_a_result_has_every_field() -> None:
     """A result has the same fields however the run has ended."""
-    bare = json_lines.result(Outcome(status="finished"))
+    bare = run_json.result(Outcome(status="finished"))
     failure = Failure(type="ValueError", message="no")
-    full = json_lines.result(
+    full = run_json.result(
         Outcome(status="failed", seconds=1.23456, error=failure, usage=Usage(prompt_tokens=1))
     )
     assert list(bare) == list(full)

@@ -1,7 +1,10 @@
-"""The objects of the formats `json` and `stream-json`, and each as one line.
+"""The events and the end of a run as JSON: one form for the command line and for web pages.
 
 Each object has `type` and `schema_version`. What a consumer reads is plain JSON in UTF-8: a lone
 surrogate becomes U+FFFD, and a number that JSON does not have becomes null.
+
+An event's kind is found by the names of its classes, so nothing of AutoGen is imported here. It may
+be of a class of the user's own: whatever its methods raise is only said.
 """
 
 from __future__ import annotations
@@ -13,21 +16,70 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final, cast
 
-from supervisor._cli.output.events import CHUNK, kind_of, text_of
-from supervisor._cli.output.outcome import Outcome
+from supervisor._reports.outcome import Outcome, Usage
 
 SCHEMA_VERSION: Final = 1
+
+CHUNK: Final = "ModelClientStreamingChunkEvent"
+RESULT: Final = "TaskResult"
+
+_KINDS: Final = frozenset(
+    {
+        CHUNK,
+        RESULT,
+        "CodeExecutionEvent",
+        "CodeGenerationEvent",
+        "HandoffMessage",
+        "MemoryQueryEvent",
+        "SelectSpeakerEvent",
+        "SelectorEvent",
+        "ThoughtEvent",
+        "ToolCallExecutionEvent",
+        "ToolCallRequestEvent",
+        "UserInputRequestedEvent",
+        # What else AutoGen has, and what users derive from these.
+        "BaseChatMessage",
+        "BaseAgentEvent",
+    }
+)
+_kinds: dict[type, str] = {}
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
-def line(facts: Mapping[str, object]) -> bytes:
-    """Return an object as one line, which ends with a newline."""
+# -- what an event is ---------------------------------------------------------------------------
+
+
+def kind_of(event: object) -> str:
+    """Return the name of AutoGen's class that says how to show an event; "" for anything else."""
+    found = _kinds.get(type(event))
+    if found is None:
+        names = (cls.__name__ for cls in type(event).__mro__)
+        found = _kinds[type(event)] = next((name for name in names if name in _KINDS), "")
+    return found
+
+
+def text_of(event: object) -> str:
+    """Return what an event says of itself."""
     try:
-        text = json.dumps(facts, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError):  # NaN, or what is no JSON in a message of the user's
-        text = json.dumps(_plain(facts), ensure_ascii=False)
-    return _SURROGATE.sub("\ufffd", text).encode() + b"\n"
+        text = cast("Any", event).to_text() if hasattr(event, "to_text") else repr(event)
+        return text if isinstance(text, str) else str(text)
+    except Exception as error:  # noqa: BLE001 - of a class of the user's
+        return f"({type(event).__name__} has no text: its to_text() raised {type(error).__name__})"
+
+
+def usage_of(event: object) -> Usage:
+    """Return what a message has cost; nothing where its model does not tell."""
+    found: Any = getattr(event, "models_usage", None)
+    prompt = getattr(found, "prompt_tokens", 0)
+    completion = getattr(found, "completion_tokens", 0)
+    return Usage(
+        prompt_tokens=prompt if isinstance(prompt, int) else 0,
+        completion_tokens=completion if isinstance(completion, int) else 0,
+    )
+
+
+# -- objects ------------------------------------------------------------------------------------
 
 
 def event(found: object) -> dict[str, object]:
@@ -84,6 +136,23 @@ def _fields(found: Any) -> dict[str, object]:
     except Exception:  # noqa: BLE001 - of a class of the user's, or content that is no JSON
         known: dict[str, object] = {"content": text_of(found)}
         return known | {name: getattr(found, name, None) for name in ("source", "id")}
+
+
+# -- text ---------------------------------------------------------------------------------------
+
+
+def line(facts: Mapping[str, object]) -> bytes:
+    """Return an object as one line, which ends with a newline."""
+    return text(facts).encode() + b"\n"
+
+
+def text(facts: Mapping[str, object]) -> str:
+    """Return an object as JSON, without a newline in it."""
+    try:
+        found = json.dumps(facts, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError):  # NaN, or what is no JSON in a message of the user's
+        found = json.dumps(_plain(facts), ensure_ascii=False)
+    return _SURROGATE.sub("\ufffd", found)
 
 
 def _plain(value: object) -> object:

@@ -1,0 +1,3 @@
+"""What `supervisor.integrations.streams` consists of."""
+
+from __future__ import annotations
