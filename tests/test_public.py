@@ -20,6 +20,7 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 
 import supervisor
 import supervisor.errors
+import supervisor.integrations.asgi
 import supervisor.integrations.streams
 import supervisor.testing
 import supervisor.types
@@ -32,6 +33,7 @@ PUBLIC = (
     supervisor,
     supervisor.errors,
     supervisor.integrations.streams,
+    supervisor.integrations.asgi,
     supervisor.testing,
     supervisor.types,
 )
@@ -81,6 +83,7 @@ def test_run_names_each_setting_of_a_supervisor() -> None:
         ("Run", IN_RUN),
         ("supervisor.integrations.streams", set(supervisor.integrations.streams.__all__)),
         ("supervisor.errors", set(supervisor.errors.__all__)),
+        ("supervisor.integrations.asgi", set(supervisor.integrations.asgi.__all__)),
         ("supervisor.types", set(supervisor.types.__all__)),
         ("supervisor.testing", set(supervisor.testing.__all__)),
     ],
@@ -107,6 +110,7 @@ def test_what_is_public_has_no_leading_underscore() -> None:
     assert found == {
         "supervisor.errors",
         "supervisor.integrations.streams",
+        "supervisor.integrations.asgi",
         "supervisor.types",
     }
     assert {path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "_"} == {

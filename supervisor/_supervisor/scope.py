@@ -27,6 +27,7 @@ from supervisor._supervisor.home_loop import HomeLoop
 from supervisor._supervisor.interrupts import Interrupts
 from supervisor._supervisor.nesting import Nesting
 from supervisor._supervisor.pending_results import PendingResults
+from supervisor._supervisor.run_watcher import WATCHER, RunWatcher
 from supervisor._supervisor.spawned import SpawnedTasks
 from supervisor._supervisor.stop import Stop
 
@@ -74,7 +75,8 @@ class StopScope:
         self.interrupts = Interrupts(self)
         self.announcement = Announcement(self.home)
         self.body: HostTask | None = None
-        self.runs: dict[Stoppable, None] = {}
+        self.runs: dict[Stoppable, RunWatcher | None] = {}
+        """Each with who watches it."""
         self.count = 0
         """How many runs there are, those of nested supervisors included."""
         self.results = PendingResults(self.wake)
@@ -129,15 +131,19 @@ class StopScope:
         self.check_open("a run")
         self.check_running()
         refuse_eager(asyncio.get_running_loop())
-        self.runs[run] = None
+        self.runs[run] = watcher = WATCHER.get()
         self.interrupts.note_begin()
         _add_to_count(self, 1)
+        if watcher is not None:
+            watcher.on_run(run)
 
     def detach(self, run: Stoppable) -> None:
         """Forget a run that is done."""
         if run in self.runs:
-            del self.runs[run]
+            watcher = self.runs.pop(run)
             _add_to_count(self, -1)
+            if watcher is not None:
+                watcher.on_run_over(run)
         self.wake()
 
     def expect(self, run: Stoppable) -> None:
@@ -184,6 +190,8 @@ class StopScope:
     def check_running(self) -> None:
         """Raise `Stopped` where a stop was requested, of this supervisor or of one around it."""
         if self.stop.request is not None:
+            if (watcher := WATCHER.get()) is not None:
+                watcher.on_refused(self.stop.request)
             raise Stopped(self.stop.request)
         if self.nesting.around is not None:
             self.nesting.around.check_running()
@@ -278,7 +286,8 @@ class StopScope:
             yield from child.tasks_at_work()
         yield from self.nesting.guests.tasks_at_work()
         body = self.body
-        if body is not None and body.task is not None and self.phase is not BlockPhase.CLOSED:
+        is_open = self.phase is not BlockPhase.CLOSED
+        if is_open and body is not None and body.task is not None and not body.has_ended:
             asked = _seconds_since(body.cancelled_at, now)
             yield TaskInfo(body.task, "the body of the block", asked=asked)
         for run in list(self.runs):  # a task that only waits for a run refuses nothing

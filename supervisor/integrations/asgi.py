@@ -1,0 +1,123 @@
+"""A supervisor around a web application: FastAPI, Starlette, Quart, Litestar, any ASGI application.
+
+```python
+app = supervised(app)
+```
+
+`docs/hosts.md` says what happens on a stop, and which setting fits which server.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Unpack
+
+from supervisor._core.errors import UsageError
+from supervisor._supervisor import nesting
+from supervisor._supervisor.run_watcher import WATCHER
+from supervisor.integrations._asgi.answers import answer_ready
+from supervisor.integrations._asgi.blocks import Blocks
+from supervisor.integrations._asgi.http import HttpRequest
+from supervisor.integrations._asgi.lifespan import run_lifespan
+from supervisor.integrations._asgi.protocol import (
+    ASGIApp,
+    ConnectionScope,
+    Receive,
+    Send,
+    check_app,
+)
+from supervisor.integrations._asgi.settings import HostSettings, parse
+from supervisor.integrations._asgi.websocket import WebSocket
+
+__all__ = ["HostSettings", "SupervisorMiddleware", "supervised"]
+
+_MARK: Final = "supervisor.integrations.asgi"  # in the scope of what is under a supervisor already
+
+
+class SupervisorMiddleware:
+    """An ASGI application with a supervisor around it, whose runs belong to its requests.
+
+    A handler gets the supervisor by `supervisor.current()`, or as `request.state.supervisor`.
+
+    Args:
+        app: The application.
+        settings: `ladder`, `signals`, `ready_file`, `children` and `fast_path`, as `Supervisor`
+            takes them, and two more. `on_disconnect`: what becomes of the runs of a request whose
+            client disconnects before the response is complete; "stop", the default, or "continue".
+            `ready_path`: a path at which readiness is answered, with 503 from the first stop
+            request on; None, the default, for none.
+
+    Raises:
+        SettingsError: A setting has a value that it cannot have.
+        TypeError: `app` is no ASGI application; or there is no such setting.
+        UsageError: `app` has a supervisor already.
+
+    Example:
+        ```python
+        app = FastAPI()
+        app.add_middleware(SupervisorMiddleware, on_disconnect="continue")
+        ```
+    """
+
+    def __init__(self, app: ASGIApp, **settings: Unpack[HostSettings]) -> None:
+        check_app(app)
+        if isinstance(app, SupervisorMiddleware):
+            raise UsageError("the application is supervised already; wrap it once")
+        parsed = parse(settings)
+        self._app = app
+        self._ready_path = parsed.ready_path
+        self._stops_on_disconnect = parsed.on_disconnect == "stop"
+        self._blocks = Blocks(parsed.make_supervisor)
+
+    async def __call__(self, scope: ConnectionScope, receive: Receive, send: Send) -> None:
+        """Handle a request, a WebSocket or the server's lifespan."""
+        kind = scope["type"]
+        if _MARK in scope:
+            await self._app(scope, receive, send)
+        elif kind == "lifespan":
+            scope[_MARK] = True
+            await run_lifespan(self._app, self._blocks, scope, receive, send)
+        elif kind in ("http", "websocket"):
+            scope[_MARK] = True
+            await self._run(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _run(self, scope: ConnectionScope, receive: Receive, send: Send) -> None:
+        block = self._blocks.here() or await self._blocks.open()
+        block.signals.look()
+        if scope["type"] == "http" and scope["path"] == self._ready_path:
+            await answer_ready(send, block)
+            return
+        scope.setdefault("state", {})["supervisor"] = block.sup
+        kind = HttpRequest if scope["type"] == "http" else WebSocket
+        connection = kind(block, receive, send, stops_on_disconnect=self._stops_on_disconnect)
+        innermost, watcher = nesting.use(block.scope), WATCHER.set(connection.runs)
+        try:
+            await connection.run(self._app, scope)
+        finally:
+            WATCHER.reset(watcher)
+            innermost.var.reset(innermost)
+
+
+def supervised(app: ASGIApp, **settings: Unpack[HostSettings]) -> SupervisorMiddleware:
+    """Put a supervisor around an ASGI application.
+
+    Args:
+        app: The application: of FastAPI, Starlette, Quart, Litestar, or a plain one.
+        settings: Those of `SupervisorMiddleware`.
+
+    Raises:
+        SettingsError: A setting has a value that it cannot have.
+        TypeError: `app` is no ASGI application; or there is no such setting.
+        UsageError: `app` has a supervisor already.
+
+    Example:
+        ```python
+        app = supervised(FastAPI())
+        ```
+    """
+    return SupervisorMiddleware(app, **settings)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
