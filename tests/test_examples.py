@@ -167,6 +167,46 @@ def test_ctrl_c_at_a_question() -> None:
     assert child.returncode == -signal.SIGINT
 
 
+_REPORT = [
+    "Tides: the sea rises twice a day, and falls twice. ",
+    "Twice a day the sea comes, twice it goes. ",
+    "The sea comes and goes, twice a day. ",
+]
+_GO_ON = re.compile(r"^Stopped by (\w+)\. To go on: python \S+ (\S+)$", re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("superstep", "number"),
+    [
+        pytest.param(superstep, number, marks=pytest.mark.soak if superstep != 2 else ())
+        for superstep in (1, 2, 3)
+        for number in (signal.SIGINT, signal.SIGTERM)
+    ],
+)
+def test_a_workflow_goes_on_from_its_checkpoint(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, superstep: int, number: signal.Signals
+) -> None:
+    """Agent Framework: it says how to go on, and that loses no superstep that was finished."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    child = _start("10_agent_framework.py")
+    assert child.stdout is not None
+    said = ""
+    while said.count("\n") < superstep - 1 or said.endswith("\n") or not said:
+        said += os.read(child.stdout.fileno(), 4096).decode()  # past the buffer, up to its words
+    child.send_signal(number)
+    out, _ = _end(child)
+    assert child.returncode == -number
+    found = _GO_ON.search(out)
+    assert found, out
+    finished = superstep if number == signal.SIGTERM else superstep - 1
+    assert (said + out).startswith("\n".join(_REPORT[:finished])), said + out
+
+    again = _start("10_agent_framework.py", found[2])
+    rest, _ = _end(again)
+    assert rest == "".join(f"{part}\n" for part in _REPORT[finished:]) + "The report is done.\n"
+    assert again.returncode == 0
+
+
 def test_every_example_is_run_by_a_test() -> None:
     """An example that no test runs would rot."""
     tests = Path(__file__).parent.rglob("test_*.py")

@@ -4,11 +4,12 @@ An async generator, another framework's stream, a queue's reader: whatever `asyn
 iterated in the run's driver, so it is closed in the task that has entered it, by its `aclose()` or
 its `close()` where it has one. It makes an item only when a reader asks for one.
 
-At DRAIN the item that is being made is delivered, and the source is closed at its `yield`; then the
-tasks that it has left behind are cancelled. At CANCEL all its tasks are, the innermost first. What
-it yields in answer is dropped; what its clean-up raises is logged and stands in `run.error`. One
-that answers `GeneratorExit` by a `yield` refuses to end: Python raises nothing in it a second time,
-so it is given up as the ladder ends.
+At DRAIN the item that is being made is delivered, and the source is closed at its `yield`; where
+the user knows boundaries, at the `yield` of the next one. Then the tasks that it has left behind
+are cancelled. At CANCEL all its tasks are, the innermost first. What it yields in answer is
+dropped; what its clean-up raises is logged and stands in `run.error`. One that answers
+`GeneratorExit` by a `yield` refuses to end: Python raises nothing in it a second time, so it is
+given up as the ladder ends.
 
 Where it falls short: an iterator of a class of its own does not tell whether it was begun, nor
 whether `close()` was heeded. A time limit of the source's own that passes while it waits at a
@@ -48,6 +49,7 @@ class IteratorAdapter(Generic[T]):
 
     Args:
         source: What is to be iterated.
+        boundary: Whether it may be closed in DRAIN after this item; None: after each.
 
     Raises:
         TypeError: It cannot be iterated by `async for`.
@@ -61,7 +63,9 @@ class IteratorAdapter(Generic[T]):
     is_at_boundary = False  # it ends by itself at the next `yield`
     has_taken_task = False
 
-    def __init__(self, source: AsyncIterable[T]) -> None:
+    def __init__(
+        self, source: AsyncIterable[T], *, boundary: Callable[[T], bool] | None = None
+    ) -> None:
         if not hasattr(type(source), "__aiter__"):
             what = "give iterate() an async generator, or anything else that `async for` takes"
             raise TypeError(f"{source!r} has no __aiter__(); {what}")
@@ -71,6 +75,7 @@ class IteratorAdapter(Generic[T]):
         self.role: Callable[[T], Role] = lambda _: Role.KEPT
         self.scope = Scope(lambda _: (_PART, None), _Blind())
         self._source = source
+        self._boundary = boundary
         self._is_stopping = False
         self._was_cancelled = False
         self._ignores_exit = False
@@ -111,14 +116,17 @@ class IteratorAdapter(Generic[T]):
             try:
                 async for item in iterator:
                     yield item
-                    if not self._is_stopping and not self._control.channel.is_iterated:
-                        await asyncio.sleep(0)  # a source that never waits would keep the loop
-                    if self._is_stopping:
+                    if self._is_stopping and self._may_end_after(item):
                         break
+                    if self._is_stopping or not self._control.channel.is_iterated:
+                        await asyncio.sleep(0)  # a source that never waits would keep the loop
             except (Exception, BaseExceptionGroup) as error:
                 if not self._was_cancelled:
                     raise
                 self._note(error)
+
+    def _may_end_after(self, item: T) -> bool:
+        return self._was_cancelled or self._boundary is None or self._boundary(item)
 
     async def _close(self, thing: object) -> None:
         close = getattr(thing, "aclose", None) or getattr(thing, "close", None)
@@ -150,7 +158,7 @@ class IteratorAdapter(Generic[T]):
     # -- the stop -------------------------------------------------------------------------------
 
     def drain(self) -> None:
-        """End it at its next `yield`, or at the one where it waits for a reader."""
+        """End it at its next boundary, or at the one where it waits for a reader."""
         self._is_stopping = True
         self._control.channel.end_waiting()
 

@@ -206,17 +206,23 @@ class Supervisor:
         )
         return Run(scope, adapter, timeout=parse_timeout(timeout))
 
-    def iterate(self, source: AsyncIterable[T], *, timeout: float | None = None) -> Run[T, list[T]]:
+    def iterate(
+        self,
+        source: AsyncIterable[T],
+        *,
+        timeout: float | None = None,
+        boundary: Callable[[T], bool] | None = None,
+    ) -> Run[T, list[T]]:
         """Run anything else that `async for` takes: an async generator, another framework's stream.
 
         Iterated, the run yields the items of the source and keeps none of them. Awaited, it returns
-        a list of them. A stop ends the source as it ends a team. In DRAIN the item that is being
-        made is still delivered, and then the source is closed. At CANCEL its tasks are cancelled,
-        and the loop over the run ends; the run's `stop_request` says why.
+        a list of them. A stop ends the source as it ends a team. In DRAIN it is closed after the
+        item that is being made. At CANCEL its tasks are cancelled, and the loop over the run ends.
 
         Args:
             source: What to iterate. It is closed by its `aclose()` or `close()`, if it has one.
             timeout: Seconds after which the run is stopped, with the reason "Stopped after 60 s".
+            boundary: Whether DRAIN may close the source after this item; None: after each.
 
         Returns:
             A coroutine object that can be iterated as well; see `Run`.
@@ -238,7 +244,8 @@ class Supervisor:
 
         scope = self._parts.scope
         scope.check_open("iterate()")
-        return Run(scope, IteratorAdapter(source), timeout=parse_timeout(timeout))
+        adapter = IteratorAdapter(source, boundary=boundary)
+        return Run(scope, adapter, timeout=parse_timeout(timeout))
 
     async def serve(self, runtime: Servable) -> StopRequest:
         """Host a worker: serve a runtime until a stop is requested, and stop it in order.

@@ -267,6 +267,77 @@ async def test_in_drain_a_source_at_its_yield_is_closed() -> None:
     assert seen == [0, 1]
 
 
+def _is_even(number: int) -> bool:
+    return number % 2 == 0
+
+
+async def test_drain_goes_on_to_the_next_boundary() -> None:
+    """With `boundary=` DRAIN delivers the items up to the first one for which it is true."""
+    source = Source(count=10, gate=asyncio.Event())
+    assert source.gate is not None
+    async with Supervisor(signals={}) as sup:
+        run = sup.iterate(source.numbers(), boundary=_is_even)
+        reader = asyncio.create_task(reads(run))
+        await source.is_waiting.wait()
+        sup.stop("Enough", Rung.DRAIN)
+        await asyncio.sleep(0)
+        source.gate.set()
+        assert await reader == [0, 1, 2]
+        assert sup.rung <= Rung.CANCEL
+    assert source.made == 3
+    assert source.is_closed
+
+
+async def test_a_source_at_its_yield_goes_on_to_the_boundary() -> None:
+    """A busy reader gets the items up to the boundary; the source does not wait for it."""
+    source = Source(count=10)
+    seen: list[int] = []
+    async with Supervisor(signals={}) as sup:
+        async for item in sup.iterate(source.numbers(), boundary=_is_even):
+            seen.append(item)
+            if item == 1:
+                sup.stop("Enough", Rung.DRAIN)
+                while not source.is_closed:  # noqa: ASYNC110 - nothing tells of it
+                    await asyncio.sleep(0)
+    assert seen == [0, 1, 2]
+    assert source.is_closed
+
+
+async def test_a_source_that_never_comes_to_a_boundary_is_cancelled() -> None:
+    """One that makes items without ever waiting is ended by DRAIN's seconds all the same."""
+
+    async def source() -> AsyncIterator[int]:
+        while True:
+            yield 1
+
+    async with Supervisor(signals={}, ladder=Ladder(drain=0.05)) as sup:
+        run = sup.iterate(source(), boundary=lambda _: False)
+        async for _ in run:
+            if run.stop_request is None:
+                sup.stop("Enough", Rung.DRAIN)
+        assert sup.rung >= Rung.CANCEL
+    assert run.error is None
+
+
+async def test_a_boundary_that_raises_fails_the_run() -> None:
+    """The error of `boundary` comes out of the loop, and the source is closed."""
+    source = Source(count=10, gate=asyncio.Event())
+    assert source.gate is not None
+
+    def fails(number: int) -> bool:
+        raise LookupError("no boundary")
+
+    async with Supervisor(signals={}) as sup:
+        run = sup.iterate(source.numbers(), boundary=fails)
+        reader = asyncio.create_task(reads(run))
+        await source.is_waiting.wait()
+        run.drain("Enough")
+        source.gate.set()
+        with pytest.raises(LookupError, match="no boundary"):
+            await reader
+    assert source.is_closed
+
+
 async def test_drain_ends_with_its_seconds() -> None:
     """A source that makes no item in DRAIN is cancelled at CANCEL."""
     source = Source(gate=asyncio.Event())
