@@ -177,9 +177,9 @@ def parse_signals(
     """Return the rung at which each signal enters the ladder.
 
     Args:
-        signals: Signals and rungs, also by name in any case ("SIGTERM", "term"). None: SIGTERM to
-            DRAIN, SIGINT to CANCEL, SIGHUP to CANCEL where there is a terminal to hang up (a
-            daemon's SIGHUP means "read your settings again").
+        signals: Signals and rungs, also by name in any case ("SIGTERM", "term"). None: SIGTERM (on
+            Windows SIGBREAK, too) to DRAIN, SIGINT to CANCEL, SIGHUP to CANCEL where there is a
+            terminal to hang up (a daemon's SIGHUP means "read your settings again").
         stdin_is_tty: Whether standard input is a terminal.
 
     Raises:
@@ -202,11 +202,11 @@ def parse_signals(
 
 
 def _default_signals(*, stdin_is_tty: bool) -> Mapping[Signals, Rung]:
-    entries = {Signals.SIGTERM: Rung.DRAIN, Signals.SIGINT: Rung.CANCEL}
-    hangup = Signals.__members__.get("SIGHUP")  # not on Windows
-    if stdin_is_tty and hangup is not None:
-        entries[hangup] = Rung.CANCEL
-    return entries
+    entries = {"SIGTERM": Rung.DRAIN, "SIGINT": Rung.CANCEL, "SIGBREAK": Rung.DRAIN}
+    if stdin_is_tty:
+        entries["SIGHUP"] = Rung.CANCEL
+    # SIGBREAK is Windows' own: what its parent can send it for SIGTERM. It has no SIGHUP.
+    return {Signals[name]: rung for name, rung in entries.items() if name in Signals.__members__}
 
 
 def parse_seconds(field: str, value: object) -> float:

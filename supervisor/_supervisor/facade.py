@@ -44,9 +44,9 @@ class Supervisor:
         ladder: The seconds of each rung. If the environment has `SUPERVISOR_GRACE`, that is the
             whole budget instead.
         signals: The signals that stop, each with the rung at which it enters the ladder. A signal
-            may be given by its name ("SIGTERM"). None means SIGTERM at DRAIN, SIGINT at CANCEL, and
-            SIGHUP at CANCEL if stdin is a terminal, except those that were ignored when the process
-            started. `{}` installs nothing.
+            may be given by its name ("SIGTERM"). None means SIGTERM (on Windows SIGBREAK, too) at
+            DRAIN, SIGINT at CANCEL, and SIGHUP at CANCEL if stdin is a terminal, except those that
+            were ignored when the process started. `{}` installs nothing.
         exits: Whether the process is ended at the deadline even if no signal has requested the
             stop, as under `supervisor.run`.
         guard: Whether a separate process ends this one at the deadline if C code holds the GIL, so

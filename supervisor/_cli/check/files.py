@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from supervisor._cli.check import compose, kubernetes, systemd
+from supervisor._cli.check import compose, dockerfile, kubernetes, systemd
 from supervisor._cli.check.finding import Finding, note
 from supervisor._cli.errors import CommandError
 from supervisor._cli.extras import require
 
 _LARGEST: Final = 1_000_000
 _YAML: Final = (".yaml", ".yml", ".json")
-_KINDS: Final = "a compose file, a Kubernetes manifest or a systemd unit"
+_KINDS: Final = "a compose file, a Kubernetes manifest, a systemd unit or a Dockerfile"
 
 
 def is_deployment(word: str) -> bool:
@@ -26,7 +26,7 @@ def is_deployment(word: str) -> bool:
     if not path.is_file() or path.suffix == ".py":
         return False
     text = _text(path)
-    if systemd.is_unit(text):
+    if systemd.is_unit(text) or dockerfile.is_dockerfile(path.name, text):
         return True
     return path.suffix.lower() in _YAML and any(map(_is_known, _documents(path, text)))
 
@@ -40,6 +40,9 @@ def look(word: str) -> Iterator[Finding]:
     path = Path(word)
     text = _text(path)
     found = False
+    if dockerfile.is_dockerfile(path.name, text):
+        yield from dockerfile.look(word, text)
+        return
     if path.suffix.lower() not in _YAML:
         yield from systemd.look(word, text)
         return

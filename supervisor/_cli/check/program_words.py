@@ -16,6 +16,15 @@ _INITS: Final = ("tini", "dumb-init", "docker-init", "catatonit")
 _ASSIGNMENT: Final = re.compile(r"\w+=")
 _EXECS: Final = re.compile(r"(^|[;&|]\s*)exec\s")
 
+_NAME_AFTER_M: Final = 2
+_SERVERS: Final[dict[str, tuple[str, float | None]]] = {
+    "granian": ("--workers-kill-timeout", None),
+    "gunicorn": ("--graceful-timeout", 30.0),
+    "hypercorn": ("--graceful-timeout", 3.0),
+    "uvicorn": ("--timeout-graceful-shutdown", None),
+}
+# Each one's option for the seconds that open requests get, and its default; None for no limit.
+
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
@@ -92,16 +101,12 @@ def program(words: Sequence[str]) -> Program:
 def server(words: Sequence[str]) -> Server | None:
     """Return the web server that a program is; None for another program."""
     names = [PurePosixPath(word).name for word in words[:3]]
-    if names[:1] == ["uvicorn"] or names[1:3] == ["-m", "uvicorn"]:
-        option = "--timeout-graceful-shutdown"
-        return Server(name="uvicorn", option=option, seconds=seconds(_option(words, option)))
-    if names[:1] == ["gunicorn"] or names[1:3] == ["-m", "gunicorn"]:
-        option = "--graceful-timeout"
-        given = _option(words, option)
-        return Server(
-            name="gunicorn", option=option, seconds=30.0 if given is None else seconds(given)
-        )
-    return None
+    name = names[2] if names[1:2] == ["-m"] and len(names) > _NAME_AFTER_M else "".join(names[:1])
+    if name not in _SERVERS:
+        return None
+    option, default = _SERVERS[name]
+    given = _option(words, option)
+    return Server(name=name, option=option, seconds=default if given is None else seconds(given))
 
 
 def _option(words: Sequence[str], option: str) -> str | None:

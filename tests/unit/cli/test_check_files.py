@@ -296,3 +296,45 @@ def test_another_program_is_no_server() -> None:
     """Only uvicorn and gunicorn are known."""
     assert server(["python", "app.py", "uvicorn"]) is None
     assert server([]) is None
+
+
+DOCKERFILE = """\
+FROM python:3.13 AS build
+CMD ["python", "other.py"]
+
+FROM python:3.13-slim
+ENV SUPERVISOR_GRACE={grace} A="b c"
+# A comment, and a line that goes on.
+RUN pip install \\
+    # within it
+    agents
+{command}
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "grace", "expected"),
+    [
+        ('CMD ["python", "app.py"]', "8", []),
+        ("CMD exec python app.py", "8", []),
+        ('ENTRYPOINT ["tini", "--"]\nCMD ["python", "app.py"]', "8", []),
+        ("CMD python app.py", "8", ["sh -c starts it"]),
+        ('CMD ["python", "app.py"]\nSTOPSIGNAL SIGQUIT', "8", ["asked to stop by SIGQUIT"]),
+        ('CMD ["uvicorn", "app:app"]', "8", ["has no --timeout-graceful-shutdown"]),
+        ('CMD ["hypercorn", "app:app"]', "8", ["must be smaller than hypercorn"]),
+        ('CMD ["python", "app.py"]', "ten", ["SUPERVISOR_GRACE"]),
+    ],
+)
+def test_a_dockerfile(tmp_path: Path, command: str, grace: str, expected: list[str]) -> None:
+    """The last stage of a Dockerfile counts: its command, variables and stop signal."""
+    path = written(tmp_path / "Dockerfile", DOCKERFILE.format(command=command, grace=grace))
+    assert files.is_deployment(str(path))
+    found = problems(path)
+    assert len(found) == len(expected), found
+    assert all(part in says for part, says in zip(expected, found, strict=True)), found
+
+
+def test_a_dockerfile_without_a_command(tmp_path: Path) -> None:
+    """Where it names no command there is only that to say."""
+    path = written(tmp_path / "app.dockerfile", "FROM python:3.13\nRUN true\n")
+    assert [finding.level for finding in files.look(str(path))] == ["note"]

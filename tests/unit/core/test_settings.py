@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import math
 from collections.abc import Mapping
 from datetime import timedelta
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from supervisor._core import settings
 from supervisor._core.errors import SettingsError
 from supervisor._core.events import Rung, StopRequest
 from supervisor._core.settings import Ladder, parse_children, parse_signals
@@ -209,6 +211,18 @@ class TestSignals:
 
         assert parse_signals(None, stdin_is_tty=False) == daemon
         assert parse_signals(None, stdin_is_tty=True) == {**daemon, Signals.SIGHUP: Rung.CANCEL}
+
+    def test_on_windows_ctrl_break_drains(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where there is a SIGBREAK, and no SIGHUP, Ctrl-Break drains as SIGTERM does."""
+
+        class WindowsSignals(enum.IntEnum):
+            SIGINT = 2
+            SIGTERM = 15
+            SIGBREAK = 21
+
+        monkeypatch.setattr(settings, "Signals", WindowsSignals)
+        found = {key.name: rung for key, rung in parse_signals(None, stdin_is_tty=True).items()}
+        assert found == {"SIGTERM": Rung.DRAIN, "SIGBREAK": Rung.DRAIN, "SIGINT": Rung.CANCEL}
 
     @pytest.mark.parametrize("stdin_is_tty", [False, True])
     def test_none_at_all(self, *, stdin_is_tty: bool) -> None:
