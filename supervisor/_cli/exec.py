@@ -36,14 +36,12 @@ _NOT_FOUND: Final = 127
 
 _RESERVE: Final = 1.0  # seconds for a supervised program to end itself before it is killed
 _GRACE: Final = 8.0 + _RESERVE
-_NOT_ON_WINDOWS: Final = "exec needs POSIX signals; on Windows start the command itself"
+_ASKING_ON_WINDOWS: Final = ("SIGINT", "SIGBREAK", "SIGTERM")
 _VARIABLE: Final = "SUPERVISOR_GRACE"  # as in `settings`, which is slow to import
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
     """Do what the words behind `exec` say, and end the process."""
-    if sys.platform == "win32":
-        _refuse(_NOT_ON_WINDOWS)
     grace, command = _parse(list(arguments))
     execute(command, grace)
 
@@ -56,7 +54,7 @@ def execute(command: Sequence[str], grace: float) -> NoReturn:
         grace: Seconds between the first signal that asks it to end and the kill; inf: no kill.
     """
     if sys.platform == "win32":
-        _refuse(_NOT_ON_WINDOWS)
+        _execute_on_windows(command, grace)
     import signal
 
     from supervisor._process import init
@@ -70,9 +68,27 @@ def execute(command: Sequence[str], grace: float) -> NoReturn:
     try:
         parent.spawn(command)
     except (OSError, ValueError) as error:
-        _say(f"cannot run {command[0]!r}: {_why(error)}")
-        sys.exit(_NOT_FOUND if isinstance(error, FileNotFoundError) else _CANNOT_RUN)
+        _cannot_run(command, error)
     init.exit_as(parent.wait())
+
+
+def _execute_on_windows(command: Sequence[str], grace: float) -> NoReturn:
+    import signal
+
+    from supervisor._process import group_parent
+
+    try:
+        child = group_parent.start(command)
+    except (OSError, ValueError) as error:
+        _cannot_run(command, error)
+    asking = [number for name in _ASKING_ON_WINDOWS if (number := getattr(signal, name, None))]
+    sent = getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM)
+    sys.exit(group_parent.look_after(child, asked_by=asking, sent=sent, grace=grace))
+
+
+def _cannot_run(command: Sequence[str], error: OSError | ValueError) -> NoReturn:
+    _say(f"cannot run {command[0]!r}: {_why(error)}")
+    sys.exit(_NOT_FOUND if isinstance(error, FileNotFoundError) else _CANNOT_RUN)
 
 
 def _parse(arguments: list[str]) -> tuple[float, list[str]]:
