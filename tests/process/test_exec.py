@@ -108,7 +108,7 @@ def test_the_environments_grace_is_the_settings() -> None:
 def test_signals_are_passed_on(prefix: tuple[str, ...]) -> None:
     """Each signal is passed on once."""
     names = ["TERM", "INT", "HUP", "QUIT", "USR1", "USR2", "WINCH", "CONT", "ALRM", "TSTP"]
-    with started([*prefix, *EXEC, "--", *hears(",".join(names))]) as it:
+    with started([*prefix, *EXEC, "--grace", "off", "--", *hears(",".join(names))]) as it:
         it.until("<ready>")
         for name in names:
             it.signal(signal.Signals["SIG" + name])
