@@ -103,6 +103,7 @@ NO_HANDLERS: Final = _info(
     "a Supervisor in the main thread, or stop(), will stop this one"
 )
 SIGNALS_BLOCKED: Final = _warning("blocked signals", "signals")
+SIGNALS_NOT_HEARD: Final = _warning("signals not heard", "why")
 NOT_SUPERVISED: Final = _warning("not supervised")
 NOT_SPLIT: Final = _warning("PID 1 is not split", "why")
 NO_SUBREAPER: Final = _warning("no subreaper")

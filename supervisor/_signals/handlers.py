@@ -27,9 +27,11 @@ class SignalHandlers:
     """
 
     def __init__(self, handler: Handler) -> None:
-        self._handler = handler
+        self.handler = handler
         self.found: dict[int, Any] = {}
         """For each signal that is ours to put back, the Python handler that was found."""
+        self.last_found: Any = None
+        """The Python handler of SIGTERM that was found last, put back or not."""
         self._found_c: dict[int, int] = {}
 
     def install(self, number: int) -> None:
@@ -37,8 +39,10 @@ class SignalHandlers:
         # Noted first: another thread may fork between any two of these lines, and the handler that
         # was found may raise as soon as ours stands.
         self._found_c[number] = _c_handler(number)
-        self.found[number] = signal.getsignal(number)
-        signal.signal(number, self._handler)
+        found = self.found[number] = signal.getsignal(number)
+        if number == signal.SIGTERM:
+            self.last_found = found
+        signal.signal(number, self.handler)
 
     def put_back(self, number: int) -> None:
         """Put back what was found, unless somebody else's handler stands there by now.
@@ -47,7 +51,7 @@ class SignalHandlers:
         """
         found, found_c = self.found[number], self._found_c[number]
         back = found if found is not None else signal.SIG_DFL
-        if signal.getsignal(number) == self._handler:
+        if signal.getsignal(number) == self.handler:
             signal.signal(number, back)
         elif signal.getsignal(number) != back:
             return  # somebody else's by now: theirs to take back
@@ -62,7 +66,16 @@ class SignalHandlers:
         """Install ours again where it was reset to a default, as a loop's removal does."""
         for number in self.found:
             if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
-                signal.signal(number, self._handler)
+                signal.signal(number, self.handler)
+
+
+def server_of(handler: Any) -> Any:
+    """Return the object whose method handles a signal; None where it is no method.
+
+    sse-starlette looks for that of SIGTERM, and ends its streams once its `should_exit` is true, as
+    uvicorn's server has it. So the objects whose methods ours are have a `should_exit`, too.
+    """
+    return getattr(handler, "__self__", None)
 
 
 def is_main_thread() -> bool:

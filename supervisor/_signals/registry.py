@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from types import FrameType
-from typing import Final, Protocol
+from typing import Final
 
 from supervisor._process import end_record
 from supervisor._reports import log_events
@@ -23,9 +23,10 @@ from supervisor._signals import debuggers
 from supervisor._signals.clock import Clock
 from supervisor._signals.forks import Forks
 from supervisor._signals.guard import Guard, can_guard
-from supervisor._signals.guard_state import IDLE, GuardState
+from supervisor._signals.guard_state import IDLE
 from supervisor._signals.handlers import Handler, is_main_thread
 from supervisor._signals.interrupt import interrupt
+from supervisor._signals.listener import Hold, Listener, handled_by
 from supervisor._signals.wakeup import WakeupFd
 from supervisor._signals.watchdog import Watchdog
 
@@ -35,53 +36,28 @@ _TRACED_SECONDS: Final = 0.05  # of a stop, before the kernel is asked: most are
 _TRIES: Final = 3  # to put back what is put back; each can be interrupted by one more signal
 
 
-class Listener(Protocol):
-    """What hears signals and the time: the escalation of a supervisor."""
-
-    @property
-    def handled(self) -> frozenset[int]:
-        """The signals that it wants to hear of."""
-        ...
-
-    def notify(self, number: int, poll: Callable[[], None]) -> None:
-        """Have the loop call `poll`, because a signal has arrived; in its handler."""
-        ...
-
-    def on_signal(self, number: int, at: float, now: float) -> None:
-        """Take in a signal: its number, when it arrived, and the time, by the ladders' clock."""
-        ...
-
-    def catch_up(self) -> None:
-        """Carry out what a signal has led to, or begin no turn until then. In the main thread."""
-        ...
-
-    def on_time(self, now: float) -> float | None:
-        """Do what is due; return when to be called next. In the watchdog's thread."""
-        ...
-
-    @property
-    def guard_state(self) -> GuardState | None:
-        """What a guard has to know of it; None where it wants none."""
-        ...
-
-
 class Registry:
     """The supervisors of this process, and what they share."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # taken where supervisors come and go, never by a handler
         self._listeners: tuple[Listener, ...] = ()
-        self._owners: tuple[Listener, ...] = ()  # those of the main thread
+        self.owners: tuple[Listener, ...] = ()
+        """Those of the main thread, the outermost first."""
         self.guests: tuple[Listener, ...] = ()
         """Those of other threads."""
-        self._wakeup_fd: WakeupFd | None = None
+        self.wakeup_fd: WakeupFd | None = None
+        """The wakeup fd; None before the first supervisor."""
         self._watchdog: Watchdog | None = None
-        self._guard: Guard | None = None
+        self.guard: Guard | None = None
+        """The guard. Where one was started, a fresh interpreter can be had."""
         self._switch_seconds = sys.getswitchinterval()  # as found: a stop changes it
         self.clock = Clock(self._is_debugged)
         """The clock of the ladders."""
         self._stopping_since: float | None = None  # a ladder waits for its time
         self.forks = Forks()
+        self.hold: Hold | None = None
+        """What holds signals back, where there is a host."""
 
     def add(self, listener: Listener) -> bool:
         """Have a supervisor hear signals and the time.
@@ -107,20 +83,20 @@ class Registry:
         return True
 
     def _take_in(self, listener: Listener) -> None:
-        if self._wakeup_fd is None:
-            self._wakeup_fd = WakeupFd(self._notify, debuggers.ctrl_c_handler)
+        if self.wakeup_fd is None:
+            self.wakeup_fd = WakeupFd(self._notify, debuggers.ctrl_c_handler)
         if self._watchdog is None:  # first: where no file or thread can be had nothing was done
-            watchdog = Watchdog(self._wakeup_fd, self._on_signal, self._on_time)
+            watchdog = Watchdog(self.wakeup_fd, self._on_signal, self._on_time)
             watchdog.start()
             self._switch_seconds = sys.getswitchinterval()
             self._watchdog = watchdog
         self._listeners = (*self._listeners, listener)
         if is_main_thread():
-            self._owners = (*self._owners, listener)
+            self.owners = (*self.owners, listener)
         else:
             self.guests = (*self.guests, listener)
-        self._install(self._wakeup_fd, self._owners)
-        self._have_guard(self._wakeup_fd)
+        self._install(self.wakeup_fd, self.owners)
+        self._have_guard(self.wakeup_fd)
 
     def leave(self, listener: Listener) -> None:
         """Forget a supervisor; with the last one everything is put back.
@@ -142,14 +118,14 @@ class Registry:
     def _let_go(self, listener: Listener) -> None:
         """Forget a supervisor; can be called again where it was interrupted."""
         with self._lock:
-            owners = _without(self._owners, listener)
-            if self._wakeup_fd is not None and not _handles_no_less(owners, listener):
-                self._install(self._wakeup_fd, owners)  # while it still hears
-            self._owners = owners
+            owners = _without(self.owners, listener)
+            if self.wakeup_fd is not None and not _handles_no_less(owners, listener):
+                self._install(self.wakeup_fd, owners)  # while it still hears
+            self.owners = owners
             self.guests = _without(self.guests, listener)
             self._listeners = _without(self._listeners, listener)
-            if self._wakeup_fd is not None and self._guard is not None:
-                self._have_guard(self._wakeup_fd)
+            if self.wakeup_fd is not None and self.guard is not None:
+                self._have_guard(self.wakeup_fd)
             if not self._listeners and self._watchdog is not None:
                 self._watchdog.stop()
                 self._watchdog = None
@@ -159,24 +135,31 @@ class Registry:
 
         Not those that the others want: only the main thread can put handlers back.
         """
-        unread = wakeup_fd.handle({number for listener in owners for number in listener.handled})
+        hold = self.hold
+        unread = wakeup_fd.handle(handled_by(owners) if hold is None else hold.wanted(owners))
         for number, at in unread:
             self._on_signal(number, at)
         if unread:
             wakeup_fd.wake()
 
+    def reinstall(self) -> None:
+        """Handle what is wanted now."""
+        with self._lock:
+            if self.wakeup_fd is not None:
+                self._install(self.wakeup_fd, self.owners)
+
     def _have_guard(self, wakeup_fd: WakeupFd) -> None:
         """Start the guard, or stop it, as the supervisors of the main thread want."""
-        is_wanted = any(listener.guard_state is not None for listener in self._owners)
-        if is_wanted and self._guard is None and can_guard():
+        is_wanted = any(listener.guard_state is not None for listener in self.owners)
+        if is_wanted and self.guard is None and can_guard():
             try:
-                self._guard = Guard(wakeup_fd.fileno())
-                wakeup_fd.arrival_reports = self._guard.arrival_reports
-                self._guard.hold(end_record.fds_for_guard())
+                self.guard = Guard(wakeup_fd.fileno())
+                wakeup_fd.arrival_reports = self.guard.arrival_reports
+                self.guard.hold(end_record.fds_for_guard())
             except OSError as error:  # no process or no file to be had: all else still works
                 reporter.event(log_events.NO_GUARD, exc_info=error)
-        elif not is_wanted and self._guard is not None and not end_record.is_needed():
-            guard, self._guard = self._guard, None
+        elif not is_wanted and self.guard is not None and not end_record.is_needed():
+            guard, self.guard = self.guard, None
             wakeup_fd.arrival_reports = None
             guard.hold(())
             guard.stop()
@@ -188,32 +171,27 @@ class Registry:
         It stays as long as it is needed for that. None is started for it.
         """
         with self._lock:
-            if self._guard is not None and self._wakeup_fd is not None:
-                self._guard.hold(end_record.fds_for_guard())
-                self._have_guard(self._wakeup_fd)
+            if self.guard is not None and self.wakeup_fd is not None:
+                self.guard.hold(end_record.fds_for_guard())
+                self._have_guard(self.wakeup_fd)
 
     @property
     def is_in_use(self) -> bool:
         """Whether a supervisor of the main thread hears signals."""
-        return any(listener.handled for listener in self._owners)
+        return any(listener.handled for listener in self.owners)
 
     def call_too(self, handlers: Mapping[int, Handler]) -> None:
         """Have these handlers called as well, by signal, wherever ours stands."""
-        if self._wakeup_fd is not None:
-            self._wakeup_fd.called_too = handlers
-
-    @property
-    def has_guard(self) -> bool:
-        """Whether a guard was started: so a fresh interpreter can be had here."""
-        return self._guard is not None
+        if self.wakeup_fd is not None:
+            self.wakeup_fd.called_too = handlers
 
     def update_guard(self) -> None:
         """Send the guard how far the outermost stop has gone."""
-        guard = self._guard
+        guard = self.guard
         if guard is None:
             return
         state = next(
-            (it for listener in self._owners if (it := listener.guard_state) is not None), None
+            (it for listener in self.owners if (it := listener.guard_state) is not None), None
         )
         if state is None:
             guard.update(IDLE)
@@ -243,14 +221,14 @@ class Registry:
 
     def reclaim(self) -> None:
         """Take back what others have taken from the wakeup fd; in the main thread only."""
-        if self._wakeup_fd is not None:
-            self._wakeup_fd.reclaim()
+        if self.wakeup_fd is not None:
+            self.wakeup_fd.reclaim()
             self.look_for_debugger()
 
     def wake_watchdog(self) -> None:
         """Have the watchdog ask for the time again."""
-        if self._wakeup_fd is not None:
-            self._wakeup_fd.wake()
+        if self.wakeup_fd is not None:
+            self.wakeup_fd.wake()
 
     def interrupt(self, is_due: Callable[[], bool] = lambda: True) -> bool:
         """Interrupt user code that blocks the main thread; in the watchdog's thread.
@@ -263,10 +241,10 @@ class Registry:
             if is_due():
                 interrupt(frame)
 
-        return self._wakeup_fd is not None and self._wakeup_fd.interrupt(interrupt_if_due)
+        return self.wakeup_fd is not None and self.wakeup_fd.interrupt(interrupt_if_due)
 
     def _notify(self, number: int) -> None:
-        for listener in self._owners:
+        for listener in self.owners:
             listener.notify(number, lambda: self._poll(number))
 
     def _poll(self, number: int) -> None:
@@ -275,14 +253,14 @@ class Registry:
         Or the watchdog has read the signal of this number, and waits for the interpreter to tell of
         it: two or three switch intervals, in which the loop would begin another turn.
         """
-        if self._wakeup_fd is None or not is_main_thread():
+        if self.wakeup_fd is None or not is_main_thread():
             return
-        for arrived, at in self._wakeup_fd.read():
+        for arrived, at in self.wakeup_fd.read():
             self._on_signal(arrived, at)
         # Only now: woken before, it would find nothing to wait for, and sleep for good. And not
         # later: behind this comes the user's code, which may block.
-        self._wakeup_fd.wake()
-        for listener in self._owners:
+        self.wakeup_fd.wake()
+        for listener in self.owners:
             if number in listener.handled:
                 listener.catch_up()
 
@@ -292,8 +270,11 @@ class Registry:
             self.update_guard()  # which may have seen it: it asks for nothing
             return
         at, now = self.clock.at(at), self.clock.now()
+        if self.hold is not None and self.hold.takes(number, at):
+            self.update_guard()
+            return
         # Guests last: what they have to do may be over soon, and the others ask them for it.
-        for listener in (*self._owners, *self.guests):
+        for listener in (*self.owners, *self.guests):
             if number in listener.handled:
                 try:
                     listener.on_signal(number, at, now)
@@ -331,8 +312,8 @@ class Registry:
         A child that gets one earlier would write it to the fd that it shares with us, and the
         parent would stop.
         """
-        if self._wakeup_fd is not None:
-            self.forks.block(self._wakeup_fd.signals)
+        if self.wakeup_fd is not None:
+            self.forks.block(self.wakeup_fd.signals)
 
     def forget(self) -> None:
         """Start anew in a forked child, which has neither our threads nor a loop of ours."""
@@ -347,10 +328,10 @@ class Registry:
         if self._watchdog is not None:
             self._watchdog.forget()
             sys.setswitchinterval(self._switch_seconds)
-        if self._guard is not None:
-            self._guard.stop()
-        wakeup_fd, self._wakeup_fd, self._watchdog, self._guard = self._wakeup_fd, None, None, None
-        self._listeners = self._owners = self.guests = ()
+        if self.guard is not None:
+            self.guard.stop()
+        wakeup_fd, self.wakeup_fd, self._watchdog, self.guard = self.wakeup_fd, None, None, None
+        self._listeners = self.owners = self.guests = ()
         self.clock, self._stopping_since = Clock(self._is_debugged), None
         if wakeup_fd is not None:
             wakeup_fd.forget()

@@ -41,12 +41,12 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
 from supervisor._signals.guard_state import ArrivalReport
-from supervisor._signals.handlers import Handler, SignalHandlers, is_main_thread
+from supervisor._signals.handlers import Handler, SignalHandlers, is_main_thread, server_of
 from supervisor._signals.wakeup_bytes import FROM_HANDLER, SELF_SENT, WAKE
 
 
@@ -107,6 +107,8 @@ class WakeupFd:
         """Returns what the guard has reported since the last call."""
         self.called_too: Mapping[int, Handler] = {}
         """Handlers of the program that are called after ours, by signal; they may raise."""
+        self.held: Collection[int] = ()
+        """Signals that are not passed on."""
         self._self_sent: list[int] = []  # numbers of signals that we have sent to ourselves
 
     def fileno(self) -> int:
@@ -117,6 +119,16 @@ class WakeupFd:
     def signals(self) -> frozenset[int]:
         """The signals whose handlers are ours to put back."""
         return frozenset(self._handlers.found)
+
+    @property
+    def handler(self) -> Handler:
+        """The handler that is installed."""
+        return self._handlers.handler
+
+    @property
+    def should_exit(self) -> bool:
+        """What the server says whose handler was found; see `server_of`."""
+        return bool(server_of(self._handlers.last_found).should_exit)
 
     # -- in the main thread -------------------------------------------------------------------
 
@@ -284,7 +296,8 @@ class WakeupFd:
         return True
 
     def _pass_on(self, data: bytes) -> None:
-        theirs, chained = bytes(byte for byte in data if 0 < byte < FROM_HANDLER), self._chained
+        held, chained = self.held, self._chained
+        theirs = bytes(byte for byte in data if 0 < byte < FROM_HANDLER and byte not in held)
         if theirs and chained is not None:
             chained.write(theirs)
 

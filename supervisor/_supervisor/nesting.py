@@ -82,6 +82,8 @@ class Nesting:
         self.parent: StopScope | None = None
         """The same, where it is on the same loop."""
         self.children: set[StopScope] = set()
+        self.run_count = 0
+        """How many runs there are, those of the children included."""
         self.guests = Guests(scope)
         self._told_by: set[Guests] = set()  # of supervisors on other loops
         self.obeys_others = False
@@ -116,6 +118,13 @@ class Nesting:
             self.parent.wake()
         for guests in list(self._told_by):  # one may tell it meanwhile, in another thread
             guests.leave(self._scope)
+
+    def add_to_count(self, runs: int) -> None:
+        """Count runs that have begun, or fewer where they have ended, here and around."""
+        scope: StopScope | None = self._scope
+        while scope is not None:
+            scope.nesting.run_count += runs
+            scope = scope.nesting.parent
 
     def note_teller(self, guests: Guests) -> None:
         """Remember by whom this one was told to stop: they wait until its block is left."""

@@ -92,7 +92,7 @@ class ProcessEnd:
         exit_now(FORCED, report, functools.partial(self._look_last, FORCED))
 
     def _look_last(self, status: int) -> None:
-        self._cleanup.final_sweep(status, can_exec=registry.has_guard)
+        self._cleanup.final_sweep(status, can_exec=registry.guard is not None)
 
     # -- at the end of the program ------------------------------------------------------------
 
@@ -102,7 +102,7 @@ class ProcessEnd:
         The end of a loop waits for all tasks, however long one of them refuses to end. Without a
         stop there would be no deadline for that.
         """
-        if self._stop.request is None and self._stop.exits and self._scope.count:
+        if self._stop.request is None and self._stop.exits and self._scope.nesting.run_count:
             self._stop.ask(StopRequest(reason="The main coroutine has ended", rung=Rung.CANCEL))
             self._stop.go_to(Rung.CANCEL)
             registry.wake_watchdog()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from supervisor._core.asyncio_tools import refuse_eager
@@ -77,8 +77,6 @@ class StopScope:
         self.body: HostTask | None = None
         self.runs: dict[Stoppable, RunWatcher | None] = {}
         """Each with who watches it."""
-        self.count = 0
-        """How many runs there are, those of nested supervisors included."""
         self.results = PendingResults(self.wake)
         self.spawned = SpawnedTasks(self.wake)
         self.cleanup = cleanup
@@ -86,6 +84,8 @@ class StopScope:
         self.gc_pause = GcPause()
         self.changed: asyncio.Event | None = None
         """Set when there may be less to wait for."""
+        self.on_change: Callable[[], None] | None = None
+        """Called in the loop at such times, and when a stop has taken a step; for a host."""
 
     def __repr__(self) -> str:
         what = f"{len(self.runs)} runs, {len(self.spawned.alive)} tasks"
@@ -133,7 +133,7 @@ class StopScope:
         refuse_eager(asyncio.get_running_loop())
         self.runs[run] = watcher = WATCHER.get()
         self.interrupts.note_begin()
-        _add_to_count(self, 1)
+        self.nesting.add_to_count(1)
         if watcher is not None:
             watcher.on_run(run)
 
@@ -141,7 +141,7 @@ class StopScope:
         """Forget a run that is done."""
         if run in self.runs:
             watcher = self.runs.pop(run)
-            _add_to_count(self, -1)
+            self.nesting.add_to_count(-1)
             if watcher is not None:
                 watcher.on_run_over(run)
         self.wake()
@@ -164,8 +164,10 @@ class StopScope:
         if is_draining and not self._has_to_wait():
             self.stop.idle()
             registry.wake_watchdog()
-        if not self.count:
+        if not self.nesting.run_count:
             self.gc_pause.end()
+        if self.on_change is not None:
+            self.on_change()
         if self.nesting.parent is not None:
             self.nesting.parent.wake()
 
@@ -292,12 +294,6 @@ class StopScope:
             yield TaskInfo(body.task, "the body of the block", asked=asked)
         for run in list(self.runs):  # a task that only waits for a run refuses nothing
             yield from (TaskInfo(task=reader) for reader in run.readers)
-
-
-def _add_to_count(scope: StopScope | None, runs: int) -> None:
-    while scope is not None:
-        scope.count += runs
-        scope = scope.nesting.parent
 
 
 def _are_at_work(runs: Iterable[Stoppable]) -> bool:

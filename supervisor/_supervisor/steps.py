@@ -49,8 +49,8 @@ class StepRunner:
         self._scope.announcement.enter(step.rung)
         for child in list(self._scope.nesting.children):
             child.follow(request, step.rung)
-        if step.rung >= Rung.CANCEL and self._scope.count > MANY:
-            self._scope.gc_pause.begin(self._scope.count, registry.clock.now())
+        if step.rung >= Rung.CANCEL and self._scope.nesting.run_count > MANY:
+            self._scope.gc_pause.begin(self._scope.nesting.run_count, registry.clock.now())
         if step.rung is Rung.CANCEL:
             self._cancel(step, request)
         elif step.rung is Rung.ABANDON:

@@ -75,7 +75,7 @@ def test_the_watchdog_is_woken_before_steps_are_carried_out(
     monkeypatch.setattr(listener, "catch_up", lambda: calls.append("catch up"))
     registry.add(listener)
     try:
-        monkeypatch.setattr(registry._wakeup_fd, "wake", lambda: calls.append("wake"))
+        monkeypatch.setattr(registry.wakeup_fd, "wake", lambda: calls.append("wake"))
         registry._poll(signal.SIGUSR1)
         monkeypatch.undo()
     finally:

@@ -13,7 +13,7 @@ from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, TextMess
 from autogen_core import CancellationToken
 
 from supervisor import Ladder, Rung, Supervisor
-from supervisor._signals.registry import Listener
+from supervisor._signals.listener import Listener
 from supervisor.testing import ScriptedAgent
 
 LONG = 3600.0

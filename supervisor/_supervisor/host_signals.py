@@ -1,0 +1,109 @@
+"""The signals of a supervisor that lives in somebody's server: heard at once, handed on later.
+
+The hold begins with the first signal: our ladder starts, and the server knows nothing yet. It ends
+when no response that carries a run is being sent and no run is left; when the ladder has ended; or
+at a further signal. Then the server hears what has arrived (`_signals/held.py`).
+"""
+
+from __future__ import annotations
+
+import functools
+import signal
+from collections.abc import Callable
+from typing import Final
+
+from supervisor._core.events import Rung, StopRequest
+from supervisor._reports import log_events
+from supervisor._reports.log import reporter
+from supervisor._signals.handlers import is_main_thread
+from supervisor._signals.held import HeldSignals
+from supervisor._signals.registry import registry
+from supervisor._supervisor.facade import Supervisor, parts_of
+
+_QUICK: Final = {"SIGQUIT"}
+
+
+class HostSignals:
+    """The held signals of one supervisor.
+
+    Args:
+        sup: The supervisor, whose block is open.
+        is_sending: Returns whether a response that carries a run has not sent its last byte yet.
+    """
+
+    def __init__(self, sup: Supervisor, *, is_sending: Callable[[], bool]) -> None:
+        parts = parts_of(sup)
+        self._scope = parts.scope
+        self._is_sending = is_sending
+        self._held = HeldSignals(parts.escalation, self._scope.home.call_soon, self._on_held)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a signal has arrived that the server has not heard of yet."""
+        return self._held.is_holding
+
+    def open(self) -> None:
+        """Hold signals from here on; in the block.
+
+        Outside the main thread none are heard, and that is said once.
+        """
+        if not is_main_thread():
+            if not registry.is_in_use:  # else a supervisor of the main thread hears, and tells us
+                _say_that_none_are_heard("the server runs outside the main thread")
+            return
+        self._scope.on_change = self._look_if_over
+        self._held.open()
+
+    def look(self) -> None:
+        """Go on top again of handlers and of a wakeup fd that the server has set meanwhile.
+
+        Call it when start-up is over, and at each request. It costs a microsecond.
+        """
+        if is_main_thread():
+            self._held.look()
+
+    def note_sent(self) -> None:
+        """Note that a response has sent its last byte: the hold may be over."""
+        self._look_if_over()
+
+    def close(self) -> None:
+        """Hand on what is still held, and put back what was found.
+
+        Call it once the block is left: a signal that comes before still stops what the block waits
+        for. A handler of the server's may raise out of it.
+        """
+        self._scope.on_change = None
+        self._held.close()
+
+    def _on_held(self, number: int) -> None:
+        # In any thread. Soon, because the supervisor hears of the signal after us.
+        name = signal.Signals(number).name
+        if name in _QUICK:
+            self._stop_quickly(StopRequest(reason=f"Stopped by {name}", rung=Rung.CANCEL))
+        self._scope.home.call_soon(self._look_if_over)
+
+    def _stop_quickly(self, request: StopRequest) -> None:
+        self._scope.stop.ask(request)
+        self._scope.stop.go_to(Rung.CANCEL)
+        registry.wake_watchdog()
+
+    def _look_if_over(self) -> None:
+        if self._held.is_holding and self._is_over():
+            # By a step of its own: a handler may raise.
+            self._scope.home.call_soon(self._held.hand_over)
+
+    def _is_over(self) -> bool:
+        scope = self._scope
+        if self._held.must_end or scope.stop.is_spent:
+            return True
+        return not (self._is_sending() or scope.is_working or scope.is_read)
+
+
+@functools.cache  # once in a process
+def _say_that_none_are_heard(why: str) -> None:
+    reporter.event(log_events.SIGNALS_NOT_HEARD, why=why)
+    # Terminal or not: a service that is deaf has none.
+    reporter.write(
+        f"supervisor: stop signals are not heard here: {why}; "
+        "call sup.stop() before the server is stopped\n"
+    )
