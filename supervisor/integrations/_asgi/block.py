@@ -9,38 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from supervisor._core.events import Rung
 from supervisor._supervisor import nesting
 from supervisor._supervisor.facade import Supervisor, parts_of
+from supervisor._supervisor.host_signals import HostSignals
 
 if TYPE_CHECKING:
     from supervisor.integrations._asgi.request_runs import RequestRuns
 
 REASON: Final = "The server shuts down"
-
-
-class HostSignals:
-    """Stands in for the signals that are held in favour of the server: holds none."""
-
-    is_held = False
-
-    def __init__(self, sup: Supervisor, *, is_sending: Callable[[], bool]) -> None:
-        pass
-
-    def open(self) -> None:
-        """Do nothing."""
-
-    def look(self) -> None:
-        """Do nothing."""
-
-    def note_sent(self) -> None:
-        """Do nothing."""
-
-    def close(self) -> None:
-        """Do nothing."""
 
 
 class HostedBlock:
@@ -94,11 +73,11 @@ class HostedBlock:
 
     async def _leave(self) -> None:
         self.stop()
-        self.signals.close()
         try:
             await self.sup.__aexit__(None, None, None)
         finally:
             self.is_open, self.is_over = False, True
+            self.signals.close()
 
     async def wait_open(self) -> None:
         """Wait until it is open.
