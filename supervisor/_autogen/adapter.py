@@ -182,7 +182,7 @@ class TeamAdapter:
             root = self.scope.root(_current_task())
             name = self.context.journal.agent_at(root)
             reason = "Its token was cancelled" if name is None else f"Cancelled by {name!r}"
-            self._control.stop(reason)
+            self._control.stop(self.context.token.reason or reason)
 
     def refused(self, left: list[AnyTask], seconds: float) -> BaseException | None:
         """Put it into quarantine, for these tasks refused to end."""

@@ -44,6 +44,9 @@ _KINDS: Final = frozenset(
 )
 _kinds: dict[type, str] = {}
 
+# What an iterator may yield that is no object of a framework's.
+_DATA: Final = (str, int, float, list, tuple, dict)
+
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -83,9 +86,12 @@ def usage_of(event: object) -> Usage:
 
 
 def event(found: object) -> dict[str, object]:
-    """Return a message or a chunk as an object."""
-    if kind_of(found) == CHUNK:
+    """Return a message, a chunk or a result as an object."""
+    kind = kind_of(found)
+    if kind == CHUNK:
         return _of_type("chunk", _chunk(found))
+    if kind == RESULT:
+        return _bare_result(found)
     return _of_type("message", message(found))
 
 
@@ -117,6 +123,13 @@ def result(outcome: Outcome) -> dict[str, object]:
     return _of_type("result", asdict(outcome) | {"seconds": round(outcome.seconds, 3)})
 
 
+def _bare_result(found: Any) -> dict[str, object]:
+    """Return a `TaskResult` alone, which does not tell whether its run was stopped."""
+    usage = sum((usage_of(each) for each in found.messages), Usage())
+    bare = Outcome(status="finished", stop_reason=found.stop_reason, usage=usage)
+    return result(bare) | {"status": None, "messages": len(found.messages)}
+
+
 def _of_type(name: str, facts: Mapping[str, object]) -> dict[str, object]:
     own = {"type": name, "schema_version": SCHEMA_VERSION}
     return own | {key: value for key, value in facts.items() if key not in own}
@@ -131,8 +144,12 @@ def _chunk(found: Any) -> dict[str, object]:
 
 
 def _fields(found: Any) -> dict[str, object]:
+    if found is None or isinstance(found, _DATA):
+        return {"content": found}
     try:
-        return cast("dict[str, object]", found.model_dump(mode="json"))
+        return dict(
+            found.model_dump(mode="json") if hasattr(found, "model_dump") else found.to_dict()
+        )
     except Exception:  # noqa: BLE001 - of a class of the user's, or content that is no JSON
         known: dict[str, object] = {"content": text_of(found)}
         return known | {name: getattr(found, name, None) for name in ("source", "id")}

@@ -51,8 +51,9 @@ class EventStream:
         """Yield each event, and at last one that tells how the run has ended."""
         self._began_at = time.monotonic()
         try:
-            async for event in self._of_run():
-                yield event
+            async with contextlib.aclosing(self._of_run()) as events:
+                async for event in events:
+                    yield event
         except asyncio.CancelledError as error:
             if not self._is_of_run(error):
                 raise

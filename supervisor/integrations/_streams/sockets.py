@@ -68,6 +68,16 @@ async def close_with(code: CloseCode, close: Callable[[int], Awaitable[object]])
             raise
 
 
+def _cancel(token: AnyToken, waiting: asyncio.Future[str]) -> None:
+    from supervisor._autogen.token import SupervisedToken  # loads AutoGen, as whoever asks has done
+
+    if isinstance(token, SupervisedToken):
+        token.cancel("The client has left")  # the run ends what waits
+    else:
+        token.link_future(waiting)
+        token.cancel()
+
+
 def input_function(receive: Callable[[], Awaitable[str]]) -> InputFunction:
     """Return an input function that reads each answer by `receive`."""
 
@@ -77,9 +87,9 @@ def input_function(receive: Callable[[], Awaitable[str]]) -> InputFunction:
         except Exception as error:
             if cancellation_token is None or not is_gone(error):
                 raise
-            cancellation_token.cancel()
-        # AutoGen would make a failure of any exception. The run is cancelled now, and this with it.
-        cancelled: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        return await cancelled
+            # AutoGen would make a failure of any exception. So the run is cancelled, and this too.
+            cancelled: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+            _cancel(cancellation_token, cancelled)
+            return await cancelled
 
     return ask
