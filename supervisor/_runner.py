@@ -17,14 +17,14 @@ from supervisor._core.events import Rung
 from supervisor._core.settings import Children, Ladder
 from supervisor._reports import log_events
 from supervisor._reports.log import has_stderr, reporter
-from supervisor._signals import guard_state
+from supervisor._signals import guard_state, interpreters
 from supervisor._signals.handlers import is_main_thread
 from supervisor._signals.masks import unblocked
 from supervisor._signals.registry import registry
 from supervisor._supervisor.escalation import deadline_clock
 from supervisor._supervisor.facade import Supervisor, parts_of
 from supervisor._supervisor.parts import Parts
-from supervisor._supervisor.settings import SupervisorSettings
+from supervisor._supervisor.settings import SupervisorSettings, parse_exits
 
 T = TypeVar("T")
 
@@ -36,10 +36,10 @@ def run(  # noqa: PLR0913 - each setting by its name
     stop_status: int | None = None,
     ladder: Ladder | None = None,
     signals: Mapping[signal.Signals | int | str, Rung | str] | None = None,
-    exits: bool = True,
-    guard: bool = True,
+    exits: bool | None = None,
+    guard: bool | None = None,
     ready_file: str | os.PathLike[str] | None = None,
-    children: Children = "own",
+    children: Children | None = None,
     fast_path: bool = True,
     interactive: bool = False,
 ) -> T | None:
@@ -67,6 +67,7 @@ def run(  # noqa: PLR0913 - each setting by its name
     | stopped by signal n | death by that signal, after clean-up and `atexit`; 128 + n as PID 1 |
     | the same, with `stop_status` | `stop_status` |
     | something refused to stop | 137; death by SIGKILL if C code held the GIL |
+    | any of these, with `exits=False` | `run` returns, or raises what `main` raised |
 
     Args:
         main: A coroutine function that takes the `Supervisor`, whose block is open.
@@ -75,13 +76,19 @@ def run(  # noqa: PLR0913 - each setting by its name
         ladder: The seconds of each rung, as for `Supervisor`.
         signals: Which signals stop, each with the rung at which it enters the ladder, as for
             `Supervisor`.
-        exits: Whether the process is ended at the deadline even if no signal has requested the
-            stop.
+        exits: Whether the process is ended at the deadline if something refuses to stop. None means
+            True, except in an interactive interpreter (`python -i`, IPython) and under a debugger,
+            where it means False. False: `run` never ends the process. What refuses is left, and
+            after a stop by a signal `run` returns, too; `sup.exit_status` has the status. A task
+            that refuses keeps the loop from its end, as under `asyncio.run`: then one more Ctrl-C
+            raises `KeyboardInterrupt`.
         guard: Whether a separate process ends this one at the deadline if C code holds the GIL.
+            None: where the process may be ended.
         ready_file: A file that exists from the moment at which the block is open until a stop is
             first requested.
         children: Which of the processes that the program has started a stop by a signal ends:
             "own" (all but those that have made themselves daemons), "end" (daemons, too), "leave".
+            None means "own", and "leave" where `run` never ends the process.
         fast_path: Whether streamed events take the fast path on the runtimes that AutoGen's teams
             make for themselves.
         interactive: Whether SIGINT (Ctrl-C) ends the runs only, and never the process, as for
@@ -104,18 +111,20 @@ def run(  # noqa: PLR0913 - each setting by its name
         ```
     """
     _check(main, loop, stop_status)
+    may_exit = parse_exits(exits)
+    is_guest = exits is False or (exits is None and interpreters.is_interactive())
     sup = Supervisor(
         ladder=ladder,
         signals=signals,
-        exits=exits,
-        guard=guard,
+        exits=True if may_exit is None else exits,
+        guard=True if guard is None and may_exit is not False else guard,
         ready_file=ready_file,
-        children=children,
+        children="own" if children is None and not is_guest else children,
         fast_path=fast_path,
         interactive=interactive,
     )
     parts = parts_of(sup)
-    parts.cleanup.ends_with_program = True
+    parts.cleanup.ends_with_program = not is_guest
     if os.getpid() == 1:
         _split(parts.settings)
     try:
@@ -126,12 +135,14 @@ def run(  # noqa: PLR0913 - each setting by its name
         ):
             with _handlers_as_found():
                 value = _run_in_loop(sup, main, loop)
-            _die_if_stopped(parts, stop_status)
+            if not is_guest:
+                _die_if_stopped(parts, stop_status)
     finally:
         registry.leave(parts.escalation)
         parts.end.with_interpreter()
-    _die_if_stopped(parts, stop_status)  # in the last moment before the handlers were back
-    if _stopped_by(parts) is not None:
+    if not is_guest:
+        _die_if_stopped(parts, stop_status)  # in the last moment before the handlers were back
+    if _stopped_by(parts) is not None and (stop_status is not None or not is_guest):
         sys.exit(stop_status)
     return value
 
@@ -223,7 +234,10 @@ def _run_in_loop(
                 return await main(sup)
             return None  # stopped: the block swallows that
         finally:
-            parts_of(sup).end.bound_what_refuses()
+            parts = parts_of(sup)
+            parts.end.bound_what_refuses()
+            if parts.stop.never_exits:  # nothing bounds the loop's end but one more Ctrl-C
+                registry.leave(parts.escalation)
 
     with asyncio.Runner(loop_factory=_loop_factory(loop)) as runner:
         return runner.run(body())

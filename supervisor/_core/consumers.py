@@ -63,8 +63,8 @@ class Consumers(Generic[E, R]):
                 self._channel.deliver_all()  # also what is left by a loop over its first events
                 try:
                     await self._execution.wait()
-                except asyncio.CancelledError:
-                    await self._cancelled()
+                except asyncio.CancelledError as error:
+                    await self._cancelled(error)
                     raise
             self._channel.deliver_all()
             return self.outcome()
@@ -99,8 +99,8 @@ class Consumers(Generic[E, R]):
             self._channel.make_room()
             try:
                 await self._execution.wait()
-            except asyncio.CancelledError:
-                await self._cancelled()
+            except asyncio.CancelledError as error:
+                await self._cancelled(error)
                 raise
         return event
 
@@ -152,10 +152,20 @@ class Consumers(Generic[E, R]):
                 "it waits; call run.stop() there, and return"
             )
 
-    async def _cancelled(self) -> None:
-        """Stop the run, for its reader was cancelled; that is raised once it is settled."""
+    async def _cancelled(self, error: asyncio.CancelledError) -> None:
+        """Stop the run, for its reader was cancelled; that is raised once it is settled.
+
+        Raises:
+            Quarantined: It could not be ended, and the stop of its supervisor has cancelled the
+                body, which waits for it here. The block would swallow the cancellation.
+        """
         self._execution.cancel_by_caller()
         await self._until_done()
+        body, refusal = self._owner.body, self._state.error
+        if not self._state.is_given_up or refusal is None or body is None:
+            return
+        if body.is_current() and body.is_from_stop(error, self._owner.stop_request):
+            raise refusal
 
     async def _until_done(self) -> None:
         """Wait until the run is over, whatever cancels the waiting: its own ladder bounds it."""

@@ -13,20 +13,21 @@ from typing import cast
 
 from supervisor._core.errors import Stopped
 from supervisor._core.events import StopRequest
+from supervisor._core.tasks import AnyTask
 
 
 class HostTask:
     """The task that has entered the block."""
 
     def __init__(self) -> None:
-        self.task = asyncio.current_task()
+        self.task: AnyTask | None = asyncio.current_task()
         self._thread = threading.get_ident()
         self._loop = asyncio.get_running_loop()
         self._found = self._cancelling()
         self._cancels = 0
         self.cancelled_at: float | None = None
         """When it was last cancelled."""
-        self._may_go_on = False
+        self._may_go_on: bool = False
 
     @property
     def has_ended(self) -> bool:

@@ -105,16 +105,17 @@ class LadderState:
 
     Args:
         ladder: The seconds of each rung.
-        exits: Whether EXIT applies from the start (under `run`), and not only after a signal. With
-            an infinite `ladder.abandon` it never applies.
+        exits: Whether EXIT applies: True from the start, None after a signal, False never. With an
+            infinite `ladder.abandon` it never applies.
     """
 
-    def __init__(self, ladder: Ladder, *, exits: bool = False) -> None:
+    def __init__(self, ladder: Ladder, *, exits: bool | None = None) -> None:
         self._seconds = {rung: ladder.seconds(rung) for rung in Rung}
         self._budget = {rung: ladder.budget(rung) for rung in Rung}
         self._kept = {rung: self._seconds_behind(rung) for rung in Rung}
-        self._is_bounded = ladder.abandon < math.inf
-        self._exits = exits and self._is_bounded
+        self.can_exit = exits is not False and ladder.abandon < math.inf
+        """Whether EXIT applies, or will after a signal."""
+        self._exits = exits is True and self.can_exit
         self._rung = Rung.RUNNING
         self._move = Move.ENTER
         self._entered_at = -math.inf
@@ -191,7 +192,7 @@ class LadderState:
         if rung == Rung.EXIT and not self._exits:
             raise UsageError(
                 "EXIT cannot be requested here, the process is not ours to end; "
-                "request ABANDON, or run under supervisor.run with a finite Ladder.abandon"
+                "request ABANDON, or give exits=True and a finite Ladder.abandon"
             )
         return self._climb("request", self._see(now), rung)
 
@@ -212,7 +213,7 @@ class LadderState:
         if at - self._counted.get(number, -math.inf) < DUPLICATE_SECONDS:
             return []
         self._counted[number] = at
-        self._exits = self._is_bounded
+        self._exits = self.can_exit
         return self._climb("signal", now, entry, at=at)
 
     def idle(self, now: float) -> list[Step]:

@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from supervisor._core.events import Rung, StopRequest
+from supervisor._core.host_task import HostTask
 from supervisor._core.ladder import DUPLICATE_SECONDS, LadderState, Move, Step
 from supervisor._core.settings import Ladder
 from supervisor._core.tasks import AnyTask
@@ -120,6 +121,11 @@ class Owner(Protocol):
     @property
     def ladder(self) -> Ladder:
         """The seconds of each rung."""
+        ...
+
+    @property
+    def body(self) -> HostTask | None:
+        """The task in which its block was entered; None where there is none."""
         ...
 
     @property

@@ -108,6 +108,7 @@ NOT_SUPERVISED: Final = _warning("not supervised")
 NOT_SPLIT: Final = _warning("PID 1 is not split", "why")
 NO_SUBREAPER: Final = _warning("no subreaper")
 NO_GUARD: Final = _warning("no guard", "exc_info")
+NO_GUARD_WANTED: Final = _info("no guard: a prompt or a debugger is here, and nothing is ended")
 OWN_ERROR: Final = _error(
     "a supervisor's own error while it was told of a signal, or the time", "exc_info"
 )

@@ -20,6 +20,7 @@ from supervisor._core.settings import Children, Ladder, parse_rung, parse_timeou
 from supervisor._process.exit import exit_status
 from supervisor._supervisor import settings
 from supervisor._supervisor.parts import Parts
+from supervisor._supervisor.tokens import token_of
 
 if TYPE_CHECKING:
     from supervisor._autogen.adapter import AnyToken, Runnable, Task
@@ -47,11 +48,14 @@ class Supervisor:
             may be given by its name ("SIGTERM"). None means SIGTERM (on Windows SIGBREAK, too) at
             DRAIN, SIGINT at CANCEL, and SIGHUP at CANCEL if stdin is a terminal, except those that
             were ignored when the process started. `{}` installs nothing.
-        exits: Whether the process is ended at the deadline even if no signal has requested the
-            stop, as under `supervisor.run`.
+        exits: Whether the process is ended at the deadline if something refuses to stop. None: if a
+            signal has requested the stop. True: at any stop, as under `supervisor.run`. False:
+            never; what refuses is quarantined and left, and the process goes on. None means False
+            in an interactive interpreter (`python -i`, IPython, a notebook) and under a debugger.
         guard: Whether a separate process ends this one at the deadline if C code holds the GIL, so
-            that the supervisor cannot run; the default under `supervisor.run`. Only in the main
-            thread. It starts when the block is entered, which takes as long as starting Python.
+            that the supervisor cannot run; the default under `supervisor.run` only. Only in the
+            main thread. It starts when the block is entered, which takes as long as starting
+            Python. It does not go with `exits=False`.
         ready_file: A file that exists from the moment at which the block is open until a stop is
             first requested, for a readiness probe. systemd is notified of both moments, too, if it
             has set `NOTIFY_SOCKET`.
@@ -59,7 +63,7 @@ class Supervisor:
             signal, in order or forced. "own": all but those that have made themselves daemons, the
             default under `supervisor.run`. "end": daemons, too; on Linux the process adopts orphans
             for that. "leave", the default in a block: before ABANDON, only those of AutoGen's local
-            code executor; from ABANDON on, all but daemons.
+            code executor; from ABANDON on, all but daemons, unless the process is never ended.
         fast_path: Whether streamed events take the fast path on the runtimes that AutoGen's teams
             make for themselves: nothing is prepared for logs and traces that nobody reads, and
             chunks go directly to the output where nobody could notice. False leaves AutoGen's
@@ -85,10 +89,10 @@ class Supervisor:
         *,
         ladder: Ladder | None = None,
         signals: Mapping[signal.Signals | int | str, Rung | str] | None = None,
-        exits: bool = False,
-        guard: bool = False,
+        exits: bool | None = None,
+        guard: bool | None = None,
         ready_file: str | os.PathLike[str] | None = None,
-        children: Children = "leave",
+        children: Children | None = None,
         fast_path: bool = True,
         interactive: bool = False,
     ) -> None:
@@ -147,17 +151,7 @@ class Supervisor:
         If the supervisor is interactive, SIGINT cancels the present token, too. From then on this
         is a new one, so read it for each call.
         """
-        scope = self._parts.scope
-        if scope.token is None:
-            from supervisor._autogen.token import SupervisedToken
-
-            reason = "The supervisor's token was cancelled"
-            scope.token = SupervisedToken(on_cancel=lambda: self.stop(reason))
-            if scope.home.loop is not None:
-                scope.token.bind(scope.home.loop, scope.home.thread)
-            if self.rung >= Rung.CANCEL:
-                scope.token.cancel(self.stop_request.reason if self.stop_request else None)
-        return scope.token
+        return token_of(self._parts.scope, self.stop)
 
     # -- what it does -------------------------------------------------------------------------
 
@@ -190,21 +184,21 @@ class Supervisor:
             TypeError: `team` cannot be run.
             SettingsError: `timeout` is no number of seconds.
         """
-        from supervisor._autogen.adapter import adapter_of
-        from supervisor._core.run import Run
+        from supervisor._supervisor.runs import run_of
 
         scope = self._parts.scope
         scope.check_open("stream()")
         is_ours = cancellation_token is scope.token
         is_ours = is_ours or scope.interrupts.has_cancelled(cancellation_token)
-        adapter = adapter_of(team)(
+        return run_of(
+            scope,
             team,
             task,
             cancellation_token=None if is_ours else cancellation_token,
             output_task_messages=output_task_messages,
+            timeout=timeout,
             fast_path=self._parts.settings.fast_path,
         )
-        return Run(scope, adapter, timeout=parse_timeout(timeout))
 
     def iterate(
         self,

@@ -29,6 +29,7 @@ class Parts:
         self.cleanup = ChildCleanup(settings.children, self._on_killed, self._on_over)
         self.scope = StopScope(self.stop, self.cleanup)
         self.report = StopReport(self.scope, signals=settings.signals)
+        self.stop.on_repeated = self.report.say_again
         self.scope.interrupts.on_interrupt = self.report.say_interrupt
         self.end = ProcessEnd(self.scope, self.report)
         readiness = Readiness(settings.ready_file, self.scope)

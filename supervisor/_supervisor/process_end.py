@@ -110,7 +110,7 @@ class ProcessEnd:
     def with_interpreter(self) -> None:
         """Have the ladder, if there was a stop, hold for the interpreter's end too."""
         self.hold_deadline()
-        if self.must_sweep:
+        if self.must_sweep and self._cleanup.ends_with_program:
             self._cleanup.sweep_at_exit(self._deadline())
         else:
             self._cleanup.stop_adopting()
@@ -119,6 +119,8 @@ class ProcessEnd:
         """Have the rest of the ladder hold where the interpreter's own end takes too long."""
         if self._stop.request is None or not self._scope.nesting.may_exit:
             return
+        if self._stop.never_exits:
+            return  # it is somebody else's process, whose end is none of the stop's
         at = registry.clock.to_monotonic(self._abandon_at())
         ends = [(at, self._sweep)] if self.must_sweep else []
         deadline = self._deadline()

@@ -38,6 +38,7 @@ def sentence(
     time: str,
     *,
     has_ctrl_c: bool,
+    can_exit: bool = True,
 ) -> str:
     """Return what happens now, and what the next Ctrl-C will do.
 
@@ -47,6 +48,7 @@ def sentence(
         agents: The names of the agents that are interrupted.
         time: How long it may take.
         has_ctrl_c: Whether Ctrl-C leads to the next rung.
+        can_exit: Whether one leads to the end of the process.
     """
     doing, further = _DOING[rung]
     names = [repr(name) for name in agents[:_MOST]]
@@ -54,4 +56,8 @@ def sentence(
     doing = doing.format(who=who) if who else _NOBODY[rung]
     name = request.signal.name if request.signal is not None else request.reason
     said = f"{name}: {doing} ({time})."
-    return f"{said} Ctrl-C to {further}." if has_ctrl_c else said
+    if not has_ctrl_c:
+        return said
+    if rung is Rung.ABANDON and not can_exit:
+        return f"{said} Ctrl-C does no more: it never ends this process."
+    return f"{said} Ctrl-C to {further}."

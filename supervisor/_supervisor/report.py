@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import signal
 from collections.abc import Collection, Sequence
 from typing import Any, Final
@@ -53,6 +52,11 @@ class StopReport:
             line = f"\n{self._sentence(step.rung, request, agents, limit)}"
             loop.call_later(_SAY_SECONDS, self._say_if_still_true, step.rung, line)
 
+    def say_again(self) -> None:
+        """At a terminal, say what the stop does to who presses Ctrl-C once more, for nothing."""
+        if self._scope.nesting.around is None and not self.is_shown_elsewhere:
+            reporter.say(f"\n{self.progress()}")
+
     def progress(self) -> str | None:
         """Return what the stop or the interrupt does now, for a person; in any thread.
 
@@ -89,10 +93,11 @@ class StopReport:
         return progress.sentence(own.rung, own.request, agents, time, has_ctrl_c=has_ctrl_c)
 
     def _sentence(self, rung: Rung, request: StopRequest, agents: list[str], time: str) -> str:
-        # Where ABANDON has no end, there is no EXIT.
-        is_last = rung is Rung.ABANDON and self._scope.ladder.abandon == math.inf
-        has_ctrl_c = self._has_ctrl_c and not is_last
-        return progress.sentence(rung, request, agents, time, has_ctrl_c=has_ctrl_c)
+        can_exit = self._scope.stop.ladder_state.can_exit
+        has_ctrl_c = self._has_ctrl_c
+        return progress.sentence(
+            rung, request, agents, time, has_ctrl_c=has_ctrl_c, can_exit=can_exit
+        )
 
     def _say_if_still_true(self, rung: Rung, line: str) -> None:
         # Of a stop that is over by then it would be the last thing to be read, and false.
@@ -116,7 +121,7 @@ class StopReport:
         found = at_work.gather(scope.tasks_at_work, scope.home.loop, scope.cleanup.children)
         if any(finding.kind != "thread" for finding in found.shown):
             line = f"supervisor: {event.name}, {scope.stop.age():.1f} s after it was asked for:"
-            is_loud = scope.stop.exits and scope.nesting.may_exit
+            is_loud = scope.stop.is_for_process and scope.nesting.may_exit
             self._tell(event, found, line, is_loud=is_loud)
 
     def stuck(self) -> None:
@@ -128,7 +133,7 @@ class StopReport:
             and not home.loop.is_closed()
         ):
             found = at_work.blocker(self._scope.tasks_at_work, home.loop, home.thread)
-            age, is_loud = self._scope.stop.age(), self._scope.stop.exits
+            age, is_loud = self._scope.stop.age(), self._scope.stop.is_for_process
             line = f"supervisor: the event loop is blocked, {age:.1f} s after the stop"
             self._tell(log_events.LOOP_BLOCKED, found, line, is_loud=is_loud)
 

@@ -22,11 +22,16 @@ from supervisor._core.settings import (
     parse_switch,
 )
 from supervisor._process.readiness import ReadyFile
+from supervisor._reports import log_events
+from supervisor._reports.log import reporter
+from supervisor._signals import debuggers, interpreters
 
 SignalRungs: TypeAlias = Mapping[signal.Signals | int | str, Rung | str]
 """Which signals stop, each with the rung at which it enters the ladder."""
 
 _NOT_INTERACTIVE = 'add "SIGINT" to signals, or leave signals out: that signal interrupts the runs'
+
+_NO_GUARD = "leave it out with exits=False: a guard only ends the process, which that rules out"
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,8 @@ class SupervisorSettings:
     """Those that stop; not SIGINT, if that only interrupts."""
     handled: frozenset[int]
     """The numbers of these signals, and SIGINT's if that interrupts."""
-    exits: bool
+    exits: bool | None
+    """Whether the process may be ended: always, by a stop by a signal (None), or never."""
     interactive: bool
     """Whether SIGINT ends the runs only."""
     fast_path: bool
@@ -83,10 +89,10 @@ def parse(
     *,
     ladder: Ladder | None,
     signals: SignalRungs | None,
-    exits: bool,
-    guard: bool,
+    exits: bool | None,
+    guard: bool | None,
     ready_file: str | os.PathLike[str] | None,
-    children: Children,
+    children: Children | None,
     fast_path: bool,
     interactive: bool,
 ) -> SupervisorSettings:
@@ -102,17 +108,40 @@ def parse(
         if signals is not None and signal.SIGINT not in rungs:
             raise SettingsError("interactive", _NOT_INTERACTIVE, interactive)
         rungs.pop(signal.SIGINT, None)
+    may_exit = parse_exits(exits)
     return SupervisorSettings(
         ladder=seconds,
         signals=rungs,
         handled=handled,
         interactive=interactive,
-        exits=parse_switch("exits", exits),
+        exits=may_exit,
         fast_path=parse_switch("fast_path", fast_path),
-        guard=parse_switch("guard", guard),
+        guard=_parse_guard(guard, exits=exits, may_exit=may_exit),
         ready_file=_parse_ready_file(ready_file),
-        children=parse_children(children),
+        children="leave" if children is None else parse_children(children),
     )
+
+
+def parse_exits(given: object) -> bool | None:
+    """Return whether the process may be ended: None becomes False where somebody works in it.
+
+    Raises:
+        SettingsError: It is no such value.
+    """
+    if given is not None:
+        return parse_switch("exits", given)
+    is_used = interpreters.is_interactive() or debuggers.is_attached() or debuggers.is_traced()
+    return False if is_used else None
+
+
+def _parse_guard(given: object, *, exits: object, may_exit: bool | None) -> bool:
+    is_wanted = given is not None and parse_switch("guard", given)
+    if is_wanted and exits is False:
+        raise SettingsError("guard", _NO_GUARD, given)
+    if is_wanted and may_exit is False:
+        reporter.event(log_events.NO_GUARD_WANTED)
+        return False
+    return is_wanted
 
 
 def _parse_ladder(ladder: Ladder | None) -> Ladder:

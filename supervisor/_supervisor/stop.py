@@ -21,12 +21,14 @@ class Stop:
 
     Args:
         ladder: The seconds of each rung.
-        exits: Whether EXIT applies from the start.
+        exits: Whether EXIT applies: True from the start, None after a signal, False never.
     """
 
-    def __init__(self, ladder: Ladder, *, exits: bool) -> None:
+    def __init__(self, ladder: Ladder, *, exits: bool | None) -> None:
         self.ladder = ladder
         self.ladder_state = LadderState(ladder, exits=exits)
+        self.never_exits = exits is False
+        """Whether the process goes on, whatever refuses to stop."""
         self.request: StopRequest | None = None
         """The first request; known before the ladder is climbed."""
         self.cancelled_at: float | None = None
@@ -35,6 +37,8 @@ class Stop:
         """Whether the ladder has ended, and what refuses to stop is left."""
         self.on_step: Callable[[Step], None] | None = None
         """Called with each step that follows from a fact, in the thread that works it off."""
+        self.on_repeated: Callable[[], None] = lambda: None
+        """Called when a signal counts and changes nothing, in the thread that works it off."""
         self._began_at: float | None = None
         self._mailbox = Mailbox()
 
@@ -47,6 +51,11 @@ class Stop:
     def exits(self) -> bool:
         """Whether EXIT applies."""
         return self.ladder_state.exits
+
+    @property
+    def is_for_process(self) -> bool:
+        """Whether it stops the program, and no piece of it: by a signal, or where EXIT applies."""
+        return self.exits or bool(self.ladder_state.counted)
 
     @property
     def deadline(self) -> float | None:
@@ -105,6 +114,8 @@ class Stop:
         counted = self.ladder_state.signal(number, entry, now, at)
         if not counted:  # a duplicate: the guard, which has seen it too, counts it otherwise
             registry.update_guard()
+            if not self.ladder_state.can_exit and self.ladder_state.counted.get(number) == at:
+                self.on_repeated()
         return steps + counted
 
     def _work_off(self, steps: list[Step], now: float) -> None:

@@ -66,7 +66,7 @@ class Blocks:
 
     def new(self) -> Block[Any]:
         """Return a block; to be called where its loop is started."""
-        made = Supervisor(exits=self._is_limited, guard=True, children="own")
+        made = Supervisor(exits=self._is_limited or None, guard=True, children="own")
         if self._keeper is None and is_main_thread():
             self._keep_watch(Keeper(parts_of(made).escalation))
         return Block(self, made)

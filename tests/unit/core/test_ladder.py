@@ -48,6 +48,20 @@ signal  EXIT     EXIT     EXIT     EXIT     EXIT
 idle    -        -        CANCEL   -        -
 time    -        -        CANCEL   AGAIN    SPENT
 """
+NEVER = """
+                 RUNNING  DRAIN    CANCEL   ABANDON
+request RUNNING  !        !        !        !
+request DRAIN    DRAIN    -        -        -
+request CANCEL   CANCEL   CANCEL   -        -
+request ABANDON  ABANDON  ABANDON  ABANDON  -
+request EXIT     !        !        !        !
+signal  DRAIN    DRAIN    CANCEL   ABANDON  -
+signal  CANCEL   CANCEL   CANCEL   ABANDON  -
+signal  ABANDON  ABANDON  ABANDON  ABANDON  -
+signal  EXIT     ABANDON  ABANDON  ABANDON  -
+idle    -        -        CANCEL   -        -
+time    -        -        CANCEL   AGAIN    SPENT
+"""
 WITHOUT_EXIT = """
                  RUNNING  DRAIN    CANCEL   ABANDON
 request RUNNING  !        !        !        !
@@ -105,11 +119,12 @@ def outcome_of(state: LadderState, event: str, named: str) -> str:
     ("grid", "ladder", "exits"),
     [
         pytest.param(UNDER_RUN, Ladder(), True, id="under run"),
-        pytest.param(AS_GUEST, Ladder(), False, id="as guest"),
+        pytest.param(AS_GUEST, Ladder(), None, id="as guest"),
+        pytest.param(NEVER, Ladder(), False, id="never"),
         pytest.param(WITHOUT_EXIT, Ladder(abandon=math.inf), True, id="without EXIT"),
     ],
 )
-def test_table(grid: str, ladder: Ladder, exits: bool) -> None:
+def test_table(grid: str, ladder: Ladder, exits: bool | None) -> None:
     """On each rung each event does what the grid says, and an illegal one changes nothing."""
     for rung, event, named, outcome in cells(grid):
         state = LadderState(ladder, exits=exits)

@@ -31,13 +31,14 @@ from tests.unit.core.ladders import (
 )
 
 SPACE = 0.375  # between two signals that both count
+may_exit = st.sampled_from([True, None, False])
 
 
-@given(ladder=patient_ladders, exits=st.booleans(), entry=st.sampled_from(list(Rung)[1:]))
-def test_three_signals(ladder: Ladder, exits: bool, entry: Rung) -> None:
+@given(ladder=patient_ladders, exits=may_exit, entry=st.sampled_from(list(Rung)[1:]))
+def test_three_signals(ladder: Ladder, exits: bool | None, entry: Rung) -> None:
     """Three spaced signals reach ABANDON, and EXIT where they enter above DRAIN."""
     state = LadderState(ladder, exits=exits)
-    top = EXIT if ladder.abandon < math.inf else ABANDON
+    top = EXIT if ladder.abandon < math.inf and exits is not False else ABANDON
 
     for n in range(3):
         state.signal(SIGINT, entry, n * SPACE)
@@ -89,12 +90,13 @@ def test_late_ticks(ladder: Ladder, entry: Rung, late: list[float]) -> None:
 class AnyOrder(RuleBasedStateMachine):
     """Feed a state anything at any time, and watch what it does."""
 
-    @initialize(ladder=patient_ladders, exits=st.booleans())
-    def begin(self, ladder: Ladder, exits: bool) -> None:
-        """Begin as a supervisor does, under `run` or as a guest."""
+    @initialize(ladder=patient_ladders, exits=may_exit)
+    def begin(self, ladder: Ladder, exits: bool | None) -> None:
+        """Begin as a supervisor does, under `run`, as a guest, or where the process lives on."""
         self.ladder = ladder
         self.state = LadderState(ladder, exits=exits)
-        self.exits = exits and ladder.abandon < math.inf
+        self.can_exit = exits is not False and ladder.abandon < math.inf
+        self.exits = exits is True and self.can_exit
         self.steps: list[Step] = []
         self.now = 0.0
         self.deadline = math.inf
@@ -157,7 +159,7 @@ class AnyOrder(RuleBasedStateMachine):
             assert visible(self.state) == before
             return
         self.counted[number] = self.now
-        self.exits = self.ladder.abandon < math.inf
+        self.exits = self.can_exit
         assert len(steps) <= 1
         self.check(steps, "signal")
 

@@ -84,10 +84,17 @@ async def test_a_status_line_takes_over_what_is_said_on_stderr(
     assert bool(said) is not is_shown_elsewhere
 
 
-async def test_the_last_rung_promises_no_end_where_there_is_none() -> None:
-    """Where the ladder ends at ABANDON, Ctrl-C does not end the process, and nobody says so."""
-    async with Supervisor(signals={"SIGINT": "DRAIN"}, ladder=Ladder(abandon=math.inf)) as sup:
+@pytest.mark.parametrize(
+    ("exits", "seconds", "time"), [(None, math.inf, "no time limit"), (False, 60, "60.0 s left")]
+)
+async def test_the_last_rung_promises_no_end_where_there_is_none(
+    exits: bool | None, seconds: float, time: str
+) -> None:
+    """Where the process is never ended, it is said at ABANDON that Ctrl-C does no more."""
+    ladder = Ladder(abandon=seconds)
+    async with Supervisor(signals={"SIGINT": "DRAIN"}, ladder=ladder, exits=exits) as sup:
         report = parts_of(sup).report
         sup.stop("enough", Rung.ABANDON)
         progress = report.progress()
-    assert progress == "enough: abandoning what is at work (no time limit)."
+    does_no_more = "Ctrl-C does no more: it never ends this process."
+    assert progress == f"enough: abandoning what is at work ({time}). {does_no_more}"
