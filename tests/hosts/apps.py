@@ -6,77 +6,41 @@ one as server-sent events, and `/socket/TEAM` as messages of a WebSocket. TEAM i
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, Final
 
 from autogen_agentchat.base import TaskResult, Team
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from tests.agents import Deaf, Streaming, Stubborn, Tidy, team
-from tests.hosts.scenes import STARTED
+import supervisor
+from supervisor import Ladder, Run, Supervisor
+from supervisor.integrations.asgi import SupervisorMiddleware, supervised
+from supervisor.integrations.streams import SSE_HEADERS, send_events, sse
+from tests.hosts.teams import TEAMS
 
-_MANY: Final = 100_000  # turns: for ever
-
-TEAMS: Final[dict[str, Callable[[], Team]]] = {
-    "short": lambda: team(Streaming(n=1), turns=2),
-    "counting": lambda: team(Streaming(n=1, pause=0.1), turns=_MANY),
-    "waiting": lambda: team(Tidy(seconds=0.0)),
-    "deaf": lambda: team(Deaf()),
-    "stubborn": lambda: team(Stubborn()),
-}
+LADDER: Final = Ladder(drain=1, cancel=0.5, abandon=0.5)
+PATIENT: Final = Ladder(drain=60, cancel=60, abandon=1)
 
 
-class Endpoints:
-    """The endpoints, whose runs are started by `start`."""
+async def plain(_request: Request) -> Response:
+    """Answer at once."""
+    return JSONResponse({"pid": os.getpid()})
 
-    def __init__(self, start: Callable[[Team], AsyncGenerator[Any]]) -> None:
-        self._start = start
 
-    async def _run(self, request: HTTPConnection) -> AsyncGenerator[Any]:
-        is_first = True
-        async for event in self._start(TEAMS[request.path_params["team"]]()):
-            if is_first:
-                print(STARTED, flush=True)
-                is_first = False
-            yield event
+def _team_of(request: HTTPConnection) -> Team:
+    return TEAMS[request.path_params["team"]]()
 
-    async def plain(self, _request: Request) -> Response:
-        """Answer at once."""
-        return JSONResponse({"pid": os.getpid()})
 
-    async def answer(self, request: Request) -> Response:
-        """Answer when the run has ended."""
-        async for event in self._run(request):
-            if isinstance(event, TaskResult):
-                return JSONResponse({"reason": event.stop_reason, "said": len(event.messages)})
-        raise AssertionError("no result")
-
-    async def stream(self, request: Request) -> Response:
-        """Stream what is said."""
-        body = (f"data: {_text(event)}\n\n" async for event in self._run(request))
-        return StreamingResponse(body, media_type="text/event-stream")
-
-    async def socket(self, websocket: WebSocket) -> None:
-        """Send what is said."""
-        await websocket.accept()
-        async for event in self._run(websocket):
-            await websocket.send_text(_text(event))
-        await websocket.close()
-
-    def routes(self) -> list[BaseRoute]:
-        """Return all of them."""
-        return [
-            Route("/plain", self.plain),
-            Route("/answer/{team}", self.answer),
-            Route("/stream/{team}", self.stream),
-            WebSocketRoute("/socket/{team}", self.socket),
-        ]
+# -- without us ----------------------------------------------------------------------------------
 
 
 def _text(event: Any) -> str:
@@ -85,10 +49,104 @@ def _text(event: Any) -> str:
     return json.dumps({"type": event.type, "said": event.to_text()})
 
 
-async def _alone(team: Team) -> AsyncGenerator[Any]:
-    async for event in team.run_stream(task="go"):
-        yield event
+async def _answer_alone(request: Request) -> Response:
+    result = await _team_of(request).run(task="go")
+    return JSONResponse({"stop_reason": result.stop_reason, "messages": len(result.messages)})
 
 
-stock = Starlette(routes=Endpoints(_alone).routes())
+async def _stream_alone(request: Request) -> Response:
+    async def events() -> AsyncIterator[str]:
+        async for event in _team_of(request).run_stream(task="go"):
+            yield f"data: {_text(event)}\n\n"
+
+    return StreamingResponse(events(), media_type="text/event-stream")
+
+
+async def _socket_alone(websocket: WebSocket) -> None:
+    await websocket.accept()
+    async for event in _team_of(websocket).run_stream(task="go"):
+        await websocket.send_text(_text(event))
+    await websocket.close()
+
+
+stock = Starlette(
+    routes=[
+        Route("/plain", plain),
+        Route("/answer/{team}", _answer_alone),
+        Route("/stream/{team}", _stream_alone),
+        WebSocketRoute("/socket/{team}", _socket_alone),
+    ]
+)
 """Without a supervisor."""
+
+
+# -- with us -------------------------------------------------------------------------------------
+
+
+def _run(request: HTTPConnection) -> Run[Any, TaskResult]:
+    return supervisor.current().stream(_team_of(request), "go")
+
+
+async def _answer(request: Request) -> Response:
+    result = await _run(request)
+    return JSONResponse({"stop_reason": result.stop_reason, "messages": len(result.messages)})
+
+
+async def _stream(request: Request) -> Response:
+    return StreamingResponse(sse(_run(request)), headers=SSE_HEADERS)
+
+
+async def _socket(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await send_events(_run(websocket), websocket.send_text, websocket.close)
+
+
+open_here: Final[list[Supervisor]] = []
+"""The supervisors of this process, for who tells them to stop from elsewhere."""
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(_app: Starlette) -> AsyncGenerator[None]:
+    open_here.append(supervisor.current())
+    yield
+
+
+_ROUTES: Final[list[BaseRoute]] = [
+    Route("/plain", plain),
+    Route("/answer/{team}", _answer),
+    Route("/stream/{team}", _stream),
+    WebSocketRoute("/socket/{team}", _socket),
+]
+
+wrapped = supervised(
+    Starlette(routes=_ROUTES, lifespan=_lifespan), ladder=LADDER, ready_path="/ready"
+)
+"""With a supervisor around it."""
+
+
+patient = supervised(
+    Starlette(routes=_ROUTES, lifespan=_lifespan), ladder=PATIENT, ready_path="/ready"
+)
+"""With rungs that only a further signal ends in the time of a test."""
+
+
+async def _dispatch(request: Request, call_next: RequestResponseEndpoint) -> Response:
+    return await call_next(request)
+
+
+around = Starlette(
+    routes=_ROUTES,
+    lifespan=_lifespan,
+    middleware=[
+        Middleware(BaseHTTPMiddleware, dispatch=_dispatch),
+        Middleware(SupervisorMiddleware, ladder=LADDER, ready_path="/ready"),
+    ],
+)
+"""With one of Starlette's function middlewares around the supervisor."""
+
+inside = supervised(
+    Starlette(routes=_ROUTES, middleware=[Middleware(BaseHTTPMiddleware, dispatch=_dispatch)]),
+    ladder=LADDER,
+    ready_path="/ready",
+)
+"""With one of Starlette's function middlewares inside the supervisor."""

@@ -31,8 +31,10 @@ def _gunicorn(worker: str) -> CommandLine:
     return lambda app, port: ["gunicorn", app, "--bind", f"127.0.0.1:{port}", *options]
 
 
-UVICORN_044: Final = "uvicorn 0.44"
+OLD_UVICORN: Final = "uvicorn 0.44"
 """It tells its requests at shutdown that their clients have gone; 0.45 took that back."""
+
+THREADED: Final = "uvicorn in a thread"
 
 SERVERS: Final[dict[str, CommandLine]] = {
     "uvicorn": _uvicorn("--loop", "asyncio"),
@@ -40,8 +42,8 @@ SERVERS: Final[dict[str, CommandLine]] = {
     "uvicorn --workers 2": _uvicorn("--workers", "2"),
     "uvicorn --reload": _uvicorn("--reload", "--reload-dir", "tests/hosts"),
     "uvicorn --lifespan off": _uvicorn("--lifespan", "off"),
-    UVICORN_044: _uvicorn(),
-    "uvicorn in a thread": _threaded,
+    OLD_UVICORN: _uvicorn(),
+    THREADED: _threaded,
     "hypercorn": _hypercorn(),
     "hypercorn uvloop": _hypercorn("--worker-class", "uvloop"),
     "hypercorn --workers 0": _hypercorn("--workers", "0"),

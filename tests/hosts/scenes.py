@@ -13,9 +13,8 @@ from tests.hosts.clients import Answer, Connection, Socket, Stream
 from tests.hosts.servers import Server
 
 STARTED: Final = "a run has started"
-"""What the applications print at the first event of each run."""
-
-COMPLETE: Final = "complete"
+CANCELLED: Final = "a turn was cancelled"
+"""What the teams of the applications print."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +43,7 @@ def clients(
     server: Server, team: str, *, streams: int = 0, sockets: int = 0, askers: int = 0
 ) -> Generator[Clients]:
     """Open so many requests with a run of this team; each run has begun on return."""
+    before = server.output.count(STARTED)
     with contextlib.ExitStack() as stack:
         found = Clients(
             streams=tuple(
@@ -56,7 +56,7 @@ def clients(
         )
         for asker in found.askers:
             asker.request(f"/answer/{team}")
-        server.wait_for(STARTED, streams + sockets + askers)
+        server.wait_for(STARTED, before + streams + sockets + askers)
         yield found
 
 

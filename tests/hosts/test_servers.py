@@ -3,17 +3,158 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import re
 import signal
+import sys
 
+import pexpect
 import pytest
 
-from tests.hosts.clients import Connection, Stream
-from tests.hosts.command_lines import SERVERS, UVICORN_044
-from tests.hosts.scenes import clients
-from tests.hosts.servers import start
+from supervisor import Rung
+from tests.hosts.apps import LADDER
+from tests.hosts.clients import Connection, Stream, get
+from tests.hosts.command_lines import OLD_UVICORN, SERVERS, THREADED
+from tests.hosts.ports import free_port
+from tests.hosts.scenes import CANCELLED, Clients, clients
+from tests.hosts.servers import APPS, PATIENCE, ROOT, Ended, Server, start
 from tests.hosts.stock import STATUS, Way
+from tests.process.harness import MARGIN, NEVER_SAID
 
-pytestmark = [pytest.mark.process, pytest.mark.blocks, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
+
+_SERVICE_RESTART = 1012
+
+# One for each way in which a server hears of its end.
+ONE_OF_EACH = [
+    "uvicorn",
+    "uvicorn uvloop",
+    "uvicorn --workers 2",
+    "hypercorn --workers 0",
+    "granian",
+    "granian uvloop",
+    "gunicorn asgi",
+]
+
+
+def check_endings(seen: Clients, reason: str) -> None:
+    """Check that each client has seen the end of its run, and its response's last byte.
+
+    Args:
+        seen: The clients.
+        reason: A pattern for why it was stopped.
+    """
+    assert set(seen.stream_endings()) <= {"complete, stopped"}, seen.stream_endings()
+    assert set(seen.socket_endings()) <= {_SERVICE_RESTART}
+    answers = [answer for answer in seen.answers() if answer is not None and answer.status == 200]
+    assert len(answers) == len(seen.askers)
+    reasons = [stream.events[-1].json["stop_reason"] for stream in seen.streams]
+    reasons += [json.loads(socket.messages[-1])["stop_reason"] for socket in seen.sockets]
+    reasons += [answer.json["stop_reason"] for answer in answers]
+    assert all(re.fullmatch(reason, found) for found in reasons), reasons
+
+
+def check_end(ended: Ended, name: str, way: Way) -> None:
+    """Check that a server has ended as it does without us, in order."""
+    assert ended.status == STATUS[name][way], ended.story()
+    assert not ended.left, ended.story()
+    assert not [line for line in NEVER_SAID if line in ended.output], ended.story()
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+def test_streams_end_and_then_the_server(name: str) -> None:
+    """On SIGTERM each response gets its end, and then the server ends as without us.
+
+    A client that has left before has stopped its run.
+    """
+    with start(SERVERS[name], "wrapped") as server:
+        with clients(server, "waiting", streams=1):
+            pass
+        server.wait_for(CANCELLED)
+        with clients(server, "counting", streams=3, sockets=1, askers=1) as seen:
+            Way.TERM.tell(server)
+            check_endings(seen, "Stopped by SIGTERM")
+            check_end(server.wait(), name, Way.TERM)
+
+
+def test_a_hundred_streams() -> None:
+    """A hundred streams each get their last event."""
+    with (
+        start(SERVERS["uvicorn uvloop"], "wrapped") as server,
+        clients(server, "slow", streams=100) as seen,
+    ):
+        Way.TERM.tell(server)
+        check_endings(seen, "Stopped by SIGTERM")
+        ended = server.wait()
+        check_end(ended, "uvicorn uvloop", Way.TERM)
+        assert ended.seconds < LADDER.budget(Rung.DRAIN) + MARGIN, ended.story()
+
+
+@pytest.mark.parametrize("name", ["uvicorn --workers 2", "uvicorn --reload"])
+def test_ctrl_c_where_a_parent_passes_it_on(name: str) -> None:
+    """SIGINT from the terminal and SIGTERM from the parent are one request: runs may drain."""
+    with (
+        start(SERVERS[name], "patient") as server,
+        clients(server, "counting", streams=2) as seen,
+    ):
+        Way.CTRL_C.tell(server)
+        assert all(ending == "complete, stopped" for ending in seen.stream_endings())
+        check_end(server.wait(), name, Way.CTRL_C)
+
+
+def test_ctrl_c_in_a_terminal() -> None:
+    """Ctrl-C at a real terminal lets the runs of each worker drain."""
+    port = free_port()
+    command = ["-m", *SERVERS["uvicorn --workers 2"](f"{APPS}:patient", port)]
+    terminal: pexpect.spawn[bytes] = pexpect.spawn(
+        sys.executable, command, cwd=str(ROOT), timeout=PATIENCE
+    )
+    try:
+        for _ in range(2):
+            terminal.expect("Application startup complete")
+        with Stream(port, "/stream/counting") as stream:
+            assert stream.next() is not None
+            terminal.sendintr()
+            assert stream.rest() == "complete"
+            assert stream.events[-1].name == "stopped"
+        terminal.expect(pexpect.EOF)
+        assert terminal.wait() == STATUS["uvicorn --workers 2"][Way.CTRL_C]
+    finally:
+        terminal.close(force=True)
+
+
+def test_a_stop_that_is_held_and_a_second_signal() -> None:
+    """While runs drain, the server listens and answers 503; a second signal cancels them."""
+    with (
+        start(SERVERS["uvicorn"], "patient") as server,
+        Connection(server.port) as keeper,
+        clients(server, "talking", streams=1) as seen,
+    ):
+        assert keeper.get("/ready").status == 200
+        Way.TERM.tell(server)
+        for _ in range(12):  # more than the second within which signals are one request
+            seen.streams[0].next()
+        for answer in (keeper.get("/ready"), get(server.port, "/ready")):
+            assert answer.status == 503
+        for path in ("/answer/short", "/stream/short"):
+            refused = get(server.port, path)
+            assert (refused.status, "retry-after" in refused.headers) == (503, True), refused
+        assert get(server.port, "/plain").status == 200
+        Way.TERM.tell(server)
+        check_endings(seen, "Stopped by SIGTERM")
+        check_end(server.wait(), "uvicorn", Way.TERM)
+
+
+@pytest.mark.parametrize("app", ["around", "inside"])
+def test_with_a_function_middleware(app: str) -> None:
+    """With Starlette's `BaseHTTPMiddleware` outside or inside, streams get their end."""
+    with (
+        start(SERVERS["uvicorn"], app) as server,
+        clients(server, "counting", streams=2, sockets=1, askers=1) as seen,
+    ):
+        Way.TERM.tell(server)
+        check_endings(seen, "Stopped by SIGTERM")
+        check_end(server.wait(), "uvicorn", Way.TERM)
 
 
 def test_a_cut_stream_is_seen() -> None:
@@ -29,19 +170,38 @@ def test_a_cut_stream_is_seen() -> None:
         assert server.wait().status == -signal.SIGKILL
 
 
+# -- the grid ------------------------------------------------------------------------------------
+
+_GRID = [(name, way) for name, ways in STATUS.items() for way in ways]
+
+
 @pytest.mark.soak
-@pytest.mark.parametrize(
-    ("name", "way"), [(name, way) for name, ways in STATUS.items() for way in ways]
-)
+@pytest.mark.parametrize(("name", "way"), _GRID)
 def test_how_servers_end_without_us(name: str, way: Way, old_uvicorn: dict[str, str]) -> None:
     """The table of the servers' own statuses is true, idle and with a finished stream."""
-    variables = old_uvicorn if name == UVICORN_044 else {}
     for has_stream in (False, True):
-        with (
-            start(SERVERS[name], "stock", variables=variables) as server,
-            contextlib.ExitStack() as stack,
-        ):
+        with _server(name, "stock", old_uvicorn) as server, contextlib.ExitStack() as stack:
             if has_stream:
                 stack.enter_context(Connection(server.port)).get("/stream/short")
             way.tell(server)
             assert server.wait().status == STATUS[name][way]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("app", ["wrapped", "around"])
+@pytest.mark.parametrize(("name", "way"), _GRID)
+def test_the_grid(name: str, way: Way, app: str, old_uvicorn: dict[str, str]) -> None:
+    """However it is told, a server ends each response, and then itself as without us."""
+    with (
+        _server(name, app, old_uvicorn) as server,
+        clients(server, "slow", streams=100, sockets=5, askers=5) as seen,
+    ):
+        way.tell(server)
+        check_endings(seen, r"Stopped by SIG\w+" if name != THREADED else "The program ends")
+        check_end(server.wait(), name, way)
+
+
+def _server(
+    name: str, app: str, old_uvicorn: dict[str, str]
+) -> contextlib.AbstractContextManager[Server]:
+    return start(SERVERS[name], app, variables=old_uvicorn if name == OLD_UVICORN else {})

@@ -12,6 +12,9 @@ from types import FrameType
 
 import uvicorn
 
+from supervisor import Rung
+from tests.hosts.apps import open_here
+
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
@@ -27,6 +30,8 @@ def main() -> None:
     thread = threading.Thread(target=server.run)
     thread.start()
     is_over.wait()
+    for sup in open_here:
+        sup.stop("The program ends", Rung.DRAIN)
     server.should_exit = True
     thread.join()
 
