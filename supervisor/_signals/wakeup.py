@@ -35,7 +35,6 @@ from __future__ import annotations
 import _thread
 import contextlib
 import math
-import os
 import signal
 import socket
 import sys
@@ -45,32 +44,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
+from supervisor._signals.chained_fd import ChainedFd
 from supervisor._signals.guard_state import ArrivalReport
 from supervisor._signals.handlers import Handler, SignalHandlers, is_main_thread, server_of
 from supervisor._signals.wakeup_bytes import FROM_HANDLER, SELF_SENT, WAKE
-
-
-class _ChainedFd:
-    """The wakeup fd that stood in the slot before ours."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.copy = os.dup(number)
-
-    def is_still_there(self) -> bool:
-        """Return whether the number still names the file that it named when we found it."""
-        try:
-            now, then = os.fstat(self.number), os.fstat(self.copy)
-        except OSError:
-            return False
-        return (now.st_dev, now.st_ino) == (then.st_dev, then.st_ino)
-
-    def write(self, data: bytes) -> None:
-        with contextlib.suppress(OSError):  # full, or its reader has gone
-            os.write(self.copy, data)
-
-    def close(self) -> None:
-        os.close(self.copy)
 
 
 class WakeupFd:
@@ -95,8 +72,8 @@ class WakeupFd:
         self._reader, self._writer = socket.socketpair()
         self._reader.settimeout(0)
         self._writer.settimeout(0)
-        self._chained: _ChainedFd | None = None
-        self._retired: list[_ChainedFd] = []
+        self._chained: ChainedFd | None = None
+        self._retired: list[ChainedFd] = []
         # Held while bytes are passed on, so that no fd is closed under its writer. No handler takes
         # it, and no forked child.
         self._read_lock = threading.Lock()
@@ -200,7 +177,7 @@ class WakeupFd:
         self._retire()
         if found != -1:
             with contextlib.suppress(OSError):  # its owner has closed it, and left it in the slot
-                self._chained = _ChainedFd(found)
+                self._chained = ChainedFd(found)
         return True
 
     def _retire(self) -> None:
@@ -232,7 +209,7 @@ class WakeupFd:
 
     def _write(self, data: bytes) -> None:
         with contextlib.suppress(OSError):  # full: the reader is about to wake anyway
-            os.write(self._writer.fileno(), data)
+            self._writer.send(data)
 
     def interrupt(self, call: Callable[[FrameType | None], None]) -> bool:
         """Have a function called between two bytecodes of the main thread; it may raise.
