@@ -27,13 +27,14 @@ from supervisor._autogen.teardown import AutoGenTeardown
 from supervisor._autogen.walk import walk
 from supervisor._core.adapter import Control
 from supervisor._core.errors import Quarantined
-from supervisor._core.run_state import Conclusion, Phase
+from supervisor._core.run_state import Conclusion, Phase, RunState
 from supervisor._core.tasks import AnyTask, FindScope, Scope
 from supervisor._core.teardown import Teardown
 from supervisor._reports import log_events
 from supervisor._reports.findings import TaskInfo
 from supervisor._reports.log import reporter
 from supervisor._reports.stacks import describe
+from supervisor._reports.telemetry.runs import RunKind
 
 AnyToken = CancellationToken
 Runnable = Team | ChatAgent
@@ -62,7 +63,7 @@ class TeamAdapter:
     keeps_read = True
     yields_result = True
     is_interruptible = True
-    is_agent = False
+    run_kind: RunKind = "team"
 
     def __init__(
         self,
@@ -90,7 +91,7 @@ class TeamAdapter:
         """Get to know the run."""
         self._control = control
         self._fast_path = FastPath(self._team, control.take) if self._takes_fast_path else None
-        agent = self._team if self.is_agent else None
+        agent = self._team if self.run_kind == "agent" else None
         self.context = RunContext(agent, control.boundary, control.fail, self._fast_path)
         """What is at work for the run."""
         self.context.token.on_cancel = self._token_cancelled
@@ -189,7 +190,7 @@ class TeamAdapter:
         quarantine.give_up(walk(self._team), self._control)
         doing, agents = describe(left), self.active_agents()
         event = log_events.TEAM_QUARANTINED
-        reporter.event(event, team=self.name, agents=agents, doing=doing, seconds=seconds)
+        reporter.event(event, agents=agents, doing=doing, seconds=seconds)
         return Quarantined(self.name, agents, doing, seconds)
 
     # -- the end --------------------------------------------------------------------------------
@@ -200,15 +201,15 @@ class TeamAdapter:
         repair.make_usable(self.context, things)
         made = self._repair = Repair(self.context, self._control.channel, self._task)
         if made.may_wait(things):
-            loop = asyncio.get_running_loop()
-            return RepairThread(loop, made.apply, on_end)
+            state, loop = self._control.state, asyncio.get_running_loop()
+            return RepairThread(loop, lambda: _apply(made, state), on_end)
         made.apply()
         on_end()
         return None
 
     def unconcluded(self) -> None:
         """Note that the user's code refused to end, and the team is as it is."""
-        reporter.event(log_events.REPAIR_REFUSED, team=self.name)
+        reporter.event(log_events.REPAIR_REFUSED)
 
     def so_far(self) -> TaskResult:
         """Return a result of what was delivered until now."""
@@ -269,7 +270,7 @@ class TeamAdapter:
 class AgentAdapter(TeamAdapter):
     """A single agent."""
 
-    is_agent = True
+    run_kind: RunKind = "agent"
 
     def _as_autogen_takes_it(self, task: Task | None) -> Any:
         if isinstance(task, str) and isinstance(self._team, BaseChatAgent):
@@ -306,6 +307,12 @@ def _heed(token: AnyToken, control: Control[Event, TaskResult]) -> None:
 
 def _items(events: list[Event]) -> list[Item]:
     return cast("list[Item]", events)  # of what is kept none is a result
+
+
+def _apply(made: Repair, state: RunState[TaskResult]) -> None:
+    """Do a repair in a thread of its own; what is logged tells whose it is."""
+    with state.bound():
+        made.apply()
 
 
 def _current_task() -> AnyTask | None:

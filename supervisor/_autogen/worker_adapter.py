@@ -32,6 +32,7 @@ from supervisor._core.teardown import Teardown
 from supervisor._reports import log_events
 from supervisor._reports.findings import TaskInfo
 from supervisor._reports.log import reporter
+from supervisor._reports.telemetry.runs import RunKind
 
 
 async def serve(owner: Owner, runtime: Servable) -> StopRequest:
@@ -136,6 +137,7 @@ class WorkerAdapter:
 
     ahead = 0
     keeps_read = False
+    run_kind: RunKind = "runtime"
     yields_result = False
     is_interruptible = False
     has_taken_task = False

@@ -15,6 +15,7 @@ from supervisor._core.run_state import Conclusion, RunState
 from supervisor._core.tasks import AnyTask, FindScope, Scope
 from supervisor._core.teardown import Teardown
 from supervisor._reports.findings import TaskInfo
+from supervisor._reports.telemetry.runs import RunKind
 
 E = TypeVar("E")
 R = TypeVar("R")
@@ -73,6 +74,8 @@ class Adapter(Protocol[E, R]):
 
     name: str
     """The name of what is run, for messages."""
+    run_kind: RunKind
+    """What is run, for telemetry."""
     subject: object | None
     """What may not be used again after it was given up; None where there is no such thing."""
     find_scope: FindScope | None

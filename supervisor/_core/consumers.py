@@ -115,7 +115,7 @@ class Consumers(Generic[E, R]):
             return
         loop.call_soon_threadsafe(self.leave, reading)
         if self._state.phase is not Phase.DONE:
-            self._stoppable.stop("Its reader went away")
+            self._stoppable.stop("Its reader went away", "reader")
 
     async def close(self) -> None:
         """Stop the run, and wait until it is settled.
@@ -124,7 +124,7 @@ class Consumers(Generic[E, R]):
             Quarantined: It could not be ended.
         """
         self.refuse_own("closed")
-        self._stoppable.stop_now("Closed by its reader")
+        self._stoppable.stop_now("Closed by its reader", "reader")
         if self._state.phase is Phase.CREATED:
             return
         await self._until_done()

@@ -45,6 +45,9 @@ class StopRequest:
         reason: The cause in words, fit for `TaskResult.stop_reason` ("Stopped by SIGINT").
         rung: The rung that was asked for. A stop that is further already stays where it is.
         signal: The signal that asked; None for code, a time limit or a failing host.
+        cause: The cause in one word, for metrics, where no signal asked: "code", "timeout" (a time
+            limit), "client" (a client went away), "reader" (a loop was left), "cancelled" (the
+            caller was cancelled).
         time: The time, aware and in UTC. For people and logs: the ladder has its own monotonic
             clock.
     """
@@ -52,4 +55,10 @@ class StopRequest:
     reason: str
     rung: Rung
     signal: Signals | None = None
+    cause: str = "code"
     time: datetime = field(default_factory=partial(datetime.now, UTC))
+
+    @property
+    def word(self) -> str:
+        """The name of the signal that asked, or else `cause`."""
+        return self.signal.name if self.signal is not None else self.cause

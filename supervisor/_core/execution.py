@@ -20,11 +20,10 @@ from supervisor._core.channel import Channel, Role
 from supervisor._core.errors import SupervisorError
 from supervisor._core.readers import Readers
 from supervisor._core.run_state import Phase, RunState
+from supervisor._core.run_telemetry import log_failure, tell_begin, tell_end, tell_settled
 from supervisor._core.stoppable import Owner
 from supervisor._core.stoppable_run import StoppableRun
 from supervisor._core.tasks import DRIVER, SCOPE, AnyTask, task_factory
-from supervisor._reports import log_events
-from supervisor._reports.log import reporter
 
 E = TypeVar("E")
 R = TypeVar("R")
@@ -87,7 +86,9 @@ class Execution(Generic[E, R]):
         self._start_driver(loop)
         if self._timeout is not None and self._timeout < math.inf:
             reason = f"Stopped after {self._timeout:g} s"
-            self._time_limit = loop.call_later(self._timeout, self.stoppable.stop_now, reason)
+            self._time_limit = loop.call_later(
+                self._timeout, self.stoppable.stop_now, reason, "timeout"
+            )
 
     def _open(self, loop: asyncio.AbstractEventLoop) -> None:
         self.state.loop = loop
@@ -104,6 +105,7 @@ class Execution(Generic[E, R]):
     def _start_driver(self, loop: asyncio.AbstractEventLoop) -> None:
         context = contextvars.copy_context()
         context.run(SCOPE.set, None)
+        tell_begin(self.state, self._adapter, context)
         coro = self._drive()
         wrap = task_factory(loop).wrap
         name, wrapped = f"run of {self._adapter.name}", coro if wrap is None else wrap(coro)
@@ -161,7 +163,7 @@ class Execution(Generic[E, R]):
             self.state.error = error
             self.stoppable.fail()
         else:
-            _log_failure(error)
+            log_failure(self.state, error)
 
     @property
     def error(self) -> BaseException | None:
@@ -182,7 +184,7 @@ class Execution(Generic[E, R]):
     def _end_cancelled(self, reason: str) -> None:
         if self.state.phase is Phase.ACTIVE:
             self.state.was_cancelled = True
-            self.stoppable.stop_now(reason)
+            self.stoppable.stop_now(reason, "cancelled")
 
     def _lose_track(self, cause: Exception) -> None:
         """Fail, because a task of the run could not be classified.
@@ -218,7 +220,7 @@ class Execution(Generic[E, R]):
         if request is None or request.signal is None or not isinstance(error, Exception):
             return
         if not isinstance(error, SupervisorError):
-            _log_failure(error)
+            log_failure(self.state, error)
             self.state.error = None
             self.stoppable.settle(request)
 
@@ -247,13 +249,16 @@ class Execution(Generic[E, R]):
         end = functools.partial(self._end, was_stopped=was_stopped)
         if state.natural is not None and not was_stopped:
             end()
-        else:
+            return
+        with state.bound():
+            if was_stopped:
+                tell_settled(state)
             state.conclusion = self._adapter.conclude(end)
 
     def _end_unconcluded(self) -> None:
-        self._end(was_stopped=self.state.error is None)
+        self._end(was_stopped=self.state.error is None, is_repaired=False)
 
-    def _end(self, *, was_stopped: bool) -> None:
+    def _end(self, *, was_stopped: bool, is_repaired: bool = True) -> None:
         state = self.state
         if state.phase is Phase.DONE:
             return  # it was not waited for any more
@@ -261,6 +266,7 @@ class Execution(Generic[E, R]):
         if self._time_limit is not None:
             self._time_limit.cancel()
         self.stoppable.end()
+        tell_end(state, self._owner, was_stopped=was_stopped, is_repaired=is_repaired)
         if was_stopped or state.is_given_up:
             state.error = None
         state.result = self._adapter.result()
@@ -274,7 +280,3 @@ class Execution(Generic[E, R]):
     def _served(self) -> None:
         if self.state.phase is Phase.DONE:
             self._owner.served(self.stoppable)
-
-
-def _log_failure(error: BaseException) -> None:
-    reporter.event(log_events.FAILED_IN_STOP, exc_info=error)

@@ -37,6 +37,7 @@ from supervisor._reports import log_events
 from supervisor._reports.findings import TaskInfo
 from supervisor._reports.log import reporter
 from supervisor._reports.stacks import describe
+from supervisor._reports.telemetry.runs import RunKind
 
 T = TypeVar("T")
 
@@ -56,6 +57,7 @@ class IteratorAdapter(Generic[T]):
         UsageError: It has been begun.
     """
 
+    run_kind: RunKind = "source"
     ahead = 0
     keeps_read = False
     yields_result = False
@@ -153,7 +155,7 @@ class IteratorAdapter(Generic[T]):
         """Log what its clean-up has raised; the first one stands in `run.error`."""
         state = self._control.state
         state.cleanup_error = state.cleanup_error or error
-        reporter.event(log_events.SOURCE_FAILED_IN_STOP, source=self.name, exc_info=error)
+        reporter.event(log_events.SOURCE_FAILED_IN_STOP, exc_info=error)
 
     # -- the stop -------------------------------------------------------------------------------
 
@@ -182,7 +184,7 @@ class IteratorAdapter(Generic[T]):
         doing = "ignoring GeneratorExit" if self._ignores_exit else describe(left)
         error = _SourceQuarantined(self.name, (), doing, seconds)
         event = log_events.SOURCE_QUARANTINED
-        reporter.event(event, source=self.name, doing=doing, seconds=seconds)
+        reporter.event(event, doing=doing, seconds=seconds)
         return error
 
     # -- the end --------------------------------------------------------------------------------

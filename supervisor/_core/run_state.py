@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from supervisor._core.events import StopRequest
+from supervisor._reports.telemetry.runs import RunTelemetry
 
 R = TypeVar("R")
 
@@ -44,6 +47,10 @@ class RunState(Generic[R]):
     """The result that it came to by itself."""
     result: R | None = None
     """What it has come to, once it is done."""
+    telemetry: RunTelemetry | None = None
+    """What is told of it, once it has begun."""
+    is_observed: bool = False
+    """Whether somebody is told of its stop while that goes on."""
     error: BaseException | None = None
     """What awaiting it raises."""
     cleanup_error: BaseException | None = None
@@ -55,6 +62,10 @@ class RunState(Generic[R]):
     """`stop()` was called, perhaps in another thread, before the loop carries it out."""
     was_cancelled: bool = False
     """The caller was cancelled: waiting for the run raises a `CancelledError`."""
+
+    def bound(self) -> AbstractContextManager[None]:
+        """Have what is logged meanwhile tell whose it is."""
+        return contextlib.nullcontext() if self.telemetry is None else self.telemetry.bound()
 
     @property
     def is_over(self) -> bool:

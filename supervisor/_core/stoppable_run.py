@@ -11,6 +11,7 @@ from supervisor._core.channel import Channel
 from supervisor._core.events import Rung, StopRequest
 from supervisor._core.readers import Readers
 from supervisor._core.run_state import Phase, RunState
+from supervisor._core.run_telemetry import tell_given_up, tell_rung
 from supervisor._core.settings import Ladder
 from supervisor._core.stoppable import Owner, OwnStop
 from supervisor._core.tasks import SCOPE, AnyTask
@@ -109,18 +110,19 @@ class StoppableRun:
 
     # -- stopping -------------------------------------------------------------------------------
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: str, cause: str = "code") -> None:
         """Stop this run, and no other; from any thread, and as often as you like."""
         self._state.is_stop_called = True
         loop = self._state.loop
         if loop is None:
-            self.stop_now(reason)
+            self.stop_now(reason, cause)
         elif not loop.is_closed():
-            loop.call_soon_threadsafe(self.stop_now, reason)
+            loop.call_soon_threadsafe(self.stop_now, reason, cause)
 
-    def stop_now(self, reason: str) -> None:
+    def stop_now(self, reason: str, cause: str = "code") -> None:
         """Stop this run alone, in the loop."""
-        request, state = StopRequest(reason=reason, rung=Rung.CANCEL), self._state
+        request = StopRequest(reason=reason, rung=Rung.CANCEL, cause=cause)
+        state = self._state
         if state.phase is Phase.CREATED:
             state.request = state.request or request
         if state.phase is Phase.ACTIVE:
@@ -164,6 +166,8 @@ class StoppableRun:
         if self._state.phase is Phase.ACTIVE:
             self._state.request = self._state.request or request
             self._state.is_draining = True
+            if self._state.is_observed:
+                tell_rung(self._state, self._owner, Rung.DRAIN)
             self._adapter.drain()
             self.boundary()
 
@@ -180,6 +184,8 @@ class StoppableRun:
             self._state.is_draining = False
             self._channel.withhold()
             self.settle(request)
+            if self._state.is_observed:
+                tell_rung(self._state, self._owner, Rung.CANCEL)
 
     def settle(self, request: StopRequest) -> None:
         """Cancel all that is at work, and wait for its end."""
@@ -197,6 +203,8 @@ class StoppableRun:
     def abandon(self, request: StopRequest) -> None:
         """Enter ABANDON: what still runs is cancelled again and again."""
         self.cancel(request)
+        if self._state.is_observed and not self.is_over:
+            tell_rung(self._state, self._owner, Rung.ABANDON)
         if self._state.conclusion is not None:
             self._state.conclusion.cancel()
         elif self._teardown is not None and self._state.is_settling:
@@ -209,17 +217,19 @@ class StoppableRun:
             seconds: How long it has been asked to.
         """
         state, teardown = self._state, self._teardown
-        if state.conclusion is not None and not state.is_over:
-            self._adapter.unconcluded()
-            self.on_unconcluded()
-        if teardown is None or not state.is_settling or state.is_given_up:
-            return
-        if not teardown.left():
-            reporter.event(log_events.HELPER_REFUSED, team=self.name)
-            teardown.leave_helpers()
-            return
-        state.is_given_up = True
-        state.error = self._adapter.refused(teardown.left(), seconds)
+        with state.bound():
+            if state.conclusion is not None and not state.is_over:
+                self._adapter.unconcluded()
+                self.on_unconcluded()
+            if teardown is None or not state.is_settling or state.is_given_up:
+                return
+            if not teardown.left():
+                reporter.event(log_events.HELPER_REFUSED)
+                teardown.leave_helpers()
+                return
+            state.is_given_up = True
+            state.error = self._adapter.refused(teardown.left(), seconds)
+        tell_given_up(state, self._owner)
         teardown.give_up()
         self._channel.wake()
         self._owner.wake()

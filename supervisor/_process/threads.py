@@ -37,6 +37,7 @@ from contextvars import Context
 from typing import Any, ParamSpec, TypeVar
 
 from supervisor._process import blocked_stdin
+from supervisor._reports.telemetry import metrics
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -256,6 +257,14 @@ def calls(loop: asyncio.AbstractEventLoop | None) -> dict[int, tuple[str, float]
     pool = _installed.get(loop) if loop is not None else None
     return pool.calls() if pool is not None else {}
 
+
+def orphan_threads() -> int:
+    """Return how many threads of all pools run a call that nobody waits for; in any thread."""
+    pools = [_installed.get(loop) for held in _installed.keyrefs() if (loop := held()) is not None]
+    return sum(len(pool.orphans()) for pool in pools if pool is not None)
+
+
+metrics.sources["supervisor.orphan_threads"] = orphan_threads
 
 _installed: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, DaemonThreadPool | None] = (
     weakref.WeakKeyDictionary()

@@ -28,6 +28,10 @@ class LogEvent:
     fields: tuple[str, ...] = ()
 
 
+def _debug(name: str, *fields: str) -> LogEvent:
+    return LogEvent(name, logging.DEBUG, fields)
+
+
 def _info(name: str, *fields: str) -> LogEvent:
     return LogEvent(name, logging.INFO, fields)
 
@@ -55,6 +59,7 @@ LOOP_BLOCKED: Final = _warning("event loop blocked", *_LEFT)
 INTERRUPTED_CODE: Final = _warning("interrupted", "where")
 KILLED_CHILDREN: Final = _warning("killed child processes", *_LEFT)
 DAEMONS_LEFT: Final = _info("daemons left running", "daemons")
+STOPPED: Final = _info("stopped", "reason", "rung", "seconds")
 FORCED_END: Final = _error("forced end", *_LEFT, "status")
 INTERRUPTED_RUNS: Final = _info("interrupted the runs", "reason", "count")
 TIME_STANDS_STILL: Final = _info("a debugger: time stands still for the stop")
@@ -62,16 +67,18 @@ TIME_GOES_ON: Final = _info("a debugger: time goes on for the stop")
 
 # -- a run ------------------------------------------------------------------------------------
 
+RUN_BEGAN: Final = _debug("run began")
+RUN_ENDED: Final = _debug("run ended", "outcome", "seconds")
 FAILED_IN_STOP: Final = _error("run failed while it was stopped", "exc_info")
-SOURCE_FAILED_IN_STOP: Final = _error("source failed while it was stopped", "source", "exc_info")
-TEAM_QUARANTINED: Final = _warning("team quarantined", "team", "agents", "doing", "seconds")
-SOURCE_QUARANTINED: Final = _warning("source quarantined", "source", "doing", "seconds")
-HELPER_REFUSED: Final = _error("helper refused to stop", "team")
+SOURCE_FAILED_IN_STOP: Final = _error("source failed while it was stopped", "exc_info")
+TEAM_QUARANTINED: Final = _warning("team quarantined", "agents", "doing", "seconds")
+SOURCE_QUARANTINED: Final = _warning("source quarantined", "doing", "seconds")
+HELPER_REFUSED: Final = _error("helper refused to stop")
 NOT_CONSISTENT: Final = _error(
     "team not made consistent; reset() it before its next run", "exc_info"
 )
 REPAIR_REFUSED: Final = _error(
-    "team not made consistent: its context, condition or manager refused to stop", "team"
+    "team not made consistent: its context, condition or manager refused to stop"
 )
 CALLS_NOT_CLOSED: Final = _error("open tool calls of a model context not closed", "exc_info")
 MESSAGES_NOT_ADDED: Final = _error(
@@ -112,6 +119,7 @@ NO_GUARD_WANTED: Final = _info("no guard: a prompt or a debugger is here, and no
 OWN_ERROR: Final = _error(
     "a supervisor's own error while it was told of a signal, or the time", "exc_info"
 )
+TELEMETRY_FAILED: Final = _error("telemetry failed", "exc_info")
 REPORT_FAILED: Final = _error("a report failed", "error")
 
 

@@ -17,6 +17,7 @@ from supervisor._core.shield import shielded
 from supervisor._process import threads
 from supervisor._reports import log_events
 from supervisor._reports.log import reporter
+from supervisor._reports.telemetry.stops import tell_lag
 from supervisor._signals import masks
 from supervisor._signals.handlers import is_main_thread
 from supervisor._signals.registry import registry
@@ -24,6 +25,7 @@ from supervisor._supervisor.escalation import Escalation
 from supervisor._supervisor.process_end import ProcessEnd
 from supervisor._supervisor.readiness import Readiness
 from supervisor._supervisor.scope import BlockPhase, StopScope
+from supervisor._supervisor.stop_telemetry import StopTelemetry
 
 _BEAT_SECONDS: Final = 0.25  # how long another one's hold on the wakeup fd can go unnoticed
 
@@ -36,15 +38,22 @@ class Block:
         escalation: The supervisor's stop.
         end: What the stop does to the process.
         readiness: Tells those that watch over the process.
+        telemetry: Tells of the stop.
     """
 
     def __init__(
-        self, scope: StopScope, escalation: Escalation, end: ProcessEnd, readiness: Readiness
+        self,
+        scope: StopScope,
+        escalation: Escalation,
+        end: ProcessEnd,
+        readiness: Readiness,
+        telemetry: StopTelemetry,
     ) -> None:
         self._scope = scope
         self._escalation = escalation
         self._end = end
         self._readiness = readiness
+        self._telemetry = telemetry
         self._unwind = contextlib.ExitStack()
 
     # -- entering -----------------------------------------------------------------------------
@@ -131,6 +140,8 @@ class Block:
             if self._end.must_sweep and not self._scope.cleanup.ends_with_program:
                 self._end.begin_to_end_children()
                 await self._until_idle(body)
+            self._telemetry.tell_end()
+            await self._telemetry.flush()
         finally:
             body.uncancel()
             self._close()
@@ -162,6 +173,7 @@ class Block:
         return self._scope.body
 
     def _close(self) -> None:
+        self._telemetry.tell_end()
         self._scope.phase = BlockPhase.CLOSED
         self._scope.spawned.is_closed = True
         self._escalation.close()
@@ -211,7 +223,7 @@ class Block:
 
 
 class _Beat:
-    """Makes sure a few times a second that the wakeup fd is still ours."""
+    """Makes sure a few times a second that the wakeup fd is still ours; measures the loop's lag."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -219,6 +231,7 @@ class _Beat:
 
     def _beat(self) -> None:
         registry.reclaim()
+        tell_lag(self._loop.time() - self._timer.when())
         self._timer = self._loop.call_later(_BEAT_SECONDS, self._beat)
 
     def stop(self) -> None:

@@ -14,6 +14,7 @@ from supervisor._supervisor.report import StopReport
 from supervisor._supervisor.scope import StopScope
 from supervisor._supervisor.settings import SupervisorSettings
 from supervisor._supervisor.stop import Stop
+from supervisor._supervisor.stop_telemetry import StopTelemetry
 
 
 class Parts:
@@ -31,10 +32,11 @@ class Parts:
         self.report = StopReport(self.scope, signals=settings.signals)
         self.stop.on_repeated = self.report.say_again
         self.scope.interrupts.on_interrupt = self.report.say_interrupt
-        self.end = ProcessEnd(self.scope, self.report)
+        telemetry = StopTelemetry(self.scope)
+        self.end = ProcessEnd(self.scope, self.report, telemetry)
         readiness = Readiness(settings.ready_file, self.scope)
         self.escalation = Escalation(settings, self.scope, self.end, self.report, readiness)
-        self.block = Block(self.scope, self.escalation, self.end, readiness)
+        self.block = Block(self.scope, self.escalation, self.end, readiness, telemetry)
 
     def _on_killed(self, killed: Sequence[ProcessInfo]) -> None:
         self.report.killed(killed)

@@ -27,6 +27,7 @@ from supervisor._reports.log import reporter
 from supervisor._signals.registry import registry
 from supervisor._supervisor.report import StopReport
 from supervisor._supervisor.scope import StopScope
+from supervisor._supervisor.stop_telemetry import StopTelemetry
 
 FORCED: Final = 137
 """The status of a process that had to be ended from outside its loop."""
@@ -38,13 +39,15 @@ class ProcessEnd:
     Args:
         scope: What is stopped.
         report: Tells of it.
+        telemetry: Tells of it, too.
     """
 
-    def __init__(self, scope: StopScope, report: StopReport) -> None:
+    def __init__(self, scope: StopScope, report: StopReport, telemetry: StopTelemetry) -> None:
         self._scope = scope
         self._stop = scope.stop
         self._cleanup = scope.cleanup
         self._report = report
+        self._telemetry = telemetry
         self.exiting_at = math.inf
         """Until when the last report may take, once the process is being ended."""
         self.sweeps_at_any_stop = False
@@ -88,8 +91,16 @@ class ProcessEnd:
         request = self._stop.request
         why = request.reason if request is not None else "Stopped"
         line = f"supervisor: {why}; something refused to stop, ending the process (status {FORCED})"
-        report = functools.partial(self._report.last_words, line, FORCED)
-        exit_now(FORCED, report, functools.partial(self._look_last, FORCED))
+        exit_now(
+            FORCED,
+            functools.partial(self._last_words, line),
+            functools.partial(self._look_last, FORCED),
+        )
+
+    def _last_words(self, line: str) -> None:
+        wait_for_telemetry = self._telemetry.begin_forced_end(REPORT_SECONDS)
+        self._report.last_words(line, FORCED)
+        wait_for_telemetry()
 
     def _look_last(self, status: int) -> None:
         self._cleanup.final_sweep(status, can_exec=registry.guard is not None)

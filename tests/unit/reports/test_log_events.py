@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,13 @@ from supervisor._reports.log_events import LogEvent
 ROOT = Path(__file__).parents[3]
 
 
-def _trees() -> Iterator[tuple[str, ast.Module]]:
+@functools.cache
+def _trees() -> Sequence[tuple[str, ast.Module]]:
+    """Return the modules that name the reporter, or an event."""
     package = ROOT / "supervisor"
-    for path in sorted(package.rglob("*.py")):
-        yield path.relative_to(package).as_posix(), ast.parse(path.read_text())
+    texts = [(path, path.read_text()) for path in sorted(package.rglob("*.py"))]
+    told = [(path, text) for path, text in texts if "report" in text]
+    return [(path.relative_to(package).as_posix(), ast.parse(text)) for path, text in told]
 
 
 def _event(node: ast.AST) -> str | None:
@@ -35,8 +39,11 @@ def _event(node: ast.AST) -> str | None:
 def _calls(tree: ast.AST) -> Iterator[ast.Call]:
     """Return the calls of `reporter.event`."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "reporter.event":
-            yield node
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="reporter"), attr="event")):
+                yield node
+            case _:
+                pass
 
 
 def _named(tree: ast.AST) -> set[str]:

@@ -1,0 +1,3 @@
+"""What OpenTelemetry is told, where the application has set a provider."""
+
+from __future__ import annotations
