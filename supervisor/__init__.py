@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from supervisor._runner import run
     from supervisor._supervisor.facade import Supervisor
     from supervisor._supervisor.nesting import current
+    from supervisor._supervisor.supervise import supervise
 
     __version__: str
 
@@ -63,6 +64,7 @@ __all__ = [
     "current",
     "read_input",
     "run",
+    "supervise",
 ]
 
 _LAZY = {
@@ -80,6 +82,7 @@ _LAZY = {
     "current": "supervisor._supervisor.nesting",
     "read_input": "supervisor._process.stdin",
     "run": "supervisor._runner",
+    "supervise": "supervisor._supervisor.supervise",
 }
 
 

@@ -278,5 +278,5 @@ class Execution(Generic[E, R]):
         self._owner.detach(self.stoppable)
 
     def _served(self) -> None:
-        if self.state.phase is Phase.DONE:
+        if self.state.is_over:
             self._owner.served(self.stoppable)

@@ -137,7 +137,7 @@ class Block:
             self._escalation.request_stop(_describe(error), Rung.CANCEL)
         try:
             await self._until_idle(body)
-            if self._end.must_sweep and not self._scope.cleanup.ends_with_program:
+            if self._must_sweep:
                 self._end.begin_to_end_children()
                 await self._until_idle(body)
             self._telemetry.tell_end()
@@ -158,6 +158,21 @@ class Block:
         if is_idle and self._scope.stop.request is None:
             self._close()
         return self._scope.phase is BlockPhase.CLOSED
+
+    def close_if_over(self) -> None:
+        """Close it before its task leaves it, where nothing is at work, nor a result to be read."""
+        scope = self._scope
+        is_busy = scope.is_working or scope.nesting.guests.are_open or self._must_sweep
+        if scope.phase is BlockPhase.CLOSED or is_busy:
+            return
+        if not scope.results.is_read_by_others(asyncio.current_task()):
+            self._close()
+            scope.wake()
+
+    @property
+    def _must_sweep(self) -> bool:
+        """Whether children are ended as it is left."""
+        return self._end.must_sweep and not self._scope.cleanup.ends_with_program
 
     def _refuse_from_inside(self) -> None:
         if any(run.is_inside for run in self._scope.runs):
