@@ -12,6 +12,9 @@ from typing import Final
 
 _LINE_END: Final = re.compile("\r\n|\r|\n")
 
+LAST: Final = frozenset({"finished", "stopped", "failed"})
+"""The names of the events that end a stream."""
+
 KEEP_ALIVE: Final = b": keep-alive\n\n"
 """A comment, which every reader ignores."""
 
@@ -31,6 +34,11 @@ class StreamEvent:
     data: str
     id: str | None = None
     retry: int | None = None
+
+    @property
+    def is_last(self) -> bool:
+        """Whether it tells how the run has ended, and no other follows."""
+        return self.event in LAST
 
     def encode(self) -> bytes:
         """Return the bytes of this event in a response of the type `text/event-stream`.
