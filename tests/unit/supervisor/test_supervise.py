@@ -10,13 +10,14 @@ import asyncio
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 
 import pytest
 from autogen_agentchat.base import TaskResult
 from autogen_agentchat.ui import Console
 
 import supervisor
-from supervisor import Quarantined, SettingsError, Supervisor, supervise
+from supervisor import Quarantined, Rung, SettingsError, Supervisor, supervise
 from supervisor._signals.registry import registry
 from supervisor._supervisor.facade import parts_of
 from supervisor.testing import ScriptedAgent
@@ -30,7 +31,7 @@ from tests.unit.supervisor.fakes import (
     over,
 )
 
-SIGUSR1 = {"SIGUSR1": "CANCEL"}
+SIGUSR1: Mapping[signal.Signals | int | str, Rung | str] = {"SIGUSR1": "CANCEL"}
 
 
 def _is_closed() -> bool:
