@@ -81,6 +81,10 @@ class Reporter:
         if line is not None:
             self.say(line)
 
+    def is_logged(self, event: LogEvent) -> bool:
+        """Return whether the logger's level lets an event through."""
+        return _logger.isEnabledFor(event.level)
+
     @property
     def has_reader(self) -> bool:
         """Whether a person reads stderr: it is a terminal."""

@@ -172,8 +172,9 @@ class RunTelemetry:
         seconds = time.monotonic() - self._began_at
         self._end_span(outcome, error)
         self._measure(outcome, seconds, stop)
-        with self.bound():
-            reporter.event(log_events.RUN_ENDED, outcome=outcome, seconds=seconds)
+        if reporter.is_logged(log_events.RUN_ENDED):
+            with self.bound():
+                reporter.event(log_events.RUN_ENDED, outcome=outcome, seconds=seconds)
 
     def forget(self) -> None:
         """Note that nothing of it is at work any more, which may be later than its end."""

@@ -78,8 +78,8 @@ def _value(point: Any) -> Any:
 
 def _set(patch: pytest.MonkeyPatch, seen: Seen) -> None:
     # Not for good, as the API would: other tests of this process run without a provider.
-    patch.setattr(trace, "get_tracer_provider", lambda: seen.tracers)
-    patch.setattr(metrics, "get_meter_provider", lambda: seen.meters)
+    patch.setattr(trace, "_TRACER_PROVIDER", seen.tracers)
+    patch.setattr(metrics._internal, "_METER_PROVIDER", seen.meters)
 
 
 @pytest.fixture

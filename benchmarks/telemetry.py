@@ -1,0 +1,141 @@
+"""What telemetry costs a run and an event: where nobody has set a provider, and where somebody has.
+
+Three ways, in turn within one process, by processor time; the figures are medians of the same run:
+
+- *without the code*: the calls that tell of a run's beginning and end are replaced by nothing;
+- *no provider*: as the package is, with the API loaded, as AutoGen loads it;
+- *with providers*: of the SDK, for spans and metrics, whose exporters drop everything. AutoGen then
+  makes its own spans too, and the fast path leaves nothing out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import statistics
+import sys
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from autogen_agentchat.agents import BaseChatAgent
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+
+from benchmarks._bench import Streamer, result, team_of
+from supervisor import Supervisor
+from supervisor._core import execution
+from supervisor.types import Runnable
+
+ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 25
+CHUNKS = 2000
+
+
+def _nothing(*_: object, **__: object) -> None:
+    """Tell nothing."""
+
+
+@contextmanager
+def _replaced(module: Any, **names: Any) -> Generator[None]:
+    found = {name: getattr(module, name) for name in names}
+    for name, value in names.items():
+        setattr(module, name, value)
+    try:
+        yield
+    finally:
+        for name, value in found.items():
+            setattr(module, name, value)
+
+
+@contextmanager
+def without_the_code() -> Generator[None]:
+    """Run as if the package had no telemetry."""
+    with _replaced(execution, tell_begin=_nothing, tell_end=_nothing, tell_settled=_nothing):
+        yield
+
+
+@contextmanager
+def no_provider() -> Generator[None]:
+    """Run as the package is."""
+    yield
+
+
+TRACERS, METERS = TracerProvider(), MeterProvider([InMemoryMetricReader()])
+
+
+@contextmanager
+def with_providers() -> Generator[None]:
+    """Run with providers; not set for good, since the ways take turns."""
+    with (
+        _replaced(trace, _TRACER_PROVIDER=TRACERS),
+        _replaced(metrics._internal, _METER_PROVIDER=METERS),  # noqa: SLF001
+    ):
+        yield
+
+
+WAYS = {
+    "without the code": without_the_code,
+    "no provider": no_provider,
+    "with providers": with_providers,
+}
+
+
+def _agent() -> BaseChatAgent:
+    return Streamer(3, 0.0)
+
+
+CASES: dict[str, tuple[Callable[[], Runnable], int, int]] = {
+    # What is run; how many runs in one measurement; the events of each, 0 to divide by runs.
+    "a single agent's run of three chunks": (_agent, 200, 0),
+    "a team's run of three chunks": (lambda: team_of(Streamer(3, 0.0)), 30, 0),
+    "a team's streamed event": (lambda: team_of(Streamer(CHUNKS, 1e-7)), 1, CHUNKS),
+}
+
+
+async def seconds_of(sup: Supervisor, name: str) -> float:
+    """Return the processor time of a case for each run, or each event."""
+    make, runs, events = CASES[name]
+    made = [make() for _ in range(runs)]
+    gc.collect()
+    begun = time.process_time()
+    for each in made:
+        async for _ in sup.stream(each, "x"):
+            pass
+    return (time.process_time() - begun) / (runs * (events or 1))
+
+
+async def compare(name: str) -> dict[str, list[float]]:
+    """Return the processor times for each way, one value a round."""
+    took: dict[str, list[float]] = {way: [] for way in WAYS}
+    order = list(WAYS)
+    async with Supervisor(signals={}) as sup:
+        for number in range(ROUNDS + 1):
+            order = order[1:] + order[:1]
+            for way in order:
+                with WAYS[way]():
+                    seconds = await seconds_of(sup, name)
+                if number:  # the first one warms up
+                    took[way].append(seconds)
+    return took
+
+
+def figure(bare: Sequence[float], ours: Sequence[float]) -> str:
+    """Return a difference, and how much of the whole that is."""
+    more = statistics.median(mine - base for mine, base in zip(ours, bare, strict=True))
+    return f"{more * 1e6:+.2f} us ({more / statistics.median(bare):+.1%})"
+
+
+def main() -> None:
+    """Measure each case."""
+    for name in CASES:
+        took = asyncio.run(compare(name))
+        bare = took["without the code"]
+        told = ", ".join(f"{way} {figure(bare, took[way])}" for way in list(WAYS)[1:])
+        result(name, f"{told}; without the code {statistics.median(bare) * 1e6:.1f} us")
+
+
+if __name__ == "__main__":
+    main()
