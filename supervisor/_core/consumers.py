@@ -52,6 +52,7 @@ class Consumers(Generic[E, R]):
         Raises:
             UsageError: Another task iterates it, and its result would lack what that loop reads.
         """
+        __tracebackhide__ = True  # for IPython, which then shows the user's line
         self.refuse_own("awaited")
         is_iterated = self._channel.is_iterated and not self._adapter.keeps_read
         if is_iterated and not self._state.is_over and self._readers.is_awaited_by_others():
@@ -133,6 +134,7 @@ class Consumers(Generic[E, R]):
 
     def outcome(self) -> R:
         """Return the result, or raise the error that the run ended with; only once it is over."""
+        __tracebackhide__ = True
         state = self._state
         if state.error is not None:
             raise state.error
@@ -159,13 +161,14 @@ class Consumers(Generic[E, R]):
             Quarantined: It could not be ended, and the stop of its supervisor has cancelled the
                 body, which waits for it here. The block would swallow the cancellation.
         """
+        __tracebackhide__ = True
         self._execution.cancel_by_caller()
         await self._until_done()
         body, refusal = self._owner.body, self._state.error
         if not self._state.is_given_up or refusal is None or body is None:
             return
         if body.is_current() and body.is_from_stop(error, self._owner.stop_request):
-            raise refusal
+            raise refusal from None  # not from a cancellation, which was ours
 
     async def _until_done(self) -> None:
         """Wait until the run is over, whatever cancels the waiting: its own ladder bounds it."""

@@ -157,6 +157,7 @@ class Run(Coroutine[Any, Any, R], Generic[E, R]):
         return self._coro
 
     async def _wait(self) -> R:
+        __tracebackhide__ = True
         return await self._consumers.wait()  # and keep the run, which would warn as it goes
 
     def __aiter__(self) -> AsyncIterator[E]:

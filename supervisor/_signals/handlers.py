@@ -33,6 +33,12 @@ class SignalHandlers:
         self.last_found: Any = None
         """The Python handler of SIGTERM that was found last, put back or not."""
         self._found_c: dict[int, int] = {}
+        self.shared: set[int] = set()
+        """Signals that somebody else handles in turn with us: not reinstalled as if reset."""
+
+    def is_ours(self, handler: Any) -> bool:
+        """Return whether this is the handler that is installed here."""
+        return bool(handler == self.handler)
 
     def install(self, number: int) -> None:
         """Handle a signal."""
@@ -64,7 +70,7 @@ class SignalHandlers:
 
     def reinstall_reset(self) -> None:
         """Install ours again where it was reset to a default, as a loop's removal does."""
-        for number in self.found:
+        for number in self.found.keys() - self.shared:
             if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
                 signal.signal(number, self.handler)
 

@@ -26,6 +26,13 @@ def is_interactive() -> bool:
     )
 
 
+def is_in_kernel() -> bool:
+    """Return whether the process is a Jupyter kernel, which sets handlers of SIGINT by itself."""
+    ipython: Any = sys.modules.get("IPython")
+    ask = getattr(ipython, "get_ipython", None)
+    return getattr(ask(), "kernel", None) is not None if callable(ask) else False
+
+
 def _is_asyncio_prompt() -> bool:
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     return getattr(spec, "name", None) == "asyncio.__main__"

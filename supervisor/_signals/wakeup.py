@@ -68,7 +68,8 @@ class WakeupFd:
     ) -> None:
         self._notify = notify
         self._ctrl_c = ctrl_c
-        self._handlers = SignalHandlers(self._handle)
+        self.handlers = SignalHandlers(self._handle)
+        """Ours, and what was found in their place."""
         self._reader, self._writer = socket.socketpair()
         self._reader.settimeout(0)
         self._writer.settimeout(0)
@@ -95,17 +96,17 @@ class WakeupFd:
     @property
     def signals(self) -> frozenset[int]:
         """The signals whose handlers are ours to put back."""
-        return frozenset(self._handlers.found)
+        return frozenset(self.handlers.found)
 
     @property
     def handler(self) -> Handler:
         """The handler that is installed."""
-        return self._handlers.handler
+        return self.handlers.handler
 
     @property
     def should_exit(self) -> bool:
         """What the server says whose handler was found; see `server_of`."""
-        return bool(server_of(self._handlers.last_found).should_exit)
+        return bool(server_of(self.handlers.last_found).should_exit)
 
     # -- in the main thread -------------------------------------------------------------------
 
@@ -125,9 +126,9 @@ class WakeupFd:
         wanted, had = frozenset(signals), self.signals
         unwanted = had - wanted
         for number in unwanted:
-            self._handlers.put_back(number)
+            self.handlers.put_back(number)
         for number in wanted - had:
-            self._handlers.install(number)
+            self.handlers.install(number)
         if had and not wanted:
             self._leave_slot()
         # Only now: until its handler was put back, each signal wrote to our fd.
@@ -135,20 +136,22 @@ class WakeupFd:
         if had and not wanted:
             self._close_chained()
         for number in unwanted:
-            self._handlers.drop(number)
+            self.handlers.drop(number)
         self.reclaim()
         return unread
 
     def reclaim(self) -> None:
         """Take back the wakeup fd, and handlers that somebody has reset."""
-        if self._handlers.found and is_main_thread():
+        if self.handlers.found and is_main_thread():
             self._take_slot()
-            self._handlers.reinstall_reset()
+            self.handlers.reinstall_reset()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         # Runs between any two bytecodes of the main thread: no lock, no log, and of asyncio only
         # the one call that is made for it (its own Runner's handler makes it as well). The C part
         # has delivered the number already, unless the slot was somebody else's.
+        if number not in self.handlers.found:
+            return  # we have left, and somebody has put back what stood here when he came
         if self._take_slot():
             self._write(bytes([number | FROM_HANDLER]))
         ours = self._interrupt
@@ -166,7 +169,7 @@ class WakeupFd:
     def _theirs(self, number: int) -> Callable[[int, FrameType | None], Any] | None:
         if number != signal.SIGINT or self._ctrl_c is None:
             return None
-        return self._ctrl_c(self._handlers.found.get(number))
+        return self._ctrl_c(self.handlers.found.get(number))
 
     def _take_slot(self) -> bool:
         """Put our fd into the slot; return whether another one was there."""
@@ -220,7 +223,7 @@ class WakeupFd:
         Returns:
             Whether there is such a signal.
         """
-        main, number = threading.main_thread().ident, next(iter(self._handlers.found), None)
+        main, number = threading.main_thread().ident, self._standing()
         if number is None or main is None:
             return False
         self._interrupt = number, call
@@ -231,6 +234,12 @@ class WakeupFd:
         else:
             signal.pthread_kill(main, number)
         return True
+
+    def _standing(self) -> int | None:
+        """Return a signal of ours, best one whose handler stands: in a kernel SIGINT's may not."""
+        found = list(self.handlers.found)
+        standing = (it for it in found if self.handlers.is_ours(signal.getsignal(it)))
+        return next(standing, next(iter(found), None))
 
     def read(self) -> list[tuple[int, float]]:
         """Return the signals that have arrived, and when; pass them on to the chained fd.
@@ -311,7 +320,7 @@ class WakeupFd:
         as it forked would be lost.
         """
         for number in self.signals:
-            self._handlers.put_back(number)
+            self.handlers.put_back(number)
         found = signal.set_wakeup_fd(-1)
         if found == self._writer.fileno():  # asyncio has emptied the slot already, from 3.12 on
             found = self._number_to_put_back()

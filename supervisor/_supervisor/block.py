@@ -7,6 +7,7 @@ import contextlib
 import functools
 import signal
 import sys
+from collections.abc import Callable
 from typing import Final
 
 from supervisor._core.asyncio_tools import refuse_eager
@@ -20,6 +21,7 @@ from supervisor._reports.log import reporter
 from supervisor._reports.telemetry.stops import tell_lag
 from supervisor._signals import masks
 from supervisor._signals.handlers import is_main_thread
+from supervisor._signals.interpreters import is_in_kernel
 from supervisor._signals.registry import registry
 from supervisor._supervisor.escalation import Escalation
 from supervisor._supervisor.process_end import ProcessEnd
@@ -28,6 +30,12 @@ from supervisor._supervisor.scope import BlockPhase, StopScope
 from supervisor._supervisor.stop_telemetry import StopTelemetry
 
 _BEAT_SECONDS: Final = 0.25  # how long another one's hold on the wakeup fd can go unnoticed
+
+
+_DEAF: Final = (
+    "supervisor: no interrupt reaches this thread (a subshell has one of its own); "
+    "call stop() of this Supervisor in another cell\n"
+)
 
 
 class Block:
@@ -91,6 +99,8 @@ class Block:
             # Once it hears no more; where `run` has added it, `run` does so later.
             unwind.callback(self._end.hold_deadline)
             unwind.callback(registry.leave, self._escalation)
+        self._scope.interrupts.cells.begin()
+        unwind.callback(self._scope.interrupts.cells.leave)
         self._keep_signals(loop, unwind)
         threads.install(loop)
         if self._scope.nesting.may_exit:
@@ -103,7 +113,7 @@ class Block:
     def _keep_signals(self, loop: asyncio.AbstractEventLoop, unwind: contextlib.ExitStack) -> None:
         if is_main_thread():
             registry.reclaim()  # under `run` it was there before uvloop's loop, which has taken it
-            beat = _Beat(loop)
+            beat = _Beat(loop, self._scope.interrupts.cells.look)
             unwind.callback(beat.stop)
             _warn_of_blocked(masks.blocked(self._escalation.handled))
         elif self._escalation.handled:
@@ -240,13 +250,15 @@ class Block:
 class _Beat:
     """Makes sure a few times a second that the wakeup fd is still ours; measures the loop's lag."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, look: Callable[[], None]) -> None:
         self._loop = loop
+        self._look = look
         self._timer = loop.call_later(_BEAT_SECONDS, self._beat)
 
     def _beat(self) -> None:
         registry.reclaim()
         tell_lag(self._loop.time() - self._timer.when())
+        self._look()
         self._timer = self._loop.call_later(_BEAT_SECONDS, self._beat)
 
     def stop(self) -> None:
@@ -262,6 +274,8 @@ def _describe(error: BaseException) -> str:
 @functools.cache  # once in a process
 def _tell_no_handlers() -> None:
     reporter.event(log_events.NO_HANDLERS)
+    if is_in_kernel():
+        reporter.write(_DEAF)
 
 
 @functools.cache  # once in a process for the same ones

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import math
 import signal
 import sys
@@ -72,6 +73,7 @@ class Escalation:
         self._timer: asyncio.TimerHandle | None = None
         self._stop.on_step = self._pass_on
         scope.interrupts.handles_sigint = signal.SIGINT in settings.handled
+        scope.interrupts.cells.on_kept_open = self._be_interactive
 
     # -- what comes in, in any thread ----------------------------------------------------------
 
@@ -117,6 +119,11 @@ class Escalation:
         if self.scope.nesting.obeys_others:
             self.scope.nesting.clip()
         self._stop.signal(number, self._settings.signals[number], at, now)
+
+    def _be_interactive(self) -> None:
+        if signal.SIGINT in self._settings.signals:
+            others = {it: at for it, at in self._settings.signals.items() if it != signal.SIGINT}
+            self._settings = dataclasses.replace(self._settings, signals=others)
 
     def _ask(self, number: int) -> None:
         if self._stop.request is None:

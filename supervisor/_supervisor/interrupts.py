@@ -30,6 +30,7 @@ from supervisor._core.stoppable import OwnStop
 from supervisor._reports import log_events
 from supervisor._reports.log import reporter
 from supervisor._signals.registry import registry
+from supervisor._supervisor.cells import Cells
 from supervisor._supervisor.stuck_loop import STUCK_SECONDS, report_interruptions
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Interrupts:
         self._interrupt_at = math.inf  # when what blocks the loop is to be interrupted
         self._callbacks: list[Callback] = []
         self._past_tokens: WeakSet[object] = WeakSet()
+        self.cells = Cells(scope)
 
     def add_callback(self, callback: Callback) -> None:
         """Have a function called at each interrupt, with the number of runs that it ends."""
@@ -78,6 +80,7 @@ class Interrupts:
     def note_begin(self) -> None:
         """Note that a run begins: a SIGINT from now on is another one."""
         self._began_at = registry.clock.now()
+        self.cells.begin()
 
     @property
     def stop(self) -> OwnStop | None:

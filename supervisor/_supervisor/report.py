@@ -15,6 +15,7 @@ from supervisor._reports import log_events
 from supervisor._reports.findings import Findings
 from supervisor._reports.log import reporter
 from supervisor._reports.log_events import LogEvent
+from supervisor._signals.interpreters import is_in_kernel
 from supervisor._signals.registry import registry
 from supervisor._supervisor import at_work, progress
 from supervisor._supervisor.scope import StopScope
@@ -121,7 +122,9 @@ class StopReport:
         found = at_work.gather(scope.tasks_at_work, scope.home.loop, scope.cleanup.children)
         if any(finding.kind != "thread" for finding in found.shown):
             line = f"supervisor: {event.name}, {scope.stop.age():.1f} s after it was asked for:"
-            is_loud = scope.stop.is_for_process and scope.nesting.may_exit
+            # In a notebook the cell shows what its run raises, which says the same.
+            is_program = scope.nesting.may_exit and not is_in_kernel()
+            is_loud = scope.stop.is_for_process and is_program
             self._tell(event, found, line, is_loud=is_loud)
 
     def stuck(self) -> None:

@@ -144,6 +144,7 @@ class StopScope:
             self.nesting.add_to_count(-1)
             if watcher is not None:
                 watcher.on_run_over(run)
+            self.interrupts.cells.look()
         self.wake()
 
     def expect(self, run: Stoppable) -> None:

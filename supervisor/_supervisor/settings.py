@@ -155,9 +155,15 @@ def _parse_signals(given: SignalRungs | None) -> dict[int, Rung]:
     parsed = parse_signals(given, stdin_is_tty=stdin_is_tty)
     if given is not None:
         return dict(parsed.items())
+    return {number: rung for number, rung in parsed.items() if not _was_ignored(number)}
+
+
+def _was_ignored(number: int) -> bool:
     # A signal that was ignored when the process started (nohup, `&` in a shell script) stays so.
-    kept = (number for number in parsed if signal.getsignal(number) != signal.SIG_IGN)
-    return {number: parsed[number] for number in kept}
+    # A kernel that is idle ignores SIGINT by itself.
+    if signal.getsignal(number) != signal.SIG_IGN:
+        return False
+    return number != signal.SIGINT or not interpreters.is_in_kernel()
 
 
 def _parse_ready_file(path: str | os.PathLike[str] | None) -> ReadyFile | None:
