@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any
+from typing import Any, cast
 
 from supervisor._core.errors import UsageError
 
@@ -34,3 +34,14 @@ def retrieve(task: asyncio.Future[Any]) -> None:
     """Read a finished task's exception, so that asyncio does not report it as never retrieved."""
     if task.done() and not task.cancelled():
         task.exception()
+
+
+def leave_behind(*tasks: asyncio.Task[Any]) -> None:
+    """Have the end of their loop not wait for tasks that refuse to end, nor report them as lost.
+
+    `asyncio.run` cancels all tasks that asyncio knows of, and waits for them without limit. A task
+    that is about to end takes itself from among them in this way ("Extending asyncio").
+    """
+    for task in tasks:
+        asyncio._unregister_task(task)  # noqa: SLF001 - documented, as the docstring says
+        cast(Any, task)._log_destroy_pending = False  # noqa: SLF001 - as asyncio's `gather` does

@@ -62,10 +62,6 @@ class Stoppable(Protocol):
         """What refused to end and may not be used again; None where nothing did."""
         ...
 
-    def is_read_by_others(self, task: AnyTask | None) -> bool:
-        """Return whether a living task other than this one waits for it."""
-        ...
-
     def active_agents(self) -> list[str]:
         """Return the names of those whom a stop interrupts, for a person to read."""
         ...
@@ -112,6 +108,10 @@ class Stoppable(Protocol):
         Args:
             seconds: For how long it was asked to end.
         """
+        ...
+
+    def leave_behind(self) -> None:
+        """Have the end of the loop not wait for it, where it was given up."""
         ...
 
 
@@ -161,6 +161,11 @@ class Owner(Protocol):
     def wake(self) -> None:
         """Look again at what there is to wait for."""
         ...
+
+
+def is_read_by_others(thing: Stoppable, task: AnyTask | None) -> bool:
+    """Return whether a living task other than this one waits for it."""
+    return any(not reader.done() for reader in thing.readers if reader is not task)
 
 
 def apply(step: Step, thing: Stoppable, request: StopRequest, ladder: Ladder) -> None:

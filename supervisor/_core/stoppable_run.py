@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from supervisor._core.adapter import AnyAdapter
+from supervisor._core.asyncio_tools import leave_behind
 from supervisor._core.channel import Channel
 from supervisor._core.events import Rung, StopRequest
 from supervisor._core.readers import Readers
@@ -74,10 +75,6 @@ class StoppableRun:
     def readers(self) -> list[AnyTask]:
         """The tasks that have awaited or iterated the run."""
         return list(self._readers.tasks)
-
-    def is_read_by_others(self, task: AnyTask | None) -> bool:
-        """Return whether a living task other than this one awaits or iterates the run."""
-        return any(not reader.done() for reader in self._readers.tasks if reader is not task)
 
     @property
     def unread(self) -> int:
@@ -233,6 +230,11 @@ class StoppableRun:
         teardown.give_up()
         self._channel.wake()
         self._owner.wake()
+
+    def leave_behind(self) -> None:
+        """Have the end of the loop not wait for it, where it was given up."""
+        if self._state.is_given_up:
+            leave_behind(*self._adapter.scope.alive())
 
     def end(self) -> None:
         """Take no further step; the run is over."""

@@ -15,6 +15,7 @@ from supervisor._core.errors import UsageError
 from supervisor._core.events import Rung
 from supervisor._core.host_task import HostTask
 from supervisor._core.shield import shielded
+from supervisor._core.stoppable import is_read_by_others
 from supervisor._process import threads
 from supervisor._reports import log_events
 from supervisor._reports.log import reporter
@@ -241,7 +242,7 @@ class Block:
         self._scope.changed.clear()
         # From CANCEL on each was told to stop: a thousand that end one by one are not asked again.
         for run in list(self._scope.runs) if self._scope.stop.rung < Rung.CANCEL else ():
-            if not run.is_read_by_others(body.task):
+            if not is_read_by_others(run, body.task):
                 run.stop("Nobody waits for it")
         if self._has_to_stay(body):
             await self._scope.changed.wait()

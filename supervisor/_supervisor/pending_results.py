@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from supervisor._core.stoppable import Stoppable
+from supervisor._core.stoppable import Stoppable, is_read_by_others
 from supervisor._core.tasks import AnyTask
 
 _STEPS: Final = 8  # each task between a run and its waiter takes one or two
@@ -82,7 +82,7 @@ class PendingResults:
 
     def is_read_by_others(self, task: AnyTask | None) -> bool:
         """Return whether a living task other than this one reads one of them."""
-        return any(run.is_read_by_others(task) for run in self._due if run not in self._idle)
+        return any(is_read_by_others(run, task) for run in self._due if run not in self._idle)
 
     @property
     def readers(self) -> set[AnyTask]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from supervisor._core.asyncio_tools import cancel
+from supervisor._core.asyncio_tools import cancel, leave_behind
 from supervisor._core.events import Rung, StopRequest
 from supervisor._core.ladder import Move, Step
 from supervisor._core.stoppable import apply_to_all
@@ -85,6 +85,10 @@ class StepRunner:
         self._scope.stop.is_spent = True
         self._report.left(log_events.REFUSED_TO_STOP)
         self._apply(step, request)
+        if self._scope.stop.never_exits:  # nor may it keep a host that ends by itself
+            for run in list(self._scope.runs):
+                run.leave_behind()
+            leave_behind(*self._scope.spawned.alive)
 
     def _apply(self, step: Step, request: StopRequest) -> None:
         apply_to_all(step, self._scope.runs, request, self._scope.stop.ladder)

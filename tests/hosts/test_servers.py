@@ -145,6 +145,21 @@ def test_a_stop_that_is_held_and_a_second_signal() -> None:
         check_end(server.wait(), "uvicorn", Way.TERM)
 
 
+@pytest.mark.parametrize("name", ["uvicorn", "hypercorn --workers 0"])
+def test_a_run_that_refuses_to_stop(name: str) -> None:
+    """A run that refuses is given up at the deadline, and the server ends as without us."""
+    with (
+        start(SERVERS[name], "wrapped") as server,
+        clients(server, "stubborn", streams=1) as seen,
+    ):
+        Way.TERM.tell(server)
+        assert seen.stream_endings() == ["complete, stopped"]
+        assert seen.streams[0].events[-1].json["status"] == "abandoned"
+        ended = server.wait()
+        assert ended.status == STATUS[name][Way.TERM], ended.story()
+        assert ended.seconds < LADDER.budget(Rung.DRAIN) + MARGIN, ended.story()
+
+
 @pytest.mark.parametrize("app", ["around", "inside"])
 def test_with_a_function_middleware(app: str) -> None:
     """With Starlette's `BaseHTTPMiddleware` outside or inside, streams get their end."""

@@ -19,7 +19,7 @@ from supervisor import Ladder, Quarantined, Rung, SettingsError, Supervisor, Usa
 from supervisor._reports.log import reporter
 from supervisor._signals import interpreters
 from supervisor._supervisor.facade import parts_of
-from tests.unit.supervisor.fakes import Stubborn, VirtualProcess, in_virtual_time, over
+from tests.unit.supervisor.fakes import Stubborn, VirtualProcess, in_virtual_time, insist, over
 
 SIGNALS: Mapping[signal.Signals | int | str, Rung | str] = {"SIGTERM": "DRAIN", "SIGINT": "CANCEL"}
 
@@ -139,6 +139,22 @@ def test_a_guard_does_not_go_with_it() -> None:
         Supervisor(exits=False, guard=True)
     with pytest.raises(SettingsError, match="leave it out with exits=False"):
         run(_nothing, exits=False, guard=True)
+
+
+async def test_the_end_of_a_loop_does_not_wait() -> None:
+    """What refuses to stop is none of the tasks that `asyncio.run` cancels and waits for."""
+    found, team = asyncio.all_tasks(), Stubborn("mule")
+    ladder = Ladder(drain=0.01, cancel=0.01, abandon=0.01)
+    async with Supervisor(signals={}, exits=False, ladder=ladder) as sup:
+        run = asyncio.ensure_future(sup.stream(team))
+        sup.spawn(insist(team.may_end))
+        await team.is_working.wait()
+        sup.stop()
+        with pytest.raises(Quarantined):
+            await run
+    assert asyncio.all_tasks() == found
+    team.may_end.set()
+    await over(team)
 
 
 async def test_each_further_signal_is_answered_at_a_terminal(
