@@ -25,7 +25,7 @@ from supervisor._core.events import Rung, StopRequest
 from supervisor._core.run import Run
 from supervisor._reports import run_json
 from supervisor.integrations._streams.ending import Ending
-from supervisor.integrations._streams.events import EventStream
+from supervisor.integrations._streams.events import EventStream, closes_unstarted
 from supervisor.integrations._streams.pauses import with_pauses
 from supervisor.integrations._streams.sockets import (
     CloseCode,
@@ -96,10 +96,10 @@ def stream_events(run: Run[Any, Any], *, show_errors: bool = False) -> AsyncGene
                 )
         ```
     """
-    return EventStream(run, show_errors=show_errors).events()
+    return closes_unstarted(EventStream(run, show_errors=show_errors).events(), run)
 
 
-async def sse(
+def sse(
     run: Run[Any, Any], *, keep_alive: float = 15.0, show_errors: bool = False
 ) -> AsyncGenerator[bytes]:
     """Run a run, and yield its events as the bytes of server-sent events.
@@ -112,8 +112,12 @@ async def sse(
             the connection for dead.
         show_errors: As for `stream_events`.
     """
-    events = with_pauses(stream_events(run, show_errors=show_errors), keep_alive)
-    async with aclosing(events):
+    stream = EventStream(run, show_errors=show_errors)
+    return closes_unstarted(_encoded(stream, keep_alive), run)
+
+
+async def _encoded(stream: EventStream, keep_alive: float) -> AsyncGenerator[bytes]:
+    async with aclosing(with_pauses(stream.events(), keep_alive)) as events:
         async for event in events:
             yield KEEP_ALIVE if event is None else event.encode()
 
@@ -138,8 +142,8 @@ async def send_events(
 
     Returns:
         The close code that says how it has ended: 1012 (service restart) where the program stops,
-        1011 (internal error) where the run has failed, 1001 (going away) where the client has
-        left, else 1000.
+        1011 (internal error) where the run has failed, 1001 (going away) where `send`
+        has raised that the client has left, else 1000.
     """
     stream = EventStream(run, show_errors=show_errors)
     if not await send_all(stream, send):

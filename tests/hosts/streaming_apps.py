@@ -82,10 +82,9 @@ async def ask(websocket: WebSocket) -> None:
     """Let the client's user take part."""
     await websocket.accept()
     user = UserProxyAgent("user", input_func=input_from(websocket.receive_text))
-    code = await send_events(
-        current().stream(team(user, turns=1), "Which colour?"), websocket.send_text, websocket.close
-    )
-    print(f"the answer is over: {code}", flush=True)
+    run = current().stream(team(user, turns=1), "Which colour?")
+    await send_events(run, websocket.send_text, websocket.close)
+    print("the answer is over:", run.stop_request and run.stop_request.reason, flush=True)
 
 
 app = supervised(api)

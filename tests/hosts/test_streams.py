@@ -12,6 +12,7 @@ from typing import Final
 import pytest
 
 from tests.hosts.clients import Socket, Stream
+from tests.hosts.command_lines import SERVERS, CommandLine
 from tests.hosts.servers import Server, starting
 
 GRACE: Final = 3.5
@@ -23,10 +24,10 @@ pytestmark = [pytest.mark.process, pytest.mark.blocks]
 
 
 @contextmanager
-def _serving(*options: str, **variables: str) -> Generator[Server]:
-    command = ["uvicorn", "tests.hosts.streaming_apps:app", *options]
+def _serving(line: CommandLine, **variables: str) -> Generator[Server]:
     given = {"SUPERVISOR_GRACE": f"{GRACE}", **variables}
-    with starting(lambda _, port: [*command, "--port", str(port)], "", variables=given) as server:
+    app = "tests.hosts.streaming_apps:app"
+    with starting(lambda _, port: line(app, port), "", variables=given) as server:
         server.wait_ready()
         yield server
 
@@ -41,7 +42,7 @@ def _serving(*options: str, **variables: str) -> Generator[Server]:
 )
 def test_each_way_to_stream_has_its_last_event(when: str) -> None:
     """On SIGTERM ours, FastAPI's and sse-starlette's responses end with `stopped`, complete."""
-    with _serving(IMPORTS_SSE_STARLETTE=when) as server, ExitStack() as stack:
+    with _serving(SERVERS["uvicorn"], IMPORTS_SSE_STARLETTE=when) as server, ExitStack() as stack:
         paths = ["/ours", "/fastapi", *(["/sse-starlette"] if when != "never" else [])]
         streams = [stack.enter_context(Stream(server.port, path)) for path in paths]
         counting = stack.enter_context(Socket(server.port, "/count"))
@@ -62,10 +63,21 @@ def test_each_way_to_stream_has_its_last_event(when: str) -> None:
         assert not [bad for bad in BAD if bad in ended.output], ended.story()
 
 
-@pytest.mark.parametrize("how", ["close", pytest.param("cut", marks=pytest.mark.soak)])
-def test_a_client_that_leaves_while_it_is_asked_is_a_quiet_end(how: str) -> None:
+@pytest.mark.parametrize(
+    ("how", "name"),
+    [
+        ("close", "uvicorn"),
+        pytest.param("cut", "uvicorn", marks=pytest.mark.soak),
+        *(
+            pytest.param(how, name, marks=pytest.mark.soak)
+            for name in ("hypercorn", "granian", "gunicorn asgi")
+            for how in ("close", "cut")
+        ),
+    ],
+)
+def test_a_client_that_leaves_while_it_is_asked_is_a_quiet_end(how: str, name: str) -> None:
     """Whether it closes in order or is gone, its run ends, and nothing is logged."""
-    with _serving() as server:
+    with _serving(SERVERS[name]) as server:
         with Socket(server.port, "/ask") as answering:
             while json.loads(answering.next()).get("kind") != "UserInputRequestedEvent":
                 pass
@@ -78,7 +90,7 @@ def test_a_client_that_leaves_while_it_is_asked_is_a_quiet_end(how: str) -> None
         if how == "cut":
             leaving.connection.socket.shutdown(socket.SHUT_RDWR)
         leaving.close()
-        server.wait_for("the answer is over: 1001")
+        server.wait_for("the answer is over: The client has")
         server.signal(signal.SIGINT)
         ended = server.wait()
         assert not [bad for bad in BAD if bad in ended.output], ended.story()

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import math
 import time
+import weakref
 from collections.abc import AsyncGenerator, Iterator
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from supervisor._core.errors import Quarantined, Stopped, SupervisorError
 from supervisor._core.events import Rung, StopRequest
@@ -16,6 +17,8 @@ from supervisor._reports import run_json
 from supervisor._reports.outcome import Usage
 from supervisor.integrations._streams.ending import Ending
 from supervisor.integrations._streams.wire import StreamEvent
+
+T = TypeVar("T")
 
 
 class EventStream:
@@ -131,6 +134,16 @@ class EventStream:
             return None
         seconds = owner_of(self._run).ladder.budget(Rung.DRAIN)
         return seconds if seconds < math.inf else None
+
+
+def closes_unstarted(stream: AsyncGenerator[T], run: Run[Any, Any]) -> AsyncGenerator[T]:
+    """Have a run that was not started closed with its stream; return the stream.
+
+    A web framework drops the body of a response whose client has left before it began. Python
+    closes no generator that was not begun, and the run would warn that it was never awaited.
+    """
+    weakref.finalize(stream, run.close).atexit = False
+    return stream
 
 
 def _report(error: Exception) -> None:

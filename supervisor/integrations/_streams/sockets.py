@@ -63,6 +63,8 @@ async def close_with(code: CloseCode, close: Callable[[int], Awaitable[object]])
     """Close a socket, unless the client was faster."""
     try:
         await close(code)
+    except RuntimeError:
+        pass  # what Starlette and the servers call a second close
     except Exception as error:
         if not is_gone(error):
             raise

@@ -119,6 +119,17 @@ async def test_a_client_that_leaves_is_no_error(error: Exception) -> None:
     assert socket.code is None
 
 
+async def test_a_client_that_closes_first_is_no_error() -> None:
+    """A client may close as soon as it has the last message, and then a framework refuses to."""
+    socket = Socket()
+
+    async def close(code: int) -> None:
+        raise RuntimeError('Cannot call "send" once a close message has been sent.')
+
+    async with Supervisor(signals={}) as sup:
+        assert await send_events(sup.stream(team(Agent()), "go"), socket.send, close) == 1000
+
+
 async def test_another_error_of_the_socket_is_raised() -> None:
     """An error that does not say that the client has left is the program's; the run is stopped."""
     socket, group = Socket(leaves_after=1, error=ConnectionClosedOK()), team(Agent(), Deaf())

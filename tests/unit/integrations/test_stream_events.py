@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import signal
 from collections.abc import AsyncIterator
@@ -269,3 +270,15 @@ async def test_a_run_can_be_streamed_once() -> None:
     assert event.event == "failed"
     assert "has a reader already" in _facts(event)["error"]["message"]
     assert len(problems) == 1
+
+
+async def test_a_response_that_never_began_leaves_no_warning() -> None:
+    """A framework that drops the body of a response unread has not forgotten a run."""
+    async with Supervisor(signals={}) as sup:
+        for stream in (sse, stream_events):
+            run = sup.stream(team(Agent()), "go")
+            body = stream(run)
+            del body
+            assert run.stop_request is not None
+            del run
+            gc.collect()  # a run that nobody has awaited would warn, which fails a test
