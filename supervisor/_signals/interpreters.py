@@ -8,7 +8,7 @@ Nothing is imported to find out. What counts:
 - `python -i`, or `PYTHONINSPECT`: the prompt comes once the script has ended;
 - a prompt that is there, or was: Python's own, `code.interact()`, IPython, a Jupyter kernel, and
   what is built on these all set `sys.ps1`;
-- `python -m asyncio`, which sets it from Python 3.13 on no more;
+- `python -m asyncio`, which from Python 3.13 on does not set it at a terminal;
 - a marimo notebook, as marimo itself says.
 """
 

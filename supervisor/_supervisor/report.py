@@ -20,6 +20,10 @@ from supervisor._signals.registry import registry
 from supervisor._supervisor import at_work, progress
 from supervisor._supervisor.scope import StopScope
 
+_LEFT_AT_WORK: Final = (
+    "supervisor: it is left at work. If the event loop ends, that waits for it; "
+    "one more Ctrl-C ends that wait"
+)
 _SAY_SECONDS: Final = 0.1  # what takes longer is said at a terminal
 
 
@@ -126,6 +130,8 @@ class StopReport:
             is_program = scope.nesting.may_exit and not is_in_kernel()
             is_loud = scope.stop.is_for_process and is_program
             self._tell(event, found, line, is_loud=is_loud)
+            if is_loud and scope.stop.never_exits and event is log_events.REFUSED_TO_STOP:
+                reporter.say(_LEFT_AT_WORK)
 
     def stuck(self) -> None:
         """Tell what blocks the loop at ABANDON."""
