@@ -84,7 +84,7 @@ class SupervisorMiddleware:
 
     async def _run(self, scope: ConnectionScope, receive: Receive, send: Send) -> None:
         block = self._blocks.here() or await self._blocks.open()
-        block.signals.look()
+        block.look()
         if scope["type"] == "http" and scope["path"] == self._ready_path:
             await answer_ready(send, block)
             return

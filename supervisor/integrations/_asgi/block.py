@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from supervisor.integrations._asgi.request_runs import RequestRuns
 
 REASON: Final = "The server shuts down"
+_LOOK_SECONDS: Final = 0.1  # for a busy server; each look takes some microseconds
 
 
 class HostedBlock:
@@ -36,6 +37,7 @@ class HostedBlock:
         self.sending: set[RequestRuns] = set()
         """The requests with a run whose response is not complete."""
         self.signals = HostSignals(sup, is_sending=lambda: bool(self.sending))
+        self._look_at = 0.0
         self.is_open = False
         self.is_over = False
         self._has_opened = asyncio.Event()
@@ -95,6 +97,13 @@ class HostedBlock:
         await asyncio.wait([self._keeper])
         if not self._keeper.cancelled() and (error := self._keeper.exception()) is not None:
             raise error
+
+    def look(self) -> None:
+        """Make sure that signals still come to us first; at each request, a few times a second."""
+        now = self.loop.time()
+        if now >= self._look_at:
+            self._look_at = now + _LOOK_SECONDS
+            self.signals.look()
 
     def stop(self) -> None:
         """Request a stop, for the server shuts down, unless there is one."""

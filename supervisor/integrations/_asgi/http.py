@@ -16,6 +16,7 @@ from supervisor.integrations._asgi.read_ahead import ReadAhead
 from supervisor.integrations._asgi.request_runs import RequestRuns
 from supervisor.integrations.streams import stopped_event
 
+_OK: Final = 200
 _SERVER_ERROR: Final = 500
 _BEHIND_ANYTHING: Final = b"\n\n"  # also behind half an event
 
@@ -70,7 +71,7 @@ class HttpRequest:
             if self._block.is_stopping:
                 await self._keep_back(message)
                 return
-        elif self._is_kept_back and not await self._flush():
+        elif self._is_kept_back and not await self._flush(message):
             return
         is_last = message["type"] == "http.response.body" and not message.get("more_body")
         if is_last:
@@ -78,7 +79,7 @@ class HttpRequest:
             self.runs.let_go()
         await self._pass_on(message)
         if is_last:
-            self.runs.complete()
+            self.runs.rest()
 
     async def _keep_back(self, start: Message) -> None:
         if self.runs.refusal is not None and start["status"] == _SERVER_ERROR:
@@ -86,12 +87,13 @@ class HttpRequest:
         else:
             self._is_kept_back = True
 
-    async def _flush(self) -> bool:
+    async def _flush(self, following: Message | None = None) -> bool:
         """Send the start that was kept back; return whether the rest of the response may follow."""
         assert self._start is not None
         self._is_kept_back = False
-        if self.runs.refusal is not None and _takes_events(self._start):
-            await self._answer_unavailable()  # a stream of nothing but the refusal
+        tells_nothing = _is_empty(following) or _takes_events(self._start)
+        if self.runs.refusal is not None and self._start["status"] == _OK and tells_nothing:
+            await self._answer_unavailable()  # of a stream that has nothing but the refusal to tell
             return False
         await self._pass_on(self._start)
         return True
@@ -142,6 +144,10 @@ class HttpRequest:
         body = _BEHIND_ANYTHING + stopped_event(request, retry_after=seconds)
         await self._send({"type": "http.response.body", "body": body})
         return True
+
+
+def _is_empty(message: Message | None) -> bool:
+    return message is None or not (message.get("body") or message.get("more_body"))
 
 
 def _takes_events(start: Message) -> bool:

@@ -79,6 +79,7 @@ class ReadAhead:
     def close(self) -> None:
         """Read no further: the application has returned."""
         self._is_closed = True
+        self._on_disconnect = _ignore  # or each request would wait for the collector of garbage
         if self._task is not None:
             self._task.cancel()
 
@@ -130,6 +131,10 @@ class ReadAhead:
         assert self._changed is not None
         self._changed.clear()
         await self._changed.wait()
+
+
+def _ignore(_: Message) -> None:
+    """Take no notice of a disconnect behind the end."""
 
 
 def _size_of(message: Message) -> int:

@@ -99,13 +99,16 @@ class RequestRuns:
     def let_go(self) -> None:
         """Have the further ones belong to no request: the response is complete."""
         self._is_let_go = True
-        self._runs.clear()
+        if self._runs:
+            self._runs.clear()
 
     def complete(self) -> None:
         """Let go of them: the last byte of the response is sent, or nobody will send it."""
         self.let_go()
+        self.on_over = None
         self.rest()
 
     def rest(self) -> None:
         """Let the server close the connection: nothing is to be sent for a run."""
-        self._block.note_sent(self)
+        if self.are_any:
+            self._block.note_sent(self)

@@ -10,7 +10,7 @@ from typing import Any
 
 from supervisor.integrations._asgi.protocol import ASGIApp, Message
 
-SECONDS = 20.0
+SECONDS = 10.0
 
 
 @dataclass
@@ -30,11 +30,11 @@ class Client:
     _inbox: asyncio.Queue[Message] = field(default_factory=asyncio.Queue[Message])
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _last: Message | None = None
-    _task: asyncio.Task[None] | None = None
+    _task: asyncio.Future[None] | None = None
 
     def start(self) -> Client:
         """Have the application handle it, in a task of its own."""
-        self._task = asyncio.create_task(self.app(self.scope, self._receive, self._send))  # type: ignore[arg-type]
+        self._task = asyncio.ensure_future(self.app(self.scope, self._receive, self._send))
         self._task.add_done_callback(lambda _: self._news.set())
         return self
 
@@ -165,18 +165,22 @@ class Lifespan:
     sent: list[Message] = field(default_factory=list[Message])
     _inbox: asyncio.Queue[Message] = field(default_factory=asyncio.Queue[Message])
     _news: asyncio.Event = field(default_factory=asyncio.Event)
-    _task: asyncio.Task[None] | None = None
+    _task: asyncio.Future[None] | None = None
 
     async def start(self) -> Lifespan:
         """Start the application up, and wait for its answer."""
         scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": self.state}
-        self._task = asyncio.create_task(self.app(scope, self._inbox.get, self._send))  # type: ignore[arg-type]
+        self._task = asyncio.ensure_future(self.app(scope, self._inbox.get, self._send))
         self._task.add_done_callback(lambda _: self._news.set())
         return await self._exchange("lifespan.startup")
 
     async def stop(self) -> Lifespan:
         """Shut it down, and wait for its answer and its return."""
         await self._exchange("lifespan.shutdown")
+        return await self.end()
+
+    async def end(self) -> Lifespan:
+        """Wait until the application has returned; raise what it has raised."""
         assert self._task is not None
         async with asyncio.timeout(SECONDS):
             await self._task
@@ -201,8 +205,16 @@ class Lifespan:
         return self
 
     async def _send(self, message: Message) -> None:
+        assert message["type"].startswith("lifespan."), message
         self.sent.append(message)
         self._news.set()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until this holds, whatever makes it so."""
+    async with asyncio.timeout(SECONDS):
+        while not condition():  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0.005)
 
 
 @contextlib.asynccontextmanager

@@ -1,0 +1,245 @@
+"""The runs of a WebSocket, in an in-process server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncGenerator
+
+import pytest
+from autogen_agentchat.agents import UserProxyAgent
+from autogen_agentchat.teams import RoundRobinGroupChat
+from autogen_core import CancellationToken
+from fastapi import FastAPI, WebSocket
+
+import supervisor
+from supervisor import Supervisor
+from supervisor.integrations._asgi.protocol import ConnectionScope, Receive, Send
+from supervisor.integrations.asgi import supervised
+from supervisor.testing import ScriptedAgent, assert_settled
+from tests.unit.integrations.apps import Work, hosted
+from tests.unit.integrations.driver import connect, serving, until
+
+LEFT = "The client has disconnected"
+DENIAL = {"websocket.http.response": dict[str, object]()}
+
+
+async def _accept(receive: Receive, send: Send) -> None:
+    assert (await receive())["type"] == "websocket.connect"
+    await send({"type": "websocket.accept"})
+
+
+async def _text(send: Send, text: str) -> None:
+    await send({"type": "websocket.send", "text": text})
+
+
+class Chat:
+    """An application that runs something for each message of its client."""
+
+    def __init__(self) -> None:
+        self.work = Work()
+        self.heard: list[str] = []
+        self.codes: list[int] = []
+        self.accepts = True
+
+    async def __call__(self, scope: ConnectionScope, receive: Receive, send: Send) -> None:
+        """Handle a WebSocket."""
+        if self.accepts:
+            await _accept(receive, send)
+            await _text(send, "welcome")
+        while (message := await receive())["type"] != "websocket.disconnect":
+            self.heard.append(str(message.get("text")))
+            for chunk in await self.work.start():
+                await _text(send, chunk)
+        self.codes.append(message["code"])
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1005, 1006, 3000])
+async def test_a_client_that_leaves_stops_the_run(code: int) -> None:
+    """Any close code is a disconnect, and the handler hears of it when it asks again."""
+    chat = Chat()
+    async with serving(app := hosted(chat)):
+        client = connect(app)
+        client.say(type="websocket.receive", text="go")
+        await chat.work.has_begun.wait()
+        client.leave(code)
+        await client.end()
+    assert chat.work.reasons == [LEFT]
+    assert chat.codes == [code]
+
+
+async def test_what_a_client_says_meanwhile_waits_for_the_handler() -> None:
+    """Messages that come while a run is at work are kept for the handler, in their order."""
+    chat = Chat()
+    async with serving(app := hosted(chat)):
+        client = connect(app)
+        for text in ("one", "two", "three"):
+            client.say(type="websocket.receive", text=text)
+        await chat.work.has_begun.wait()
+        chat.work.may_end.set()
+        await client.until(lambda client: client.texts.count("last") == 3)
+        client.leave()
+        await client.end()
+    assert chat.heard == ["one", "two", "three"]
+    assert chat.work.reasons == [None, None, None]
+
+
+async def test_a_server_that_closes_cuts_no_run() -> None:
+    """1012 is a server's own, as it shuts down: the run ends with the item that it makes."""
+    chat = Chat()
+    async with serving(app := hosted(chat)):
+        client = connect(app)
+        client.say(type="websocket.receive", text="go")
+        await chat.work.has_begun.wait()
+        client.leave(1012)
+        await until(lambda: chat.work.runs[0].stop_request is not None)
+        chat.work.may_end.set()
+        await client.end()
+    assert chat.work.reasons == [LEFT]
+    assert chat.work.runs[0].is_drained
+    assert chat.work.runs[0].result == ["first", "last"]
+
+
+async def test_runs_go_on_without_their_client_where_that_is_set() -> None:
+    """With `on_disconnect="continue"` a run goes on to its end."""
+    chat = Chat()
+    async with serving(app := hosted(chat, on_disconnect="continue")):
+        client = connect(app)
+        client.say(type="websocket.receive", text="go")
+        await chat.work.has_begun.wait()
+        client.leave()
+        chat.work.may_end.set()
+        await client.end()
+    assert chat.work.reasons == [None]
+
+
+async def test_a_refused_run_closes_with_a_last_message() -> None:
+    """A client whose run is refused gets the message `stopped`, and the code 1012."""
+    chat = Chat()
+    async with serving(app := hosted(chat)) as lifespan:
+        client = connect(app)
+        await client.until(lambda client: client.texts == ["welcome"])
+        lifespan.state["supervisor"].stop("Enough")
+        client.say(type="websocket.receive", text="go")
+        await client.end()
+    assert json.loads(client.texts[-1])["stop_reason"] == "Enough"
+    assert client.sent[-1] == {"type": "websocket.close", "code": 1012}
+
+
+async def test_a_run_that_is_refused_before_the_handshake_is_503() -> None:
+    """Where a server can answer a handshake, a refused run gets 503 with Retry-After."""
+    chat = Chat()
+    chat.accepts = False
+    async with serving(app := hosted(chat)) as lifespan:
+        lifespan.state["supervisor"].stop("Enough")
+        client = await connect(app, extensions=DENIAL).end()
+        plain = await connect(app).end()
+    assert client.status == 503
+    assert "retry-after" in client.headers
+    assert plain.sent == [{"type": "websocket.close", "code": 1012}]
+
+
+async def test_a_close_for_an_error_becomes_one_for_the_stop() -> None:
+    """A framework that closes with 1011 because a run was refused is corrected."""
+
+    async def app(scope: ConnectionScope, receive: Receive, send: Send) -> None:
+        await _accept(receive, send)
+        await _text(send, "welcome")
+        await receive()
+        try:
+            await supervisor.current().iterate(_nothing())
+        except supervisor.Stopped:
+            await send({"type": "websocket.close", "code": 1011})
+
+    async with serving(app := hosted(app)) as lifespan:
+        client = connect(app)
+        await client.until(lambda client: client.texts == ["welcome"])
+        lifespan.state["supervisor"].stop("Enough")
+        client.say(type="websocket.receive", text="go")
+        await client.end()
+    assert client.sent[-1] == {"type": "websocket.close", "code": 1012}
+
+
+async def test_a_websocket_is_at_rest_while_it_waits_for_its_client() -> None:
+    """For what holds the server's signal it counts from a run's start to the next wait."""
+    chat = Chat()
+    async with serving(app := hosted(chat)):
+        block = app._blocks.here()
+        assert block is not None
+        client = connect(app)
+        client.say(type="websocket.receive", text="go")
+        await chat.work.has_begun.wait()
+        assert block.sending
+        asked = client.asked
+        chat.work.may_end.set()
+        await client.until(lambda client: client.texts[-1] == "last")
+        await asyncio.sleep(0)
+        assert not block.sending
+        client.leave()
+        await client.end()
+    assert client.asked == asked
+
+
+async def test_a_websocket_that_always_listens_is_at_rest_soon_after_its_run() -> None:
+    """A handler that waits for its client during a run counts until the result can be sent."""
+    work = Work()
+
+    async def app(scope: ConnectionScope, receive: Receive, send: Send) -> None:
+        await _accept(receive, send)
+        run = asyncio.ensure_future(work.start())
+        listener = asyncio.ensure_future(receive())
+        await run
+        await listener
+
+    async with serving(app := hosted(app)):
+        block = app._blocks.here()
+        assert block is not None
+        client = connect(app)
+        await work.has_begun.wait()
+        work.may_end.set()
+        await until(lambda: not block.sending)
+        client.leave()
+        await client.end()
+
+
+@pytest.mark.parametrize("listens", [False, True])
+async def test_a_user_who_leaves_is_a_quiet_end(
+    listens: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client that leaves while a `UserProxyAgent` waits for it stops the run, and that is all."""
+    caplog.set_level(logging.WARNING)
+    app, asked = FastAPI(), asyncio.Event()
+    teams: list[RoundRobinGroupChat] = []
+    reasons: list[str | None] = []
+
+    @app.websocket("/ws")
+    async def chat(websocket: WebSocket) -> None:
+        async def ask(prompt: str, token: CancellationToken | None) -> str:
+            asked.set()
+            return await websocket.receive_text()
+
+        await websocket.accept()
+        if listens:  # its first words, before there is a run
+            await websocket.receive_text()
+        members = [ScriptedAgent("one"), UserProxyAgent("user", input_func=ask)]
+        teams.append(team := RoundRobinGroupChat([*members]))
+        sup: Supervisor = websocket.state.supervisor
+        reasons.append((await sup.stream(team, "Talk")).stop_reason)
+
+    async with serving(hosting := supervised(app, signals={})):
+        client = connect(hosting)
+        client.say(type="websocket.receive", text="hi")
+        await asked.wait()
+        if not listens:
+            asked.clear()
+            await asked.wait()
+        client.leave()
+        await client.end()
+    assert reasons == [LEFT]
+    assert_settled(teams[0])
+    assert [record.message for record in caplog.records] == []
+
+
+async def _nothing() -> AsyncGenerator[None]:
+    yield None
