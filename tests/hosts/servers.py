@@ -190,21 +190,32 @@ def start(
         app: The application: an attribute of `tests.hosts.apps`.
         variables: Variables of its environment besides ours.
     """
-    with starting(command, app, variables=variables) as server:
+    with starting(command, f"{APPS}:{app}", variables=variables) as server:
         server.wait_ready()
         yield server
 
 
 @contextlib.contextmanager
 def starting(
-    command: CommandLine, app: str, *, variables: Mapping[str, str] | None = None
+    command: CommandLine,
+    target: str,
+    *,
+    variables: Mapping[str, str] | None = None,
+    python: str = sys.executable,
 ) -> Generator[Server]:
-    """Start a server as `start` does, and do not wait."""
+    """Start a server as `start` does, and do not wait.
+
+    Args:
+        command: Its command line.
+        target: The application: `module:attribute`.
+        variables: Variables of its environment besides ours.
+        python: The interpreter.
+    """
     mark, port = uuid.uuid4().hex, free_port()
     environment = {**os.environ, **(variables or {}), _MARK: mark}
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", *command(f"{APPS}:{app}", port)],
+            [python, "-m", *command(target, port)],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
