@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from autogen_agentchat.agents import BaseChatAgent
-from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
@@ -39,7 +38,8 @@ def _nothing(*_: object, **__: object) -> None:
 
 
 @contextmanager
-def _replaced(module: Any, **names: Any) -> Generator[None]:
+def _replaced(name_of_module: str, **names: Any) -> Generator[None]:
+    module = sys.modules[name_of_module]
     found = {name: getattr(module, name) for name in names}
     for name, value in names.items():
         setattr(module, name, value)
@@ -53,7 +53,9 @@ def _replaced(module: Any, **names: Any) -> Generator[None]:
 @contextmanager
 def without_the_code() -> Generator[None]:
     """Run as if the package had no telemetry."""
-    with _replaced(execution, tell_begin=_nothing, tell_end=_nothing, tell_settled=_nothing):
+    with _replaced(
+        execution.__name__, tell_begin=_nothing, tell_end=_nothing, tell_settled=_nothing
+    ):
         yield
 
 
@@ -70,8 +72,8 @@ TRACERS, METERS = TracerProvider(), MeterProvider([InMemoryMetricReader()])
 def with_providers() -> Generator[None]:
     """Run with providers; not set for good, since the ways take turns."""
     with (
-        _replaced(trace, _TRACER_PROVIDER=TRACERS),
-        _replaced(metrics._internal, _METER_PROVIDER=METERS),  # noqa: SLF001
+        _replaced("opentelemetry.trace", _TRACER_PROVIDER=TRACERS),
+        _replaced("opentelemetry.metrics._internal", _METER_PROVIDER=METERS),
     ):
         yield
 

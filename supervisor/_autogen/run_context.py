@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from autogen_core import SingleThreadedAgentRuntime
+from structlog.contextvars import bind_contextvars
 
 from supervisor._autogen import code_execution, log_filter, shared_runtimes, upstream
 from supervisor._autogen.fast_path import FastPath
@@ -218,6 +219,9 @@ class RunContext:
             if self.journal.is_closed and self.refuse is not None:
                 self.refuse(task)  # what a cancelled handler still says is not heard
         self.journal.deliver(found, task)
+        name, context = self.journal.agent_at(task), self.scope.new_context
+        if name is not None and context is not None:
+            context.run(bind_contextvars, agent=name)  # for log lines of the agent's
 
     def _observe_engine(self, task: AnyTask, context: Any) -> None:
         for ended in [other for other in self.engines if other.done()]:

@@ -74,8 +74,13 @@ class Stoppable(Protocol):
         """
         ...
 
-    def stop(self, reason: str) -> None:
-        """Stop this thing alone, with a ladder of its own."""
+    def stop(self, reason: str, cause: str = "code") -> None:
+        """Stop this thing alone, with a ladder of its own.
+
+        Args:
+            reason: The cause in words.
+            cause: The same in one word.
+        """
         ...
 
     def interrupt(self, request: StopRequest) -> OwnStop | None:

@@ -133,6 +133,8 @@ class Scope:
         # Handlers, the driver and helpers are their own roots. Tuples: this is the hot path.
         self._entries: dict[AnyTask, tuple[Kind, AnyTask | None]] = {}
         self._limit = 64
+        self.new_context: Context | None = None
+        """The context of the task that is being added, where that is its own, and is observed."""
         self.is_stopping = False
         """Whether a stop has cancelled its tasks; their log records are dropped from then on."""
         self.is_interrupted: Callable[[], bool] = lambda: False
@@ -263,6 +265,7 @@ class TaskFactory:
             _failed(loop, found, error)
         if scope is None:
             return self._make(asyncio.Task, loop, coro, options)
+        scope.new_context = self._own_context(options, context) if kind.is_observed else None
         if self.wrap is None and self._replaced is None and kind is not SHIELDED:
             task = asyncio.Task(coro, loop=loop, **options)
         else:
@@ -273,6 +276,15 @@ class TaskFactory:
         except Exception as error:  # noqa: BLE001 - the same
             _failed(loop, scope, error)
         return task
+
+    def _own_context(self, options: Any, given: Context | None) -> Context | None:
+        """Return the context of a new task; None where it is not the task's alone."""
+        if given is not None or self._replaced is not None:
+            return None
+        if options.get("context") is None:  # uvloop gives None
+            options["context"] = copy_context()  # as the task itself would
+        own: Context = options["context"]
+        return own
 
     def _make(
         self,

@@ -243,7 +243,7 @@ class Block:
         # From CANCEL on each was told to stop: a thousand that end one by one are not asked again.
         for run in list(self._scope.runs) if self._scope.stop.rung < Rung.CANCEL else ():
             if not is_read_by_others(run, body.task):
-                run.stop("Nobody waits for it")
+                run.stop("Nobody waits for it", "reader")
         if self._has_to_stay(body):
             await self._scope.changed.wait()
 

@@ -67,5 +67,3 @@ class Cells:
     def _note_kept_open(self) -> None:
         if self._is_kept_open:
             self.on_kept_open()
-
-

@@ -29,10 +29,10 @@ from supervisor._reports.log import reporter
 from supervisor._reports.telemetry import metrics
 from supervisor._reports.telemetry.failures import harmless
 from supervisor._reports.telemetry.metrics import instruments
-from supervisor._reports.telemetry.providers import tracer_provider
+from supervisor._reports.telemetry.providers import meter_provider, tracer_provider
 
 if TYPE_CHECKING:
-    from opentelemetry.trace import Span
+    from opentelemetry.trace import Span, TracerProvider
 
 RunKind = Literal["team", "agent", "source", "runtime"]
 Outcome = Literal["completed", "drained", "stopped", "failed", "quarantined", "forced"]
@@ -42,6 +42,12 @@ _OPERATIONS: Final = {"team": "invoke_agent", "agent": "invoke_agent", "source":
 # what other processes ask of it.
 
 _CANCELLED: Final = ("stopped", "quarantined", "forced")
+
+
+@harmless
+def make_instruments() -> None:
+    """Make the instruments, where they were not made: some of them show what there is now."""
+    instruments()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +103,17 @@ class RunTelemetry:
 
     def _begin(self) -> None:
         bind_contextvars(**self._names)
-        self._begin_span()
-        self.is_observed = instruments() is not None or self._span is not None
-        reporter.event(log_events.RUN_BEGAN)
+        tracers = tracer_provider()
+        if tracers is not None:
+            self._begin_span(tracers)
+        if meter_provider() is not None:
+            make_instruments()
+            self.is_observed = True
+        if reporter.is_logged(log_events.RUN_BEGAN):
+            reporter.event(log_events.RUN_BEGAN)
 
     @harmless
-    def _begin_span(self) -> None:
-        provider = tracer_provider()
-        if provider is None:
-            return
+    def _begin_span(self, provider: TracerProvider) -> None:
         from opentelemetry.context import attach
         from opentelemetry.trace import set_span_in_context
 
@@ -116,7 +124,8 @@ class RunTelemetry:
         tracer = provider.get_tracer(metrics.NAME)
         span = tracer.start_span(f"{operation} {name}", attributes=attributes)
         attach(set_span_in_context(span))
-        self._span = span if span.is_recording() else None
+        if span.is_recording():
+            self._span, self.is_observed = span, True
 
     # -- its stop -------------------------------------------------------------------------------
 
@@ -170,8 +179,10 @@ class RunTelemetry:
         if stop is not None and self._rung is None:
             self._note_request(stop)
         seconds = time.monotonic() - self._began_at
-        self._end_span(outcome, error)
-        self._measure(outcome, seconds, stop)
+        if self._span is not None:
+            self._end_span(self._span, outcome, error)
+        if meter_provider() is not None:
+            self._measure(outcome, seconds, stop)
         if reporter.is_logged(log_events.RUN_ENDED):
             with self.bound():
                 reporter.event(log_events.RUN_ENDED, outcome=outcome, seconds=seconds)
@@ -181,12 +192,10 @@ class RunTelemetry:
         _runs.pop(self.number, None)
 
     @harmless
-    def _end_span(self, outcome: Outcome, error: BaseException | None) -> None:
-        span, self._span = self._span, None
-        if span is None:
-            return
+    def _end_span(self, span: Span, outcome: Outcome, error: BaseException | None) -> None:
         from opentelemetry.trace import Status, StatusCode
 
+        self._span = None
         span.set_attribute("supervisor.outcome", outcome)
         if outcome in _CANCELLED:
             span.set_attribute("error.type", "cancelled")

@@ -70,7 +70,7 @@ class RequestRuns:
         if self._read_ahead is None:
             return
         if self._has_left:
-            self._block.loop.call_soon(run.stop, REASON)
+            self._block.loop.call_soon(run.stop, REASON, "client")
         self._read_ahead()
 
     # -- as their connection sees it --------------------------------------------------------------
@@ -86,13 +86,13 @@ class RequestRuns:
             return
         self._has_left = True
         for run in self._runs:
-            run.stop(REASON)
+            run.stop(REASON, "client")
 
     def drain(self) -> None:
         """End them with their present turn, for nobody will read what follows."""
         if self._read_ahead is None or self._block.is_stopping:
             return
-        request = StopRequest(reason=REASON, rung=Rung.DRAIN)
+        request = StopRequest(reason=REASON, rung=Rung.DRAIN, cause="client")
         for run in self._runs:
             run.drain(request)
 

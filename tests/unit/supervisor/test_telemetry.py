@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import structlog
-from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
@@ -78,8 +77,8 @@ def _value(point: Any) -> Any:
 
 def _set(patch: pytest.MonkeyPatch, seen: Seen) -> None:
     # Not for good, as the API would: other tests of this process run without a provider.
-    patch.setattr(trace, "_TRACER_PROVIDER", seen.tracers)
-    patch.setattr(metrics._internal, "_METER_PROVIDER", seen.meters)
+    patch.setattr("opentelemetry.trace._TRACER_PROVIDER", seen.tracers)
+    patch.setattr("opentelemetry.metrics._internal._METER_PROVIDER", seen.meters)
 
 
 @pytest.fixture
@@ -361,7 +360,7 @@ async def test_the_lag_of_a_blocked_loop_is_measured(seen: Seen) -> None:
 
 
 async def test_a_log_line_of_an_agent_tells_whose_it_is() -> None:
-    """In a run alone, structlog's context variables have its number and the name of what is run."""
+    """In a run alone, structlog's context variables have its number, the team and the agent."""
     found: list[Mapping[str, Any]] = []
 
     async def note(*_: object) -> AsyncGenerator[str, None]:
@@ -369,10 +368,12 @@ async def test_a_log_line_of_an_agent_tells_whose_it_is() -> None:
         yield "word"
 
     async with Supervisor(signals={}) as sup:
-        await sup.stream(team(ScriptedAgent("ann", note), turns=1), "go")
-        await sup.stream(ScriptedAgent("bob", note), "go")
-    first, second = found
-    assert first["team"] == "team"
-    assert second["agent"] == "bob"
-    assert second["run"] == first["run"] + 1
+        members = [ScriptedAgent(name, note) for name in ("ann", "bob")]
+        await sup.stream(team(*members, turns=3), "go")
+        await sup.stream(ScriptedAgent("cid", note), "go")
+    number = found[0]["run"]
+    *turns, last = found
+    whose = [("ann", "team"), ("bob", "team"), ("ann", "team")]
+    assert turns == [{"run": number, "team": name, "agent": agent} for agent, name in whose]
+    assert last == {"run": number + 1, "agent": "cid"}
     assert "run" not in structlog.contextvars.get_contextvars()
