@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from supervisor.integrations._asgi.request_runs import RequestRuns
 
 REASON: Final = "The server shuts down"
+_FAILED: Final = "a task that was spawned in a server has failed, and nobody has looked at it"
 _LOOK_SECONDS: Final = 0.1  # for a busy server; each look takes some microseconds
 
 
@@ -77,6 +78,8 @@ class HostedBlock:
         self.stop()
         try:
             await self.sup.__aexit__(None, None, None)
+        except Exception as error:  # noqa: BLE001 - of spawned tasks: the server still has to end
+            self.loop.call_exception_handler({"message": _FAILED, "exception": error})
         finally:
             self.is_open, self.is_over = False, True
             self.signals.close()
@@ -95,8 +98,6 @@ class HostedBlock:
         """Stop what is at work in it, and leave it; as often as you like."""
         self._is_closing.set()
         await asyncio.wait([self._keeper])
-        if not self._keeper.cancelled() and (error := self._keeper.exception()) is not None:
-            raise error
 
     def look(self) -> None:
         """Make sure that signals still come to us first; at each request, a few times a second."""

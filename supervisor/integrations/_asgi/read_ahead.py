@@ -82,6 +82,7 @@ class ReadAhead:
         self._on_disconnect = _ignore  # or each request would wait for the collector of garbage
         if self._task is not None:
             self._task.cancel()
+            self._tell()
 
     def _start(self) -> None:
         if self._end is None and not self._is_closed:
@@ -102,14 +103,18 @@ class ReadAhead:
                 self._tell()
                 while self._size >= BUFFER_BYTES:
                     await self._change()
-        except Exception as error:  # noqa: BLE001 - the server's, for the application
-            self._error = error
+        except BaseException as error:
+            self._error = error  # the server's, for the application
             self._tell()
+            if not isinstance(error, Exception):
+                raise
 
     async def _take(self) -> Message:
         while not self._buffer:
             if self._end is not None:
                 return self._end
+            if self._is_closed:
+                return await self._receive()
             if self._error is not None:
                 raise self._error
             await self._change()

@@ -222,6 +222,25 @@ async def test_a_block_that_cannot_open_is_a_start_that_fails() -> None:
     assert "eager" in lifespan.sent[0]["message"]
 
 
+async def test_a_spawned_task_that_failed_is_told_and_the_server_ends_in_order() -> None:
+    """A failure that nobody looked at goes to the loop's exception handler, and no further."""
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+
+    async def fail() -> None:
+        raise RuntimeError("spawned")
+
+    async def app(scope: ConnectionScope, receive: Receive, send: Send) -> None:
+        supervisor.current().spawn(fail())
+        await start(send)
+        await body(send)
+
+    async with serving(app := hosted(app)) as lifespan:
+        await get(app).end()
+    assert lifespan.answers == [STARTED, ENDED]
+    assert isinstance(told[0]["exception"], ExceptionGroup)
+
+
 async def test_outside_a_request_there_is_no_supervisor() -> None:
     """`current()` is of no use to code that no request and no lifespan has called."""
     async with serving(hosted(_returns)):

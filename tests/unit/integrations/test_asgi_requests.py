@@ -291,6 +291,27 @@ async def test_what_a_server_raises_as_it_is_asked_goes_to_the_handler() -> None
             await app({"type": "http", "path": "/"}, receive, _send_nothing)
 
 
+async def test_what_still_asks_when_the_handler_has_returned_is_answered_by_the_server() -> None:
+    """A task that a handler has left behind gets what the server says then, and does not hang."""
+    work = Work()
+    tasks: list[asyncio.Future[Message]] = []
+
+    async def app(scope: ConnectionScope, receive: Receive, send: Send) -> None:
+        await receive()
+        run = asyncio.ensure_future(work.start())
+        await work.has_begun.wait()
+        tasks.append(asyncio.ensure_future(receive()))
+        await asyncio.sleep(0)
+        run.cancel()
+        await asyncio.wait([run])
+
+    async with serving(app := hosted(app)):
+        client = await get(app).end()
+        client.leave()
+        async with asyncio.timeout(10):
+            assert (await tasks[0])["type"] == "http.disconnect"
+
+
 async def test_a_send_that_fails_is_a_disconnect() -> None:
     """A server that says by an OSError of `send` that the client has left stops the run, too."""
     work = Work()
