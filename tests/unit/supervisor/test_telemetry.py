@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from supervisor import Ladder, Run, Rung, Supervisor
 from supervisor._reports.log import reporter
 from supervisor.errors import Quarantined
 from supervisor.testing import ScriptedAgent
-from tests.agents import Agent, Deaf, Stubborn, team
+from tests.agents import Agent, Deaf, Streaming, Stubborn, team
 
 Point = tuple[Mapping[str, Any], Any]
 
@@ -39,13 +40,21 @@ class Seen:
     @property
     def spans(self) -> list[ReadableSpan]:
         """The supervisor's spans that have ended."""
-        found = self._spans.get_finished_spans()
-        scopes = [(span, span.instrumentation_scope) for span in found]
+        scopes = [(span, span.instrumentation_scope) for span in self._finished()]
         return [span for span, scope in scopes if scope and scope.name == "supervisor"]
+
+    def take_names(self) -> list[str]:
+        """Return the names of all spans that have ended, without the ids in them; forget these."""
+        found = sorted(re.sub(r"[0-9a-f]{8}-[0-9a-f-]+", "_", it.name) for it in self._finished())
+        self._spans.clear()
+        return found
+
+    def _finished(self) -> Sequence[ReadableSpan]:
+        return self._spans.get_finished_spans()
 
     def above(self, span: ReadableSpan) -> list[str]:
         """Return the names of the spans above one, the nearest first."""
-        by_id = {it.context.span_id: it for it in self._spans.get_finished_spans() if it.context}
+        by_id = {it.context.span_id: it for it in self._finished() if it.context}
         names = list[str]()
         while span.parent is not None:
             span = by_id[span.parent.span_id]
@@ -274,6 +283,17 @@ async def test_a_run_inside_a_run_is_below_it(seen: Seen) -> None:
     assert above.index("invoke_agent outer") < above.index("invoke_agent team"), above
     assert above[-1] == "request"
     assert seen.above(outer) == ["request"]
+
+
+async def test_the_fast_path_leaves_no_span_out(seen: Seen) -> None:
+    """With a provider, AutoGen makes the same spans with the fast path and without."""
+    names = list[list[str]]()
+    for fast_path in (True, False):
+        async with Supervisor(signals={}, fast_path=fast_path) as sup:
+            await sup.stream(team(Streaming("ann", n=3), turns=1), "go")
+        names.append(seen.take_names())
+    assert names[0] == names[1]
+    assert len(names[0]) > 20
 
 
 async def test_a_provider_may_come_while_a_block_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
