@@ -151,6 +151,10 @@ class Kernel:
         """Interrupt it, as the button of a notebook does."""
         self.manager.interrupt_kernel()
 
+    def shut_down(self) -> None:
+        """Shut it down, as a notebook's server does."""
+        self.manager.shutdown_kernel()
+
     def restart(self) -> None:
         """Restart it, as the button of a notebook does."""
         self.manager.restart_kernel()

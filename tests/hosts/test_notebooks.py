@@ -5,10 +5,14 @@ The kernels are real, and are interrupted as by the button of a notebook: SIGINT
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 import textwrap
 import time
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any, TextIO
 
 import pytest
 
@@ -30,9 +34,9 @@ _OF_CELL = "IPythonKernel._cancel_on_sigint.<locals>.handle_sigint"
 _FAST = "ladder=Ladder(cancel=0.3, abandon=0.5)"
 
 
-def begun(folder: Path) -> Generator[Kernel]:
+def begun(folder: Path, *, python: str = sys.executable) -> Generator[Kernel]:
     """Start a kernel, and run the first cell in it."""
-    with kernel(folder) as started:
+    with kernel(folder, python=python) as started:
         shown = started.run(_SETUP)
         assert shown.error is None, shown.traceback
         yield started
@@ -69,6 +73,11 @@ def interrupted(kernel: Kernel, code: str, times: int = 1) -> Shown:
     for _ in range(times):
         kernel.interrupt()
     return cell.ended()
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Return whether a process has ended, waited for or not."""
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 def assert_stopped(shown: Shown) -> None:
@@ -146,7 +155,7 @@ def test_a_block_hears_beside_one_that_was_left_open(shared: Kernel) -> None:
     assert_as_found(shared)
 
 
-_IN_BACKGROUND = f"""
+IN_BACKGROUND = f"""
 async def in_background():
     {textwrap.indent(run_of("dig"), "    ")}
 task = asyncio.create_task(in_background())
@@ -155,7 +164,7 @@ task = asyncio.create_task(in_background())
 
 def test_an_interrupt_between_cells_ends_a_run_in_the_background(shared: Kernel) -> None:
     """What the kernel ignores while it is idle was not ignored when the process started."""
-    cell = shared.begin(_IN_BACKGROUND)
+    cell = shared.begin(IN_BACKGROUND)
     cell.until("BEGUN")
     while shared.ignores_sigint():
         pass
@@ -167,7 +176,7 @@ def test_an_interrupt_between_cells_ends_a_run_in_the_background(shared: Kernel)
 
 def test_a_run_in_the_background_ends_during_a_later_cell(shared: Kernel) -> None:
     """The cell puts our handler back, which it has found; the kernel's idle is as before."""
-    cell = shared.begin(_IN_BACKGROUND)
+    cell = shared.begin(IN_BACKGROUND)
     cell.until("BEGUN")
     while shared.ignores_sigint():
         pass
@@ -213,7 +222,7 @@ def test_restarted_during_a_run(own: Kernel) -> None:
     asked = time.monotonic()
     own.restart()
     assert not first.is_running()
-    assert not child.is_running()
+    assert has_ended(child)
     assert time.monotonic() - asked < 10  # five seconds, and the start of the next one
     assert own.run("1 + 1").value == "2"
 
@@ -225,3 +234,73 @@ def test_nested_loops(own: Kernel) -> None:
     for start in ("asyncio.run(main())", "asyncio.get_event_loop().run_until_complete(main())"):
         assert_stopped(interrupted(own, f"{main}\n{start}"))
         assert_as_found(own)
+
+
+def test_a_tool_server_lives_through_an_interrupt(shared: Kernel, tmp_path: Path) -> None:
+    """A call to it is interrupted with the run, and the same server answers the next run."""
+    pytest.importorskip("mcp", reason="needs the extra `mcp`")
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    started = shared.run(f"""
+import os, sys
+from autogen_ext.tools.mcp import McpWorkbench, StdioServerParams
+from supervisor.testing import ScriptedModel, calls
+server = ["-m", "tests.blocking.programs.mcp_server", {str(fifo)!r}]
+workbench = McpWorkbench(StdioServerParams(command=sys.executable, args=server, cwd=os.getcwd()))
+await workbench.start()
+def asker(tool):
+    model = ScriptedModel([calls((tool, {{"key": "b"}})), "Done."])
+    return AssistantAgent("asker", model, workbench=workbench)
+""")
+    assert started.error is None, started.traceback
+    run = """
+async with Supervisor() as sup:
+    result = await sup.stream(asker({tool!r}), "Go")
+print(result.stop_reason, result.messages[-1].to_text())
+"""
+    with os.fdopen(os.open(fifo, os.O_RDWR)) as facts:
+        cell = shared.begin(run.format(tool="wait"))
+        (server,) = {fact["pid"] for fact in _until(facts, "called")}
+        shared.interrupt()
+        assert "Stopped by SIGINT" in cell.ended().stdout
+        answer = shared.run(run.format(tool="look_up"))
+        assert "found b" in answer.stdout, answer
+        assert {fact["pid"] for fact in _until(facts, "called")} == {server}
+        assert shared.run("await workbench.stop()").error is None
+    assert_as_found(shared)
+
+
+def _until(facts: TextIO, wanted: str) -> Generator[dict[str, Any]]:
+    for line in facts:
+        fact: dict[str, Any] = json.loads(line)
+        yield fact
+        if fact["fact"] == wanted:
+            return
+
+
+def test_code_of_an_executor_that_is_interrupted_fails_no_run(
+    shared: Kernel, tmp_path: Path
+) -> None:
+    """The kernel's whole process group gets the interrupt; what that ends is part of the stop."""
+    shown = interrupted(
+        shared,
+        f"""
+import os, warnings
+from autogen_agentchat.agents import CodeExecutorAgent
+from autogen_ext.code_executors.local import LocalCommandLineCodeExecutor
+warnings.simplefilter("ignore")
+executor = LocalCommandLineCodeExecutor(work_dir={str(tmp_path)!r})
+coder = CodeExecutorAgent("coder", executor, supported_languages=["python"])
+code = "```python\\nimport time\\nopen('begun', 'w').close()\\ntime.sleep(3600)\\n```"
+async def tell():
+    while not os.path.exists({str(tmp_path / "begun")!r}):
+        await asyncio.sleep(0.01)
+    print("BEGUN", flush=True)
+telling = asyncio.create_task(tell())
+async with Supervisor() as sup:
+    result = await sup.stream(coder, code)
+print(result.stop_reason)
+""",
+    )
+    assert_stopped(shown)
+    assert_as_found(shared)
