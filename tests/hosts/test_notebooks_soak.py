@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import sysconfig
 import textwrap
 import time
 from collections.abc import Callable, Generator
@@ -26,6 +24,7 @@ from tests.hosts.test_notebooks import (
     interrupted,
     run_of,
 )
+from tests.hosts.versions import python_with
 
 pytestmark = [
     pytest.mark.soak,
@@ -42,16 +41,10 @@ def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """Return an interpreter with this ipykernel, and all else that there is here."""
     if request.param == "ipykernel 7":
         return sys.executable
-    folder = tmp_path_factory.mktemp("ipykernel-6") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    own = folder / "bin" / "python"
-    command = [own, "-m", "pip", "install", "-qq", "ipykernel<7"]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
+    own = python_with("ipykernel<7", tmp_path_factory.mktemp("ipykernel-6"))
+    if own is None:
         pytest.skip("ipykernel 6 cannot be installed here")
-    (site,) = folder.glob("lib/python*/site-packages")
-    ours = sysconfig.get_paths()["purelib"]
-    (site / "zz_ours.pth").write_text(f"import site; site.addsitedir({ours!r})")  # behind its own
-    return str(own)
+    return own
 
 
 @pytest.fixture(scope="module")
