@@ -131,7 +131,7 @@ def test_the_kernel_is_ended_during_a_run(
 ) -> None:
     """It is gone within five seconds, and so is what it has started."""
     start = "import subprocess\nprint(subprocess.Popen(['sleep', '3600']).pid)\n"
-    for number in range(5):
+    for number in range(3):
         (folder := tmp_path / str(number)).mkdir()
         for started in begun(folder, python=python):
             cell = started.begin(start + run_of(tool))
