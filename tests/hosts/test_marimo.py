@@ -64,12 +64,11 @@ class Marimo:
         """Open the notebook, run it, and yield what it prints."""
         async with self._client, websockets.connect(self._address, max_size=None) as socket:
             async for message in socket:
-                said = json.loads(message)
+                said: dict[str, Any] = json.loads(message)
                 if said["op"] == "kernel-ready":
-                    run = {"objectIds": [], "values": [], "autoRun": True}
+                    run: dict[str, Any] = {"objectIds": [], "values": [], "autoRun": True}
                     await self._post("instantiate", run)
-                console = said.get("data", {}).get("console") or []
-                for item in console if isinstance(console, list) else [console]:
+                for item in _listed(said.get("data", {}).get("console") or []):
                     yield item["data"]
 
     async def interrupt(self) -> None:
@@ -83,6 +82,11 @@ class Marimo:
         headers = {"Marimo-Session-Id": _SESSION, "Marimo-Server-Token": token[1]}
         answer = await self._client.post(f"/api/kernel/{what}", json=body, headers=headers)
         answer.raise_for_status()
+
+
+def _listed(console: Any) -> list[dict[str, str]]:
+    """Return what is printed, which comes as one item or as several."""
+    return console if isinstance(console, list) else [console]  # pyright: ignore[reportUnknownVariableType]
 
 
 @pytest.fixture(scope="module")
