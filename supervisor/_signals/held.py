@@ -183,6 +183,11 @@ class HeldSignals:
         """The signals that only the host handles."""
         return self._quick
 
+    @property
+    def is_running(self) -> bool:
+        """Whether its loop runs: the supervisor says so."""
+        return False
+
     def notify(self, number: int, poll: Callable[[], None]) -> None:
         """Have the loop call `poll`, because a signal has arrived; in its handler."""
         if number in self._quick:

@@ -16,6 +16,11 @@ class Listener(Protocol):
         """The signals that it wants to hear of."""
         ...
 
+    @property
+    def is_running(self) -> bool:
+        """Whether its loop runs, or has still to be made; in any thread."""
+        ...
+
     def notify(self, number: int, poll: Callable[[], None]) -> None:
         """Have the loop call `poll`, because a signal has arrived; in its handler."""
         ...

@@ -27,6 +27,7 @@ from supervisor._signals.guard_state import IDLE
 from supervisor._signals.handlers import Handler, is_main_thread
 from supervisor._signals.interrupt import interrupt
 from supervisor._signals.listener import Hold, Listener, handled_by
+from supervisor._signals.prompt import Prompt
 from supervisor._signals.wakeup import WakeupFd
 from supervisor._signals.watchdog import Watchdog
 
@@ -40,7 +41,8 @@ class Registry:
     """The supervisors of this process, and what they share."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # taken where supervisors come and go, never by a handler
+        self.lock = threading.Lock()
+        """Taken where supervisors come and go; a handler may look, and never wait for it."""
         self._listeners: tuple[Listener, ...] = ()
         self.owners: tuple[Listener, ...] = ()
         """Those of the main thread, the outermost first."""
@@ -51,6 +53,7 @@ class Registry:
         self._watchdog: Watchdog | None = None
         self.guard: Guard | None = None
         """The guard. Where one was started, a fresh interpreter can be had."""
+        self._prompt = Prompt(lambda: self.owners)
         self._switch_seconds = sys.getswitchinterval()  # as found: a stop changes it
         self.clock = Clock(self._is_debugged)
         """The clock of the ladders."""
@@ -75,7 +78,7 @@ class Registry:
         if listener in self._listeners:
             return False
         try:
-            with self._lock:
+            with self.lock:
                 self._take_in(listener)
         except BaseException:  # of a handler that was found, before ours stood
             self.leave(listener)
@@ -84,7 +87,8 @@ class Registry:
 
     def _take_in(self, listener: Listener) -> None:
         if self.wakeup_fd is None:
-            self.wakeup_fd = WakeupFd(self._notify, debuggers.ctrl_c_handler)
+            self.wakeup_fd = WakeupFd(self._notify)
+        self.wakeup_fd.ctrl_c = self._prompt.look()
         if self._watchdog is None:  # first: where no file or thread can be had nothing was done
             watchdog = Watchdog(self.wakeup_fd, self._on_signal, self._on_time)
             watchdog.start()
@@ -117,7 +121,7 @@ class Registry:
 
     def _let_go(self, listener: Listener) -> None:
         """Forget a supervisor; can be called again where it was interrupted."""
-        with self._lock:
+        with self.lock:
             owners = _without(self.owners, listener)
             if self.wakeup_fd is not None and not _handles_no_less(owners, listener):
                 self._install(self.wakeup_fd, owners)  # while it still hears
@@ -144,7 +148,7 @@ class Registry:
 
     def reinstall(self) -> None:
         """Handle what is wanted now."""
-        with self._lock:
+        with self.lock:
             if self.wakeup_fd is not None:
                 self._install(self.wakeup_fd, self.owners)
 
@@ -170,7 +174,7 @@ class Registry:
 
         It stays as long as it is needed for that. None is started for it.
         """
-        with self._lock:
+        with self.lock:
             if self.guard is not None and self.wakeup_fd is not None:
                 self.guard.hold(end_record.fds_for_guard())
                 self._have_guard(self.wakeup_fd)
@@ -266,7 +270,9 @@ class Registry:
 
     def _on_signal(self, number: int, at: float) -> None:
         """Pass a signal on to the listeners; it arrived at this `time.monotonic()`."""
-        if number == signal.SIGINT and debuggers.owns_ctrl_c():
+        if number == signal.SIGINT and (
+            debuggers.owns_ctrl_c() or (self._prompt.is_there and self._prompt.owns_ctrl_c())
+        ):
             self.update_guard()  # which may have seen it: it asks for nothing
             return
         at, now = self.clock.at(at), self.clock.now()
@@ -324,7 +330,7 @@ class Registry:
             self.forks.forget()
 
     def _forget(self) -> None:
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         if self._watchdog is not None:
             self._watchdog.forget()
             sys.setswitchinterval(self._switch_seconds)

@@ -67,7 +67,8 @@ class WakeupFd:
         ctrl_c: Callable[[Any], Callable[[int, FrameType | None], Any] | None] | None = None,
     ) -> None:
         self._notify = notify
-        self._ctrl_c = ctrl_c
+        self.ctrl_c = ctrl_c
+        """As given."""
         self.handlers = SignalHandlers(self._handle)
         """Ours, and what was found in their place."""
         self._reader, self._writer = socket.socketpair()
@@ -167,9 +168,9 @@ class WakeupFd:
                 also(number, frame)
 
     def _theirs(self, number: int) -> Callable[[int, FrameType | None], Any] | None:
-        if number != signal.SIGINT or self._ctrl_c is None:
+        if number != signal.SIGINT or self.ctrl_c is None:
             return None
-        return self._ctrl_c(self.handlers.found.get(number))
+        return self.ctrl_c(self.handlers.found.get(number))
 
     def _take_slot(self) -> bool:
         """Put our fd into the slot; return whether another one was there."""

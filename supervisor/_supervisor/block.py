@@ -170,6 +170,10 @@ class Block:
             self._close()
         return self._scope.phase is BlockPhase.CLOSED
 
+    def give_back(self) -> None:
+        """Close it where its loop is closed: what it has installed is put back, and no more."""
+        self._close()
+
     def close_if_over(self) -> None:
         """Close it before its task leaves it, where nothing is at work, nor a result to be read."""
         scope = self._scope

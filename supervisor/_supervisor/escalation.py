@@ -12,7 +12,6 @@ EXIT is carried out in the thread in which it came out, because the loop may be 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import math
 import signal
@@ -71,6 +70,8 @@ class Escalation:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
         self._timer: asyncio.TimerHandle | None = None
+        self.on_orphaned: Callable[[int], None] = lambda _: None
+        """Called in the handler of a signal for which the loop is closed, and can take no step."""
         self._stop.on_step = self._pass_on
         scope.interrupts.handles_sigint = signal.SIGINT in settings.handled
         scope.interrupts.cells.on_kept_open = self._be_interactive
@@ -92,6 +93,12 @@ class Escalation:
         self._stop.go_to(rung)
         registry.wake_watchdog()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether its loop runs, or has still to be made; in any thread."""
+        loop = self.scope.home.loop
+        return loop is None or loop.is_running()
+
     def notify(self, number: int, poll: Callable[[], None]) -> None:
         """Have the loop call `poll`, because a signal has arrived; in its handler.
 
@@ -102,7 +109,8 @@ class Escalation:
             self._ask(number)
         elif number in self.handled:
             self.scope.interrupts.note()
-        _call_soon(self.scope.home.loop, poll)
+        if not _call_soon(self.scope.home.loop, poll):
+            self.on_orphaned(number)
 
     def on_signal(self, number: int, at: float, now: float) -> None:
         """Climb, or interrupt, for a signal has arrived; in the watchdog's thread, or in the loop.
@@ -249,11 +257,14 @@ class Escalation:
             self._timer = self._loop.call_later(delay, self._look_at_the_time)
 
 
-def _call_soon(loop: asyncio.AbstractEventLoop | None, callback: Callable[[], None]) -> None:
-    # As `HomeLoop.call_soon`; here, because it is on each signal's way.
+def _call_soon(loop: asyncio.AbstractEventLoop | None, callback: Callable[[], None]) -> bool:
+    # As `HomeLoop.call_soon`; here, because it is on each signal's way. False: the loop is closed.
     if loop is not None:
-        with contextlib.suppress(RuntimeError):  # closed: only EXIT is left, or the watchdog looks
+        try:
             loop.call_soon_threadsafe(callback)
+        except RuntimeError:  # only EXIT is left, or the watchdog looks
+            return False
+    return True
 
 
 def deadline_clock(settings: SupervisorSettings) -> Callable[[int, float], float | None]:

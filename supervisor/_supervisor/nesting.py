@@ -28,9 +28,14 @@ on_enter: Callable[[StopScope], None] | None = None
 def innermost() -> StopScope | None:
     """Return what is stopped together here: that of the innermost block that is open."""
     scope = _current.get()
-    while scope is not None and not scope.phase.is_open:  # a task has the context of its start
+    while scope is not None and not _is_there(scope):  # a task has the context of its start
         scope = scope.nesting.around
     return scope
+
+
+def _is_there(scope: StopScope) -> bool:
+    loop = scope.home.loop
+    return scope.phase.is_open and loop is not None and not loop.is_closed()
 
 
 def use(scope: StopScope) -> Token[StopScope | None]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 
 from supervisor._process.cleanup import ChildCleanup
 from supervisor._process.process_info import ProcessInfo
+from supervisor._signals.registry import registry
 from supervisor._supervisor.block import Block
 from supervisor._supervisor.escalation import Escalation
 from supervisor._supervisor.process_end import ProcessEnd
@@ -36,7 +38,15 @@ class Parts:
         self.end = ProcessEnd(self.scope, self.report, telemetry)
         readiness = Readiness(settings.ready_file, self.scope)
         self.escalation = Escalation(settings, self.scope, self.end, self.report, readiness)
+        self.escalation.on_orphaned = self._on_orphaned
         self.block = Block(self.scope, self.escalation, self.end, readiness, telemetry)
+
+    def _on_orphaned(self, number: int) -> None:
+        """Give the signals back: nobody can leave a block any more whose loop is closed."""
+        if self.end.is_orphaned and not registry.lock.locked():
+            self.block.give_back()
+            if not registry.is_in_use:
+                signal.raise_signal(number)  # for whom it is now
 
     def _on_killed(self, killed: Sequence[ProcessInfo]) -> None:
         self.report.killed(killed)

@@ -83,7 +83,7 @@ class ProcessEnd:
 
     def exit(self) -> None:
         """End the process by force, where that is ours to do: EXIT has come."""
-        if not self._scope.nesting.may_exit:
+        if not self._scope.nesting.may_exit or self.is_orphaned:
             return
         # Late, if at all: from here on the report has its time.
         self.exiting_at = registry.clock.now() + REPORT_SECONDS
@@ -101,6 +101,16 @@ class ProcessEnd:
         wait_for_telemetry = self._telemetry.begin_forced_end(REPORT_SECONDS)
         self._report.last_words(line, FORCED)
         wait_for_telemetry()
+
+    @property
+    def is_orphaned(self) -> bool:
+        """Whether the loop was closed around an open block: its program has dropped it."""
+        return self._has_lost_loop and not self._scope.phase.is_over
+
+    @property
+    def _has_lost_loop(self) -> bool:
+        loop = self._scope.home.loop
+        return loop is not None and loop.is_closed() and not self._cleanup.ends_with_program
 
     def _look_last(self, status: int) -> None:
         self._cleanup.final_sweep(status, can_exec=registry.guard is not None)
@@ -130,7 +140,7 @@ class ProcessEnd:
         """Have the rest of the ladder hold where the interpreter's own end takes too long."""
         if self._stop.request is None or not self._scope.nesting.may_exit:
             return
-        if self._stop.never_exits:
+        if self._stop.never_exits or self._has_lost_loop:
             return  # it is somebody else's process, whose end is none of the stop's
         at = registry.clock.to_monotonic(self._abandon_at())
         ends = [(at, self._sweep)] if self.must_sweep else []

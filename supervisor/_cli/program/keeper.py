@@ -23,6 +23,7 @@ class Keeper:
 
     def __init__(self, idle: Escalation) -> None:
         self.handled = frozenset[int]()
+        self.is_running = False
         self._idle = idle
         self.current: Escalation | None = None
         """That of the block that is open, or of the program's stop."""

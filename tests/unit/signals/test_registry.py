@@ -17,6 +17,7 @@ class Listener:
     """A supervisor with an error of its own, the first time that it is told anything."""
 
     guard_state = None
+    is_running = True
 
     def __init__(self) -> None:
         self.told = list[str]()
