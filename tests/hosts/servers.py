@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ import uuid
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from signal import Signals
 from typing import IO, Final
 
 import h11
@@ -111,22 +111,26 @@ class Server:
             assert time.monotonic() < end, f"no {text!r} after {seconds:g} s\n{self.output}"
             time.sleep(_LOOK_SECONDS)
 
-    def signal(self, number: signal.Signals, *, group: bool = False) -> None:
+    def signal(self, number: Signals, *, group: bool = False) -> None:
         """Send a signal to it, or to its whole process group, as a terminal does."""
         if self._first_signal is None:
             self._first_signal = time.monotonic()
         if self._process.poll() is None:
             (os.killpg if group else os.kill)(self.pid, number)
 
-    @property
-    def seconds(self) -> float:
-        """Seconds since the first signal."""
-        assert self._first_signal is not None
-        return time.monotonic() - self._first_signal
+    def insist(self, number: Signals, every: float = 0.4) -> None:
+        """Send a signal again and again, at intervals of so many seconds, until it has ended.
 
-    def has_ended(self) -> bool:
-        """Return whether it has."""
-        return self._process.poll() is not None
+        Raises:
+            AssertionError: It does not end.
+        """
+        end = time.monotonic() + PATIENCE
+        while True:
+            self.signal(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(every)
+                return
+            assert time.monotonic() < end, f"it does not end\n{self.output}"
 
     def wait(self, seconds: float = PATIENCE) -> Ended:
         """Wait for its end.
