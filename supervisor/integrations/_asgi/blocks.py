@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from supervisor._core.asyncio_tools import refuse_eager
 from supervisor._supervisor.facade import Supervisor
 from supervisor.integrations._asgi.block import HostedBlock
 
@@ -38,6 +39,7 @@ class Blocks:
         loop = asyncio.get_running_loop()
         block = self._by_loop.get(loop)
         if block is None or block.is_over:
+            refuse_eager(loop)
             self._forget_closed()
             block = self._by_loop[loop] = HostedBlock(self._make_supervisor())
         await block.wait_open()

@@ -206,6 +206,7 @@ async def test_a_server_inside_a_block_has_a_block_inside_it() -> None:
     assert work.reasons == ["Outside"]
 
 
+@pytest.mark.asyncio(loop_factories=["asyncio"])
 async def test_a_block_that_cannot_open_is_a_start_that_fails() -> None:
     """On a loop with eager tasks the server says why it does not start."""
     app = hosted(_returns)
