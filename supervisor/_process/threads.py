@@ -129,11 +129,13 @@ class DaemonThreadPool(ThreadPoolExecutor):
         with self._lock:
             self._is_shut = True
             dropped = list(self._queue) if cancel_futures else []
+            is_idle = not self._queue and not self._running
             self._arrived.notify_all()
         for call in dropped:
             call.cancel()
         if wait:
             self._wait()
+        if wait or is_idle:  # a loop that is closed by hand does not wait; one a task adds up
             atexit.unregister(self.shutdown)
         self.unblock_stdin()
 

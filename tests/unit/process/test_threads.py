@@ -156,6 +156,22 @@ def test_a_finished_pool_is_forgotten() -> None:
     assert forgotten() is None
 
 
+def test_a_pool_whose_loop_was_closed_by_hand_is_forgotten() -> None:
+    """`loop.close()` does not wait for the pool; where nothing runs in it, nothing keeps it."""
+    pool = DaemonThreadPool()
+    loop = asyncio.new_event_loop()
+    loop.set_default_executor(pool)
+    loop.run_until_complete(loop.run_in_executor(None, int))
+    loop.close()
+    forgotten = weakref.ref(pool)
+    del pool, loop
+    deadline = time.monotonic() + 10
+    while forgotten() is not None and time.monotonic() < deadline:
+        gc.collect()  # its threads hold it until they have ended
+        time.sleep(0.01)
+    assert forgotten() is None
+
+
 def test_a_forked_child_does_not_wait() -> None:
     """A forked child exits in order although the parent's calls do not run in it."""
     script = """
