@@ -4,7 +4,7 @@ pip install 'autogen-supervisor[web]'
 uvicorn examples.web.app:app              then open http://127.0.0.1:8000
 
 A run belongs to the server here, and not to the page that has started it: so the events of each are
-kept, in the memory of the one process, and every page that asks gets them from the beginning. Ctrl-C
+kept, in the memory of one process, and every page that asks gets them from the beginning. Ctrl-C
 or SIGTERM ends each run in order, its pages are told, and the server ends as it always does.
 """
 
