@@ -41,14 +41,15 @@ class Prompt:
     Args:
         kind: Which.
         home: Where it may keep its history.
+        grace: The `SUPERVISOR_GRACE` of its environment, if any.
     """
 
-    def __init__(self, kind: str, home: Path) -> None:
+    def __init__(self, kind: str, home: Path, grace: str = "") -> None:
         self._by_hand = kind == "python -i"
         self._count = 0
         environ = {**os.environ, "HOME": str(home), "IPYTHONDIR": str(home), "TERM": "xterm"}
         environ["PROMPT_TOOLKIT_NO_CPR"] = "1"  # no terminal answers where the cursor is
-        environ.pop("SUPERVISOR_GRACE", None)
+        environ["SUPERVISOR_GRACE"] = grace
         self._child = pexpect.spawn(
             sys.executable,
             _COMMANDS[kind],
@@ -96,10 +97,10 @@ class Prompt:
 
 
 @contextmanager
-def _prompt(kind: str, home: Path) -> Generator[Prompt]:
+def _prompt(kind: str, home: Path, grace: str = "") -> Generator[Prompt]:
     if kind == "IPython":
         pytest.importorskip("IPython")
-    prompt = Prompt(kind, home)
+    prompt = Prompt(kind, home, grace)
     try:
         yield prompt
     finally:
@@ -138,6 +139,18 @@ def test_each_number_of_presses(
         prompt.run(f"{how}({agent}())")
         prompt.press(presses, apart)
         prompt.see("ended: " + ("Quarantined" if agent == "Refuses" else "Stopped by SIGINT"))
+        prompt.is_alive()
+
+
+@pytest.mark.soak
+@at_each_prompt
+@pytest.mark.parametrize("agent", ["Waits", "Blocks", "Refuses"])
+def test_without_any_grace(kind: str, agent: str, tmp_path: Path) -> None:
+    """With `SUPERVISOR_GRACE=0` runs are abandoned at once, and the interpreter lives."""
+    with _prompt(kind, tmp_path, grace="0") as prompt:
+        prompt.run(f"alone({agent}())")
+        prompt.press(3, apart=0.05)
+        prompt.see("ended: ")
         prompt.is_alive()
 
 
