@@ -55,3 +55,8 @@ STATUS: Final[Mapping[str, Mapping[Way, int]]] = {
     "gunicorn uvicorn": {Way.TERM: 0, Way.CTRL_C: 0},
 }
 """Exit status by server and way; minus the signal where it dies by one."""
+
+
+def is_quick(name: str, way: Way) -> bool:
+    """Return whether workers get SIGQUIT, by which gunicorn means: at once, whatever is open."""
+    return name.startswith("gunicorn") and way is not Way.TERM
