@@ -1,6 +1,6 @@
 """What the ASGI wrapper costs a request that has no run, against the bare application.
 
-    python -m benchmarks.asgi [SECONDS]
+    python benchmarks/asgi.py [SECONDS]
 
 An in-process server calls both in turn, in batches, in the same process. The application answers
 at once, so the difference is all that a request pays; a framework and a socket are far more.
