@@ -29,7 +29,7 @@ from supervisor import Supervisor
 from supervisor._core import execution
 from supervisor.types import Runnable
 
-ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 25
+ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 12
 CHUNKS = 2000
 
 

@@ -35,6 +35,9 @@ class StopTelemetry:
         if stop.request is None or self._is_told:
             return
         self._is_told = True
+        around = self._scope.nesting.around
+        if around is not None and around.stop.request is not None:
+            return  # a part of the stop around it, which tells of both
         request, rung = stop.request, stop.rung.name
         tell_stopped(reason=request.reason, cause=request.word, rung=rung, seconds=stop.age())
 

@@ -13,6 +13,8 @@ tells whose it is.
 from __future__ import annotations
 
 import itertools
+import os
+import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -223,6 +225,8 @@ _numbers: Final = itertools.count(1)
 _runs: Final[dict[int, ref[RunTelemetry]]] = {}
 # By number, those that have begun, and of which something may be at work. Weak: of some that are
 # dropped with their loop nobody ever tells the end.
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_runs.clear)
 
 
 def unended() -> list[RunTelemetry]:

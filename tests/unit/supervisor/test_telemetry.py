@@ -192,6 +192,17 @@ async def test_a_stop_of_the_block_counts_once(seen: Seen) -> None:
         assert _events(span) == ["stop requested", "CANCEL", "settled", "repaired"]
 
 
+async def test_a_stop_of_nested_blocks_is_one(seen: Seen) -> None:
+    """The stop of a block and of those inside it is one; that of an inner block alone, too."""
+    block = {"supervisor.stop.cause": "code", "supervisor.stop.scope": "block"}
+    async with Supervisor(signals={}) as outer, Supervisor(signals={}):
+        outer.stop("Enough")
+    assert seen.metrics()["supervisor.stops"] == [(block, 1)]
+    async with Supervisor(signals={}), Supervisor(signals={}) as inner:
+        inner.stop("Enough")
+    assert seen.metrics()["supervisor.stops"] == [(block, 2)]
+
+
 async def _by_time(sup: Supervisor, deaf: Deaf) -> None:
     await sup.stream(team(deaf, turns=1), "go", timeout=0.01)
 
