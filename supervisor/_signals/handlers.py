@@ -30,8 +30,8 @@ class SignalHandlers:
         self.handler = handler
         self.found: dict[int, Any] = {}
         """For each signal that is ours to put back, the Python handler that was found."""
-        self.last_found: Any = None
-        """The Python handler of SIGTERM that was found last, put back or not."""
+        self.former: dict[int, Any] = {}
+        """The same for the last time that it was, put back or not."""
         self._found_c: dict[int, int] = {}
         self.shared: set[int] = set()
         """Signals that somebody else handles in turn with us: not reinstalled as if reset."""
@@ -45,9 +45,7 @@ class SignalHandlers:
         # Noted first: another thread may fork between any two of these lines, and the handler that
         # was found may raise as soon as ours stands.
         self._found_c[number] = _c_handler(number)
-        found = self.found[number] = signal.getsignal(number)
-        if number == signal.SIGTERM:
-            self.last_found = found
+        self.found[number] = self.former[number] = signal.getsignal(number)
         signal.signal(number, self.handler)
 
     def put_back(self, number: int) -> None:
@@ -67,6 +65,15 @@ class SignalHandlers:
     def drop(self, number: int) -> None:
         """Forget a signal whose handler was put back."""
         del self.found[number], self._found_c[number]
+
+    def call_former(self, number: int, frame: FrameType | None) -> None:
+        """Call what was found, for a handler that stands above ours and calls ours.
+
+        Where ours stands itself, somebody has put it back who had found it: then do nothing.
+        """
+        former = self.former.get(number)
+        if callable(former) and signal.getsignal(number) != self.handler:
+            former(number, frame)
 
     def reinstall_reset(self) -> None:
         """Install ours again where it was reset to a default, as a loop's removal does."""

@@ -28,8 +28,8 @@ from types import FrameType
 from typing import Any, Final
 
 from supervisor._signals.guard_state import GuardState
-from supervisor._signals.handlers import SignalHandlers, is_main_thread, server_of
-from supervisor._signals.listener import Listener, handled_by
+from supervisor._signals.handlers import Handler, SignalHandlers, is_main_thread, server_of
+from supervisor._signals.listener import Hold, Listener, handled_by
 from supervisor._signals.registry import registry
 
 ONE_REQUEST_SECONDS: Final = 1.0
@@ -73,6 +73,7 @@ class HeldSignals:
         self.must_end = False
         """Whether a further signal has come, or one that is not to be held."""
         self._outers: tuple[Listener, ...] = ()  # supervisors that were there before
+        self._around: Hold | None = None  # of another host
         self._quick: frozenset[int] = frozenset()
         self._numbers: frozenset[int] = frozenset()
         self._covers: list[_Cover] = []
@@ -96,9 +97,9 @@ class HeldSignals:
         self._numbers = self._owner.handled | self._quick
         self._outers = tuple(takewhile(lambda it: it is not self._owner, registry.owners))
         self.phase = HoldPhase.OPEN
-        registry.hold = self
+        self._around, registry.hold = registry.hold, self
         registry.add(self)
-        self._set_held(self._numbers)
+        self._pass_on_no_held()
         self.look()
 
     def look(self) -> None:
@@ -111,7 +112,14 @@ class HeldSignals:
             found = signal.getsignal(number)
             is_ours = found == wakeup_fd.handler or any(found == it.handle for it in self._covers)
             if not is_ours and found is not signal.SIG_IGN:
-                self._covers.append(_Cover(number, wakeup_fd.handler, self))
+                self._cover(number, found, wakeup_fd.handler)
+
+    def _cover(self, number: int, found: Any, handler: Handler) -> None:
+        for cover in self._covers:
+            if cover.number == number and cover.found == found:  # somebody sets it again and again
+                signal.signal(number, cover.handle)
+                return
+        self._covers.append(_Cover(number, handler, self))
 
     def hand_over(self) -> None:
         """Put back what was found, and raise what is held; it may raise, and end the process."""
@@ -122,26 +130,37 @@ class HeldSignals:
             cover.put_back()
         registry.reinstall()
         self.phase = HoldPhase.OVER
-        self._set_held(frozenset())
+        self._pass_on_no_held()
         with contextlib.ExitStack() as raised:
             for number in reversed(self._due()):
                 raised.callback(self._raise, number)
 
     def close(self) -> None:
         """Hand over, for good."""
-        self.hand_over()
-        registry.leave(self)
-        if registry.hold is self:
-            registry.hold = None
-            registry.reinstall()
+        try:
+            self.hand_over()
+        finally:
+            self.phase = HoldPhase.CLOSED
+            registry.leave(self)
+            if registry.hold is self:
+                registry.hold = self._around
+                registry.reinstall()
+                self._pass_on_no_held()
 
-    def _set_held(self, numbers: frozenset[int]) -> None:
+    @property
+    def numbers(self) -> frozenset[int]:
+        """The signals that are not passed on as they arrive."""
+        return self._numbers if self.phase in (HoldPhase.OPEN, HoldPhase.HOLDING) else frozenset()
+
+    def _pass_on_no_held(self) -> None:
         if registry.wakeup_fd is not None:
-            registry.wakeup_fd.held = numbers
+            hold = registry.hold
+            registry.wakeup_fd.held = frozenset() if hold is None else hold.numbers
 
     def _due(self) -> list[int]:
         """Return what is to be handed on: an INT that came with a TERM would mean "by force"."""
-        if {signal.SIGINT, signal.SIGTERM} <= self._together:
+        is_with_term = {signal.SIGINT, signal.SIGTERM} <= self._together
+        if is_with_term and signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
             return [number for number in self._came if number != signal.SIGINT]
         return self._came
 
@@ -177,6 +196,12 @@ class HeldSignals:
         self.must_end = self.must_end or number in self._quick or not is_with_it
         self._on_held(number)
         return is_with_it and not is_first and number not in self._quick
+
+    def forget(self) -> None:
+        """Put the handlers of a forked child back, on top of which we are."""
+        self.phase = HoldPhase.CLOSED
+        for cover in reversed(self._covers):
+            cover.put_back()
 
     @property
     def handled(self) -> frozenset[int]:
@@ -217,14 +242,17 @@ class _Cover:
         hold: What it is for.
     """
 
-    def __init__(
-        self, number: int, handler: Callable[[int, FrameType | None], Any], hold: HeldSignals
-    ) -> None:
+    def __init__(self, number: int, handler: Handler, hold: HeldSignals) -> None:
         self.number = number
         self._handler = handler
         self._hold = hold
         self._handlers = SignalHandlers(self.handle)
         self._handlers.install(number)
+
+    @property
+    def found(self) -> Any:
+        """The handler that was found."""
+        return self._handlers.found[self.number]
 
     def put_back(self) -> None:
         """Put back what was found, unless somebody else's stands there by now."""
@@ -232,13 +260,12 @@ class _Cover:
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal; where all is handed over, call what was found: somebody chains to us."""
-        found = self._handlers.found[number]
-        if self._hold.phase is not HoldPhase.OVER:
+        if self._hold.numbers:
             self._handler(number, frame)
-        elif callable(found):
-            found(number, frame)
+        elif callable(self.found):
+            self.found(number, frame)
 
     @property
     def should_exit(self) -> bool:
         """What the server says whose handler was found; see `server_of`."""
-        return bool(server_of(self._handlers.found[self.number]).should_exit)
+        return bool(server_of(self.found).should_exit)

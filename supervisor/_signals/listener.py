@@ -46,12 +46,21 @@ class Listener(Protocol):
 class Hold(Protocol):
     """What takes signals in that are handed on later (`held.py`)."""
 
+    @property
+    def numbers(self) -> frozenset[int]:
+        """The signals that are not passed on as they arrive."""
+        ...
+
     def wanted(self, owners: tuple[Listener, ...]) -> set[int]:
         """Return which signals are to be handled, of those that these want to hear of."""
         ...
 
     def takes(self, number: int, at: float) -> bool:
         """Take in a signal; return whether the listeners are not to hear of it."""
+        ...
+
+    def forget(self) -> None:
+        """Put back in a forked child what it has installed."""
         ...
 
 

@@ -339,6 +339,9 @@ class Registry:
         wakeup_fd, self.wakeup_fd, self._watchdog, self.guard = self.wakeup_fd, None, None, None
         self._listeners = self.owners = self.guests = ()
         self.clock, self._stopping_since = Clock(self._is_debugged), None
+        hold, self.hold = self.hold, None
+        if hold is not None:
+            hold.forget()
         if wakeup_fd is not None:
             wakeup_fd.forget()
         self.forks.undo()

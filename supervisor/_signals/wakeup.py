@@ -107,7 +107,7 @@ class WakeupFd:
     @property
     def should_exit(self) -> bool:
         """What the server says whose handler was found; see `server_of`."""
-        return bool(server_of(self.handlers.last_found).should_exit)
+        return bool(server_of(self.handlers.former.get(signal.SIGTERM)).should_exit)
 
     # -- in the main thread -------------------------------------------------------------------
 
@@ -152,7 +152,8 @@ class WakeupFd:
         # the one call that is made for it (its own Runner's handler makes it as well). The C part
         # has delivered the number already, unless the slot was somebody else's.
         if number not in self.handlers.found:
-            return  # we have left, and somebody has put back what stood here when he came
+            self.handlers.call_former(number, frame)  # we have left
+            return
         if self._take_slot():
             self._write(bytes([number | FROM_HANDLER]))
         ours = self._interrupt

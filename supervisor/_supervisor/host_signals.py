@@ -18,7 +18,13 @@ from supervisor._reports.log import reporter
 from supervisor._signals.handlers import is_main_thread
 from supervisor._signals.held import HeldSignals
 from supervisor._signals.registry import registry
+from supervisor._supervisor import worker_event
 from supervisor._supervisor.facade import Supervisor, parts_of
+from supervisor._supervisor.scope import StopScope
+from supervisor._supervisor.worker_event import WorkerEvent
+
+SHUTS_DOWN: Final = "The server shuts down"
+"""The reason of a stop that the server tells us of by itself."""
 
 _QUICK: Final = {"SIGQUIT"}
 
@@ -36,6 +42,7 @@ class HostSignals:
         self._scope = parts.scope
         self._is_sending = is_sending
         self._held = HeldSignals(parts.escalation, self._scope.home.call_soon, self._on_held)
+        self._event = WorkerEvent(self._on_event)
 
     @property
     def is_held(self) -> bool:
@@ -49,10 +56,29 @@ class HostSignals:
         """
         if not is_main_thread():
             if not registry.is_in_use:  # else a supervisor of the main thread hears, and tells us
-                _say_that_none_are_heard("the server runs outside the main thread")
+                say_that_stops_are_not_heard("it runs outside the main thread")
             return
         self._scope.on_change = self._look_if_over
+        self._have_body_around_wait()
         self._held.open()
+        if worker_event.is_needed():
+            self._watch_event()
+
+    def _have_body_around_wait(self) -> None:
+        # It awaits the server, which hears of the stop when it is handed on: it has until ABANDON.
+        around = self._scope.nesting.around
+        while around is not None:
+            if around.body is not None:
+                around.body.is_work = True
+            around = around.nesting.around
+
+    def _watch_event(self) -> None:
+        if self._event.is_found:
+            self._event.watch()
+        else:
+            say_that_stops_are_not_heard(
+                "this worker of hypercorn has no event that tells it of them"
+            )
 
     def look(self) -> None:
         """Go on top again of handlers and of a wakeup fd that the server has set meanwhile.
@@ -73,18 +99,28 @@ class HostSignals:
         for. A handler of the server's may raise out of it.
         """
         self._scope.on_change = None
+        self._event.close()
         self._held.close()
 
     def _on_held(self, number: int) -> None:
         # In any thread. Soon, because the supervisor hears of the signal after us.
         name = signal.Signals(number).name
         if name in _QUICK:
-            self._stop_quickly(StopRequest(reason=f"Stopped by {name}", rung=Rung.CANCEL))
+            self._stop(
+                StopRequest(
+                    reason=f"Stopped by {name}", rung=Rung.CANCEL, signal=signal.Signals(number)
+                )
+            )
         self._scope.home.call_soon(self._look_if_over)
 
-    def _stop_quickly(self, request: StopRequest) -> None:
+    def _on_event(self, grace: float) -> None:
+        # In a thread of its own.
+        self._scope.stop.clip(registry.clock.now() + grace)
+        self._stop(StopRequest(reason=SHUTS_DOWN, rung=Rung.DRAIN))
+
+    def _stop(self, request: StopRequest) -> None:
         self._scope.stop.ask(request)
-        self._scope.stop.go_to(Rung.CANCEL)
+        self._scope.stop.go_to(request.rung)
         registry.wake_watchdog()
 
     def _look_if_over(self) -> None:
@@ -96,14 +132,21 @@ class HostSignals:
         scope = self._scope
         if self._held.must_end or scope.stop.is_spent:
             return True
-        return not (self._is_sending() or scope.is_working or scope.is_read)
+        return not (self._is_sending() or _has_runs(scope) or scope.is_read)
+
+
+def _has_runs(scope: StopScope) -> bool:
+    """Return whether a run is at work: here, inside, or on another loop that this stop concerns."""
+    if any(not run.is_over for run in scope.runs) or scope.nesting.guests.are_busy:
+        return True
+    return any(map(_has_runs, scope.nesting.children))
 
 
 @functools.cache  # once in a process
-def _say_that_none_are_heard(why: str) -> None:
+def say_that_stops_are_not_heard(why: str) -> None:
     reporter.event(log_events.SIGNALS_NOT_HEARD, why=why)
     # Terminal or not: a service that is deaf has none.
     reporter.write(
-        f"supervisor: stop signals are not heard here: {why}; "
+        f"supervisor: stops of this server are not heard: {why}; "
         "call sup.stop() before the server is stopped\n"
     )

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Final
 from supervisor._core.events import Rung
 from supervisor._supervisor import nesting
 from supervisor._supervisor.facade import Supervisor, parts_of
-from supervisor._supervisor.host_signals import HostSignals
+from supervisor._supervisor.host_signals import SHUTS_DOWN, HostSignals
 
 if TYPE_CHECKING:
     from supervisor.integrations._asgi.request_runs import RequestRuns
 
-REASON: Final = "The server shuts down"
 _FAILED: Final = "a task that was spawned in a server has failed, and nobody has looked at it"
 _LOOK_SECONDS: Final = 0.1  # for a busy server; each look takes some microseconds
 
@@ -109,7 +108,7 @@ class HostedBlock:
     def stop(self) -> None:
         """Request a stop, for the server shuts down, unless there is one."""
         if not self.is_stopping:
-            self.sup.stop(REASON, Rung.DRAIN)
+            self.sup.stop(SHUTS_DOWN, Rung.DRAIN)
 
     def note_sent(self, request: RequestRuns) -> None:
         """Forget a request whose response is complete."""
