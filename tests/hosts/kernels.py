@@ -183,12 +183,15 @@ class Kernel:
 
 
 @contextlib.contextmanager
-def kernel(folder: Path, *, python: str = sys.executable) -> Generator[Kernel]:
+def kernel(
+    folder: Path, *, python: str = sys.executable, cwd: Path | None = None
+) -> Generator[Kernel]:
     """Start a kernel, and end it.
 
     Args:
         folder: Where its description goes.
         python: The interpreter, which has ipykernel.
+        cwd: Its working directory; that of the tests, if None.
     """
     where = folder / "kernels" / "tested"
     where.mkdir(parents=True)
@@ -200,7 +203,8 @@ def kernel(folder: Path, *, python: str = sys.executable) -> Generator[Kernel]:
     manager.connection_file = str(folder / "connection.json")
     # Under pytest's variable a kernel publishes nothing of what is written to its stderr as such.
     unset = {"PYTEST_CURRENT_TEST"}
-    manager.start_kernel(env={it: os.environ[it] for it in os.environ if it not in unset})
+    env = {it: os.environ[it] for it in os.environ if it not in unset}
+    manager.start_kernel(env=env, cwd=str(cwd or Path.cwd()))
     client = manager.client()
     try:
         client.start_channels(hb=False)

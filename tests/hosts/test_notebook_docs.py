@@ -1,7 +1,8 @@
-"""Each block of docs/notebooks.md is a cell that runs in a real kernel, and does what it says."""
+"""The page and the example of notebooks: each cell runs in a real kernel, and does what it says."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Generator
 from pathlib import Path
@@ -14,7 +15,9 @@ from tests.hosts.kernels import Kernel, kernel
 
 pytestmark = [pytest.mark.process, pytest.mark.blocks, pytest.mark.timeout(60)]
 
-_PAGE = Path(__file__).parents[2] / "docs" / "notebooks.md"
+_ROOT = Path(__file__).parents[2]
+_PAGE = _ROOT / "docs" / "notebooks.md"
+_EXAMPLE = _ROOT / "examples" / "notebook.ipynb"
 _SETUP = """
 from tests.hosts.notebook_setup import *
 from supervisor.testing import ScriptedAgent
@@ -55,3 +58,29 @@ def test_each_block_does_what_it_says(page: Kernel) -> None:
         if "result" in code:
             reason = page.run("print(result.stop_reason)").stdout.strip()
             assert (reason == "Stopped by SIGINT") == is_pressed, code
+
+
+def test_the_example_is_interrupted_and_goes_on(tmp_path: Path) -> None:
+    """It has no outputs in it; the third cell says what the second one has not."""
+    cells = json.loads(_EXAMPLE.read_text())["cells"]
+    codes = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert not any(cell.get("outputs") for cell in cells)
+    with kernel(tmp_path, cwd=_EXAMPLE.parent) as started:
+        assert started.run(codes[0]).error is None
+        cell = started.begin(codes[1])
+        cell.until("Now comes 3")
+        started.interrupt()
+        assert "Stopped by SIGINT" in cell.ended().stdout
+        assert "Now comes 19, and then 20." in started.run(codes[2]).stdout
+
+
+@pytest.mark.soak
+def test_a_time_limit_of_nbclient_ends_the_run() -> None:
+    """With `interrupt_on_timeout` the next cell has the result."""
+    nbclient = pytest.importorskip("nbclient")
+    nbformat = pytest.importorskip("nbformat")
+    codes = [_SETUP, "result = await supervise(make(dig), 'Go')", "print(result.stop_reason)"]
+    codes[0] += "\nfrom supervisor import supervise"
+    notebook = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, codes)))
+    nbclient.NotebookClient(notebook, timeout=15, interrupt_on_timeout=True).execute()
+    assert notebook.cells[-1].outputs[0].text == "Stopped by SIGINT\n"

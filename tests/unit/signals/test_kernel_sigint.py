@@ -1,0 +1,97 @@
+"""Our handler of SIGINT and those of a kernel, as they follow each other; with real handlers.
+
+What makes the process a kernel is a fake of IPython. Real kernels are in tests/hosts.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from supervisor import Supervisor
+from supervisor._signals.kernel_sigint import kernel_sigint
+from supervisor._signals.registry import registry
+from supervisor.testing import ScriptedAgent
+
+pytestmark = pytest.mark.asyncio(loop_factories=["asyncio"])
+
+
+@pytest.fixture(autouse=True)
+def _in_kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    shell = SimpleNamespace(kernel=object())
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    found = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, found)
+
+
+def _cell_handler() -> Callable[..., None]:
+    """Return what ipykernel sets for a cell that awaits."""
+
+    def handle_sigint(*_: Any) -> None: ...
+
+    handle_sigint.__module__ = "ipykernel.ipkernel"
+    return handle_sigint
+
+
+def _watcher(look: Callable[[], None]) -> ScriptedAgent:
+    def take_turn(*_: Any) -> str:
+        look()
+        return "Done."
+
+    return ScriptedAgent("watcher", take_turn)
+
+
+def _is_ours() -> bool:
+    wakeup_fd = registry.wakeup_fd
+    return wakeup_fd is not None and wakeup_fd.handlers.is_ours(signal.getsignal(signal.SIGINT))
+
+
+async def test_ignored_at_idle_is_not_ignored_at_the_start() -> None:
+    """A supervisor that is made while the kernel is idle handles SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    async with Supervisor():
+        assert _is_ours()
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+
+
+async def test_a_run_takes_the_place_of_a_cells_handler() -> None:
+    """It has replaced ours, and stands again behind the block."""
+    ours: list[bool] = []
+    handler = _cell_handler()
+    agent = _watcher(lambda: ours.append(_is_ours()))
+    async with Supervisor() as sup:
+        signal.signal(signal.SIGINT, handler)
+        await sup.stream(agent, "Go")
+    assert ours == [True]
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+async def test_a_handler_of_the_users_is_left_alone() -> None:
+    """What a cell has set by itself is no handler of the kernel's."""
+    ours: list[bool] = []
+    agent = _watcher(lambda: ours.append(_is_ours()))
+
+    def handle(*_: Any) -> None: ...
+
+    async with Supervisor() as sup:
+        signal.signal(signal.SIGINT, handle)
+        await sup.stream(agent, "Go")
+    assert ours == [False]
+    assert signal.getsignal(signal.SIGINT) is handle
+
+
+async def test_what_a_request_puts_back_after_we_have_left_is_taken_away() -> None:
+    """A request that has found ours at idle puts it back: then "ignored" is due."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    async with Supervisor():
+        found = signal.signal(signal.SIGINT, _cell_handler())  # the request begins
+    assert not kernel_sigint.tidy()  # it is under way
+    signal.signal(signal.SIGINT, found)  # and ends
+    assert kernel_sigint.tidy()
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
