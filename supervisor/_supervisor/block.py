@@ -119,6 +119,8 @@ class Block:
             _warn_of_blocked(masks.blocked(self._escalation.handled))
         elif self._escalation.handled:
             _tell_no_handlers()
+            if is_in_kernel() and self._scope.nesting.around is None:
+                _tell_deaf()
 
     # -- leaving ------------------------------------------------------------------------------
 
@@ -279,8 +281,11 @@ def _describe(error: BaseException) -> str:
 @functools.cache  # once in a process
 def _tell_no_handlers() -> None:
     reporter.event(log_events.NO_HANDLERS)
-    if is_in_kernel():
-        reporter.write(_DEAF)
+
+
+@functools.cache
+def _tell_deaf() -> None:
+    reporter.write(_DEAF)
 
 
 @functools.cache  # once in a process for the same ones
