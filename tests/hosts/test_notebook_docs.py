@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,9 +79,10 @@ def test_the_example_is_interrupted_and_goes_on(tmp_path: Path) -> None:
 def test_a_time_limit_of_nbclient_ends_the_run() -> None:
     """With `interrupt_on_timeout` the next cell has the result."""
     nbclient = pytest.importorskip("nbclient")
-    nbformat = pytest.importorskip("nbformat")
+    nbformat: Any = pytest.importorskip("nbformat")
     codes = [_SETUP, "result = await supervise(make(dig), 'Go')", "print(result.stop_reason)"]
     codes[0] += "\nfrom supervisor import supervise"
-    notebook = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, codes)))
+    cells = [nbformat.v4.new_code_cell(code) for code in codes]
+    notebook = nbformat.v4.new_notebook(cells=cells)
     nbclient.NotebookClient(notebook, timeout=15, interrupt_on_timeout=True).execute()
     assert notebook.cells[-1].outputs[0].text == "Stopped by SIGINT\n"
