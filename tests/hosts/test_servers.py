@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
 _SERVICE_RESTART = 1012
 
 # One for each way in which a server hears of its end; the soak has all of them.
-_ONE_OF_EACH = ["uvicorn", THREADED, "granian uvloop", "gunicorn asgi"]
+_ONE_OF_EACH = ["uvicorn", THREADED, "hypercorn", "granian uvloop", "gunicorn asgi"]
 
 
 def check_endings(seen: Clients, reason: str) -> None:
@@ -57,6 +57,8 @@ def _last_message(socket: Socket) -> Any:
 
 
 def _reason(name: str) -> str:
+    if name in ("hypercorn", "hypercorn uvloop"):  # told by an event
+        return "The server shuts down"
     return "The program ends" if name == THREADED else r"Stopped by SIG\w+"
 
 

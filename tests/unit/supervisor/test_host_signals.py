@@ -22,7 +22,7 @@ from supervisor._signals.registry import registry
 from supervisor._supervisor import host_signals, nesting
 from supervisor._supervisor.facade import parts_of
 from supervisor._supervisor.host_signals import HostSignals
-from tests.unit.signals.wakeups import slot
+from tests.unit.signals.wakeups import outcome, slot
 from tests.unit.supervisor.fakes import insist
 
 TERM, INT, QUIT = signal.SIGTERM, signal.SIGINT, signal.SIGQUIT
@@ -531,3 +531,60 @@ async def test_nothing_stays_behind(server: Server) -> None:
     async with hosted(_new()):
         assert registry.hold is not None
     assert registry.hold is None
+
+
+# -- in a process of its own -----------------------------------------------------------------------
+
+_CHILD = """
+    import asyncio, os, signal
+    from supervisor import Supervisor
+    from supervisor._supervisor.host_signals import HostSignals
+
+    async def main():
+        sending, sup = [1], Supervisor(exits=False)
+        host = HostSignals(sup, is_sending=lambda: bool(sending))
+
+        async def enter():
+            await sup.__aenter__()
+            host.open()
+
+        await asyncio.create_task(enter())
+        {then}
+"""
+
+
+@pytest.mark.process
+@pytest.mark.blocks
+def test_a_default_action_gets_its_due() -> None:
+    """A signal that nobody handles ends the process as ever, once the hold is over."""
+    then = """
+        os.kill(os.getpid(), signal.SIGTERM)
+        await sup.wait_stop()
+        print("held:", host.is_held, flush=True)
+        sending.clear()
+        host.note_sent()
+        await asyncio.sleep(60)
+    asyncio.run(main())
+    """
+    ended = outcome(_CHILD.format(then=then.strip()))
+    assert (ended.stdout, ended.returncode) == ("held: True\n", -TERM), ended.stderr
+
+
+@pytest.mark.process
+@pytest.mark.blocks
+def test_a_forked_child_holds_nothing() -> None:
+    """A forked child has the server's handlers, also those that were set after us."""
+    then = """
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(7))
+        host.look()
+        child = os.fork()
+        if not child:
+            os.kill(os.getpid(), signal.SIGTERM)
+            os._exit(1)
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), sup.stop_request, flush=True)
+        os._exit(0)
+    asyncio.run(main())
+    """
+    ended = outcome(_CHILD.format(then=then.strip()))
+    assert (ended.stdout, ended.returncode) == ("7 None\n", 0), ended.stderr
