@@ -183,7 +183,8 @@ class TeamAdapter:
             root = self.scope.root(_current_task())
             name = self.context.journal.agent_at(root)
             reason = "Its token was cancelled" if name is None else f"Cancelled by {name!r}"
-            self._control.stop(self.context.token.reason or reason)
+            token = self.context.token
+            self._control.stop(token.reason or reason, token.cause)
 
     def refused(self, left: list[AnyTask], seconds: float) -> BaseException | None:
         """Put it into quarantine, for these tasks refused to end."""

@@ -49,6 +49,8 @@ class SupervisedToken(CancellationToken):
         self._limit = 64
         self.reason: str | None = None
         """Why it was cancelled, once it is."""
+        self.cause = "code"
+        """The same in one word."""
         self.on_failure: Callable[[BaseException], None] | None = None
         """Lets the run of this token fail; None if the token belongs to no run."""
 
@@ -57,15 +59,16 @@ class SupervisedToken(CancellationToken):
         self._thread = thread if thread is not None else threading.get_ident()
         self._loop = loop
 
-    def cancel(self, reason: str | None = None) -> None:
+    def cancel(self, reason: str | None = None, cause: str = "code") -> None:
         """Cancel what is linked, and call the callbacks, once.
 
         Args:
             reason: Why, for `reason`.
+            cause: The same in one word, for `cause`.
         """
         if self._is_cancelled:
             return
-        self.reason = reason
+        self.reason, self.cause = reason, cause
         self._is_cancelled = True
         if self.on_cancel is not None:
             self.on_cancel()

@@ -42,7 +42,7 @@ class Control(Protocol[E, R]):
         """Say that nothing would be interrupted now: a run that drains can end here."""
         ...
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: str, cause: str = "code") -> None:
         """Stop this run alone; from any thread."""
         ...
 

@@ -143,9 +143,9 @@ class Execution(Generic[E, R]):
         """End a run that drains, for nothing would be interrupted now."""
         self.stoppable.boundary()
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: str, cause: str = "code") -> None:
         """Stop this run alone; from any thread."""
-        self.stoppable.stop(reason)
+        self.stoppable.stop(reason, cause)
 
     def cancel_by_caller(self) -> None:
         """End the run because its caller was cancelled; waiting for it raises `CancelledError`."""

@@ -226,3 +226,8 @@ def adapter_of(run: Run[E, R]) -> Adapter[E, R]:
 def owner_of(run: Run[E, R]) -> Owner:
     """Return what stops a run together with others: for what tells of that stop."""
     return run._owner  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+def stop_now(run: Run[E, R], reason: str, cause: str) -> None:
+    """Stop a run alone, in its loop, for a cause other than its program's code."""
+    run._stoppable.stop_now(reason, cause)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]

@@ -8,17 +8,20 @@ import math
 import time
 import weakref
 from collections.abc import AsyncGenerator, Iterator
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from supervisor._core.errors import Quarantined, Stopped, SupervisorError
 from supervisor._core.events import Rung, StopRequest
-from supervisor._core.run import Run, owner_of
+from supervisor._core.run import Run, owner_of, stop_now
 from supervisor._reports import run_json
 from supervisor._reports.outcome import Usage
 from supervisor.integrations._streams.ending import Ending
 from supervisor.integrations._streams.wire import StreamEvent
 
 T = TypeVar("T")
+
+CLIENT_LEFT: Final = ("The client has left", "client")
+"""Why a run is stopped: in words, and in one word."""
 
 
 class EventStream:
@@ -49,6 +52,10 @@ class EventStream:
     def has_failed(self) -> bool:
         """Whether the run has ended with an error."""
         return self._ending().status == "failed"
+
+    def leave(self) -> None:
+        """Stop the run, for its client has left."""
+        stop_now(self._run, *CLIENT_LEFT)
 
     async def events(self) -> AsyncGenerator[StreamEvent]:
         """Yield each event, and at last one that tells how the run has ended."""

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
-from supervisor.integrations._streams.events import EventStream
+from supervisor.integrations._streams.events import CLIENT_LEFT, EventStream
 from supervisor.integrations._streams.wire import StreamEvent
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ async def send_all(stream: EventStream, send: Callable[[str], Awaitable[object]]
             except Exception as error:
                 if not is_gone(error):
                     raise
+                stream.leave()
                 return False
     return True
 
@@ -74,7 +75,7 @@ def _cancel(token: AnyToken, waiting: asyncio.Future[str]) -> None:
     from supervisor._autogen.token import SupervisedToken  # loads AutoGen, as whoever asks has done
 
     if isinstance(token, SupervisedToken):
-        token.cancel("The client has left")  # the run ends what waits
+        token.cancel(*CLIENT_LEFT)  # the run ends what waits
     else:
         token.link_future(waiting)
         token.cancel()

@@ -115,6 +115,8 @@ async def test_a_client_that_leaves_is_no_error(error: Exception) -> None:
         run = sup.stream(group, "go")
         assert await send_events(run, socket.send, socket.close) == 1001
         assert run.phase is Phase.DONE
+        assert run.stop_request is not None
+        assert run.stop_request.cause == "client"
         assert_settled(group)
     assert socket.code is None
 
@@ -175,6 +177,7 @@ async def test_a_client_that_leaves_while_it_is_asked_is_no_error(
         assert await send_events(run, socket.send, socket.close) == 1001
         assert run.stop_request is not None
         assert run.stop_request.reason == "The client has left"
+        assert run.stop_request.cause == "client"
         assert_settled(group)
     assert not problems
     assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
