@@ -15,6 +15,7 @@ from autogen_core import SingleThreadedAgentRuntime
 from supervisor import Ladder, Rung, SettingsError, Supervisor, UsageError
 from supervisor._core.errors import Quarantined
 from supervisor._reports.log import reporter
+from supervisor._signals.interrupt import take_interrupted
 from supervisor._signals.registry import registry
 from supervisor._supervisor.escalation import deadline_clock
 from supervisor._supervisor.facade import parts_of
@@ -312,6 +313,7 @@ def test_a_run_that_has_just_begun_to_stop_is_not_abandoned(process: VirtualProc
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return what a person at a terminal is told."""
+    take_interrupted()  # of tests before this one in the process
     said = list[str]()
     monkeypatch.setattr(type(reporter), "has_reader", True)
     monkeypatch.setattr(reporter, "say", said.append)
