@@ -67,7 +67,7 @@ def tell_runs(how: str, **_: Any) -> None:
             os.kill(pid, signal.SIGUSR2)
 
 
-@app.task
+@app.task(name="examples.workers.count")
 def count(name: str) -> dict[str, Any]:
     """Go on with a conversation, until it ends or the worker is stopped."""
     said, stop = asyncio.run(converse(name))
@@ -115,9 +115,14 @@ def save(name: str, state: Any) -> None:
         path.write_text(json.dumps(state))
 
 
-if __name__ == "__main__":
-    result = count.delay(sys.argv[1]).get()
+def follow(name: str) -> None:
+    """Have workers take a conversation to its end, as a client."""
+    result = count.delay(name).get()
     while "goes_on_as" in result:
         print("The worker was stopped. Another one goes on.", flush=True)
         result = app.AsyncResult(result["goes_on_as"]).get()
     print(result["said"], flush=True)
+
+
+if __name__ == "__main__":
+    follow(sys.argv[1])
