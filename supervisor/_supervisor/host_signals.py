@@ -83,7 +83,7 @@ class HostSignals:
     def look(self) -> None:
         """Go on top again of handlers and of a wakeup fd that the server has set meanwhile.
 
-        Call it when start-up is over, and at each request. It costs a microsecond.
+        Call it when start-up is over, and with requests. It takes some twenty microseconds.
         """
         if is_main_thread():
             self._held.look()
