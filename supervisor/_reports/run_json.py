@@ -1,7 +1,8 @@
 """The events and the end of a run as JSON: one form for the command line and for web pages.
 
 Each object has `type` and `schema_version`. What a consumer reads is plain JSON in UTF-8: a lone
-surrogate becomes U+FFFD, and a number that JSON does not have becomes null.
+surrogate becomes U+FFFD, and a number that JSON does not have becomes null. It stays one line for
+readers that split lines at U+2028, U+2029 or U+0085, too.
 
 An event's kind is found by the names of its classes, so nothing of AutoGen is imported here. It may
 be of a class of the user's own: whatever its methods raise is only said.
@@ -47,7 +48,8 @@ _kinds: dict[type, str] = {}
 # What an iterator may yield that is no object of a framework's.
 _DATA: Final = (str, int, float, list, tuple, dict)
 
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_LINE_ENDS: Final = "\x85\u2028\u2029"  # for some readers of lines, Python's among them
+_NOT_AS_IT_IS: Final = re.compile(f"[\ud800-\udfff{_LINE_ENDS}]")
 
 
 # -- what an event is ---------------------------------------------------------------------------
@@ -164,12 +166,18 @@ def line(facts: Mapping[str, object]) -> bytes:
 
 
 def text(facts: Mapping[str, object]) -> str:
-    """Return an object as JSON, without a newline in it."""
+    """Return an object as JSON, without a newline of any kind in it."""
     try:
         found = json.dumps(facts, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError):  # NaN, or what is no JSON in a message of the user's
         found = json.dumps(_plain(facts), ensure_ascii=False)
-    return _SURROGATE.sub("\ufffd", found)
+    return _NOT_AS_IT_IS.sub(_escape, found)
+
+
+def _escape(found: re.Match[str]) -> str:
+    if found[0] in _LINE_ENDS:
+        return f"\\u{ord(found[0]):04x}"
+    return "\ufffd"
 
 
 def _plain(value: object) -> object:

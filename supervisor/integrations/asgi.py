@@ -85,7 +85,7 @@ class SupervisorMiddleware:
     async def _run(self, scope: ConnectionScope, receive: Receive, send: Send) -> None:
         block = self._blocks.here() or await self._blocks.open()
         block.look()
-        if scope["type"] == "http" and scope["path"] == self._ready_path:
+        if self._ready_path is not None and self._asks_ready(scope, self._ready_path):
             await answer_ready(send, block)
             return
         scope.setdefault("state", {})["supervisor"] = block.sup
@@ -97,6 +97,12 @@ class SupervisorMiddleware:
         finally:
             WATCHER.reset(watcher)
             innermost.var.reset(innermost)
+
+    @staticmethod
+    def _asks_ready(scope: ConnectionScope, path: str) -> bool:
+        # Some servers put the root path before the path, as the specification has it; some do not.
+        paths = (path, scope.get("root_path", "") + path)
+        return scope["type"] == "http" and scope["path"] in paths
 
 
 def supervised(app: ASGIApp, **settings: Unpack[HostSettings]) -> SupervisorMiddleware:

@@ -8,6 +8,7 @@ from typing import Any
 
 from autogen_agentchat.agents import UserProxyAgent
 from fastapi import FastAPI, Request, WebSocket
+from fastapi.responses import PlainTextResponse
 
 from supervisor import Run, current
 from supervisor.integrations.asgi import SupervisorMiddleware
@@ -75,6 +76,13 @@ async def upload(request: Request) -> int:
         size += len(part)
     run.cancel()
     return size
+
+
+@app.websocket("/deny")
+async def deny(websocket: WebSocket) -> None:
+    """Answer a handshake by a response, behind a run."""
+    said = len(await current().iterate(_numbers(3)))
+    await websocket.send_denial_response(PlainTextResponse(f"Denied {said}", 403))
 
 
 @app.websocket("/ask")

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from tests.hosts.clients import Connection, get
 from tests.hosts.clients import Socket as WebSocketClient
@@ -16,6 +17,7 @@ from tests.process.harness import NEVER_SAID
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
 
+DENIED = "ERROR:    ASGI callable returned without completing handshake."  # uvicorn's, of a 403
 LEFT = "The client has disconnected"
 _MIB = 1024 * 1024
 
@@ -32,7 +34,7 @@ def server() -> Iterator[Server]:
         running.signal(signal.SIGTERM)
         ended = running.wait()
         assert not [line for line in NEVER_SAID if line in ended.output], ended.story()
-        assert "ERROR" not in ended.output, ended.story()
+        assert "ERROR" not in ended.output.replace(DENIED, ""), ended.story()
 
 
 def test_a_client_that_leaves_stops_its_run(server: Server) -> None:
@@ -65,6 +67,13 @@ def test_a_user_who_leaves_is_a_quiet_end(server: Server) -> None:
         pass
     client.connection.socket.shutdown(socket.SHUT_RDWR)
     server.wait_for(f"ask: {LEFT}")
+
+
+def test_a_handshake_may_be_denied(server: Server) -> None:
+    """The client gets the whole response that a handler gives in place of a WebSocket."""
+    with pytest.raises(InvalidStatus) as refused:
+        WebSocketClient(server.port, "/deny")
+    assert (refused.value.response.status_code, refused.value.response.body) == (403, b"Denied 3")
 
 
 def test_a_job_goes_on_behind_its_response(server: Server) -> None:

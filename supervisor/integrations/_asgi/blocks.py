@@ -46,5 +46,6 @@ class Blocks:
         return block
 
     def _forget_closed(self) -> None:
-        for loop in [loop for loop in self._by_loop if loop.is_closed()]:
-            del self._by_loop[loop]
+        for loop in list(self._by_loop):  # a loop of another thread may add its own meanwhile
+            if loop.is_closed():
+                self._by_loop.pop(loop, None)

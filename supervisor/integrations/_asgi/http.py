@@ -18,6 +18,7 @@ from supervisor.integrations.streams import stopped_event
 
 _OK: Final = 200
 _SERVER_ERROR: Final = 500
+_ENDS_PROCESS: Final = (SystemExit, KeyboardInterrupt)
 _BEHIND_ANYTHING: Final = b"\n\n"  # also behind half an event
 
 
@@ -73,8 +74,7 @@ class HttpRequest:
                 return
         elif self._is_kept_back and not await self._flush(message):
             return
-        is_last = message["type"] == "http.response.body" and not message.get("more_body")
-        if is_last:
+        if is_last := _is_last(message):
             self._is_complete = True
             self.runs.let_go()
         await self._pass_on(message)
@@ -120,7 +120,7 @@ class HttpRequest:
             return self._is_answered
         if not has_started and self.runs.refusal is not None:
             await self._answer_unavailable()
-            return True
+            return not isinstance(error, _ENDS_PROCESS)
         if has_started and await self._end_stream():
             return error is None or isinstance(error, asyncio.CancelledError)
         if self._is_kept_back and error is None:
@@ -146,8 +146,18 @@ class HttpRequest:
         return True
 
 
+def _is_last(message: Message) -> bool:
+    kind = message["type"]
+    if kind == "http.response.body":
+        return not message.get("more_body")
+    return bool(kind == "http.response.pathsend")  # a whole file, which the server reads
+
+
 def _is_empty(message: Message | None) -> bool:
-    return message is None or not (message.get("body") or message.get("more_body"))
+    if message is None:
+        return True
+    has_more = message.get("body") or message.get("more_body")
+    return message["type"] == "http.response.body" and not has_more
 
 
 def _takes_events(start: Message) -> bool:

@@ -81,9 +81,12 @@ class WebSocket:
 
     async def send(self, message: Message) -> None:
         """Pass a message on, unless it closes because a run was refused."""
-        if message["type"] == "websocket.accept":
+        kind = message["type"]
+        if kind == "websocket.accept":
             self._is_accepted = True
-        elif message["type"] != "websocket.send":
+        elif kind == "websocket.http.response.start":  # a response in place of the handshake
+            self._is_closed = True
+        elif kind == "websocket.close":
             if self._is_closed:
                 return
             is_failure = message.get("code") == _INTERNAL_ERROR

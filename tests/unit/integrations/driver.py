@@ -92,9 +92,9 @@ class Client:
     @property
     def is_complete(self) -> bool:
         """Whether the response is complete."""
-        if not self.sent or self.sent[-1]["type"] != "http.response.body":
-            return False
-        return not self.sent[-1].get("more_body")
+        kind = self.sent[-1]["type"] if self.sent else ""
+        is_end = kind in ("http.response.body", "http.response.pathsend")
+        return is_end and not self.sent[-1].get("more_body")
 
     @property
     def texts(self) -> list[str]:

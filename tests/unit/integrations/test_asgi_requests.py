@@ -158,13 +158,14 @@ async def test_a_run_that_outlives_a_complete_response_belongs_to_no_request() -
     assert work.reasons == [None]
 
 
-async def test_a_run_behind_the_response_goes_on() -> None:
+@pytest.mark.parametrize("last", ["body", "pathsend"])
+async def test_a_run_behind_the_response_goes_on(last: str) -> None:
     """A run that starts once the response is complete, as a background task does, goes on."""
     work = Work()
 
     async def app(scope: ConnectionScope, receive: Receive, send: Send) -> None:
         await start(send, 202)
-        await body(send)
+        await send({"type": f"http.response.{last}"})
         await work.start()
 
     async with serving(app := hosted(app)):

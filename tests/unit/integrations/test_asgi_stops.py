@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
@@ -21,7 +22,13 @@ from starlette.routing import Route
 
 import supervisor
 from supervisor import Ladder, Supervisor
-from supervisor.integrations._asgi.protocol import ASGIApp, ConnectionScope, Receive, Send
+from supervisor.integrations._asgi.protocol import (
+    ASGIApp,
+    ConnectionScope,
+    Message,
+    Receive,
+    Send,
+)
 from supervisor.integrations.asgi import SupervisorMiddleware, supervised
 from supervisor.integrations.streams import SSE_HEADERS, sse
 from tests.unit.integrations.apps import Work, answering, body, hosted, start, streaming
@@ -207,6 +214,22 @@ async def test_another_stream_that_is_cut_is_not_completed() -> None:
     assert not client.is_complete
 
 
+async def test_a_handler_may_answer_with_a_file() -> None:
+    """A file that the server reads by itself is an answer, also behind a refused run."""
+
+    async def app(scope: ConnectionScope, receive: Receive, send: Send) -> None:
+        with contextlib.suppress(supervisor.Stopped):
+            await supervisor.current().iterate(_items())
+        await start(send)
+        await send({"type": "http.response.pathsend", "path": __file__})
+
+    async with serving(app := hosted(app)) as lifespan:
+        lifespan.state["supervisor"].stop("Enough")
+        client = await get(app).end()
+    assert client.status == 200
+    assert client.sent[-1]["type"] == "http.response.pathsend"
+
+
 async def test_a_stop_ends_the_run_of_a_request_in_order() -> None:
     """A request whose run is stopped gets the run's result, and its response is whole."""
     work = Work()
@@ -226,6 +249,40 @@ async def test_readiness_is_503_from_the_stop_on() -> None:
         lifespan.state["supervisor"].stop("Enough")
         assert (await get(app, "/ready").end()).status == 503
         assert (await get(app, "/").end()).status == 503
+
+
+async def test_readiness_is_answered_below_a_root_path() -> None:
+    """The path is that of the application, whether its server puts the root path before or not."""
+    app = hosted(answering(Work()), ready_path="/ready")
+    async with serving(app):
+        below = await get(app, "/api/ready", root_path="/api").end()
+        beside = await get(app, "/ready", root_path="/api").end()
+    assert (below.body, beside.body) == (b"ready\n", b"ready\n")
+
+
+async def test_a_handler_that_ends_the_process_does_so() -> None:
+    """A `SystemExit` of a request whose run was refused is not taken for the refusal."""
+
+    async def app(scope: ConnectionScope, receive: Receive, send: Send) -> None:
+        try:
+            await supervisor.current().iterate(_items())
+        except supervisor.Stopped:
+            raise KeyboardInterrupt from None
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    scope: dict[str, object] = {"type": "http", "path": "/"}
+    async with serving(hosted_app := hosted(app)) as lifespan:
+        lifespan.state["supervisor"].stop("Enough")
+        with pytest.raises(KeyboardInterrupt):
+            await hosted_app(scope, receive, send)
+    assert sent[0]["status"] == 503
 
 
 async def test_which_requests_are_sending() -> None:

@@ -12,6 +12,7 @@ from autogen_agentchat.agents import UserProxyAgent
 from autogen_agentchat.teams import RoundRobinGroupChat
 from autogen_core import CancellationToken
 from fastapi import FastAPI, WebSocket
+from fastapi.responses import PlainTextResponse
 
 import supervisor
 from supervisor import Supervisor
@@ -138,6 +139,20 @@ async def test_a_run_that_is_refused_before_the_handshake_is_503() -> None:
     assert client.status == 503
     assert "retry-after" in client.headers
     assert plain.sent == [{"type": "websocket.close", "code": 1012}]
+
+
+async def test_a_handshake_may_be_answered_by_a_response() -> None:
+    """A handler that denies a WebSocket has its response sent whole, and nothing is added."""
+
+    async def app(scope: ConnectionScope, receive: Receive, send: Send) -> None:
+        socket = WebSocket(scope, receive, send)
+        await supervisor.current().iterate(_nothing())
+        await socket.send_denial_response(PlainTextResponse("Go away", 418))
+
+    async with serving(app := hosted(app)):
+        client = await connect(app, extensions=DENIAL).end()
+    assert (client.status, client.body) == (418, b"Go away")
+    assert len(client.sent) == 2
 
 
 async def test_a_close_for_an_error_becomes_one_for_the_stop() -> None:
