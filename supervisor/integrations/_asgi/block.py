@@ -96,7 +96,8 @@ class HostedBlock:
     async def close(self) -> None:
         """Stop what is at work in it, and leave it; as often as you like."""
         self._is_closing.set()
-        await asyncio.wait([self._keeper])
+        if not self._keeper.done():  # a server may cancel us as soon as the lifespan is complete
+            await asyncio.wait([self._keeper])
 
     def look(self) -> None:
         """Make sure that signals still come to us first; at each request, a few times a second."""

@@ -10,7 +10,7 @@ import pytest
 
 import supervisor
 from supervisor import Supervisor, UsageError
-from supervisor.integrations._asgi.protocol import ASGIApp, ConnectionScope, Receive, Send
+from supervisor.integrations._asgi.protocol import ASGIApp, ConnectionScope, Message, Receive, Send
 from supervisor.integrations.asgi import SupervisorMiddleware, supervised
 from supervisor.types import Phase
 from tests.conftest import LoopFactory
@@ -192,6 +192,22 @@ async def test_the_block_has_no_context_of_a_request() -> None:
     await get(app_with).end()
     await _leave(app_with)
     assert seen == ["none"]
+
+
+async def test_a_server_may_cancel_it_once_it_is_complete() -> None:
+    """Nothing is awaited after the last answer, so such a cancellation comes too late."""
+
+    async def send(message: Message) -> None:
+        if message["type"] == ENDED:
+            asyncio.get_running_loop().call_soon(task.cancel)
+
+    inbox = asyncio.Queue[Message]()
+    for kind in ("startup", "shutdown"):
+        inbox.put_nowait({"type": f"lifespan.{kind}"})
+    scope: ConnectionScope = {"type": "lifespan", "state": {}}
+    task = asyncio.ensure_future(supervised(Recorder(), signals={})(scope, inbox.get, send))
+    await asyncio.wait([task])
+    assert not task.cancelled()
 
 
 async def test_a_server_inside_a_block_has_a_block_inside_it() -> None:
