@@ -47,8 +47,8 @@ def main() -> None:
     """Start the worker, and wait for Ctrl-C or SIGTERM."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a KeyboardInterrupt, too
     worker = Worker()
-    worker.start()
     try:
+        worker.start()  # in here: Ctrl-C may come as soon as the thread is at work
         worker.has_ended.wait()  # not join(): Python 3.11 takes it for over once it is interrupted
     except KeyboardInterrupt:
         worker.supervisor.stop("The program ends")
