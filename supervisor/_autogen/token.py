@@ -49,7 +49,7 @@ class SupervisedToken(CancellationToken):
         self._limit = 64
         self.reason: str | None = None
         """Why it was cancelled, once it is."""
-        self.cause = "code"
+        self.cause: str = "code"
         """The same in one word."""
         self.on_failure: Callable[[BaseException], None] | None = None
         """Lets the run of this token fail; None if the token belongs to no run."""

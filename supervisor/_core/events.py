@@ -44,10 +44,10 @@ class StopRequest:
     Args:
         reason: The cause in words, fit for `TaskResult.stop_reason` ("Stopped by SIGINT").
         rung: The rung that was asked for. A stop that is further already stays where it is.
-        signal: The signal that asked; None for code, a time limit or a failing host.
-        cause: The cause in one word, for metrics, where no signal asked: "code", "timeout" (a time
-            limit), "client" (a client went away), "reader" (a loop was left), "cancelled" (the
-            caller was cancelled).
+        signal: The signal that asked; None for code, a time limit or a failing body.
+        cause: The cause in one word, for metrics: the name of the signal, "timeout" (a time limit),
+            "client" (a client has disconnected), "reader" (a loop was left), "cancelled" (the
+            caller was cancelled), or else "code".
         time: The time, aware and in UTC. For people and logs: the ladder has its own monotonic
             clock.
     """
@@ -57,8 +57,3 @@ class StopRequest:
     signal: Signals | None = None
     cause: str = "code"
     time: datetime = field(default_factory=partial(datetime.now, UTC))
-
-    @property
-    def word(self) -> str:
-        """The name of the signal that asked, or else `cause`."""
-        return self.signal.name if self.signal is not None else self.cause

@@ -32,12 +32,12 @@ from supervisor._core.errors import UsageError
 from supervisor._core.events import Rung
 from supervisor._core.settings import Ladder
 
-__all__ = ["DUPLICATE_SECONDS", "TABLE", "Cause", "LadderState", "Move", "Step"]
+__all__ = ["DUPLICATE_SECONDS", "TABLE", "LadderState", "Move", "Step", "Trigger"]
 
-Cause = Literal["request", "signal", "idle", "time"]
+Trigger = Literal["request", "signal", "idle", "time"]
 
 # For each rung: the lowest rung that each kind of event leads to. No entry: the event does nothing.
-TABLE: Final[Mapping[Rung, Mapping[Cause, Rung]]] = {
+TABLE: Final[Mapping[Rung, Mapping[Trigger, Rung]]] = {
     Rung.RUNNING: {
         "request": Rung.DRAIN,
         "signal": Rung.DRAIN,
@@ -88,12 +88,12 @@ class Move(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing to do now: the move, its rung, when it was made, and what caused it."""
+    """One thing to do now: the move, its rung, when it was made, and what led to it."""
 
     move: Move
     rung: Rung
     at: float
-    cause: Cause
+    trigger: Trigger
 
 
 class LadderState:
@@ -245,20 +245,20 @@ class LadderState:
         return self._seen
 
     def _climb(
-        self, cause: Cause, now: float, asked: Rung = Rung.RUNNING, at: float | None = None
+        self, trigger: Trigger, now: float, asked: Rung = Rung.RUNNING, at: float | None = None
     ) -> list[Step]:
         at = now if at is None else at
-        is_late = cause == "signal" and at < now
-        lowest = TABLE[self._rung_at(at) if is_late else self._rung].get(cause)
-        if lowest is None or (cause == "request" and asked < lowest):
+        is_late = trigger == "signal" and at < now
+        lowest = TABLE[self._rung_at(at) if is_late else self._rung].get(trigger)
+        if lowest is None or (trigger == "request" and asked < lowest):
             return []
         rung = max(lowest, asked)
         if rung is Rung.EXIT and not self._exits:
             rung = Rung.ABANDON
-        if cause != "time":  # its rungs are in the deadline already; a new sum would be rounded
+        if trigger != "time":  # its rungs are in the deadline already; a new sum would be rounded
             self._end = min(self._end, at + self._budget[rung])
         self._due[rung] = min(self._due.get(rung, math.inf), at)
-        return [self._enter(rung, cause, now)] if rung > self._rung else []
+        return [self._enter(rung, trigger, now)] if rung > self._rung else []
 
     def _rung_at(self, at: float) -> Rung:
         """Return the rung that was due at a past time: one that was entered, or a later one."""
@@ -267,9 +267,9 @@ class LadderState:
             rung = TABLE[rung]["time"]
         return rung
 
-    def _enter(self, rung: Rung, cause: Cause, now: float) -> Step:
+    def _enter(self, rung: Rung, trigger: Trigger, now: float) -> Step:
         self._rung, self._move, self._entered_at = rung, Move.ENTER, now
-        return Step(Move.ENTER, rung, now, cause)
+        return Step(Move.ENTER, rung, now, trigger)
 
     def _pass_time(self, now: float) -> list[Step]:
         at, move = self._next()

@@ -11,7 +11,7 @@ from supervisor._core.run_state import RunState
 from supervisor._core.stoppable import Owner
 from supervisor._reports import log_events
 from supervisor._reports.log import reporter
-from supervisor._reports.telemetry.runs import Outcome, RunTelemetry, StopFacts
+from supervisor._reports.telemetry.runs import RunOutcome, RunTelemetry, StopFacts
 
 AnyState = RunState[Any]
 
@@ -55,11 +55,11 @@ def tell_end(state: AnyState, owner: Owner, *, was_stopped: bool, is_repaired: b
     if telemetry is None:
         return
     if not was_stopped:
-        telemetry.end("completed" if error is None else "failed", error)
+        telemetry.end("finished" if error is None else "failed", error)
     else:
         if is_repaired:
             telemetry.note("repaired")
-        outcome: Outcome = "drained" if state.is_draining else "stopped"
+        outcome: RunOutcome = "drained" if state.is_draining else "stopped"
         telemetry.end(outcome, None, _stop_facts(state, owner))
     telemetry.forget()
 
@@ -75,4 +75,4 @@ def _stop_facts(state: AnyState, owner: Owner) -> StopFacts | None:
     if request is None:
         return None
     is_own = request is not owner.stop_request
-    return StopFacts(request.reason, request.word, request.time, is_own)
+    return StopFacts(request.reason, request.cause, request.time, is_own)

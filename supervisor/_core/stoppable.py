@@ -17,8 +17,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Protocol
 
+from supervisor._core.body_task import BodyTask
 from supervisor._core.events import Rung, StopRequest
-from supervisor._core.host_task import HostTask
 from supervisor._core.ladder import DUPLICATE_SECONDS, LadderState, Move, Step
 from supervisor._core.settings import Ladder
 from supervisor._core.tasks import AnyTask
@@ -129,7 +129,7 @@ class Owner(Protocol):
         ...
 
     @property
-    def body(self) -> HostTask | None:
+    def body(self) -> BodyTask | None:
         """The task in which its block was entered; None where there is none."""
         ...
 

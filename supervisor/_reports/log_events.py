@@ -47,7 +47,7 @@ def _error(name: str, *fields: str) -> LogEvent:
 # -- a stop -----------------------------------------------------------------------------------
 
 ENTERED: Final[Mapping[str, LogEvent]] = {
-    rung: _info(f"entered {rung}", "reason", "cause") for rung in ("DRAIN", "CANCEL", "ABANDON")
+    rung: _info(f"entered {rung}", "reason", "trigger") for rung in ("DRAIN", "CANCEL", "ABANDON")
 }
 """For each rung by its name: it is entered."""
 

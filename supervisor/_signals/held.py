@@ -35,8 +35,8 @@ from supervisor._signals.registry import registry
 ONE_REQUEST_SECONDS: Final = 1.0
 """Signals that come within this time of the first are one request."""
 
-_QUICK: Final[frozenset[int]] = frozenset(filter(None, [getattr(signal, "SIGQUIT", None)]))
-# By which gunicorn tells its workers to end at once; taken only where somebody handles it.
+QUICK: Final[frozenset[int]] = frozenset(filter(None, [getattr(signal, "SIGQUIT", None)]))
+"""By which gunicorn tells its workers to end at once; taken only where somebody handles it."""
 
 
 class HoldPhase(enum.Enum):
@@ -93,7 +93,7 @@ class HeldSignals:
         """Hold signals from here on."""
         if not self._owner.handled:
             return
-        self._quick = frozenset(number for number in _QUICK if callable(signal.getsignal(number)))
+        self._quick = frozenset(number for number in QUICK if callable(signal.getsignal(number)))
         self._numbers = self._owner.handled | self._quick
         self._outers = tuple(takewhile(lambda it: it is not self._owner, registry.owners))
         self.phase = HoldPhase.OPEN

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Final
 
 from supervisor._core.asyncio_tools import refuse_eager
+from supervisor._core.body_task import BodyTask
 from supervisor._core.errors import UsageError
 from supervisor._core.events import Rung
-from supervisor._core.host_task import HostTask
 from supervisor._core.shield import shielded
 from supervisor._core.stoppable import is_read_by_others
 from supervisor._process import threads
@@ -81,7 +81,7 @@ class Block:
         loop = self._scope.home.enter()
         self._scope.phase = BlockPhase.OPEN
         self._scope.changed = asyncio.Event()
-        self._scope.body = HostTask()
+        self._scope.body = BodyTask()
         try:
             with contextlib.ExitStack() as unwind:
                 self._put_in_place(loop, unwind)
@@ -100,8 +100,8 @@ class Block:
             # Once it hears no more; where `run` has added it, `run` does so later.
             unwind.callback(self._end.hold_deadline)
             unwind.callback(registry.leave, self._escalation)
-        self._scope.interrupts.cells.begin()
-        unwind.callback(self._scope.interrupts.cells.leave)
+        self._scope.interrupts.notebook.begin()
+        unwind.callback(self._scope.interrupts.notebook.leave)
         self._keep_signals(loop, unwind)
         threads.install(loop)
         if self._scope.nesting.may_exit:
@@ -114,7 +114,7 @@ class Block:
     def _keep_signals(self, loop: asyncio.AbstractEventLoop, unwind: contextlib.ExitStack) -> None:
         if is_main_thread():
             registry.reclaim()  # under `run` it was there before uvloop's loop, which has taken it
-            beat = _Beat(loop, self._scope.interrupts.cells.look)
+            beat = _Beat(loop, self._scope.interrupts.notebook.look)
             unwind.callback(beat.stop)
             _warn_of_blocked(masks.blocked(self._escalation.handled))
         elif self._escalation.handled:
@@ -200,7 +200,7 @@ class Block:
             )
 
     @property
-    def _body(self) -> HostTask:
+    def _body(self) -> BodyTask:
         assert self._scope.body is not None, "the block was entered"
         return self._scope.body
 
@@ -212,7 +212,7 @@ class Block:
         self._scope.results.close()
         self._unwind.close()
 
-    async def _until_idle(self, body: HostTask) -> None:
+    async def _until_idle(self, body: BodyTask) -> None:
         """Wait for what is at work; a cancellation meanwhile is raised when that is over."""
         outside: asyncio.CancelledError | None = None
         is_first = True
@@ -236,14 +236,14 @@ class Block:
         if outside is not None:
             raise outside
 
-    def _has_to_stay(self, body: HostTask) -> bool:
+    def _has_to_stay(self, body: BodyTask) -> bool:
         """Return whether something is at work, or a reader other than the body needs a result."""
         if self._scope.is_working or self._scope.nesting.guests.are_open:
             return True
         is_stopping = Rung.RUNNING < self._scope.stop.rung < Rung.ABANDON
         return is_stopping and self._scope.results.is_read_by_others(body.task)
 
-    async def _change(self, body: HostTask) -> None:
+    async def _change(self, body: BodyTask) -> None:
         assert self._scope.changed is not None
         self._scope.changed.clear()
         # From CANCEL on each was told to stop: a thousand that end one by one are not asked again.

@@ -70,11 +70,11 @@ class Escalation:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
         self._timer: asyncio.TimerHandle | None = None
-        self.on_orphaned: Callable[[int], None] = lambda _: None
+        self.on_dropped: Callable[[int], None] = lambda _: None
         """Called in the handler of a signal for which the loop is closed, and can take no step."""
         self._stop.on_step = self._pass_on
         scope.interrupts.handles_sigint = signal.SIGINT in settings.handled
-        scope.interrupts.cells.on_kept_open = self._be_interactive
+        scope.interrupts.notebook.on_kept_open = self._be_interactive
 
     # -- what comes in, in any thread ----------------------------------------------------------
 
@@ -110,7 +110,7 @@ class Escalation:
         elif number in self.handled:
             self.scope.interrupts.note()
         if not _call_soon(self.scope.home.loop, poll):
-            self.on_orphaned(number)
+            self.on_dropped(number)
 
     def on_signal(self, number: int, at: float, now: float) -> None:
         """Climb, or interrupt, for a signal has arrived; in the watchdog's thread, or in the loop.
@@ -135,9 +135,11 @@ class Escalation:
 
     def _ask(self, number: int) -> None:
         if self._stop.request is None:
-            name, entry = signal.Signals(number), self._settings.signals[number]
-            reason = f"Stopped by {name.name}"
-            self._stop.request = StopRequest(reason=reason, rung=entry, signal=name)
+            found, entry = signal.Signals(number), self._settings.signals[number]
+            name = found.name
+            self._stop.request = StopRequest(
+                reason=f"Stopped by {name}", rung=entry, signal=found, cause=name
+            )
 
     def on_time(self, now: float) -> float | None:
         """Do what it is time for; return when to be called next. In the watchdog's thread, too."""

@@ -60,7 +60,7 @@ class Guests:
         for guest in self._concerned(request):
             if guest.is_busy:
                 self.had_work = True
-                task = guest.nesting.host_task
+                task = guest.nesting.spawned_task
                 self.hosts.update([task] if task is not None else [])
 
     def tell(self, request: StopRequest, rung: Rung) -> None:

@@ -16,7 +16,7 @@ from supervisor._core.events import Rung, StopRequest
 from supervisor._reports import log_events
 from supervisor._reports.log import reporter
 from supervisor._signals.handlers import is_main_thread
-from supervisor._signals.held import HeldSignals
+from supervisor._signals.held import QUICK, HeldSignals
 from supervisor._signals.registry import registry
 from supervisor._supervisor import worker_event
 from supervisor._supervisor.facade import Supervisor, parts_of
@@ -25,8 +25,6 @@ from supervisor._supervisor.worker_event import WorkerEvent
 
 SHUTS_DOWN: Final = "The server shuts down"
 """The reason of a stop that the server tells us of by itself."""
-
-_QUICK: Final = {"SIGQUIT"}
 
 
 class HostSignals:
@@ -104,13 +102,10 @@ class HostSignals:
 
     def _on_held(self, number: int) -> None:
         # In any thread. Soon, because the supervisor hears of the signal after us.
-        name = signal.Signals(number).name
-        if name in _QUICK:
-            self._stop(
-                StopRequest(
-                    reason=f"Stopped by {name}", rung=Rung.CANCEL, signal=signal.Signals(number)
-                )
-            )
+        if number in QUICK:
+            found = signal.Signals(number)
+            reason = f"Stopped by {found.name}"
+            self._stop(StopRequest(reason=reason, rung=Rung.CANCEL, signal=found, cause=found.name))
         self._scope.home.call_soon(self._look_if_over)
 
     def _on_event(self, grace: float) -> None:

@@ -18,6 +18,7 @@ afterwards, while `run` waits for the end of what has refused to stop.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import signal
 from collections import deque
@@ -30,7 +31,7 @@ from supervisor._core.stoppable import OwnStop
 from supervisor._reports import log_events
 from supervisor._reports.log import reporter
 from supervisor._signals.registry import registry
-from supervisor._supervisor.cells import Cells
+from supervisor._supervisor.notebook_block import NotebookBlock
 from supervisor._supervisor.stuck_loop import STUCK_SECONDS, report_interruptions
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Interrupts:
         self._interrupt_at = math.inf  # when what blocks the loop is to be interrupted
         self._callbacks: list[Callback] = []
         self._past_tokens: WeakSet[object] = WeakSet()
-        self.cells = Cells(scope)
+        self.notebook = NotebookBlock(scope)
 
     def add_callback(self, callback: Callback) -> None:
         """Have a function called at each interrupt, with the number of runs that it ends."""
@@ -80,7 +81,7 @@ class Interrupts:
     def note_begin(self) -> None:
         """Note that a run begins: a SIGINT from now on is another one."""
         self._began_at = registry.clock.now()
-        self.cells.begin()
+        self.notebook.begin()
 
     @property
     def stop(self) -> OwnStop | None:
@@ -168,10 +169,12 @@ class Interrupts:
     def _stop(self, request: StopRequest) -> None:
         """Stop what the block waits for; without the signal, which would be the exit status."""
         stop = self._scope.stop
-        stop.ask(StopRequest(reason=request.reason, rung=Rung.CANCEL))
+        stop.ask(dataclasses.replace(request, signal=None))
         stop.go_to(Rung.ABANDON if stop.rung >= Rung.CANCEL else Rung.CANCEL)
         registry.wake_watchdog()
 
 
 def _request() -> StopRequest:
-    return StopRequest(reason="Stopped by SIGINT", rung=Rung.CANCEL, signal=signal.SIGINT)
+    return StopRequest(
+        reason="Stopped by SIGINT", rung=Rung.CANCEL, signal=signal.SIGINT, cause="SIGINT"
+    )

@@ -93,7 +93,7 @@ class Nesting:
         self._told_by: set[Guests] = set()  # of supervisors on other loops
         self.obeys_others = False
         """Whether there is a supervisor that this one obeys."""
-        self._host_task: weakref.ref[AnyTask] | None = None
+        self._spawned_task: weakref.ref[AnyTask] | None = None
 
     def enter(self) -> None:
         """Take the place inside the block that the context names, if it is open."""
@@ -109,7 +109,7 @@ class Nesting:
             self.parent = around
             around.nesting.children.add(self._scope)
             return
-        self._host_task = SPAWNED.get()
+        self._spawned_task = SPAWNED.get()
         around.nesting.guests.enter(self._scope)
         self._told_by.add(around.nesting.guests)
         if around.stop.request is not None:
@@ -142,9 +142,9 @@ class Nesting:
         return self.parent is None and self._scope.home.is_in_main_thread
 
     @property
-    def host_task(self) -> AnyTask | None:
+    def spawned_task(self) -> AnyTask | None:
         """The spawned task in whose thread a guest is."""
-        return self._host_task() if self._host_task is not None else None
+        return self._spawned_task() if self._spawned_task is not None else None
 
     def clip(self) -> None:
         """Have the deadline of each supervisor that this one obeys hold for it too."""

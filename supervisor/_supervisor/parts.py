@@ -38,12 +38,12 @@ class Parts:
         self.end = ProcessEnd(self.scope, self.report, telemetry)
         readiness = Readiness(settings.ready_file, self.scope)
         self.escalation = Escalation(settings, self.scope, self.end, self.report, readiness)
-        self.escalation.on_orphaned = self._on_orphaned
+        self.escalation.on_dropped = self._on_dropped
         self.block = Block(self.scope, self.escalation, self.end, readiness, telemetry)
 
-    def _on_orphaned(self, number: int) -> None:
+    def _on_dropped(self, number: int) -> None:
         """Give the signals back: nobody can leave a block any more whose loop is closed."""
-        if self.end.is_orphaned and not registry.lock.locked():
+        if self.end.is_dropped and not registry.lock.locked():
             self.block.give_back()
             if not registry.is_in_use:
                 signal.raise_signal(number)  # for whom it is now

@@ -83,7 +83,7 @@ class ProcessEnd:
 
     def exit(self) -> None:
         """End the process by force, where that is ours to do: EXIT has come."""
-        if not self._scope.nesting.may_exit or self.is_orphaned:
+        if not self._scope.nesting.may_exit or self.is_dropped:
             return
         # Late, if at all: from here on the report has its time.
         self.exiting_at = registry.clock.now() + REPORT_SECONDS
@@ -103,7 +103,7 @@ class ProcessEnd:
         wait_for_telemetry()
 
     @property
-    def is_orphaned(self) -> bool:
+    def is_dropped(self) -> bool:
         """Whether the loop was closed around an open block: its program has dropped it."""
         return self._has_lost_loop and not self._scope.phase.is_over
 

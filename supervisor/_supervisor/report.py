@@ -43,7 +43,9 @@ class StopReport:
 
     def say(self, step: Step, request: StopRequest) -> None:
         """Log that a rung is entered; at a terminal, say what happens, unless it is over soon."""
-        reporter.event(log_events.ENTERED[step.rung.name], reason=request.reason, cause=step.cause)
+        reporter.event(
+            log_events.ENTERED[step.rung.name], reason=request.reason, trigger=step.trigger
+        )
         loop = self._scope.home.loop
         if request.signal is None or loop is None:
             return

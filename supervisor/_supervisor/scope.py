@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from supervisor._core.asyncio_tools import refuse_eager
+from supervisor._core.body_task import BodyTask
 from supervisor._core.errors import Stopped, UsageError
 from supervisor._core.events import Rung, StopRequest
-from supervisor._core.host_task import HostTask
 from supervisor._core.settings import Ladder
 from supervisor._core.stoppable import Stoppable
 from supervisor._core.tasks import AnyTask
@@ -74,7 +74,7 @@ class StopScope:
         self.nesting = Nesting(self)
         self.interrupts = Interrupts(self)
         self.announcement = Announcement(self.home)
-        self.body: HostTask | None = None
+        self.body: BodyTask | None = None
         self.runs: dict[Stoppable, RunWatcher | None] = {}
         """Each with who watches it."""
         self.results = PendingResults(self.wake)
@@ -144,7 +144,7 @@ class StopScope:
             self.nesting.add_to_count(-1)
             if watcher is not None:
                 watcher.on_run_over(run)
-            self.interrupts.cells.look()
+            self.interrupts.notebook.look()
         self.wake()
 
     def expect(self, run: Stoppable) -> None:

@@ -39,7 +39,7 @@ class StopTelemetry:
         if around is not None and around.stop.request is not None:
             return  # a part of the stop around it, which tells of both
         request, rung = stop.request, stop.rung.name
-        tell_stopped(reason=request.reason, cause=request.word, rung=rung, seconds=stop.age())
+        tell_stopped(reason=request.reason, cause=request.cause, rung=rung, seconds=stop.age())
 
     async def flush(self) -> None:
         """Have the providers export what they hold, if the process may end by this stop."""

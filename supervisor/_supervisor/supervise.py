@@ -17,8 +17,8 @@ import signal
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from supervisor._core.body_task import BodyTask
 from supervisor._core.events import Rung
-from supervisor._core.host_task import HostTask
 from supervisor._core.settings import Children, Ladder
 from supervisor._supervisor.facade import Supervisor, parts_of
 from supervisor._supervisor.nesting import innermost
@@ -118,7 +118,7 @@ class _OwnBlock:
         return self._scope.ladder
 
     @property
-    def body(self) -> HostTask | None:
+    def body(self) -> BodyTask | None:
         """The body of the block, where the run has become part of one."""
         return self._scope.body
 
@@ -174,7 +174,7 @@ class _OwnBlock:
         self._keeper = loop.create_task(self._keep(), name="keeper of a supervised run")
 
     async def _keep(self) -> None:
-        self._scope.body = HostTask()
+        self._scope.body = BodyTask()
         await self._parts.block.leave(None)
 
     def _close_if_over(self) -> None:

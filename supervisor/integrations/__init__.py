@@ -1,1 +1,1 @@
-"""Supervisors in other people's programs: web hosts."""
+"""Supervisors in other people's programs: web servers, and streams for web pages."""

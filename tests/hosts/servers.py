@@ -155,16 +155,6 @@ class Server:
             time.sleep(_LOOK_SECONDS)
         return tuple(f"{process.pid} {' '.join(_words(process))}" for process in found)
 
-    def workers(self) -> list[psutil.Process]:
-        """Return the processes below it, those of no worker (a resource tracker) left out."""
-        with contextlib.suppress(psutil.NoSuchProcess):
-            return [
-                child
-                for child in psutil.Process(self.pid).children(recursive=True)
-                if "resource_tracker" not in " ".join(_words(child))
-            ]
-        return []
-
     def _processes(self) -> list[psutil.Process]:
         return [process for process in psutil.process_iter() if self._is_ours(process)]
 

@@ -127,12 +127,12 @@ def test_the_order_of_imports_does_not_matter(when: str) -> None:
     assert (process.returncode, err) == (0, "")
     spans = _spans(out)
     [root] = [span for span in spans if "supervisor.outcome" in span["attributes"]]
-    assert (root["parent_id"], root["attributes"]["supervisor.outcome"]) == (None, "completed")
+    assert (root["parent_id"], root["attributes"]["supervisor.outcome"]) == (None, "finished")
     named = {span["name"].split()[0]: span["context"]["trace_id"] for span in spans}
     at_work = {named[name] for name in ("invoke_agent", "autogen")}
     assert at_work == {root["context"]["trace_id"]}
     assert _metrics(out)["supervisor.runs"] == [
-        ({"supervisor.outcome": "completed", "supervisor.kind": "team"}, 1)
+        ({"supervisor.outcome": "finished", "supervisor.kind": "team"}, 1)
     ]
 
 

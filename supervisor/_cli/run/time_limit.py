@@ -47,7 +47,7 @@ class TimeLimit:
 
     def _on_time(self) -> None:
         reason = f"Stopped after {self._seconds:g} s"
-        self._request = StopRequest(reason=reason, rung=Rung.CANCEL)
+        self._request = StopRequest(reason=reason, rung=Rung.CANCEL, cause="timeout")
         # Not `sup.stop`, which does nothing once the block is left: threads may still hold the end.
         self._stop.ask(self._request)
         self._stop.go_to(Rung.CANCEL)

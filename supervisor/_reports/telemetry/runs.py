@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, TracerProvider
 
 RunKind = Literal["team", "agent", "source", "runtime"]
-Outcome = Literal["completed", "drained", "stopped", "failed", "quarantined", "forced"]
+RunOutcome = Literal["finished", "drained", "stopped", "failed", "quarantined", "forced"]
 
 _OPERATIONS: Final = {"team": "invoke_agent", "agent": "invoke_agent", "source": "iterate"}
 # A served runtime is no run here: its span would last as long as the program, and be the parent of
@@ -79,7 +79,7 @@ class RunTelemetry:
 
     def __init__(self, kind: RunKind, name: str) -> None:
         self.number: int = next(_numbers)
-        self.outcome: Outcome | None = None
+        self.outcome: RunOutcome | None = None
         """How it has ended, once it has."""
         self.is_observed: bool = False
         """Whether a provider was set when it began; asked first, on the way of a signal."""
@@ -164,7 +164,7 @@ class RunTelemetry:
 
     def end(
         self,
-        outcome: Outcome,
+        outcome: RunOutcome,
         error: BaseException | None = None,
         stop: StopFacts | None = None,
     ) -> None:
@@ -194,7 +194,7 @@ class RunTelemetry:
         _runs.pop(self.number, None)
 
     @harmless
-    def _end_span(self, span: Span, outcome: Outcome, error: BaseException | None) -> None:
+    def _end_span(self, span: Span, outcome: RunOutcome, error: BaseException | None) -> None:
         from opentelemetry.trace import Status, StatusCode
 
         self._span = None
@@ -209,7 +209,7 @@ class RunTelemetry:
         span.end()
 
     @harmless
-    def _measure(self, outcome: Outcome, seconds: float, stop: StopFacts | None) -> None:
+    def _measure(self, outcome: RunOutcome, seconds: float, stop: StopFacts | None) -> None:
         found = instruments()
         if found is None:
             return

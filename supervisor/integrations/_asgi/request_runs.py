@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from supervisor._core.events import Rung, StopRequest
 from supervisor._core.stoppable import Stoppable
+from supervisor.integrations._streams.events import CLIENT_LEFT
 
 if TYPE_CHECKING:
     from supervisor.integrations._asgi.block import HostedBlock
-
-REASON: Final = "The client has disconnected"
 
 
 class RequestRuns:
@@ -70,7 +69,7 @@ class RequestRuns:
         if self._read_ahead is None:
             return
         if self._has_left:
-            self._block.loop.call_soon(run.stop, REASON, "client")
+            self._block.loop.call_soon(run.stop, *CLIENT_LEFT)
         self._read_ahead()
 
     # -- as their connection sees it --------------------------------------------------------------
@@ -86,13 +85,14 @@ class RequestRuns:
             return
         self._has_left = True
         for run in self._runs:
-            run.stop(REASON, "client")
+            run.stop(*CLIENT_LEFT)
 
     def drain(self) -> None:
         """End them with their present turn, for nobody will read what follows."""
         if self._read_ahead is None or self._block.is_stopping:
             return
-        request = StopRequest(reason=REASON, rung=Rung.DRAIN, cause="client")
+        reason, cause = CLIENT_LEFT
+        request = StopRequest(reason=reason, rung=Rung.DRAIN, cause=cause)
         for run in self._runs:
             run.drain(request)
 

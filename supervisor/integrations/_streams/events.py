@@ -20,8 +20,8 @@ from supervisor.integrations._streams.wire import StreamEvent
 
 T = TypeVar("T")
 
-CLIENT_LEFT: Final = ("The client has left", "client")
-"""Why a run is stopped: in words, and in one word."""
+CLIENT_LEFT: Final = ("The client has disconnected", "client")
+"""Why a run is stopped: the reason and the cause of its stop."""
 
 
 class EventStream:

@@ -111,7 +111,7 @@ def outcome_of(state: LadderState, event: str, named: str) -> str:
         return "-"
     (step,) = steps
     assert step.rung is state.rung
-    assert step.cause == event
+    assert step.trigger == event
     return step.rung.name if step.move is Move.ENTER else step.move.name
 
 

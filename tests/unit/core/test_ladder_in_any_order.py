@@ -102,9 +102,9 @@ class AnyOrder(RuleBasedStateMachine):
         self.deadline = math.inf
         self.counted: dict[int, float] = {}
 
-    def check(self, steps: list[Step], cause: str) -> None:
+    def check(self, steps: list[Step], trigger: str) -> None:
         """Take the steps of one event, and check what holds for any."""
-        assert all(step.cause == cause for step in steps)
+        assert all(step.trigger == trigger for step in steps)
         assert all(step.at == self.now for step in steps)
         self.steps += steps
 

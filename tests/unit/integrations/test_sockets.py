@@ -176,7 +176,7 @@ async def test_a_client_that_leaves_while_it_is_asked_is_no_error(
         run = sup.stream(group, "Which?")
         assert await send_events(run, socket.send, socket.close) == 1001
         assert run.stop_request is not None
-        assert run.stop_request.reason == "The client has left"
+        assert run.stop_request.reason == "The client has disconnected"
         assert run.stop_request.cause == "client"
         assert_settled(group)
     assert not problems

@@ -52,10 +52,10 @@ Climbs = list[tuple[float, str]]
 
 
 def climbs(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
-    """Return what was logged at each rung: the event and its cause."""
+    """Return what was logged at each rung: the event and its trigger."""
     assert reporter.flush(5)
     entered = [record for record in caplog.records if record.message.startswith("entered")]
-    return [(record.message, record.__dict__["cause"]) for record in entered]
+    return [(record.message, record.__dict__["trigger"]) for record in entered]
 
 
 class Watched(Stubborn):

@@ -23,14 +23,14 @@ from tests.unit.supervisor.fakes import (
 
 
 async def test_each_climb_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """An event for each rung, with reason and cause, and one at its end; no other at INFO."""
+    """An event for each rung, with reason and trigger, and one at its end; no other at INFO."""
     caplog.set_level(logging.INFO, "supervisor")
     async with Supervisor(signals={}, ladder=PATIENT) as sup:
         asyncio.get_running_loop().call_soon(sup.stop, "enough", Rung.DRAIN)
         await asyncio.sleep(LONG)
     assert await asyncio.to_thread(reporter.flush, 5)
     *climbs, end = caplog.records
-    said = [(r.message, vars(r)["reason"], vars(r)["cause"]) for r in climbs]
+    said = [(r.message, vars(r)["reason"], vars(r)["trigger"]) for r in climbs]
     assert said == [("entered DRAIN", "enough", "request"), ("entered CANCEL", "enough", "idle")]
     assert (end.message, vars(end)["rung"]) == ("stopped", "CANCEL")
 

@@ -1,4 +1,4 @@
-"""The host task: the task inside the block, and its cancellation by a stop.
+"""The task that runs the body of a block, and its cancellation by a stop.
 
 Cancellations are counted as in `asyncio.timeout`: one `uncancel()` takes back each `cancel()` of
 ours. So the code around the block finds the count that it had before, and a count that our own
@@ -16,7 +16,7 @@ from supervisor._core.events import StopRequest
 from supervisor._core.tasks import AnyTask
 
 
-class HostTask:
+class BodyTask:
     """The task that has entered the block."""
 
     def __init__(self) -> None:

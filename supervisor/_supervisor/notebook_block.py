@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 _LOOK_SECONDS: Final = 0.25
 
 
-class Cells:
-    """The place of one block among the cells of a notebook; elsewhere it does nothing.
+class NotebookBlock:
+    """One block, as it lives in a notebook; elsewhere it does nothing.
 
     Args:
         scope: What the block stops.
@@ -62,7 +62,7 @@ class Cells:
     @property
     def _is_kept_open(self) -> bool:
         body = self._scope.body
-        return body is not None and body.task is not None and body.task.done()
+        return body is not None and body.has_ended
 
     def _note_kept_open(self) -> None:
         if self._is_kept_open:
