@@ -29,13 +29,15 @@ def pytest_xdist_make_scheduler(config: Any, log: Any) -> object:
     """Keep some tests of one file together, in their order, where tests run side by side.
 
     The blocks of a page share names. Kernels choose their ports before they bind them, and two that
-    start at once can choose the same.
+    start at once can choose the same. Gradio and marimo take minutes to install: once is enough.
     """
     from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
 
+    together = (".md", "test_kernels.py", "test_gradio.py", "test_marimo.py")
+
     def scope(nodeid: str) -> str:
         file, _, _ = nodeid.partition("::")
-        return file if file.endswith((".md", "test_kernels.py")) else nodeid
+        return file if file.endswith(together) else nodeid
 
     class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
         """Goes on after a worker has crashed, where xdist 3.8 waits for ever."""

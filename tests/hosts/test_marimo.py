@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,14 @@ import pytest
 import websockets
 
 from tests.hosts.ports import free_port
+from tests.hosts.servers import PATIENCE
 from tests.hosts.versions import python_with
 
 pytestmark = [
     pytest.mark.soak,
     pytest.mark.process,
     pytest.mark.blocks,
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(600),  # the first one installs marimo
     pytest.mark.asyncio(loop_factories=["asyncio"]),
 ]
 
@@ -111,21 +113,22 @@ def server(python: str, tmp_path: Path, tool: str) -> Generator[Marimo]:
         command, env=env, stdout=silent, stderr=silent, start_new_session=True
     )
     try:
-        _wait_until_it_listens(port)
+        _wait_until_it_listens(process, port)
         yield Marimo(port, notebook)
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(20)
 
 
-def _wait_until_it_listens(port: int) -> None:
-    with httpx.Client(transport=httpx.HTTPTransport(retries=0)) as client:
-        while True:
-            try:
-                client.get(f"http://127.0.0.1:{port}/health")
-            except httpx.ConnectError:
-                continue
+def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int) -> None:
+    end = time.monotonic() + PATIENCE
+    while True:
+        with contextlib.suppress(httpx.TransportError):
+            httpx.get(f"http://127.0.0.1:{port}/health")
             return
+        assert process.poll() is None, "marimo has ended"
+        assert time.monotonic() < end, f"marimo does not listen after {PATIENCE:g} s"
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +137,7 @@ def _wait_until_it_listens(port: int) -> None:
 async def test_an_interrupt_ends_the_run(server: Marimo, presses: int) -> None:
     """The cell goes on with the run's result."""
     shown = ""
-    async with contextlib.aclosing(server.printed()) as printed:
+    async with asyncio.timeout(2 * PATIENCE), contextlib.aclosing(server.printed()) as printed:
         async for text in printed:
             shown += text
             if text.strip() == "BEGUN":
