@@ -52,13 +52,18 @@ class RunContext:
         """Whether no manager may select a speaker any more."""
         self.refuse: Callable[[AnyTask], None] | None = None
         """Called with a handler that begins after the journal was closed."""
+        self.starts: list[AnyTask] = []
+        """Each starts, or has started, a process in which AutoGen's local executor runs code."""
+        self.expired: list[ChildProcesses] = []
+        """The processes that the executor has terminated itself.
+
+        At its time limit it terminates its own child, and not the descendants, which are included.
+        """
         self._on_failure = on_failure
         self._deliveries: set[AnyTask] = set()  # handlers of what was published; no chunks
         self._fast_path = fast_path
         self._releases: list[Callable[[], object]] = []  # each ends the hold on a kernel
         self._runtimes: set[int] = set()  # the id()s of the run's own runtimes
-        self._executions: list[AnyTask] = []  # each has started a process that runs code
-        self._expired: list[ChildProcesses] = []
 
     def open(self, things: Iterable[object], loop: asyncio.AbstractEventLoop) -> None:
         """Watch what is at work for the run.
@@ -117,18 +122,11 @@ class RunContext:
 
     def executions(self) -> list[int]:
         """Return the pids of the processes in which AutoGen's local executor runs code now."""
-        return [task.result().pid for task in self._executions if _is_running(task)]
-
-    def expired(self) -> list[ChildProcesses]:
-        """Return the processes that AutoGen's local executor has terminated itself.
-
-        At its time limit it terminates its own child, and not the descendants, which are included.
-        """
-        return self._expired
+        return [task.result().pid for task in self.starts if _is_running(task)]
 
     def is_starting_process(self) -> bool:
         """Return whether a process may be running whose pid is not known yet."""
-        return any(not task.done() for task in self._executions)
+        return any(not task.done() for task in self.starts)
 
     def servers(self) -> list[int]:
         """Return the pids of the tool servers that MCP sessions of the run have started."""
@@ -183,8 +181,8 @@ class RunContext:
             self._on_failure(error)
 
     def _observe_process(self, task: AnyTask) -> None:
-        others = [other for other in self._executions if not other.done() or _is_running(other)]
-        self._executions = [*others, task]
+        others = [other for other in self.starts if not other.done() or _is_running(other)]
+        self.starts = [*others, task]
         task.add_done_callback(self._observe_end)
 
     def _observe_end(self, task: AnyTask) -> None:
@@ -197,7 +195,7 @@ class RunContext:
         def note_and_terminate() -> None:
             children = ChildProcesses([made.pid])
             children.scan()
-            self._expired = [*(found for found in self._expired if found.scan()), children]
+            self.expired = [*(found for found in self.expired if found.scan()), children]
             terminate()
 
         made.terminate = note_and_terminate  # type: ignore[method-assign]

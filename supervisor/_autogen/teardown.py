@@ -67,7 +67,8 @@ class AutoGenTeardown(Teardown):
             return
         self._deferrals = _DEFERRALS
         self._context.close_journal()
-        self._end_executions()
+        if self._context.starts:
+            self._end_executions()
         if upstream.has_kernels():
             self._interrupt_kernels()
         for task, engine in reversed(self._context.engines.items()):
@@ -87,7 +88,7 @@ class AutoGenTeardown(Teardown):
         """
         if self._children:
             return
-        for children in self._context.expired():
+        for children in self._context.expired:
             self._begin_to_end(children, self._seconds)
         if pids := self._context.executions():
             self._end_processes(pids, self._seconds)

@@ -27,21 +27,13 @@ class BodyTask:
         self._cancels = 0
         self.cancelled_at: float | None = None
         """When it was last cancelled."""
-        self._may_go_on: bool = False
+        self.is_work: bool = False
+        """Whether it may go on until ABANDON: it had a run when the stop came, or knows of it."""
 
     @property
     def has_ended(self) -> bool:
         """Whether the task is over, and the block is still open: a web host's, a notebook's."""
         return self.task is not None and self.task.done()
-
-    @property
-    def is_work(self) -> bool:
-        """Whether it may go on until ABANDON: it had a run when the stop came, or knows of it."""
-        return self._may_go_on and not self.has_ended
-
-    @is_work.setter
-    def is_work(self, had_work: bool) -> None:
-        self._may_go_on = had_work
 
     def is_current(self) -> bool:
         """Return whether the caller runs in this task."""

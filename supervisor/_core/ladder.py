@@ -115,10 +115,13 @@ class LadderState:
         self._kept = {rung: self._seconds_behind(rung) for rung in Rung}
         self.can_exit = exits is not False and ladder.abandon < math.inf
         """Whether EXIT applies, or will after a signal."""
-        self._exits = exits is True and self.can_exit
-        self._rung = Rung.RUNNING
+        self.exits = exits is True and self.can_exit
+        """Whether EXIT applies."""
+        self.rung = Rung.RUNNING
+        """The present rung."""
+        self.entered_at = -math.inf
+        """The time at which the present rung was entered; -inf while RUNNING."""
         self._move = Move.ENTER
-        self._entered_at = -math.inf
         self._end = math.inf
         self._seen = -math.inf
         self._counted: dict[int, float] = {}
@@ -128,27 +131,12 @@ class LadderState:
         return f"<LadderState {self}>"
 
     def __str__(self) -> str:
-        if self._rung is Rung.RUNNING:
+        if self.rung is Rung.RUNNING:
             return "RUNNING"
-        age = f"{self._rung.name} for {self._seen - self._entered_at:.3g} s"
+        age = f"{self.rung.name} for {self._seen - self.entered_at:.3g} s"
         if self.deadline is None:
             return f"{age}, no EXIT"
         return f"{age}, EXIT in {self.deadline - self._seen:.3g} s"
-
-    @property
-    def rung(self) -> Rung:
-        """The present rung."""
-        return self._rung
-
-    @property
-    def exits(self) -> bool:
-        """Whether EXIT applies."""
-        return self._exits
-
-    @property
-    def entered_at(self) -> float:
-        """The time at which the present rung was entered; -inf while RUNNING."""
-        return self._entered_at
 
     @property
     def began_at(self) -> float | None:
@@ -169,13 +157,13 @@ class LadderState:
     @property
     def rung_ends_at(self) -> float | None:
         """The time at which the present rung's time is over; None where it has no limit."""
-        at = self._over_at() if "time" in TABLE[self._rung] else math.inf
+        at = self._over_at() if "time" in TABLE[self.rung] else math.inf
         return at if at < math.inf else None
 
     @property
     def deadline(self) -> float | None:
         """The latest time for EXIT; None while RUNNING, and where EXIT does not apply."""
-        if self._rung is Rung.RUNNING or not self._exits or self._end == math.inf:
+        if self.rung is Rung.RUNNING or not self.exits or self._end == math.inf:
             return None
         return self._end
 
@@ -189,7 +177,7 @@ class LadderState:
             raise UsageError(
                 "a stop cannot be taken back to RUNNING; request DRAIN, CANCEL or ABANDON"
             )
-        if rung == Rung.EXIT and not self._exits:
+        if rung == Rung.EXIT and not self.exits:
             raise UsageError(
                 "EXIT cannot be requested here, the process is not ours to end; "
                 "request ABANDON, or give exits=True and a finite Ladder.abandon"
@@ -213,7 +201,7 @@ class LadderState:
         if at - self._counted.get(number, -math.inf) < DUPLICATE_SECONDS:
             return []
         self._counted[number] = at
-        self._exits = self.can_exit
+        self.exits = self.can_exit
         return self._climb("signal", now, entry, at=at)
 
     def idle(self, now: float) -> list[Step]:
@@ -249,16 +237,16 @@ class LadderState:
     ) -> list[Step]:
         at = now if at is None else at
         is_late = trigger == "signal" and at < now
-        lowest = TABLE[self._rung_at(at) if is_late else self._rung].get(trigger)
+        lowest = TABLE[self._rung_at(at) if is_late else self.rung].get(trigger)
         if lowest is None or (trigger == "request" and asked < lowest):
             return []
         rung = max(lowest, asked)
-        if rung is Rung.EXIT and not self._exits:
+        if rung is Rung.EXIT and not self.exits:
             rung = Rung.ABANDON
         if trigger != "time":  # its rungs are in the deadline already; a new sum would be rounded
             self._end = min(self._end, at + self._budget[rung])
         self._due[rung] = min(self._due.get(rung, math.inf), at)
-        return [self._enter(rung, trigger, now)] if rung > self._rung else []
+        return [self._enter(rung, trigger, now)] if rung > self.rung else []
 
     def _rung_at(self, at: float) -> Rung:
         """Return the rung that was due at a past time: one that was entered, or a later one."""
@@ -268,7 +256,7 @@ class LadderState:
         return rung
 
     def _enter(self, rung: Rung, trigger: Trigger, now: float) -> Step:
-        self._rung, self._move, self._entered_at = rung, Move.ENTER, now
+        self.rung, self._move, self.entered_at = rung, Move.ENTER, now
         return Step(Move.ENTER, rung, now, trigger)
 
     def _pass_time(self, now: float) -> list[Step]:
@@ -276,18 +264,18 @@ class LadderState:
         if move is Move.ENTER:
             return self._climb("time", now, at=at)
         self._move = move
-        return [Step(move, self._rung, now, "time")]
+        return [Step(move, self.rung, now, "time")]
 
     def _next(self) -> tuple[float, Move]:
         """Return when time makes its next move on this rung (inf: never), and the move."""
-        if "time" not in TABLE[self._rung] or self._move is Move.SPENT:
+        if "time" not in TABLE[self.rung] or self._move is Move.SPENT:
             return math.inf, Move.ENTER
         over = self._over_at()
-        half = self._entered_at + (over - self._entered_at) / 2
+        half = self.entered_at + (over - self.entered_at) / 2
         # A rung of 0 seconds has no half: to cancel twice at one time is to cancel once.
-        if self._rung is Rung.CANCEL and self._move is Move.ENTER and half < over:
+        if self.rung is Rung.CANCEL and self._move is Move.ENTER and half < over:
             return half, Move.AGAIN
-        if self._rung is Rung.ABANDON and not self._exits:
+        if self.rung is Rung.ABANDON and not self.exits:
             return over, Move.SPENT
         return over, Move.ENTER
 
@@ -298,8 +286,8 @@ class LadderState:
         take all of it: then DRAIN and CANCEL would be over at once, for a user who asked for
         patience.
         """
-        own = self._entered_at + self._seconds[self._rung]
-        return min(own, self._end - self._kept[self._rung])
+        own = self.entered_at + self._seconds[self.rung]
+        return min(own, self._end - self._kept[self.rung])
 
     def _seconds_behind(self, rung: Rung) -> float:
         """Return the seconds of the later rungs."""

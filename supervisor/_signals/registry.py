@@ -259,7 +259,7 @@ class Registry:
         """
         if self.wakeup_fd is None or not is_main_thread():
             return
-        for arrived, at in self.wakeup_fd.read():
+        for arrived, at in self.wakeup_fd.read(is_main=True):
             self._on_signal(arrived, at)
         # Only now: woken before, it would find nothing to wait for, and sleep for good. And not
         # later: behind this comes the user's code, which may block.

@@ -133,7 +133,7 @@ class WakeupFd:
         if had and not wanted:
             self._leave_slot()
         # Only now: until its handler was put back, each signal wrote to our fd.
-        unread = self.read() if unwanted else []
+        unread = self.read(is_main=True) if unwanted else []
         if had and not wanted:
             self._close_chained()
         for number in unwanted:
@@ -243,7 +243,7 @@ class WakeupFd:
         standing = (it for it in found if self.handlers.is_ours(signal.getsignal(it)))
         return next(standing, next(iter(found), None))
 
-    def read(self) -> list[tuple[int, float]]:
+    def read(self, *, is_main: bool) -> list[tuple[int, float]]:
         """Return the signals that have arrived, and when; pass them on to the chained fd.
 
         The time is that of this call, unless the guard has seen the signal unread before: C code
@@ -251,8 +251,10 @@ class WakeupFd:
 
         Other readers do not see these signals: `wake()` the watchdog once they are handled. The
         main thread is never blocked here: while another thread reads, it finds nothing.
+
+        Args:
+            is_main: Whether the caller runs in the main thread.
         """
-        is_main = is_main_thread()
         if not self._read_lock.acquire(blocking=not is_main):
             return []
         try:

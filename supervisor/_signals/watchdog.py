@@ -29,7 +29,7 @@ class Source(Protocol):
         """Return the fd to wait for."""
         ...
 
-    def read(self) -> Sequence[tuple[int, float]]:
+    def read(self, *, is_main: bool) -> Sequence[tuple[int, float]]:
         """Return the signals that have arrived: each one's number, and when."""
         ...
 
@@ -91,7 +91,7 @@ class Watchdog:
             selector.register(self._end, selectors.EVENT_READ)
             next_at: float | None = None
             while not self._must_end(selector.select(_seconds_until(next_at))):
-                for number, at in self._source.read():
+                for number, at in self._source.read(is_main=False):
                     self._on_signal(number, at)
                 next_at = self._on_time(time.monotonic())
         self._source.wake()  # a watchdog that follows reads again what was read last

@@ -218,7 +218,7 @@ class Escalation:
         Where the watchdog has read it, and has not told of it yet, begin no turn meanwhile.
         """
         is_here = asyncio.get_running_loop() is self._loop
-        if is_here:
+        if is_here and self.scope.interrupts.request is not None:
             self.scope.interrupts.carry_out()
         if is_here and self._steps:
             self._carry_on()

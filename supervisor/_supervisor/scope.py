@@ -250,7 +250,8 @@ class StopScope:
     def _has_to_wait(self) -> bool:
         if self.is_working or self.is_read or self.nesting.guests.are_open:
             return True
-        return self.phase is BlockPhase.OPEN and self.body is not None and self.body.is_work
+        body = self.body if self.phase is BlockPhase.OPEN else None
+        return body is not None and body.is_work and not body.has_ended
 
     def note_work_of_body(self) -> None:
         """Give the body until ABANDON, where a run that the stop ends has a result for it."""

@@ -122,7 +122,7 @@ def test_a_handler_set_by_c_code_is_put_back() -> None:
         wakeup_fd = WakeupFd()
         wakeup_fd.handle({signal.SIGUSR1})
         signal.raise_signal(signal.SIGUSR1)
-        print([number for number, _ in wakeup_fd.read()], flush=True)
+        print([number for number, _ in wakeup_fd.read(is_main=True)], flush=True)
         wakeup_fd.handle(())
         signal.raise_signal(signal.SIGUSR1)
         """

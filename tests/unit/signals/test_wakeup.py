@@ -32,7 +32,7 @@ def test_a_signal_arrives_once(wakeup_fd: WakeupFd) -> None:
     wakeup_fd.handle({USR1})
     signal.raise_signal(USR1)
     assert arrived(wakeup_fd) == [USR1]
-    assert wakeup_fd.read() == []
+    assert wakeup_fd.read(is_main=True) == []
 
 
 def test_a_wake_up_is_no_signal(wakeup_fd: WakeupFd) -> None:
@@ -48,7 +48,7 @@ def test_a_signal_notifies_in_the_main_thread() -> None:
     wakeup_fd.handle({USR1})
     signal.raise_signal(USR1)
     assert notified == [USR1, threading.main_thread().ident]
-    assert numbers(wakeup_fd.read()) == [USR1]
+    assert numbers(wakeup_fd.read(is_main=True)) == [USR1]
     wakeup_fd.handle(())
     wakeup_fd.forget()
 
@@ -61,9 +61,9 @@ def test_an_interruption_of_our_own_is_no_signal() -> None:
     wakeup_fd.handle({USR1})
     assert wakeup_fd.interrupt(lambda _frame: called.append("interrupted"))
     assert (called, notified) == (["interrupted"], [])
-    assert wakeup_fd.read() == []
+    assert wakeup_fd.read(is_main=True) == []
     signal.raise_signal(USR1)
-    assert (notified, numbers(wakeup_fd.read())) == ([USR1], [USR1])
+    assert (notified, numbers(wakeup_fd.read(is_main=True))) == ([USR1], [USR1])
     wakeup_fd.handle(())
     wakeup_fd.forget()
 
@@ -80,7 +80,7 @@ def test_a_signal_beside_an_interruption_of_our_own_is_itself() -> None:
     signal.raise_signal(USR1)
     signal.pthread_sigmask(signal.SIG_SETMASK, found)
     assert (called, notified) == (["interrupted"], [USR1])
-    assert numbers(wakeup_fd.read()) == [USR1]
+    assert numbers(wakeup_fd.read(is_main=True)) == [USR1]
     wakeup_fd.handle(())
     wakeup_fd.forget()
 
@@ -91,8 +91,8 @@ def test_the_main_thread_is_not_blocked_by_another_reader() -> None:
     wakeup_fd.handle({USR1})
     signal.raise_signal(USR1)
     with wakeup_fd._read_lock:
-        assert wakeup_fd.read() == []
-    assert numbers(wakeup_fd.read()) == [USR1]
+        assert wakeup_fd.read(is_main=True) == []
+    assert numbers(wakeup_fd.read(is_main=True)) == [USR1]
     wakeup_fd.handle(())
     wakeup_fd.forget()
 
@@ -103,13 +103,13 @@ def test_what_the_watchdog_reads_stays_until_it_reads_again() -> None:
     wakeup_fd.handle({USR1})
     signal.raise_signal(USR1)
     with ThreadPoolExecutor(1) as watchdog:
-        assert numbers(watchdog.submit(wakeup_fd.read).result()) == [USR1]
+        assert numbers(watchdog.submit(wakeup_fd.read, is_main=False).result()) == [USR1]
         assert select.select([wakeup_fd.fileno()], [], [], 0)[0]
-        assert watchdog.submit(wakeup_fd.read).result() == []
+        assert watchdog.submit(wakeup_fd.read, is_main=False).result() == []
         assert not select.select([wakeup_fd.fileno()], [], [], 0)[0]
         signal.raise_signal(USR1)
-        assert numbers(watchdog.submit(wakeup_fd.read).result()) == [USR1]
-    assert wakeup_fd.read() == []
+        assert numbers(watchdog.submit(wakeup_fd.read, is_main=False).result()) == [USR1]
+    assert wakeup_fd.read(is_main=True) == []
     wakeup_fd.handle(())
     wakeup_fd.forget()
 
@@ -279,7 +279,7 @@ def test_a_signal_given_to_another_thread_arrives() -> None:
 
         threading.Timer(0.05, send).start()
         is_ready = select.select([wakeup_fd.fileno()], [], [], 10)[0] != []
-        print(is_ready, [number for number, _ in wakeup_fd.read()])
+        print(is_ready, [number for number, _ in wakeup_fd.read(is_main=True)])
         may_end.set()
         """
     )
@@ -325,7 +325,7 @@ def test_a_signal_that_arrived_before_a_fork_is_the_parents() -> None:
             wakeup_fd.forget()
             os._exit(0)
         os.waitpid(child, 0)
-        print([number for number, _ in wakeup_fd.read()])
+        print([number for number, _ in wakeup_fd.read(is_main=True)])
         """
     )
     assert (result.stdout, result.stderr) == ("[10]\n", "")
@@ -343,7 +343,7 @@ def test_ten_thousand_signals_do_no_harm() -> None:
         wakeup_fd.handle({signal.SIGUSR1})
         for _ in range(10_000):
             os.kill(os.getpid(), signal.SIGUSR1)
-        print({number for number, _ in wakeup_fd.read()})
+        print({number for number, _ in wakeup_fd.read(is_main=True)})
         wakeup_fd.handle(())
         print(signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL)
         """
@@ -359,20 +359,20 @@ def test_a_signal_has_the_time_at_which_it_was_read(wakeup_fd: WakeupFd) -> None
     wakeup_fd.handle({USR1})
     signal.raise_signal(USR1)
     before = time.monotonic()
-    [(_, at)] = wakeup_fd.read()
+    [(_, at)] = wakeup_fd.read(is_main=True)
     assert before <= at <= time.monotonic()
 
 
 def test_a_reported_signal_has_the_time_at_which_it_came(wakeup_fd: WakeupFd) -> None:
     """A signal that the guard has reported has its time; another one has come since."""
     wakeup_fd.handle({USR1, USR2})
-    wakeup_fd.read()
+    wakeup_fd.read(is_main=True)
     came = time.monotonic()
     for number in (USR1, USR2):
         signal.raise_signal(number)
     looked = time.monotonic()
     wakeup_fd.arrival_reports = lambda: [ArrivalReport(looked, [came])]
-    (one, first), (other, second) = wakeup_fd.read()
+    (one, first), (other, second) = wakeup_fd.read(is_main=True)
     assert (one, first, other) == (USR1, came, USR2)
     assert second >= looked
 
@@ -381,10 +381,10 @@ def test_a_report_from_before_the_last_read_is_ignored(wakeup_fd: WakeupFd) -> N
     """A report made before the last read says nothing about what has come since."""
     wakeup_fd.handle({USR1})
     late = ArrivalReport(time.monotonic(), [time.monotonic()])
-    wakeup_fd.read()
+    wakeup_fd.read(is_main=True)
     signal.raise_signal(USR1)
     wakeup_fd.arrival_reports = lambda: [late]
-    [(_, at)] = wakeup_fd.read()
+    [(_, at)] = wakeup_fd.read(is_main=True)
     assert at > late.at
 
 
@@ -393,11 +393,11 @@ def test_a_report_counts_the_bytes_that_the_watchdog_left(wakeup_fd: WakeupFd) -
     wakeup_fd.handle({USR1})
     with ThreadPoolExecutor(1) as watchdog:
         signal.raise_signal(USR1)
-        [(_, first)] = watchdog.submit(wakeup_fd.read).result()
+        [(_, first)] = watchdog.submit(wakeup_fd.read, is_main=False).result()
         signal.raise_signal(USR1)
         came = time.monotonic()
         wakeup_fd.arrival_reports = lambda: [ArrivalReport(came, [first, came])]
-        assert watchdog.submit(wakeup_fd.read).result() == [(USR1, came)]
+        assert watchdog.submit(wakeup_fd.read, is_main=False).result() == [(USR1, came)]
 
 
 def test_a_signal_that_the_guard_took_for_one_before_came_as_it_looked(
@@ -406,9 +406,9 @@ def test_a_signal_that_the_guard_took_for_one_before_came_as_it_looked(
     """A time before the last read is another signal's; this one was there when the guard looked."""
     wakeup_fd.handle({USR1})
     before = time.monotonic()
-    wakeup_fd.read()
+    wakeup_fd.read(is_main=True)
     signal.raise_signal(USR1)
     looked = time.monotonic()
     wakeup_fd.arrival_reports = lambda: [ArrivalReport(looked, [before])]
-    [(_, at)] = wakeup_fd.read()
+    [(_, at)] = wakeup_fd.read(is_main=True)
     assert at == looked

@@ -25,7 +25,7 @@ class Pipe:
         """Return the end that is read."""
         return self._reader
 
-    def read(self) -> list[tuple[int, float]]:
+    def read(self, *, is_main: bool) -> list[tuple[int, float]]:
         """Return the numbers that were sent, with the time; 0 is a wake-up."""
         try:
             sent = os.read(self._reader, 1024)

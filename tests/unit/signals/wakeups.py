@@ -25,7 +25,7 @@ def slot() -> int:
 def arrived(wakeup_fd: WakeupFd) -> list[int]:
     """Return the numbers that have arrived by now, wake-ups left out."""
     select.select([wakeup_fd.fileno()], [], [], 5)
-    return numbers(wakeup_fd.read())
+    return numbers(wakeup_fd.read(is_main=True))
 
 
 def numbers(signals: list[tuple[int, float]]) -> list[int]:
