@@ -114,7 +114,10 @@ def _prompt(kind: str, home: Path, grace: str = "") -> Generator[Prompt]:
         prompt.close()
 
 
-@at_each_prompt
+@pytest.mark.parametrize(
+    "kind",
+    [it if it == "IPython" else pytest.param(it, marks=pytest.mark.soak) for it in _COMMANDS],
+)
 def test_ctrl_c_never_ends_an_interpreter(kind: str, tmp_path: Path) -> None:
     """Once, three and ten times, with what ends, what blocks the loop, and what refuses."""
     with _prompt(kind, tmp_path) as prompt:

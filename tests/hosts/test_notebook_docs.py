@@ -61,6 +61,7 @@ def test_each_block_does_what_it_says(page: Kernel) -> None:
             assert (reason == "Stopped by SIGINT") == is_pressed, code
 
 
+@pytest.mark.soak
 def test_the_example_is_interrupted_and_goes_on(tmp_path: Path) -> None:
     """It has no outputs in it; the third cell says what the second one has not."""
     cells = json.loads(_EXAMPLE.read_text())["cells"]

@@ -101,7 +101,9 @@ async with Supervisor() as sup:
 """
 
 
-@pytest.mark.parametrize("times", [1, 2, 5])
+@pytest.mark.parametrize(
+    "times", [5, *(pytest.param(times, marks=pytest.mark.soak) for times in (1, 2))]
+)
 def test_interrupts_end_the_run_and_nothing_else(shared: Kernel, times: int) -> None:
     """The run has a normal result, the kernel all that it had, and the next cell goes on."""
     assert_stopped(interrupted(shared, run_of("dig"), times))
@@ -236,6 +238,7 @@ def test_nested_loops(own: Kernel) -> None:
         assert_as_found(own)
 
 
+@pytest.mark.soak
 def test_a_tool_server_lives_through_an_interrupt(shared: Kernel, tmp_path: Path) -> None:
     """A call to it is interrupted with the run, and the same server answers the next run."""
     pytest.importorskip("mcp", reason="needs the extra `mcp`")

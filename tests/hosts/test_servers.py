@@ -26,8 +26,9 @@ pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
 
 _SERVICE_RESTART = 1012
 
-# One for each way in which a server hears of its end; the soak has all of them.
-_ONE_OF_EACH = ["uvicorn", THREADED, "hypercorn", "granian uvloop", "gunicorn asgi"]
+# One for each way in which a server hears of its end; uvicorn's is in other tests below, and the
+# soak has all of them.
+_ONE_OF_EACH = [THREADED, "hypercorn", "granian uvloop", "gunicorn asgi"]
 
 
 def check_endings(seen: Clients, reason: str) -> None:
@@ -86,6 +87,7 @@ def test_streams_end_and_then_the_server(name: str) -> None:
             check_end(server.wait(), name, Way.TERM)
 
 
+@pytest.mark.soak
 def test_a_hundred_streams() -> None:
     """A hundred streams each get their last event."""
     with (
@@ -99,6 +101,7 @@ def test_a_hundred_streams() -> None:
         assert ended.seconds < LADDER.budget(Rung.DRAIN) + MARGIN, ended.story()
 
 
+@pytest.mark.soak
 def test_ctrl_c_where_a_parent_passes_it_on() -> None:
     """SIGINT from the terminal and SIGTERM from the parent are one request."""
     name = "uvicorn --reload"
@@ -154,6 +157,7 @@ def test_a_stop_that_is_held_and_a_second_signal() -> None:
         check_end(server.wait(), "uvicorn", Way.TERM)
 
 
+@pytest.mark.soak
 def test_a_run_that_refuses_to_stop() -> None:
     """A run that refuses is given up at the deadline, and keeps neither server nor loop."""
     name = "hypercorn --workers 0"
@@ -182,7 +186,7 @@ def test_signals_again_and_again() -> None:
         assert ended.seconds < LADDER.budget(Rung.DRAIN) + MARGIN, ended.story()
 
 
-@pytest.mark.parametrize("app", ["around", "inside"])
+@pytest.mark.parametrize("app", [pytest.param("around", marks=pytest.mark.soak), "inside"])
 def test_with_a_function_middleware(app: str) -> None:
     """With Starlette's `BaseHTTPMiddleware` outside or inside, streams get their end."""
     with (

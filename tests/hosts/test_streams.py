@@ -65,17 +65,10 @@ def test_each_way_to_stream_has_its_last_event(when: str, name: str) -> None:
         assert not [bad for bad in BAD if bad in ended.output], ended.story()
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("how", "name"),
-    [
-        ("close", "uvicorn"),
-        pytest.param("cut", "uvicorn", marks=pytest.mark.soak),
-        *(
-            pytest.param(how, name, marks=pytest.mark.soak)
-            for name in OTHERS
-            for how in ("close", "cut")
-        ),
-    ],
+    [(how, name) for name in ("uvicorn", *OTHERS) for how in ("close", "cut")],
 )
 def test_a_client_that_leaves_while_it_is_asked_is_a_quiet_end(how: str, name: str) -> None:
     """Whether it closes in order or is gone, its run ends, and nothing is logged."""

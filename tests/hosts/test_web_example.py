@@ -74,6 +74,7 @@ def _keep(page: Page, name: str) -> None:
         page.screenshot(Path(folder) / f"{name}.png")
 
 
+@pytest.mark.soak
 def test_a_conversation_streams_outlives_a_reload_and_can_be_stopped(page: Page) -> None:
     """A page that is loaded anew has all of the run, each word once; Stop ends it."""
     with _serving() as server:

@@ -65,9 +65,8 @@ def _started(*command: str) -> Generator[Program]:
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.soak)]
-)
+@pytest.mark.soak
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_thread_is_told_by_the_main_thread(number: int) -> None:
     """The run of the thread has its result, the loop over jobs ends, and then the program."""
     with _started("examples/workers/thread.py") as program:

@@ -115,7 +115,14 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("when", ["before the imports", "after them", "in the block"])
+@pytest.mark.parametrize(
+    "when",
+    [
+        pytest.param("before the imports", marks=pytest.mark.soak),
+        pytest.param("after them", marks=pytest.mark.soak),
+        "in the block",
+    ],
+)
 def test_the_order_of_imports_does_not_matter(when: str) -> None:
     """Whenever the providers are set, the run's span is the root of all that AutoGen does in it."""
     early = SET_UP if when == "before the imports" else ""
@@ -136,7 +143,7 @@ def test_the_order_of_imports_does_not_matter(when: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("ends", ["run", "at once"])
+@pytest.mark.parametrize("ends", [pytest.param("run", marks=pytest.mark.soak), "at once"])
 def test_what_a_stopped_process_has_to_tell_is_complete(ends: str) -> None:
     """After SIGTERM the span and the metrics are on stdout, with `atexit` handlers or without."""
     main = {
@@ -199,6 +206,7 @@ def test_an_exporter_that_hangs_delays_a_stop_by_a_second_at_most() -> None:
     assert took < 15
 
 
+@pytest.mark.soak
 def test_an_exporter_that_hangs_does_not_delay_a_forced_end() -> None:
     """The last report and status 137 are as without an exporter."""
     main = "async def main(sup):\n    await work(sup, STUBBORN())\nrun(main, ladder=HASTY)"
