@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, HTTPException
 from fastapi.responses import FileResponse, StreamingResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from examples.teams import writers
 from supervisor import Run, current
@@ -33,7 +33,7 @@ app.add_middleware(SupervisorMiddleware, on_disconnect="continue")
 class Task(BaseModel):
     """What a team is asked to do."""
 
-    text: str
+    text: str = Field(min_length=1)
 
 
 class Conversation:
@@ -64,6 +64,8 @@ class Conversation:
 
     async def follow(self, number: int) -> AsyncGenerator[bytes]:
         """Yield the events after the one of this number, as server-sent events, to the last."""
+        if self.status != "running" and number >= len(self._events):
+            number = 0  # of another conversation, before the server was started anew
         while True:
             for event in self._events[number:]:
                 yield event.encode()
@@ -103,6 +105,8 @@ async def list_runs() -> list[dict[str, Any]]:
 async def start(task: Task) -> dict[str, Any]:
     """Start a conversation; while the server stops, the answer is 503."""
     sup, number = current(), len(conversations) + 1
+    if sup.stop_request is not None:
+        raise HTTPException(503, "The server is stopping.", {"Retry-After": "10"})
     conversation = Conversation(number, task.text, sup.stream(writers(), task.text))
     sup.spawn(conversation.record())
     conversations[number] = conversation
@@ -110,7 +114,7 @@ async def start(task: Task) -> dict[str, Any]:
 
 
 @app.get("/runs/{number}/events")
-async def follow(number: int, last_event_id: Annotated[int, Header()] = 0) -> StreamingResponse:
+async def follow(number: int, last_event_id: Annotated[int, Header(ge=0)] = 0) -> StreamingResponse:
     """Stream a conversation: from the beginning, or for a browser that was cut off, from there."""
     return StreamingResponse(find(number).follow(last_event_id), headers=SSE_HEADERS)
 

@@ -7,6 +7,7 @@ AutoGen's two, and has a `run_stream`, is run as a team.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final, cast
@@ -286,9 +287,9 @@ def adapter_of(runnable: Runnable) -> type[TeamAdapter]:
 
 
 def _check(team: object) -> None:
-    if not callable(getattr(team, "run_stream", None)):
+    if inspect.isclass(team) or not callable(getattr(team, "run_stream", None)):
         raise TypeError(
-            f"{team!r} has no run_stream(); pass an AutoGen Team or ChatAgent to stream()"
+            f"{team!r} has no run_stream(); give an AutoGen Team or ChatAgent, and no class"
         )
 
 

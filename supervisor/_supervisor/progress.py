@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -18,7 +19,7 @@ _NOBODY: Final = {
     Rung.CANCEL: "cancelling what is at work",
     Rung.ABANDON: "abandoning what is at work",
 }
-_MOST: Final = 3  # agents
+_MOST: Final = 3  # names
 
 
 def limit(seconds: float) -> str:
@@ -51,9 +52,7 @@ def sentence(
         can_exit: Whether one leads to the end of the process.
     """
     doing, further = _DOING[rung]
-    names = [repr(name) for name in agents[:_MOST]]
-    who = " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else ""
-    doing = doing.format(who=who) if who else _NOBODY[rung]
+    doing = doing.format(who=_told(agents)) if agents else _NOBODY[rung]
     name = request.signal.name if request.signal is not None else request.reason
     said = f"{name}: {doing} ({time})."
     if not has_ctrl_c:
@@ -61,3 +60,13 @@ def sentence(
     if rung is Rung.ABANDON and not can_exit:
         return f"{said} Ctrl-C does no more: it never ends this process."
     return f"{said} Ctrl-C to {further}."
+
+
+def _told(agents: Sequence[str]) -> str:
+    """Return their names, each once; of many the first ones."""
+    counts = Counter(agents)
+    told = [f"{name!r}" if count == 1 else f"{name!r} ({count}x)" for name, count in counts.items()]
+    if len(told) > _MOST:
+        rest = sum([*counts.values()][_MOST - 1 :])
+        told = [*told[: _MOST - 1], f"{rest} others"]
+    return " and ".join(filter(None, (", ".join(told[:-1]), told[-1])))

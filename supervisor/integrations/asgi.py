@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from typing import Final, Unpack
 
-from supervisor._core.errors import UsageError
+from supervisor._core.errors import SettingsError, UsageError
 from supervisor._supervisor import nesting
 from supervisor._supervisor.run_watcher import WATCHER
 from supervisor.integrations._asgi.answers import answer_ready
 from supervisor.integrations._asgi.blocks import Blocks
 from supervisor.integrations._asgi.http import HttpRequest
-from supervisor.integrations._asgi.lifespan import run_lifespan
+from supervisor.integrations._asgi.lifespan import fail_start, run_lifespan
 from supervisor.integrations._asgi.protocol import (
     ASGIApp,
     ConnectionScope,
@@ -46,10 +46,8 @@ class SupervisorMiddleware:
             `ready_path`: a path at which readiness is answered, with 503 from the first stop
             request on; None, the default, for none.
 
-    Raises:
-        SettingsError: A setting has a value that it cannot have.
-        TypeError: `app` is no ASGI application; or there is no such setting.
-        UsageError: `app` has a supervisor already.
+    A mistake in them is an error as the server starts, and not where this is made: Starlette makes
+    it in the lifespan, and a server takes an exception there for an application without a lifespan.
 
     Example:
         ```python
@@ -59,18 +57,35 @@ class SupervisorMiddleware:
     """
 
     def __init__(self, app: ASGIApp, **settings: Unpack[HostSettings]) -> None:
-        check_app(app)
-        if isinstance(app, SupervisorMiddleware):
-            raise UsageError("the application is supervised already; wrap it once")
-        parsed = parse(settings)
         self._app = app
+        self.mistake: SettingsError | UsageError | TypeError | None = None
+        """What is wrong with the application or the settings."""
+        try:
+            check_app(app)
+            if isinstance(app, SupervisorMiddleware):
+                raise UsageError("the application is supervised already; wrap it once")
+            parsed = parse(settings)
+        except (SettingsError, UsageError, TypeError) as error:
+            self.mistake = error
+            return
         self._ready_path = parsed.ready_path
         self._stops_on_disconnect = parsed.on_disconnect == "stop"
         self._blocks = Blocks(parsed.make_supervisor)
 
     async def __call__(self, scope: ConnectionScope, receive: Receive, send: Send) -> None:
-        """Handle a request, a WebSocket or the server's lifespan."""
+        """Handle a request, a WebSocket or the server's lifespan.
+
+        Raises:
+            SettingsError: A setting has a value that it cannot have.
+            TypeError: The application is none of ASGI; or there is no such setting.
+            UsageError: The application has a supervisor already.
+        """
         kind = scope["type"]
+        if self.mistake is not None:
+            if kind != "lifespan":
+                raise self.mistake
+            await fail_start(self.mistake, receive, send)
+            return
         if _MARK in scope:
             await self._app(scope, receive, send)
         elif kind == "lifespan":
@@ -122,7 +137,10 @@ def supervised(app: ASGIApp, **settings: Unpack[HostSettings]) -> SupervisorMidd
         app = supervised(FastAPI())
         ```
     """
-    return SupervisorMiddleware(app, **settings)
+    middleware = SupervisorMiddleware(app, **settings)
+    if middleware.mistake is not None:
+        raise middleware.mistake
+    return middleware
 
 
 def __dir__() -> list[str]:

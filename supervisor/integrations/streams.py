@@ -16,6 +16,7 @@ Nothing but the standard library is needed, and no web framework is imported.
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from types import MappingProxyType
@@ -23,9 +24,10 @@ from typing import Any, Final
 
 from supervisor._core.events import Rung, StopRequest
 from supervisor._core.run import Run
+from supervisor._core.settings import parse_seconds
 from supervisor._reports import run_json
 from supervisor.integrations._streams.ending import Ending
-from supervisor.integrations._streams.events import EventStream, closes_unstarted
+from supervisor.integrations._streams.events import EventStream, checked, closes_unstarted
 from supervisor.integrations._streams.pauses import with_pauses
 from supervisor.integrations._streams.sockets import (
     CloseCode,
@@ -96,7 +98,7 @@ def stream_events(run: Run[Any, Any], *, show_errors: bool = False) -> AsyncGene
                 )
         ```
     """
-    return closes_unstarted(EventStream(run, show_errors=show_errors).events(), run)
+    return closes_unstarted(EventStream(checked(run), show_errors=show_errors).events(), run)
 
 
 def sse(
@@ -109,14 +111,19 @@ def sse(
     Args:
         run: What `Supervisor.stream` or `iterate` returns.
         keep_alive: Seconds without an event after which a comment is sent, so that no proxy takes
-            the connection for dead.
+            the connection for dead; 0 sends none.
         show_errors: As for `stream_events`.
+
+    Raises:
+        SettingsError: `keep_alive` is no number of seconds.
+        TypeError: `run` is no run.
     """
-    stream = EventStream(run, show_errors=show_errors)
-    return closes_unstarted(_encoded(stream, keep_alive), run)
+    seconds = parse_seconds("keep_alive", keep_alive)
+    stream = EventStream(checked(run), show_errors=show_errors)
+    return closes_unstarted(_encoded(stream, seconds if 0 < seconds < math.inf else None), run)
 
 
-async def _encoded(stream: EventStream, keep_alive: float) -> AsyncGenerator[bytes]:
+async def _encoded(stream: EventStream, keep_alive: float | None) -> AsyncGenerator[bytes]:
     async with aclosing(with_pauses(stream.events(), keep_alive)) as events:
         async for event in events:
             yield KEEP_ALIVE if event is None else event.encode()
@@ -145,7 +152,7 @@ async def send_events(
         1011 (internal error) where the run has failed, 1001 (going away) where `send`
         has raised that the client has left, else 1000.
     """
-    stream = EventStream(run, show_errors=show_errors)
+    stream = EventStream(checked(run), show_errors=show_errors)
     if not await send_all(stream, send):
         return CloseCode.GOING_AWAY
     code = CloseCode.NORMAL
@@ -179,6 +186,8 @@ def stopped_message(stop: StopRequest | str, *, retry_after: float | None = None
 
 
 def _stopped(stop: StopRequest | str, retry_after: float | None) -> StreamEvent:
+    if not isinstance(stop, StopRequest | str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"{stop!r} is no stop; give a reason, or the stop_request of a run")
     request = StopRequest(reason=stop, rung=Rung.CANCEL) if isinstance(stop, str) else stop
     return Ending(request=request, retry_after=retry_after).event()
 

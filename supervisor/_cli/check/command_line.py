@@ -19,8 +19,9 @@ _USAGE = "autogen-supervisor check [--json] [TARGET] [FILE ...] [-- COMMAND ...]
 _ABOUT = """\
 Say what would keep a program from stopping in order: where it runs, and with which time limits.
 
-TARGET is a team or an agent, as for `run`. FILE is a compose file, a Kubernetes manifest or a
-systemd unit. COMMAND is a command line, such as that of uvicorn or gunicorn."""
+TARGET is a team or an agent, as for `run`. FILE is a compose file, a Kubernetes manifest, a
+systemd unit or a Dockerfile. COMMAND is a command line, such as that of uvicorn or gunicorn."""
+_GIVE = "give a target, a compose file, a Kubernetes manifest, a systemd unit or a Dockerfile"
 _STATUSES = "The status is 0 if all is right, 1 if there is a problem, 2 for a wrong command line."
 
 
@@ -118,6 +119,9 @@ def _told_apart(given: Sequence[str]) -> tuple[tuple[str, ...], tuple[Target, ..
     for target in targets:
         if target.kind != "object" and not Path(target.place).exists():
             raise CommandError(f"there is no file {target.place!r}; give one that is there")
+        if target.kind == "program" and Path(target.place).suffix != ".py":
+            what = "a folder" if Path(target.place).is_dir() else "no file that can be checked"
+            raise CommandError(f"{target.place!r} is {what}; {_GIVE}")
     if len(targets) > 1:
         raise CommandError(f"{targets[1].word!r} is a second target; check one at a time")
     return files, targets

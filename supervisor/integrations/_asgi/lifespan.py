@@ -25,8 +25,7 @@ async def run_lifespan(
     try:
         block = await blocks.open()
     except SupervisorError as error:
-        await receive()
-        await send({"type": "lifespan.startup.failed", "message": str(error)})
+        await fail_start(error, receive, send)
         return
     scope.setdefault("state", {})["supervisor"] = block.sup
     lifespan = _Lifespan(block, receive, send)
@@ -36,6 +35,12 @@ async def run_lifespan(
     finally:
         token.var.reset(token)
         await block.close()
+
+
+async def fail_start(error: Exception, receive: Receive, send: Send) -> None:
+    """Tell the server that the start-up has failed, and why."""
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": str(error)})
 
 
 class _Lifespan:

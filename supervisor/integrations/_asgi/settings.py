@@ -63,6 +63,10 @@ def parse(settings: HostSettings) -> ParsedSettings:
     ready_path = given.pop("ready_path", None)
     if ready_path is not None and not str(ready_path).startswith("/"):
         raise SettingsError("ready_path", _READY_PATH, ready_path)
+    unknown = given.keys() - HostSettings.__annotations__.keys()
+    if unknown:
+        names = ", ".join(sorted(HostSettings.__annotations__))
+        raise TypeError(f"there is no setting {min(unknown)!r}; there are {names}")
     parsed = ParsedSettings(
         on_disconnect=on_disconnect, ready_path=ready_path, for_supervisor=given
     )

@@ -143,6 +143,17 @@ class EventStream:
         return seconds if seconds < math.inf else None
 
 
+def checked(run: Run[Any, Any]) -> Run[Any, Any]:
+    """Return a run.
+
+    Raises:
+        TypeError: It is none.
+    """
+    if not isinstance(run, Run):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"{run!r} is no run; give what Supervisor.stream() or iterate() returns")
+    return run
+
+
 def closes_unstarted(stream: AsyncGenerator[T], run: Run[Any, Any]) -> AsyncGenerator[T]:
     """Have a run that was not started closed with its stream; return the stream.
 

@@ -16,12 +16,12 @@ from supervisor._core.shield import shielded
 T = TypeVar("T")
 
 
-async def with_pauses(source: AsyncGenerator[T], seconds: float) -> AsyncGenerator[T | None]:
+async def with_pauses(source: AsyncGenerator[T], seconds: float | None) -> AsyncGenerator[T | None]:
     """Yield the items of a source, and None whenever none has come for some time.
 
     Args:
         source: It is closed at the end, also where the reader leaves early.
-        seconds: How long to wait for an item.
+        seconds: How long to wait for an item; None: without limit.
     """
     items = asyncio.Queue[T | None](1)
     reader = asyncio.create_task(_read(source, items))
@@ -45,7 +45,7 @@ async def _read(source: AsyncGenerator[T], items: asyncio.Queue[T | None]) -> No
             items.put_nowait(None)  # have the other side look again
 
 
-async def _next(items: asyncio.Queue[T | None], seconds: float) -> T | None:
+async def _next(items: asyncio.Queue[T | None], seconds: float | None) -> T | None:
     if items.empty():
         try:
             async with asyncio.timeout(seconds):

@@ -151,6 +151,8 @@ def test_a_team_file_is_checked_with_the_flags_of_run(
         (["--nope"], "unrecognized arguments: --nope"),
         (["a:b", "c:d"], "'c:d' is a second target"),
         (["--"], "no command stands behind --"),
+        ([str(Path(__file__).parent)], "is a folder; give"),
+        ([str(Path(__file__).parent.parent.parent / "README.md")], "no file that can be checked"),
     ],
 )
 def test_a_wrong_command_line_is_one_line(words: list[str], error: str) -> None:

@@ -14,7 +14,7 @@ from starlette.routing import Mount, Route
 
 import supervisor
 from supervisor import SettingsError, Supervisor, UsageError
-from supervisor.integrations._asgi.protocol import ConnectionScope, Receive, Send
+from supervisor.integrations._asgi.protocol import ConnectionScope, Message, Receive, Send
 from supervisor.integrations.asgi import SupervisorMiddleware, supervised
 from tests.unit.integrations.apps import body, hosted, start
 from tests.unit.integrations.driver import get, serving
@@ -62,6 +62,27 @@ def test_what_is_no_application_is_refused(app: Any) -> None:
     """A WSGI application, a class or a name is a TypeError that says what to give."""
     with pytest.raises(TypeError, match="no ASGI application; give"):
         supervised(app)
+
+
+async def test_a_mistake_in_a_middleware_fails_the_start() -> None:
+    """Starlette makes a middleware in the lifespan: the start fails with the one line, then."""
+    app = Starlette()
+    app.add_middleware(SupervisorMiddleware, ready_path="ready")
+    said: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Message) -> None:
+        said.append(message)
+
+    await app({"type": "lifespan", "app": app}, receive, send)
+
+    (failed,) = said
+    assert failed["type"] == "lifespan.startup.failed"
+    assert failed["message"].startswith("'ready' is not valid for ready_path; give a path")
+    with pytest.raises(SettingsError, match="ready_path"):  # where the server has no lifespan
+        await app({"type": "http", "path": "/"}, receive, send)
 
 
 def test_an_application_is_wrapped_once() -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import math
 import signal
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
 
-from supervisor import Ladder, Run, Rung, StopRequest, Supervisor
+from supervisor import Ladder, Run, Rung, SettingsError, StopRequest, Supervisor
 from supervisor._supervisor.facade import parts_of
 from supervisor.integrations.streams import StreamEvent, sse, stream_events
 from supervisor.testing import ScriptedAgent, assert_settled, calls
@@ -282,3 +283,17 @@ async def test_a_response_that_never_began_leaves_no_warning() -> None:
             assert run.stop_request is not None
             del run
             gc.collect()  # a run that nobody has awaited would warn, which fails a test
+
+
+@pytest.mark.parametrize("seconds", [-1, "15", None, math.nan])
+def test_a_pause_that_is_none_is_refused_at_once(seconds: Any) -> None:
+    """A `keep_alive` that is no number of seconds is an error at the call."""
+    with pytest.raises(SettingsError, match="keep_alive"):
+        sse(cast("Any", None), keep_alive=seconds)
+
+
+@pytest.mark.parametrize("helper", [sse, stream_events])
+def test_what_is_no_run_is_refused_at_once(helper: Any) -> None:
+    """A team in place of a run is one error that says what to give."""
+    with pytest.raises(TypeError, match="is no run; give what Supervisor"):
+        helper(ScriptedAgent("writer", ["word"]))

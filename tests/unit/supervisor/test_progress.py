@@ -29,6 +29,12 @@ BY_SIGNAL = StopRequest(reason="Stopped by SIGINT", rung=Rung.CANCEL, signal=Sig
         (Rung.DRAIN, ["ann"], "finishing the turn of 'ann' (2 s). Ctrl-C to cancel it."),
         (Rung.CANCEL, ["ann"], "cancelling 'ann' (2 s). Ctrl-C to abandon it."),
         (Rung.CANCEL, ["ann", "bob"], "cancelling 'ann' and 'bob' (2 s). Ctrl-C to abandon it."),
+        (Rung.CANCEL, ["ann"] * 99, "cancelling 'ann' (99x) (2 s). Ctrl-C to abandon it."),
+        (
+            Rung.CANCEL,
+            [*"abcd", "d"],
+            "cancelling 'a', 'b' and 3 others (2 s). Ctrl-C to abandon it.",
+        ),
         (Rung.CANCEL, [], "cancelling what is at work (2 s). Ctrl-C to abandon it."),
         (Rung.ABANDON, ["ann"], "abandoning 'ann' (2 s). Ctrl-C to end the process."),
     ],
