@@ -126,8 +126,7 @@ class HeldSignals:
         if self.phase not in (HoldPhase.OPEN, HoldPhase.HOLDING) or not is_main_thread():
             return
         self.phase = HoldPhase.LEAVING
-        for cover in reversed(self._covers):
-            cover.put_back()
+        _put_back(self._covers)
         registry.reinstall()
         self.phase = HoldPhase.OVER
         self._pass_on_no_held()
@@ -140,12 +139,24 @@ class HeldSignals:
         try:
             self.hand_over()
         finally:
-            self.phase = HoldPhase.CLOSED
-            registry.leave(self)
-            if registry.hold is self:
-                registry.hold = self._around
-                registry.reinstall()
-                self._pass_on_no_held()
+            self._end()
+
+    def drop(self) -> None:
+        """Put back what was found, and raise nothing: the loop is closed around what is held."""
+        _put_back(self._covers)
+        self._end()
+
+    def _end(self) -> None:
+        self.phase = HoldPhase.CLOSED
+        registry.leave(self)
+        if registry.hold is self:
+            # Hosts close in any order: one that was there before us may be gone by now.
+            around = self._around
+            while isinstance(around, HeldSignals) and around.phase is HoldPhase.CLOSED:
+                around = around._around  # noqa: SLF001 - of the same class
+            registry.hold = around
+            registry.reinstall()
+            self._pass_on_no_held()
 
     @property
     def numbers(self) -> frozenset[int]:
@@ -200,8 +211,9 @@ class HeldSignals:
     def forget(self) -> None:
         """Put the handlers of a forked child back, on top of which we are."""
         self.phase = HoldPhase.CLOSED
-        for cover in reversed(self._covers):
-            cover.put_back()
+        _put_back(self._covers)
+        if self._around is not None:
+            self._around.forget()
 
     @property
     def handled(self) -> frozenset[int]:
@@ -269,3 +281,8 @@ class _Cover:
     def should_exit(self) -> bool:
         """What the server says whose handler was found; see `server_of`."""
         return bool(server_of(self.found).should_exit)
+
+
+def _put_back(covers: list[_Cover]) -> None:
+    for cover in reversed(covers):
+        cover.put_back()

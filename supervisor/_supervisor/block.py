@@ -64,6 +64,8 @@ class Block:
         self._readiness = readiness
         self._telemetry = telemetry
         self._unwind = contextlib.ExitStack()
+        self.on_give_back: Callable[[], None] = lambda: None
+        """Called before what it has installed is put back because its loop is closed."""
 
     # -- entering -----------------------------------------------------------------------------
 
@@ -174,6 +176,7 @@ class Block:
 
     def give_back(self) -> None:
         """Close it where its loop is closed: what it has installed is put back, and no more."""
+        self.on_give_back()
         self._close()
 
     def close_if_over(self) -> None:

@@ -40,6 +40,7 @@ class HostSignals:
         self._scope = parts.scope
         self._is_sending = is_sending
         self._held = HeldSignals(parts.escalation, self._scope.home.call_soon, self._on_held)
+        parts.block.on_give_back = self._held.drop
         self._event = WorkerEvent(self._on_event)
 
     @property

@@ -488,6 +488,48 @@ async def test_two_servers_in_one_process() -> None:
         assert (first.heard, second.heard) == ([TERM], [TERM])
 
 
+async def test_two_servers_end_in_the_order_of_their_start() -> None:
+    """Nothing is left of either: a supervisor that is opened then hears its signals."""
+    server = Server()
+    with handlers(server.handle_exit, TERM, INT):
+        async with contextlib.AsyncExitStack() as first, contextlib.AsyncExitStack() as second:
+            await first.enter_async_context(hosted(_new()))
+            await second.enter_async_context(hosted(_new()))
+            await first.aclose()
+            await second.aclose()
+        assert registry.hold is None
+        async with _new() as sup:
+            signal.raise_signal(TERM)
+            assert (await sup.wait_stop()).signal is TERM
+        assert not server.heard
+
+
+def test_a_loop_that_is_closed_by_hand_leaves_no_hold() -> None:
+    """The next signal goes to the server's handler, and nothing of the hold is left."""
+    heard, kept = list[int](), list[object]()
+
+    async def open_block() -> None:
+        sup = await _new().__aenter__()
+        signals = HostSignals(sup, is_sending=lambda: True)
+        kept.extend((sup, signals))
+        signals.open()
+        signal.signal(INT, hear)  # the server sets one after us
+        signals.look()
+
+    def hear(number: int, _frame: FrameType | None) -> None:
+        heard.append(number)
+
+    with handlers(hear, TERM, INT):
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(open_block())
+        loop.close()
+        signal.raise_signal(TERM)
+        signal.raise_signal(INT)
+        assert heard == [TERM, INT]
+        assert (signal.getsignal(TERM), signal.getsignal(INT)) == (hear, hear)
+        assert (registry.hold, registry.owners) == (None, ())
+
+
 def test_in_another_thread_that_is_said_once(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
