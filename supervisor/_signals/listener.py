@@ -18,7 +18,7 @@ class Listener(Protocol):
 
     @property
     def is_running(self) -> bool:
-        """Whether its loop runs, or has still to be made; in any thread."""
+        """Whether Ctrl-C at a prompt is for it; in any thread."""
         ...
 
     def notify(self, number: int, poll: Callable[[], None]) -> None:

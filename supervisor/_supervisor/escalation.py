@@ -95,9 +95,14 @@ class Escalation:
 
     @property
     def is_running(self) -> bool:
-        """Whether its loop runs, or has still to be made; in any thread."""
+        """Whether Ctrl-C at a prompt is for it: its loop runs, or has still to be made.
+
+        Not where the block is kept open over several inputs, and has no run.
+        """
         loop = self.scope.home.loop
-        return loop is None or loop.is_running()
+        return loop is None or (
+            loop.is_running() and not self.scope.interrupts.notebook.is_for_cell
+        )
 
     def notify(self, number: int, poll: Callable[[], None]) -> None:
         """Have the loop call `poll`, because a signal has arrived; in its handler.
@@ -105,6 +110,8 @@ class Escalation:
         The request is made at once: the watchdog may have read the signal and wait for the
         interpreter's lock, while the loop comes to what the signal has done to others.
         """
+        if self.scope.interrupts.notebook.is_interactive:
+            self.scope.interrupts.notebook.note_kept_open()
         if number in self._settings.signals:
             self._ask(number)
         elif number in self.handled:
@@ -120,6 +127,8 @@ class Escalation:
             at: When it arrived, by the clock of the ladders.
             now: The time.
         """
+        if self.scope.interrupts.notebook.is_interactive:
+            self.scope.interrupts.notebook.note_kept_open()
         if number not in self._settings.signals:
             self.scope.interrupts.on_signal(at)
             return

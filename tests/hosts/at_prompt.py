@@ -72,3 +72,25 @@ async def in_block(agent: _Busy) -> None:
             print(f"ended: {result.stop_reason}", flush=True)
     except Quarantined as error:
         print(f"ended: {type(error).__name__}", flush=True)
+
+
+async def in_open_block(sup: Supervisor, agent: _Busy) -> None:
+    """Run an agent in a block that is open, and say how that ended."""
+    try:
+        result = await sup.stream(agent, "go")
+    except Quarantined as error:
+        print(f"ended: {type(error).__name__}", flush=True)
+    else:
+        print(f"ended: {result.stop_reason}", flush=True)
+
+
+def blocks() -> None:
+    """Block, outside of any run."""
+    print("has" + " begun", flush=True)
+    time.sleep(1000)
+
+
+async def waits() -> None:
+    """Wait, outside of any run."""
+    print("has" + " begun", flush=True)
+    await asyncio.sleep(1000)

@@ -176,3 +176,38 @@ def test_the_end_of_a_loop_that_waits_is_ended_by_one_more(tmp_path: Path) -> No
         prompt.see("KeyboardInterrupt")
         prompt.is_alive()
         assert "one more Ctrl-C ends that wait" in prompt.shown.getvalue()
+
+
+def _pressed(prompt: Prompt, line: str) -> None:
+    """Type a line that works for long, and press Ctrl-C once it does."""
+    prompt.type(line)
+    prompt.see("has begun")
+    prompt.press(1)
+
+
+@pytest.mark.parametrize("kind", ["python -m asyncio", "IPython"])
+def test_a_block_over_several_inputs_is_interrupted_and_not_stopped(
+    kind: str, tmp_path: Path
+) -> None:
+    """Ctrl-C ends a run; where there is none, the input, as ever; the block stays open."""
+    with _prompt(kind, tmp_path) as prompt:
+        prompt.type("sup = await Supervisor(ladder=LADDER).__aenter__()")
+        for line in ("blocks()", "await waits()"):
+            _pressed(prompt, line)
+            prompt.see("KeyboardInterrupt")
+            prompt.run("in_open_block(sup, Waits())")
+            prompt.press(1)
+            prompt.see("ended: Stopped by SIGINT")
+            _pressed(prompt, line)
+            prompt.see("KeyboardInterrupt")
+        prompt.run("in_open_block(sup, Refuses())")
+        prompt.press(2)
+        prompt.see("ended: Quarantined")
+        _pressed(prompt, "await waits()")
+        prompt.see("KeyboardInterrupt")
+        prompt.type("print('stop', sup.stop_request, sup.rung.name)")
+        prompt.see("stop None RUNNING")
+        prompt.type("await sup.__aexit__(None, None, None)")
+        prompt.type("print('handler', signal.getsignal(2), signal.set_wakeup_fd(-1))")
+        prompt.see("handler <built-in function default_int_handler>")
+        assert "blocked" not in prompt.shown.getvalue()

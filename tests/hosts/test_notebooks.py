@@ -148,6 +148,22 @@ def test_a_block_that_is_kept_open_hears_each_cell(shared: Kernel) -> None:
     assert_as_found(shared)
 
 
+def test_an_interrupt_in_the_next_cell_leaves_a_block_that_is_kept_open(shared: Kernel) -> None:
+    """With no cell between, it is a KeyboardInterrupt, and the block takes a run as before."""
+    for _ in range(2):
+        opens = shared.begin("sup = await Supervisor().__aenter__()")
+        blocks = shared.begin("print('BEGUN', flush=True); time.sleep(1000)")
+        runs = shared.begin("print((await sup.stream(make(), 'Go')).stop_reason, sup.rung.name)")
+        blocks.until("BEGUN")
+        shared.interrupt()
+        assert opens.ended().error is None
+        assert blocks.ended().error == "KeyboardInterrupt"
+        shown = runs.ended()
+        assert (shown.error, shown.stdout.split()[-1]) == (None, "RUNNING"), shown
+        assert shared.run("await sup.__aexit__(None, None, None)").error is None
+        assert_as_found(shared)
+
+
 def test_a_block_hears_beside_one_that_was_left_open(shared: Kernel) -> None:
     """A block that somebody has forgotten to close takes no interrupt from another."""
     shared.run("forgotten = await Supervisor().__aenter__()")
