@@ -239,7 +239,7 @@ class TeamAdapter:
         if root is not None and root.is_of(self._team):
             items = repair.natural(items, root, shows_task=self._shows_task)
         items = resume.without_replayed(items)
-        if reason is None and self._control.state.is_draining:
+        if reason is None and self._control.state.request is not None:
             reason = self._control.state.reason
         if items == result.messages and reason == result.stop_reason:
             return result

@@ -147,11 +147,11 @@ async def test_no_turn_begins_while_the_watchdog_holds_a_signal(
     monkeypatch: pytest.MonkeyPatch, *, holds_at: tuple[type, str], is_inner: bool
 ) -> None:
     """No turn begins while the watchdog has read a signal and waits for the interpreter."""
-    original: Callable[[Any], Any] = getattr(*holds_at)
+    original: Callable[..., Any] = getattr(*holds_at)
     holds = threading.Event()
 
-    def hold(self: object) -> Any:
-        result = original(self)
+    def hold(*args: Any, **options: Any) -> Any:
+        result = original(*args, **options)
         if threading.current_thread() is not threading.main_thread():
             holds.set()
             time.sleep(0.2)
