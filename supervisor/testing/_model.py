@@ -28,6 +28,7 @@ from autogen_core.models import (
 from autogen_core.tools import Tool, ToolSchema
 from pydantic import BaseModel
 
+from supervisor.testing._numbers import check_seconds, check_steps
 from supervisor.testing._transcript import check_transcript
 
 T = TypeVar("T")
@@ -114,6 +115,10 @@ class ScriptedModel(ChatCompletionClient):
         user_first: As for `check_transcript`.
         unique: As for `check_transcript`.
 
+    Raises:
+        TypeError: `pause` or `seconds` is no number of its kind.
+        ValueError: One of them is negative, or no finite number.
+
     Example:
         ```python
         model = ScriptedModel([calls("look_up"), "Found."])
@@ -132,8 +137,8 @@ class ScriptedModel(ChatCompletionClient):
         unique: bool = False,
     ) -> None:
         self._script = script
-        self._pause = pause
-        self._seconds = seconds
+        self._pause = check_steps("pause", pause, or_else="give a time as seconds=")
+        self._seconds = check_seconds("seconds", seconds)
         self._on_cancel = on_cancel
         self._rules = {"user_first": user_first, "unique": unique}
         self.requests: list[list[LLMMessage]] = []

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from supervisor._core.errors import UsageError
 from supervisor._core.tasks import task_factory
+from supervisor.testing._numbers import check_steps
 
 
 class Steps:
@@ -50,7 +51,12 @@ class Steps:
         Args:
             step: The step's number, from 1.
             call: The function. If the run has fewer steps, it is not called.
+
+        Raises:
+            TypeError: `step` is no whole number.
+            ValueError: It is negative.
         """
+        check_steps("step", step)
         self._plans.append((step, call))
         self._plans.sort(key=lambda plan: plan[0])
 

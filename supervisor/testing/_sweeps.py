@@ -17,6 +17,7 @@ from typing import Final
 
 from supervisor.testing._checks import Whole, check_following, check_stopped
 from supervisor.testing._complaints import Complaints
+from supervisor.testing._numbers import check_steps
 from supervisor.testing._scenario import Attempt, Scenario, Stop, Way
 from supervisor.testing._settled import assert_settled, said
 
@@ -94,12 +95,16 @@ async def sweep(
     Raises:
         AssertionError: A check failed. A note of the error, as of any other error, says how to
             repeat that stop alone.
+        TypeError: `sample` or `pairs` is no whole number.
+        ValueError: One of them is negative.
 
     Example:
         ```python
         await sweep(Scenario(make=lambda: RoundRobinGroupChat([writer(), critic()], max_turns=2)))
         ```
     """
+    check_steps("sample", sample or 0)
+    check_steps("pairs", pairs)
     drawn = _seed(seed)
     draw = random.Random(drawn)  # noqa: S311 - no secret
     whole = await _run_whole(scenario)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from supervisor.testing._numbers import check_steps
+
 Call = tuple[str, str]
 """A call as a test knows it: the tool's name, and its argument."""
 
@@ -38,7 +40,12 @@ class ToolLog:
         Args:
             name: The tool's name.
             pause: The number of steps of the loop that a call takes.
+
+        Raises:
+            TypeError: `pause` is no whole number.
+            ValueError: It is negative.
         """
+        check_steps("pause", pause, or_else="a tool that takes seconds is a function of yours")
 
         async def tool(key: str = "") -> str:
             self.start(name, key)
