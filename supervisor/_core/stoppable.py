@@ -58,6 +58,11 @@ class Stoppable(Protocol):
         ...
 
     @property
+    def is_given_up(self) -> bool:
+        """Whether something of it has refused to end."""
+        ...
+
+    @property
     def quarantined(self) -> object | None:
         """What refused to end and may not be used again; None where nothing did."""
         ...

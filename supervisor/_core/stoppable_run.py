@@ -87,6 +87,11 @@ class StoppableRun:
         return SCOPE.get() is self._adapter.scope
 
     @property
+    def is_given_up(self) -> bool:
+        """Whether something of the run has refused to end."""
+        return self._state.is_given_up
+
+    @property
     def quarantined(self) -> object | None:
         """What is run, while that may not be used."""
         return self._adapter.subject if self._state.is_given_up else None

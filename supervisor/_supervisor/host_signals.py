@@ -125,10 +125,12 @@ class HostSignals:
             self._scope.home.call_soon(self._held.hand_over)
 
     def _is_over(self) -> bool:
-        scope = self._scope
-        if self._held.must_end or scope.stop.is_spent:
-            return True
-        return not (self._is_sending() or _has_runs(scope) or scope.is_read)
+        return self._held.must_end or self._scope.stop.is_spent or not self.is_at_work
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether there is a run, or a response with a run that has not sent its last byte."""
+        return self._is_sending() or _has_runs(self._scope) or self._scope.is_read
 
 
 def _has_runs(scope: StopScope) -> bool:

@@ -97,6 +97,20 @@ class SupervisorMiddleware:
         else:
             await self._app(scope, receive, send)
 
+    async def drain(self) -> None:
+        """Stop the runs in order; wait until their last bytes are sent, or the ladder has ended.
+
+        For who embeds a server: drain, then tell the server to shut down. New runs are refused, and
+        the server goes on with everything else. It may be awaited in any loop of any thread.
+
+        Example:
+            ```python
+            asyncio.run(app.drain())  # the server runs in a thread
+            server.should_exit = True
+            ```
+        """
+        await self._blocks.drain()
+
     async def _run(self, scope: ConnectionScope, receive: Receive, send: Send) -> None:
         block = self._blocks.here() or await self._blocks.open()
         block.look()

@@ -48,11 +48,6 @@ def check_endings(seen: Clients, reason: str) -> None:
     assert all(re.fullmatch(reason, found) for found in reasons), reasons
 
 
-def _sockets(name: str, count: int) -> int:
-    """Return how many sockets to open: told to exit, uvicorn closes them within 0.1 s."""
-    return 0 if name == THREADED else count
-
-
 def _last_message(socket: Socket) -> Any:
     return json.loads(socket.messages[-1])
 
@@ -60,7 +55,7 @@ def _last_message(socket: Socket) -> Any:
 def _reason(name: str) -> str:
     if name in ("hypercorn", "hypercorn uvloop"):  # told by an event
         return "The server shuts down"
-    return "The program ends" if name == THREADED else r"Stopped by SIG\w+"
+    return "The server shuts down" if name == THREADED else r"Stopped by SIG\w+"
 
 
 def check_end(ended: Ended, name: str, way: Way) -> None:
@@ -80,7 +75,7 @@ def test_streams_end_and_then_the_server(name: str) -> None:
         with clients(server, "waiting", streams=1):
             pass
         server.wait_for(CANCELLED)
-        sockets = _sockets(name, 1)
+        sockets = 1
         with clients(server, "counting", streams=3, sockets=sockets, askers=1) as seen:
             Way.TERM.tell(server)
             check_endings(seen, _reason(name))
@@ -238,7 +233,7 @@ def test_the_grid(name: str, way: Way, app: str, old_uvicorn: dict[str, str]) ->
     """
     with (
         _server(name, app, old_uvicorn) as server,
-        clients(server, "slow", streams=100, sockets=_sockets(name, 5), askers=5) as seen,
+        clients(server, "slow", streams=100, sockets=5, askers=5) as seen,
     ):
         way.tell(server)
         if not is_quick(name, way):

@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import sys
 import threading
 from types import FrameType
 
 import uvicorn
+from uvicorn.importer import import_from_string
 
 from supervisor import Rung
+from supervisor.integrations.asgi import SupervisorMiddleware
 from tests.hosts.apps import open_here
 
 
@@ -30,8 +33,11 @@ def main() -> None:
     thread = threading.Thread(target=server.run)
     thread.start()
     is_over.wait()
-    for sup in open_here:
-        sup.stop("The program ends", Rung.DRAIN)
+    served = import_from_string(app)
+    if isinstance(served, SupervisorMiddleware):
+        asyncio.run(served.drain())
+    for sup in open_here:  # of an application that has its supervisor inside
+        sup.stop("The server shuts down", Rung.DRAIN)
     server.should_exit = True
     thread.join()
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _FAILED: Final = "a task that was spawned in a server has failed, and nobody has looked at it"
 _LOOK_SECONDS: Final = 0.1  # for a busy server; each look takes some microseconds
+_DRAINED_SECONDS: Final = 0.02  # between two looks; that of a run's end is not told to anybody
+_ANSWERED_SECONDS: Final = 0.5  # for the answers of requests whose run was given up
 
 
 class HostedBlock:
@@ -110,6 +112,15 @@ class HostedBlock:
         """Request a stop, for the server shuts down, unless there is one."""
         if not self.is_stopping:
             self.sup.stop(SHUTS_DOWN, Rung.DRAIN)
+
+    async def drain(self) -> None:
+        """Stop what is at work, and wait until its last bytes are sent, or the ladder has ended."""
+        self.stop()
+        while self.signals.is_at_work and not self.scope.stop.is_spent:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(_DRAINED_SECONDS)
+        until = self.loop.time() + _ANSWERED_SECONDS
+        while self.sending and self.loop.time() < until:  # noqa: ASYNC110 - the same
+            await asyncio.sleep(_DRAINED_SECONDS)
 
     def note_sent(self, request: RequestRuns) -> None:
         """Forget a request whose response is complete."""

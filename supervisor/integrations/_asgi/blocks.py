@@ -45,6 +45,16 @@ class Blocks:
         await block.wait_open()
         return block
 
+    async def drain(self) -> None:
+        """Drain each of them, in its own loop; from any loop."""
+        drained = [
+            asyncio.wrap_future(asyncio.run_coroutine_threadsafe(block.drain(), loop))
+            for loop, block in list(self._by_loop.items())
+            if block.is_open and loop.is_running()
+        ]
+        if drained:
+            await asyncio.wait(drained)
+
     def _forget_closed(self) -> None:
         for loop in list(self._by_loop):  # a loop of another thread may add its own meanwhile
             if loop.is_closed():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+from supervisor._core.errors import Quarantined
 from supervisor.integrations._asgi.answers import answer_unavailable, retry_after
 from supervisor.integrations._asgi.block import HostedBlock
 from supervisor.integrations._asgi.protocol import ASGIApp, ConnectionScope, Message, Receive, Send
@@ -64,7 +65,7 @@ class HttpRequest:
     # -- what the application sends -------------------------------------------------------------
 
     async def send(self, message: Message) -> None:
-        """Pass a message on, unless it is the framework's answer to a run that was refused."""
+        """Pass a message on, unless it is the framework's answer to a run that came to nothing."""
         if self._is_answered:
             return
         if message["type"] == "http.response.start":
@@ -122,7 +123,7 @@ class HttpRequest:
             await self._answer_unavailable()
             return not isinstance(error, _ENDS_PROCESS)
         if has_started and await self._end_stream():
-            return error is None or isinstance(error, asyncio.CancelledError)
+            return error is None or isinstance(error, asyncio.CancelledError | Quarantined)
         if self._is_kept_back and error is None:
             await self._flush()
         return False

@@ -31,8 +31,7 @@ class RequestRuns:
         self._block = block
         self._read_ahead = read_ahead
         self._runs: list[Stoppable] = []
-        self.refusal: StopRequest | None = None
-        """The stop for which a run of this request was refused."""
+        self._refusal: StopRequest | None = None
         self.are_any = False
         """Whether a run was started, or was refused."""
         self.on_over: Callable[[Stoppable], None] | None = None
@@ -56,7 +55,7 @@ class RequestRuns:
 
     def on_refused(self, request: StopRequest) -> None:
         """Note that a run was refused."""
-        self.refusal = request
+        self._refusal = request
         self.are_any = True
 
     def _take_in(self, run: Stoppable) -> None:
@@ -73,6 +72,13 @@ class RequestRuns:
         self._read_ahead()
 
     # -- as their connection sees it --------------------------------------------------------------
+
+    @property
+    def refusal(self) -> StopRequest | None:
+        """The stop for which one was not started, or has refused to end and was given up."""
+        if self._refusal is None and any(run.is_given_up for run in self._runs):
+            return self._block.scope.stop.request
+        return self._refusal
 
     @property
     def are_over(self) -> bool:

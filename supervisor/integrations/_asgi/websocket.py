@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+from supervisor._core.errors import Quarantined
 from supervisor._core.stoppable import Stoppable
 from supervisor.integrations._asgi.answers import answer_unavailable, retry_after
 from supervisor.integrations._asgi.block import HostedBlock
@@ -80,7 +81,7 @@ class WebSocket:
     # -- what the application sends -------------------------------------------------------------
 
     async def send(self, message: Message) -> None:
-        """Pass a message on, unless it closes because a run was refused."""
+        """Pass a message on, unless it closes because a run came to nothing."""
         kind = message["type"]
         if kind == "websocket.accept":
             self._is_accepted = True
@@ -103,7 +104,7 @@ class WebSocket:
     # -- what becomes of one that the application has not closed ----------------------------------
 
     async def _settle(self, scope: ConnectionScope, error: BaseException | None) -> bool:
-        """Close it where a run was refused.
+        """Close it where a run was refused, or was given up.
 
         Returns:
             Whether that was all that the error of the application had to say.
@@ -115,7 +116,7 @@ class WebSocket:
             return False
         if not self._is_closed:
             await (self._close_for_stop() if self._is_accepted else self._deny(scope))
-        return error is None or isinstance(error, asyncio.CancelledError)
+        return error is None or isinstance(error, asyncio.CancelledError | Quarantined)
 
     async def _close_for_stop(self) -> None:
         self._is_closed = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -21,7 +22,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 import supervisor
-from supervisor import Ladder, Supervisor
+from supervisor import Ladder, Rung, Supervisor
 from supervisor.integrations._asgi.protocol import (
     ASGIApp,
     ConnectionScope,
@@ -33,6 +34,7 @@ from supervisor.integrations.asgi import SupervisorMiddleware, supervised
 from supervisor.integrations.streams import SSE_HEADERS, sse
 from tests.unit.integrations.apps import Work, answering, body, hosted, start, streaming
 from tests.unit.integrations.driver import get, serving
+from tests.unit.supervisor.fakes import insist
 
 Settings = dict[str, Any]
 LADDER = Ladder(drain=3.5, cancel=1, abandon=1)
@@ -136,6 +138,99 @@ async def test_a_refused_run_is_503(make: Callable[[], ASGIApp]) -> None:
     assert after.headers["retry-after"] == "6"
     assert after.is_complete
     assert b"stopping" in after.body
+
+
+class Refusing:
+    """Runs that refuse to end until they are released."""
+
+    def __init__(self) -> None:
+        self.has_begun = asyncio.Event()
+        self.release = asyncio.Event()
+
+    async def items(self) -> AsyncGenerator[str]:
+        """Yield one item, and refuse."""
+        yield "item"
+        self.has_begun.set()
+        await insist(self.release)
+
+    async def answer(self, request: Request) -> Response:
+        """Answer with all of them."""
+        return PlainTextResponse("".join(await supervisor.current().iterate(self.items())))
+
+    async def stream(self, request: Request) -> Response:
+        """Send each as an event."""
+
+        async def events() -> AsyncGenerator[str]:
+            async for item in supervisor.current().iterate(self.items()):
+                yield f"data: {item}\n\n"
+
+        return StreamingResponse(events(), media_type="text/event-stream")
+
+
+QUICK: Settings = {"signals": {}, "ladder": Ladder(drain=0, cancel=0.05, abandon=0.05)}
+
+
+@pytest.mark.parametrize("is_inside", [False, True])
+async def test_a_run_that_is_given_up_is_503(*, is_inside: bool) -> None:
+    """Where a stop has quarantined the run, the request gets 503, and the server no error."""
+    refusing = Refusing()
+    plain = Starlette(routes=[Route("/", refusing.answer)])
+    if is_inside:
+        plain.add_middleware(SupervisorMiddleware, **QUICK)
+    async with serving(plain if is_inside else supervised(plain, **QUICK)) as lifespan:
+        client = get(lifespan.app)
+        await refusing.has_begun.wait()
+        lifespan.state["supervisor"].stop("Enough")
+        await client.end()
+        refusing.release.set()
+    assert client.status == 503
+    assert client.headers["retry-after"] == "1"
+    assert client.is_complete
+
+
+async def test_a_stream_whose_run_is_given_up_has_a_last_event() -> None:
+    """Where it has begun, it gets the event `stopped`, and the server no error."""
+    refusing = Refusing()
+    app = supervised(Starlette(routes=[Route("/", refusing.stream)]), **QUICK)
+    async with serving(app) as lifespan:
+        client = get(app)
+        await refusing.has_begun.wait()
+        lifespan.state["supervisor"].stop("Enough")
+        await client.end()
+        refusing.release.set()
+    assert client.is_complete
+    assert client.body.startswith(b"data: item\n\n")
+    assert b"event: stopped" in client.body
+
+
+async def test_drain_waits_for_the_last_bytes() -> None:
+    """It stops the runs, from any loop, and returns once each response is complete."""
+    work = Work()
+    app = hosted(streaming(work))
+    await asyncio.to_thread(asyncio.run, app.drain())  # nothing is open yet
+    async with serving(app) as lifespan:
+        client = get(app)
+        await work.has_begun.wait()
+        drained = asyncio.ensure_future(asyncio.to_thread(asyncio.run, app.drain()))
+        request = await lifespan.state["supervisor"].wait_stop()
+        assert request.rung is Rung.DRAIN
+        assert not drained.done()
+        work.may_end.set()
+        await drained
+        assert client.is_complete
+        assert (await get(app).end()).status == 503
+
+
+async def test_drain_ends_with_the_ladder() -> None:
+    """A run that refuses to end is waited for no longer than that; its request is answered."""
+    refusing = Refusing()
+    app = supervised(Starlette(routes=[Route("/", refusing.answer)]), **QUICK)
+    async with serving(app):
+        client = get(app)
+        await refusing.has_begun.wait()
+        await app.drain()
+        assert client.status == 503
+        refusing.release.set()
 
 
 async def test_a_request_without_a_run_is_answered_during_a_stop() -> None:

@@ -15,12 +15,13 @@ from fastapi import FastAPI, WebSocket
 from fastapi.responses import PlainTextResponse
 
 import supervisor
-from supervisor import Supervisor
+from supervisor import Ladder, Supervisor
 from supervisor.integrations._asgi.protocol import ConnectionScope, Receive, Send
 from supervisor.integrations.asgi import supervised
 from supervisor.testing import ScriptedAgent, assert_settled
 from tests.unit.integrations.apps import Work, hosted
 from tests.unit.integrations.driver import connect, serving, until
+from tests.unit.supervisor.fakes import insist
 
 LEFT = "The client has disconnected"
 DENIAL = {"websocket.http.response": dict[str, object]()}
@@ -124,6 +125,31 @@ async def test_a_refused_run_closes_with_a_last_message() -> None:
         lifespan.state["supervisor"].stop("Enough")
         client.say(type="websocket.receive", text="go")
         await client.end()
+    assert json.loads(client.texts[-1])["stop_reason"] == "Enough"
+    assert client.sent[-1] == {"type": "websocket.close", "code": 1012}
+
+
+async def test_a_run_that_is_given_up_closes_with_a_last_message() -> None:
+    """Where a stop has quarantined a run, its client gets `stopped`, and the server no error."""
+    has_begun, release = asyncio.Event(), asyncio.Event()
+
+    async def refusing() -> AsyncGenerator[str]:
+        yield "item"
+        has_begun.set()
+        await insist(release)
+
+    async def app(scope: ConnectionScope, receive: Receive, send: Send) -> None:
+        await _accept(receive, send)
+        async for item in supervisor.current().iterate(refusing()):
+            await _text(send, item)
+
+    ladder = Ladder(drain=0, cancel=0.05, abandon=0.05)
+    async with serving(wrapped := hosted(app, ladder=ladder)) as lifespan:
+        client = connect(wrapped)
+        await has_begun.wait()
+        lifespan.state["supervisor"].stop("Enough")
+        await client.end()
+        release.set()
     assert json.loads(client.texts[-1])["stop_reason"] == "Enough"
     assert client.sent[-1] == {"type": "websocket.close", "code": 1012}
 
