@@ -25,6 +25,8 @@ from supervisor._reports.log import reporter
 class StoppableRun:
     """The stop of one run, by its supervisor or of its own.
 
+    Over the limit because it answers each question of a stop about one and the same run.
+
     Args:
         owner: The supervisor.
         adapter: What is run.
