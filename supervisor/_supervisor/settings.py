@@ -22,8 +22,6 @@ from supervisor._core.settings import (
     parse_switch,
 )
 from supervisor._process.readiness import ReadyFile
-from supervisor._reports import log_events
-from supervisor._reports.log import reporter
 from supervisor._signals import debuggers, interpreters
 
 SignalRungs: TypeAlias = Mapping[signal.Signals | int | str, Rung | str]
@@ -139,6 +137,9 @@ def _parse_guard(given: object, *, exits: object, may_exit: bool | None) -> bool
     if is_wanted and exits is False:
         raise SettingsError("guard", _NO_GUARD, given)
     if is_wanted and may_exit is False:
+        from supervisor._reports import log_events  # now: structlog is slow to import
+        from supervisor._reports.log import reporter
+
         reporter.event(log_events.NO_GUARD_WANTED)
         return False
     return is_wanted

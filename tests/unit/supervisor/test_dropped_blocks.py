@@ -12,6 +12,7 @@ import pytest
 
 import supervisor
 from supervisor import Supervisor, UsageError, supervise
+from supervisor._autogen import log_filter, quarantine, shared_runtimes
 from supervisor._signals.registry import registry
 from supervisor._supervisor import nesting
 from supervisor._supervisor.facade import parts_of
@@ -38,6 +39,10 @@ async def _supervised() -> None:
 def _forget() -> Any:
     yield
     _kept.clear()
+    # A run whose loop was closed around it is known for good; other tests look whether any is.
+    quarantine._busy.clear()
+    shared_runtimes._by_token.clear()
+    log_filter._uses.clear()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
