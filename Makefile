@@ -70,7 +70,8 @@ types: setup
 # The package as Windows would have it. mypy calls code for other systems unreachable there, and what it
 # ignores in it unused.
 types-windows: setup
-	$(BIN)/mypy --platform win32 --no-warn-unreachable --no-warn-unused-ignores supervisor
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/windows \
+		--no-warn-unreachable --no-warn-unused-ignores supervisor
 	PYRIGHT_PYTHON_GLOBAL_NODE=0 $(BIN)/pyright --pythonplatform Windows supervisor
 
 # Check in the wheel, as a user's type checker would, that the type of each public name is known. This
