@@ -346,7 +346,8 @@ class Supervisor:
     def on_interrupt(self, callback: Callable[[int], object]) -> None:
         """Call a function in the loop at each SIGINT of an interactive supervisor.
 
-        It gets the number of runs that the SIGINT ends: 0 if none was active. SIGINTs that come
+        It gets the number of runs that the SIGINT ends: 0 if none was active. (In a block that is
+        kept open over the inputs of a prompt, Ctrl-C is the prompt's then.) SIGINTs that come
         within 0.05 s, or while the loop is blocked, count as one. What it raises is logged.
 
         Raises:

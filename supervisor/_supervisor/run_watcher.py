@@ -21,7 +21,7 @@ class RunWatcher(Protocol):
         """Note a run that is about to start."""
         ...
 
-    def on_run_over(self, run: Stoppable) -> None:
+    def on_run_over(self) -> None:
         """Note that a run is done, of those that it was told of."""
         ...
 

@@ -143,7 +143,7 @@ class StopScope:
             watcher = self.runs.pop(run)
             self.nesting.add_to_count(-1)
             if watcher is not None:
-                watcher.on_run_over(run)
+                watcher.on_run_over()
             self.interrupts.notebook.look()
         self.wake()
 

@@ -58,7 +58,7 @@ class StopFacts:
 
     Args:
         reason: The cause in words.
-        cause: The cause in one word: the name of a signal, or the request's own.
+        cause: The cause in one word, as `StopRequest.cause` has it.
         time: When it was requested.
         is_own: Whether this run is stopped alone.
     """

@@ -34,7 +34,7 @@ class RequestRuns:
         self._refusal: StopRequest | None = None
         self.are_any = False
         """Whether a run was started, or was refused."""
-        self.on_over: Callable[[Stoppable], None] | None = None
+        self.on_over: Callable[[], None] | None = None
         """Called when one of them is done."""
         self._has_left = False
         self._is_let_go = False
@@ -48,10 +48,10 @@ class RequestRuns:
         else:
             self._block.loop.call_soon_threadsafe(self._take_in, run)
 
-    def on_run_over(self, run: Stoppable) -> None:
+    def on_run_over(self) -> None:
         """Look again at what the server's stop waits for."""
         if self.on_over is not None and not self._is_let_go:
-            self._block.loop.call_soon_threadsafe(self.on_over, run)
+            self._block.loop.call_soon_threadsafe(self.on_over)
 
     def on_refused(self, request: StopRequest) -> None:
         """Note that a run was refused."""

@@ -6,7 +6,6 @@ import asyncio
 from typing import Final
 
 from supervisor._core.errors import Quarantined
-from supervisor._core.stoppable import Stoppable
 from supervisor.integrations._asgi.answers import answer_unavailable, retry_after
 from supervisor.integrations._asgi.block import HostedBlock
 from supervisor.integrations._asgi.protocol import ASGIApp, ConnectionScope, Message, Receive, Send
@@ -70,7 +69,7 @@ class WebSocket:
         else:
             self.runs.leave()
 
-    def _look_later(self, _: Stoppable) -> None:
+    def _look_later(self) -> None:
         if self._receive.is_asked:
             self._block.loop.call_later(_SETTLED_SECONDS, self._look)
 
