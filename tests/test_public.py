@@ -19,6 +19,7 @@ from autogen_agentchat.base import TaskResult
 from autogen_agentchat.teams import RoundRobinGroupChat
 
 import supervisor
+import supervisor.checkpoints
 import supervisor.errors
 import supervisor.integrations.asgi
 import supervisor.integrations.streams
@@ -31,6 +32,7 @@ ROOT = Path(__file__).parent.parent
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 PUBLIC = (
     supervisor,
+    supervisor.checkpoints,
     supervisor.errors,
     supervisor.integrations.streams,
     supervisor.integrations.asgi,
@@ -100,7 +102,7 @@ def test_a_public_module_shows_its_public_names() -> None:
 
 
 def test_what_is_public_has_no_leading_underscore() -> None:
-    """The public modules: the package, its errors and types, `testing` and `integrations`."""
+    """The package, its errors, types and checkpoints, `testing` and `integrations` are public."""
     folder = ROOT / "supervisor"
     found = {
         path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
@@ -108,6 +110,7 @@ def test_what_is_public_has_no_leading_underscore() -> None:
         if not any(part.startswith("_") for part in path.relative_to(ROOT).parts)
     }
     assert found == {
+        "supervisor.checkpoints",
         "supervisor.errors",
         "supervisor.integrations.streams",
         "supervisor.integrations.asgi",
@@ -144,7 +147,8 @@ def test_an_error_is_named_by_its_public_module(name: str) -> None:
     """A traceback names the module from which an error can be imported."""
     error = getattr(supervisor.errors, name)
     assert error.__module__ == "supervisor.errors"
-    assert getattr(supervisor, name) is error
+    if name in supervisor.__all__:
+        assert getattr(supervisor, name) is error
 
 
 def test_each_type_in_a_public_signature_can_be_imported() -> None:

@@ -6,8 +6,18 @@
          +- UsageError    (also a RuntimeError)   right thing, wrong place or time
          |   +- HandedOff (also a ValueError)     a Swarm waits for somebody outside
          +- Quarantined                           a team that refused to stop is used again
+         +- CheckpointError                       a run that is kept cannot be gone on with
+             +- RunHeld                           somebody else has it
+             +- RunNotFound                       there is none of that id
+             +- RunCancelled                      it was cancelled, for good
+             +- RunMismatch                       it is one of another team or task
+             +- CheckpointCorrupt                 what is stored is damaged
+             |   +- UnknownMessage                a message's type is not known here
+             +- CheckpointTooNew                  a newer version has written it
+             +- StoreUnavailable                  the store does not answer
     asyncio.CancelledError
      +- Stopped                                   a run was started after a stop
+     +- LeaseLost                                 somebody else has taken the run over
 
 Each message says what is wrong and, after the semicolon, what to do instead. The facts are the
 arguments and attributes of the class: so `pickle` and `copy` rebuild an error from its `args`, and
@@ -27,7 +37,24 @@ from collections.abc import Iterable
 
 from supervisor._core.events import StopRequest
 
-__all__ = ["HandedOff", "Quarantined", "SettingsError", "Stopped", "SupervisorError", "UsageError"]
+__all__ = [
+    "CheckpointCorrupt",
+    "CheckpointError",
+    "CheckpointTooNew",
+    "HandedOff",
+    "LeaseLost",
+    "Quarantined",
+    "RunCancelled",
+    "RunHeld",
+    "RunMismatch",
+    "RunNotFound",
+    "SettingsError",
+    "Stopped",
+    "StoreUnavailable",
+    "SupervisorError",
+    "UnknownMessage",
+    "UsageError",
+]
 
 
 class SupervisorError(Exception):
@@ -120,6 +147,192 @@ class Quarantined(SupervisorError):
         )
 
 
+class CheckpointError(SupervisorError):
+    """A run that is kept in a store cannot be begun or gone on with; nothing of it was changed."""
+
+
+class RunHeld(CheckpointError):
+    """Somebody else has the run; wait for it with `wait=`, or leave it to them.
+
+    Args:
+        run_id: The run.
+        owner: Who has it.
+        until: When their lease ends, in seconds since 1970; None where that is not known.
+    """
+
+    def __init__(self, run_id: str, owner: str, until: float | None = None) -> None:
+        self.run_id = run_id
+        self.owner = owner
+        self.until = until
+        super().__init__(run_id, owner, until)
+
+    def __str__(self) -> str:
+        return (
+            f"the run {self.run_id!r} is at work in {self.owner}; "
+            "give wait=30 to wait for it, or another id to begin another run"
+        )
+
+
+class RunNotFound(CheckpointError, LookupError):
+    """The store has no run of that id; list those that it has.
+
+    Args:
+        run_id: The run.
+        store: The store's URL, without a password.
+    """
+
+    def __init__(self, run_id: str, store: str) -> None:
+        self.run_id = run_id
+        self.store = store
+        super().__init__(run_id, store)
+
+    def __str__(self) -> str:
+        return (
+            f"there is no run {self.run_id!r} in {self.store}; "
+            "give a task to begin it, or the id of one that is there"
+        )
+
+
+class RunCancelled(CheckpointError):
+    """The run was cancelled, and is not gone on with; forget it, or begin one of another id.
+
+    Args:
+        run_id: The run.
+    """
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        super().__init__(run_id)
+
+    def __str__(self) -> str:
+        return (
+            f"the run {self.run_id!r} was cancelled; "
+            "give another id, or forget this one to begin it anew"
+        )
+
+
+class RunMismatch(CheckpointError):
+    """The run is one of another task, or of a team of another shape; give another id.
+
+    Args:
+        run_id: The run.
+        what: What differs: "task" or "team".
+        difference: The difference, in words.
+    """
+
+    def __init__(self, run_id: str, what: str, difference: str) -> None:
+        self.run_id = run_id
+        self.what = what
+        self.difference = difference
+        super().__init__(run_id, what, difference)
+
+    def __str__(self) -> str:
+        return (
+            f"the run {self.run_id!r} was begun with another {self.what}: {self.difference}; "
+            "give another id, or allow_changed=True to go on all the same"
+        )
+
+
+class CheckpointCorrupt(CheckpointError):
+    """What is stored of the run is damaged; restore the store, or forget the run.
+
+    Args:
+        run_id: The run.
+        problem: What is wrong, in words.
+    """
+
+    def __init__(self, run_id: str, problem: str) -> None:
+        self.run_id = run_id
+        self.problem = problem
+        super().__init__(run_id, problem)
+
+    def __str__(self) -> str:
+        return (
+            f"what is stored of the run {self.run_id!r} is damaged: {self.problem}; "
+            "restore the store from a backup, or forget the run and begin it anew"
+        )
+
+
+class UnknownMessage(CheckpointCorrupt):
+    """The run has a message of a type that is not known here; give the team that type.
+
+    Args:
+        run_id: The run.
+        type_name: The type that the message says it has.
+    """
+
+    def __init__(self, run_id: str, type_name: str) -> None:
+        self.type_name = type_name
+        super().__init__(run_id, f"a message of the unknown type {type_name!r}")
+        self.args = (run_id, type_name)
+
+    def __str__(self) -> str:
+        return (
+            f"the run {self.run_id!r} has a message of the type {self.type_name!r}, which is not "
+            "known here; build the team with custom_message_types=[...], as when it was begun"
+        )
+
+
+class CheckpointTooNew(CheckpointError):
+    """A newer version of autogen-supervisor has written this; use that version.
+
+    Args:
+        store: The store's URL, without a password.
+        found: The version of the format that was found.
+        known: The newest one that is known here.
+    """
+
+    def __init__(self, store: str, found: int, known: int) -> None:
+        self.store = store
+        self.found = found
+        self.known = known
+        super().__init__(store, found, known)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.store} has format {self.found}, and this version of autogen-supervisor knows "
+            f"formats up to {self.known}; use the newer version that has written it"
+        )
+
+
+class StoreUnavailable(CheckpointError):
+    """The store does not answer; nothing that it has kept is lost.
+
+    Args:
+        store: The store's URL, without a password.
+        problem: What it says.
+    """
+
+    def __init__(self, store: str, problem: str) -> None:
+        self.store = store
+        self.problem = problem
+        super().__init__(store, problem)
+
+    def __str__(self) -> str:
+        return f"cannot use {self.store}: {self.problem}; see that it is there, and start again"
+
+
+class LeaseLost(asyncio.CancelledError):
+    """The run was taken over by somebody else, for this process did not renew its lease in time.
+
+    What this process did since is not kept. `except Exception` does not catch it, so that a loop
+    over jobs does not take it for a failed job.
+
+    Args:
+        run_id: The run.
+    """
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
+
+    def __str__(self) -> str:
+        return (
+            f"the run {self.run_id!r} has another owner by now, for its lease was not renewed in "
+            "time; go on with its next call, or give a longer lease"
+        )
+
+
 class Stopped(asyncio.CancelledError):
     """A run was started after a stop; leave the block, which swallows this.
 
@@ -143,5 +356,5 @@ class Stopped(asyncio.CancelledError):
 
 
 # A traceback names the module from which users import these.
-for _error in (SupervisorError, SettingsError, UsageError, HandedOff, Quarantined, Stopped):
-    _error.__module__ = "supervisor.errors"
+for _name in __all__:
+    globals()[_name].__module__ = "supervisor.errors"

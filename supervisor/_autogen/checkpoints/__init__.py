@@ -1,0 +1,3 @@
+"""Where a run of AutoGen's stands, as data; and the way back from there in another process."""
+
+from __future__ import annotations

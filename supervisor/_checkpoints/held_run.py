@@ -1,0 +1,68 @@
+"""One run that this process owns, from the moment at which it is taken until it is given up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from supervisor._checkpoints.snapshot import Kept, Snapshot
+from supervisor._checkpoints.store import CallRecord, End, RunInfo
+
+
+class HeldRun(Protocol):
+    """A run that is owned; what is written of it goes to a thread, in this order.
+
+    All of it is called in the loop.
+    """
+
+    id: str
+    fence: int
+    info: RunInfo
+    """What it was before it was taken."""
+    kept: Kept | None
+    """What was read of it; None where nothing was finished yet."""
+    calls: Sequence[CallRecord]
+    """The calls that were read of it, those of its last turn."""
+    on_lost: Callable[[], None]
+    """Called in the loop when somebody else has taken it over, or its lease has run out."""
+    on_cancel: Callable[[], None]
+    """Called in the loop when somebody wants it to be cancelled."""
+
+    @property
+    def may_act(self) -> bool:
+        """Whether the lease is not over: no tool starts after its end."""
+        ...
+
+    def commit(self, snapshot: Snapshot) -> None:
+        """Have a boundary written; it is not waited for."""
+        ...
+
+    def begin_calls(self, snapshot: Snapshot, calls: Sequence[CallRecord]) -> asyncio.Future[None]:
+        """Have calls written, with all that precedes them.
+
+        Returns:
+            What is done once they are durable. It fails with `LeaseLost` or `StoreUnavailable`.
+        """
+        ...
+
+    def end_call(self, call_id: str, result: str) -> None:
+        """Have the result of a call written, as JSON text."""
+        ...
+
+    def drop_call(self, call_id: str) -> None:
+        """Have a call taken back that has not begun."""
+        ...
+
+    async def durable(self) -> None:
+        """Wait until all of that is durable."""
+        ...
+
+    async def release(self, end: End) -> None:
+        """Write what is left, and give the run up.
+
+        Raises:
+            LeaseLost: It is somebody else's.
+            StoreUnavailable: The store does not answer; the lease runs out by itself.
+        """
+        ...
