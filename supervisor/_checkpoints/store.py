@@ -19,7 +19,7 @@ class RunStatus(enum.StrEnum):
     QUEUED = "queued"
     """Nobody's, and wants an owner: a fleet takes it."""
     RUNNING = "running"
-    """Somebody's; that its owner is alive is told by its lease."""
+    """Somebody's. Where no owner is told, its owner has died."""
     STOPPED = "stopped"
     """At rest: the same call goes on with it, and a fleet does not."""
     COMPLETED = "completed"
@@ -46,9 +46,9 @@ class RunInfo:
     attempts: int
     """How many owners it has had."""
     failures: int
-    """How many of them have met an error, since it was submitted or retried."""
+    """How many of them, one after the other, have met an error or died without a finished turn."""
     owner: str | None
-    """Who has it; None where nobody has."""
+    """Who has it and lives; None where nobody does."""
     held_until: float | None
     """When the lease ends; None where nobody has it, or where the kernel tells of owners."""
     is_cancel_requested: bool
@@ -143,8 +143,10 @@ class Commit:
         digest: What proves that text; None leaves it.
         entries: New rows of logs. Rows beyond a log's length are not there.
         calls: Calls that have begun, or have a result now; by their ids.
-        dropped: The ids of calls that were cancelled before they began.
-        end: Gives the run up, in the same transaction.
+        dropped: The ids of calls whose records go: they were cancelled before they began, or the
+            state has their results.
+        end: Gives the run up, in the same transaction. Where somebody wants it to be cancelled and
+            it is not completed, it is cancelled whatever this says.
     """
 
     expects: int
@@ -187,7 +189,8 @@ class Acquired:
     Args:
         info: The run as it was before.
         fence: The number that proves ownership, larger than any before; None where the run is not
-            to be owned: it is completed or cancelled.
+            to be owned: it is completed or cancelled. One whose owner died with a request to
+            cancel it is cancelled here.
         has_died: Whether the owner before has not given it up.
     """
 
@@ -219,7 +222,11 @@ class CheckpointStore(Protocol):
     url: str
     """Where it is, without a password; for messages."""
     sees_owners: bool
-    """Whether the kernel tells if an owner lives; else its lease does."""
+    """Whether the kernel tells if an owner lives; else its lease does.
+
+    Where the kernel tells, an owner keeps its runs as long as its process lives, also while it is
+    stopped (SIGSTOP), and no lease is written.
+    """
 
     def setup(self) -> None:
         """Make the tables, where they are not there. Any number of processes may do so at once."""
@@ -230,7 +237,11 @@ class CheckpointStore(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of it. A run that is owned stays so until its lease ends."""
+        """Let go of it.
+
+        A run that this object has taken and not given up is free at once where the kernel tells of
+        owners; elsewhere it stays owned until its lease ends.
+        """
         ...
 
     def submit(self, run_id: str, new: NewRun) -> bool:
@@ -292,6 +303,9 @@ class CheckpointStore(Protocol):
 
         Returns:
             Its status now: CANCELLED, RUNNING, or COMPLETED where it is too late.
+
+        Raises:
+            RunNotFound: It is not there.
         """
         ...
 
@@ -300,6 +314,7 @@ class CheckpointStore(Protocol):
 
         Raises:
             RunHeld: Somebody has it.
+            RunNotFound: It is not there.
             UsageError: It is completed.
         """
         ...
@@ -309,6 +324,7 @@ class CheckpointStore(Protocol):
 
         Raises:
             RunHeld: Somebody has it.
+            RunNotFound: It is not there.
         """
         ...
 

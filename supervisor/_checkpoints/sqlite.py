@@ -1,0 +1,202 @@
+"""A store in one SQLite file, by the standard library: no server, and no dependency.
+
+The file is in WAL mode, and each commit is on the disk before it returns (`synchronous=FULL`).
+Beside it lie `-wal` and `-shm`, which are SQLite's, and `-owners`, which has the owners' locks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from supervisor._checkpoints.file_systems import refuse_shared_file_system
+from supervisor._checkpoints.owner_locks import OwnerLocks
+from supervisor._checkpoints.sql_store import SqlStore
+from supervisor._core.errors import StoreUnavailable
+
+BUSY_SECONDS = 10.0
+"""How long a statement waits for another process that writes."""
+
+
+def sqlite_store(path: Path, url: str, *, takes_locks: bool = True) -> SqlStore:
+    """Return a store in a file; nothing is opened yet.
+
+    Args:
+        path: The file.
+        url: What messages call it.
+        takes_locks: Whether its owners are told by locks; else by leases.
+    """
+    where = path.absolute()
+    locks = OwnerLocks(f"{where}-owners", url, takes_locks=takes_locks)
+    return SqlStore(SqliteDatabase(where, url), locks)
+
+
+class SqliteDatabase:
+    """A connection to a SQLite file, which is made when it is first needed.
+
+    Args:
+        path: The file.
+        url: What messages call it.
+    """
+
+    def __init__(self, path: Path, url: str) -> None:
+        self.url = url
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._process = 0
+
+    def clone(self) -> SqliteDatabase:
+        """Return another connection."""
+        return SqliteDatabase(self._path, self.url)
+
+    def close(self) -> None:
+        """Close the connection; the last one to do so leaves one file."""
+        connection, self._connection = self._connection, None
+        if connection is not None and self._process == os.getpid():
+            connection.close()
+
+    def do(self, sql: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+        """Execute one statement."""
+        return self._opened().execute(sql.removesuffix(" FOR UPDATE"), values)
+
+    def do_each(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        """Execute one statement for each row of values."""
+        for values in rows:
+            self.do(sql, values)
+
+    def has_table(self, name: str) -> bool:
+        """Tell whether there is a table of that name."""
+        with self._in_words():
+            found = self.do(
+                "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)
+            )
+            return found.fetchone() is not None
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Begin a transaction that is the only one to write, from its beginning on."""
+        with self._in_words(), self._transaction("BEGIN IMMEDIATE"):
+            yield
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Begin a transaction that sees one state, whatever others write meanwhile."""
+        with self._in_words(), self._transaction("BEGIN"):
+            yield
+
+    @contextlib.contextmanager
+    def _transaction(self, begin: str) -> Iterator[None]:
+        self.do(begin)
+        try:
+            yield
+            self.do("COMMIT")
+        except BaseException:
+            # A full disk has rolled it back already.
+            if self._connection is not None and self._connection.in_transaction:
+                self.do("ROLLBACK")
+            raise
+
+    @contextlib.contextmanager
+    def _in_words(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreUnavailable(self.url, problem_of(error)) from error
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is not None and self._process != os.getpid():
+            # The parent's: closing it here could disturb the parent's locks.
+            _left_to_parent.append(self._connection)
+            self._connection = None
+        if self._connection is None:
+            self._connection = _connect(self._path, self.url)
+            self._process = os.getpid()
+        return self._connection
+
+
+_left_to_parent = list[sqlite3.Connection]()
+_opening = threading.Lock()
+
+
+def _begin_anew_in_child() -> None:
+    global _opening  # noqa: PLW0603 - another thread of the parent may have held it
+    _opening = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew_in_child)
+
+
+def _connect(path: Path, url: str) -> sqlite3.Connection:
+    refuse_shared_file_system(path, url)
+    # Under one lock: whoever closes a descriptor of the file drops this process's locks on it.
+    with _opening:
+        _make_private_file(path, url)
+        connection = sqlite3.connect(
+            path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False
+        )
+    try:
+        connection.create_function("sv_now", 0, time.time)
+        _set_journal(connection, url)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA fullfsync = ON")  # macOS, where fsync alone does not suffice
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _make_private_file(path: Path, url: str) -> None:
+    """Make the file where there is none; SQLite gives `-wal` and `-shm` the same permissions."""
+    if path.is_dir():
+        raise StoreUnavailable(url, "it is a folder, not a file")
+    if not path.parent.is_dir():
+        raise StoreUnavailable(url, f"the folder {str(path.parent)!r} is not there")
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise StoreUnavailable(url, "the file can be read or written only by others") from None
+    except OSError as error:
+        raise StoreUnavailable(url, f"the file cannot be made: {error.strerror}") from error
+
+
+def _set_journal(connection: sqlite3.Connection, url: str) -> None:
+    """Switch to WAL. SQLite does not wait for others who do so at the same time: so we do."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+            continue
+        if mode != "wal":
+            raise StoreUnavailable(url, "its file system has no shared memory, which WAL needs")
+        return
+
+
+def problem_of(error: sqlite3.Error) -> str:
+    """Return what an error of SQLite means, in words."""
+    return _PROBLEMS.get(_code(error), str(error))
+
+
+def _code(error: sqlite3.Error) -> int:
+    """Return the primary code of an error; 0 for one that has none."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+_PROBLEMS = {
+    sqlite3.SQLITE_BUSY: f"another process has been writing for {BUSY_SECONDS:g} s",
+    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged",
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_NOTADB: "the file is not a SQLite database",
+    sqlite3.SQLITE_READONLY: "the file, or its folder, cannot be written",
+}

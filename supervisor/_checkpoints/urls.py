@@ -1,0 +1,45 @@
+"""The URLs of stores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from supervisor._checkpoints.store import CheckpointStore
+from supervisor._core.errors import SettingsError
+
+_SQLITE = "sqlite:///"
+_POSTGRES = "postgresql://", "postgres://"
+_RULE = "give sqlite:///runs.db, sqlite:////var/lib/runs.db or postgresql://host/database"
+
+
+def open_store(url: str) -> CheckpointStore:
+    """Return the store that a URL names; nothing is opened before it is used.
+
+    A path after three slashes is relative to the current folder, after four it is absolute, and
+    `~` is the user's home.
+
+    Raises:
+        SettingsError: The URL names no store, or what it needs is not installed.
+    """
+    if url.startswith(_SQLITE):
+        return _sqlite(url)
+    if url.startswith(_POSTGRES):
+        return _postgres(url)
+    raise SettingsError("checkpoints", _RULE, url)
+
+
+def _sqlite(url: str) -> CheckpointStore:
+    from supervisor._checkpoints.sqlite import sqlite_store
+
+    path = url.removeprefix(_SQLITE)
+    if not path or path.endswith("/"):
+        raise SettingsError("checkpoints", "name a file, as in sqlite:///runs.db", url)
+    if path == ":memory:":
+        raise SettingsError("checkpoints", "name a file; what is in memory is lost", url)
+    if set(path) & set("?#\0"):
+        raise SettingsError("checkpoints", "name a file without ? and #; it has no options", url)
+    return sqlite_store(Path(path).expanduser(), url)
+
+
+def _postgres(url: str) -> CheckpointStore:
+    raise SettingsError("checkpoints", "give a sqlite:/// URL", url)
