@@ -72,16 +72,19 @@ def _write_calls(database: Database, run_id: str, commit: Commit) -> None:
 
 def _write_end(database: Database, run_id: str, end: End) -> None:
     """Give a run up. One that somebody wants to be cancelled is not left to others."""
-    status = str(end.status)
+    status, failed = str(end.status), int(end.error is not None)
     database.do(
         """UPDATE sv_run SET owner = NULL, lease_until = NULL, failures = failures + ?,
             status = CASE WHEN cancel_requested = 1 AND ? <> 'completed' THEN 'cancelled'
-                ELSE ? END,
+                WHEN ? = 'queued' AND failures + ? >= ? THEN 'failed' ELSE ? END,
             stop_reason = ?, error = ?
         WHERE id = ?""",
         (
-            int(end.error is not None),
+            failed,
             status,
+            status,
+            failed,
+            end.attempts,
             status,
             None if end.stop_reason is None else to_column(end.stop_reason),
             None if end.error is None else to_column(end.error),

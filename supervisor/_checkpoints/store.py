@@ -125,11 +125,14 @@ class End:
         status: What it is from now on; not RUNNING.
         stop_reason: Why, in words.
         error: The error that its owner met, in one line. It counts as a failure.
+        attempts: A run that is left QUEUED is FAILED instead once it has failed so often; None: it
+            is QUEUED in any case.
     """
 
     status: RunStatus
     stop_reason: str | None = None
     error: str | None = None
+    attempts: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
