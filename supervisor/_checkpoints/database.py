@@ -61,7 +61,11 @@ class Database(Protocol):
         ...
 
     def has_table(self, name: str) -> bool:
-        """Tell whether there is a table of that name."""
+        """Tell, within a transaction, whether there is a table of that name."""
+        ...
+
+    def lock_tables(self) -> None:
+        """Let nobody else make tables until the transaction ends."""
         ...
 
 

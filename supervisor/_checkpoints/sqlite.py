@@ -71,11 +71,11 @@ class SqliteDatabase:
 
     def has_table(self, name: str) -> bool:
         """Tell whether there is a table of that name."""
-        with self._in_words():
-            found = self.do(
-                "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)
-            )
-            return found.fetchone() is not None
+        found = self.do("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,))
+        return found.fetchone() is not None
+
+    def lock_tables(self) -> None:
+        """Do nothing: the transaction is the only one to write."""
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:

@@ -13,9 +13,11 @@ def set_up(database: Database) -> None:
     Raises:
         CheckpointTooNew: They have a newer format.
     """
-    if _format(database) == FORMAT:
-        return
+    with database.reading():
+        if _format(database) == FORMAT:
+            return
     with database.writing():
+        database.lock_tables()
         database.do(META)
         for step in STEPS[_format(database) :]:
             for statement in step:

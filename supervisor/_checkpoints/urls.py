@@ -25,7 +25,7 @@ def open_store(url: str) -> CheckpointStore:
         return _sqlite(url)
     if url.startswith(_POSTGRES):
         return _postgres(url)
-    raise SettingsError("checkpoints", _RULE, url)
+    raise SettingsError("checkpoints", _RULE, _without_secrets(url))
 
 
 def _sqlite(url: str) -> CheckpointStore:
@@ -42,4 +42,15 @@ def _sqlite(url: str) -> CheckpointStore:
 
 
 def _postgres(url: str) -> CheckpointStore:
-    raise SettingsError("checkpoints", "give a sqlite:/// URL", url)
+    try:
+        from supervisor._checkpoints.postgres import postgres_store
+    except ImportError:  # psycopg is not there, or has no libpq
+        rule = "install autogen-supervisor[postgres], or give a sqlite:/// URL"
+        raise SettingsError("checkpoints", rule, _without_secrets(url)) from None
+    return postgres_store(url)
+
+
+def _without_secrets(url: str) -> str:
+    """Return no more of a URL than its scheme, where it may have a password."""
+    scheme, separator, _ = url.partition("://")
+    return f"{scheme}://..." if separator else url

@@ -1,0 +1,253 @@
+"""A store in PostgreSQL, by psycopg (the extra `postgres`).
+
+The server's clock alone decides who has a run. Each method is one short transaction. An owner that
+is paused within one keeps the row locked: the server ends such a transaction, well before the lease
+is over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import psycopg
+
+from supervisor._checkpoints import run_table
+from supervisor._checkpoints.database import Cursor, Leases
+from supervisor._checkpoints.postgres_connection import (
+    Connection,
+    connect,
+    parameters_of,
+    problem_of,
+    shown,
+)
+from supervisor._checkpoints.sql_store import SqlStore
+from supervisor._checkpoints.store import Acquired, Commit, NewRun, Renewal
+from supervisor._core.errors import LeaseLost, StoreUnavailable
+
+_LONGEST_PATIENCE: Final = 5.0
+_SHORTEST_PATIENCE: Final = 1.0
+_NOW: Final = "CAST(extract(epoch FROM clock_timestamp()) AS DOUBLE PRECISION)"
+_WRITING: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_TABLES_LOCK: Final = 0x7376_7275_6E73  # "svruns"; the lock of those who make the tables
+
+Beside = Callable[[psycopg.Connection[Any]], object]
+"""What somebody else does in a transaction of ours."""
+
+
+class PostgresDatabase:
+    """A connection to a database of PostgreSQL, which is made when it is first needed.
+
+    Args:
+        url: As libpq takes it.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._given = url
+        self._parameters = parameters_of(url)
+        self.url = shown(self._parameters)
+        self.patience = _LONGEST_PATIENCE
+        self.is_in_doubt = False
+        """Whether the last transaction may have been committed, though its end was not heard."""
+        self._connection: Connection | None = None
+        self._process = 0
+
+    def clone(self) -> PostgresDatabase:
+        """Return another connection."""
+        other = PostgresDatabase(self._given)
+        other.patience = self.patience
+        return other
+
+    def close(self) -> None:
+        """Close the connection; a transaction is rolled back by that."""
+        connection, self._connection = self._connection, None
+        if connection is not None and self._process == os.getpid():
+            connection.close()
+
+    def do(self, sql: str, values: Sequence[object] = ()) -> Cursor:
+        """Execute one statement, within a transaction."""
+        return self.connection.execute(_dialect(sql), values)
+
+    def do_each(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        """Execute one statement for each row of values, within a transaction."""
+        self.connection.cursor().executemany(_dialect(sql), rows)
+
+    def has_table(self, name: str) -> bool:
+        """Tell whether there is a table of that name."""
+        found = self.do("SELECT to_regclass(?) IS NOT NULL", (name,)).fetchone()
+        return bool(found[0])
+
+    def lock_tables(self) -> None:
+        """Let nobody else make tables until the transaction ends."""
+        self.do("SELECT pg_advisory_xact_lock(?)", (_TABLES_LOCK,))
+
+    @property
+    def connection(self) -> Connection:
+        """The connection, for somebody else's statements in a transaction."""
+        assert self._connection is not None, "within a transaction"
+        return self._connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Generator[None]:
+        """Begin a transaction, and commit it at the end of the block."""
+        with self._transaction(_WRITING):
+            yield
+
+    @contextlib.contextmanager
+    def reading(self) -> Generator[None]:
+        """Begin a transaction whose statements all see the same state."""
+        with self._transaction(_READING):
+            yield
+
+    @contextlib.contextmanager
+    def _transaction(self, begin: str) -> Generator[None]:
+        self.is_in_doubt = False
+        try:
+            self._begin(begin)
+            yield
+            self.is_in_doubt = True
+            self.connection.execute("COMMIT")
+            self.is_in_doubt = False
+        except psycopg.Error as error:
+            self._roll_back()
+            raise StoreUnavailable(self.url, problem_of(error)) from error
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def _begin(self, begin: str) -> None:
+        """Begin a transaction; once more where the connection has broken since the last one."""
+        milliseconds = int(self.patience * 1000)
+        text = (
+            f"{begin}; SET LOCAL idle_in_transaction_session_timeout = {milliseconds}; "
+            f"SET LOCAL lock_timeout = {milliseconds}"
+        ).encode()
+        is_old = self._connection is not None
+        try:
+            self._opened().execute(text)
+        except psycopg.OperationalError:
+            if not is_old:
+                raise
+            self.close()
+            self._opened().execute(text)
+
+    def _opened(self) -> Connection:
+        if self._connection is not None and self._process != os.getpid():
+            _left_to_parent.append(self._connection)
+            self._connection = None
+        if self._connection is None:
+            self._connection = connect(self._parameters, self.patience)
+            self._process = os.getpid()
+        self._connection.patience = self.patience
+        return self._connection
+
+    def _roll_back(self) -> None:
+        """Give up the transaction; with the connection, where that is at anything else."""
+        if self._connection is None:
+            return
+        try:
+            self._connection.rollback()
+        except psycopg.Error:
+            self.close()
+
+
+_left_to_parent: list[Connection] = []
+
+
+def _patience(lease: float) -> float:
+    """Return for how long to wait for a server that is silent: it may be asked three times."""
+    return min(max(_SHORTEST_PATIENCE, lease / 3), _LONGEST_PATIENCE)
+
+
+def _dialect(sql: str) -> bytes:
+    return sql.replace("?", "%s").replace("sv_now()", _NOW).encode()
+
+
+class PostgresStore(SqlStore):
+    """A store of runs in PostgreSQL.
+
+    Args:
+        database: The connection.
+    """
+
+    def __init__(self, database: PostgresDatabase) -> None:
+        super().__init__(database, Leases())
+        self._postgres = database
+        self._unheard: tuple[str, int, int] | None = None
+
+    def clone(self) -> PostgresStore:
+        """Return another object on the same store."""
+        return PostgresStore(self._postgres.clone())
+
+    def submit(self, run_id: str, new: NewRun, *, beside: Beside | None = None) -> bool:
+        """Put a run there that is queued.
+
+        Args:
+            run_id: The run.
+            new: What it is.
+            beside: Called with the connection if there was none of that id: what it does is
+                committed with the run.
+        """
+        with self._postgres.writing():
+            is_new = run_table.insert(self._postgres, run_id, new)
+            if is_new and beside is not None:
+                beside(self._postgres.connection)
+        return is_new
+
+    def acquire(
+        self, run_id: str, owner: str, lease: float, *, new: NewRun | None = None
+    ) -> Acquired:
+        """Take a run, in one transaction."""
+        self._postgres.patience = _patience(lease)
+        return super().acquire(run_id, owner, lease, new=new)
+
+    def renew(self, owner: str, fences: Mapping[str, int], lease: float) -> Renewal:
+        """Lengthen the leases of runs."""
+        self._postgres.patience = _patience(lease)
+        return super().renew(owner, fences, lease)
+
+    def commit(self, run_id: str, fence: int, commit: Commit) -> None:
+        """Write what is new of a run, in one transaction.
+
+        Where the server goes away while it commits, nobody hears whether it has. The next try is
+        refused then, and what stands there tells.
+        """
+        key = run_id, fence, commit.turn
+        try:
+            super().commit(run_id, fence, commit)
+        except StoreUnavailable:
+            if not self._postgres.is_in_doubt:
+                raise
+            self._unheard = key
+            self._commit_again(run_id, fence, commit)
+        except LeaseLost:
+            if self._unheard != key or not self._is_written(run_id, fence, commit):
+                raise
+        self._unheard = None
+
+    def _commit_again(self, run_id: str, fence: int, commit: Commit) -> None:
+        try:
+            super().commit(run_id, fence, commit)
+        except LeaseLost:
+            if not self._is_written(run_id, fence, commit):
+                raise
+
+    def _is_written(self, run_id: str, fence: int, commit: Commit) -> bool:
+        """Tell whether the run stands where a commit of this owner leaves it."""
+        with self._postgres.reading():
+            row = run_table.find(self._postgres, run_id)
+        is_given_up = row.info.owner is None
+        is_there = row.fence == fence and row.info.turn == commit.turn
+        return is_there and is_given_up == (commit.end is not None)
+
+
+def postgres_store(url: str) -> PostgresStore:
+    """Return a store in a database; nothing is opened yet.
+
+    Raises:
+        SettingsError: The URL cannot be read.
+    """
+    return PostgresStore(PostgresDatabase(url))
