@@ -17,19 +17,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from supervisor._core.errors import StoreUnavailable
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    HAS_OWNER_LOCKS = False
-else:
-    HAS_OWNER_LOCKS = True
+HAS_OWNER_LOCKS = sys.platform != "win32"
 
 
 @dataclass
@@ -66,7 +63,7 @@ class OwnerLocks:
             return
         with self._file() as file:
             if owner not in file.owners:
-                _lock(file.descriptor, owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _lock(file.descriptor, owner, "exclusive")
                 file.owners.add(owner)
                 self._claimed.add(owner)
 
@@ -90,12 +87,12 @@ class OwnerLocks:
             return
         with self._file() as file:
             for owner in self._claimed & file.owners:
-                _lock(file.descriptor, owner, fcntl.LOCK_UN)
+                _lock(file.descriptor, owner, "none")
                 file.owners.discard(owner)
             self._claimed.clear()
 
     @contextlib.contextmanager
-    def _file(self) -> Iterator[_LockFile]:
+    def _file(self) -> Generator[_LockFile]:
         try:
             with _mutex:
                 yield _opened(self._path)
@@ -117,7 +114,7 @@ def _opened(path: str) -> _LockFile:
         found = None
     if found is not None and (file := _files.get((found.st_dev, found.st_ino))):
         return file
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     opened = os.fstat(descriptor)
     return _files.setdefault((opened.st_dev, opened.st_ino), _LockFile(descriptor))
 
@@ -128,17 +125,27 @@ def _is_locked_elsewhere(descriptor: int, owner: str) -> bool:
     A shared lock is asked for, so that two who look at once do not take each other for the owner.
     """
     try:
-        _lock(descriptor, owner, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        _lock(descriptor, owner, "shared")
     except (BlockingIOError, PermissionError):
         return True
-    _lock(descriptor, owner, fcntl.LOCK_UN)
+    _lock(descriptor, owner, "none")
     return False
 
 
-def _lock(descriptor: int, owner: str, kind: int) -> None:
+def _lock(descriptor: int, owner: str, kind: Literal["exclusive", "shared", "none"]) -> None:
+    """Lock an owner's byte, or unlock it; raise OSError where another process has locked it."""
+    if sys.platform == "win32":
+        raise NotImplementedError
+    import fcntl
+
     # 62 bits: the end of a lock must still be a place in a file.
     place = int.from_bytes(hashlib.sha256(owner.encode("utf-8", "replace")).digest()[:8]) >> 2
-    fcntl.lockf(descriptor, kind, 1, place)
+    kinds = {
+        "exclusive": fcntl.LOCK_EX | fcntl.LOCK_NB,
+        "shared": fcntl.LOCK_SH | fcntl.LOCK_NB,
+        "none": fcntl.LOCK_UN,
+    }
+    fcntl.lockf(descriptor, kinds[kind], 1, place)
 
 
 def _forget_in_child() -> None:
@@ -150,5 +157,5 @@ def _forget_in_child() -> None:
     _files.clear()
 
 
-if HAS_OWNER_LOCKS:
+if sys.platform != "win32":
     os.register_at_fork(after_in_child=_forget_in_child)

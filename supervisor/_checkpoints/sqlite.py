@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 
 from supervisor._checkpoints.file_systems import refuse_shared_file_system
@@ -78,19 +79,19 @@ class SqliteDatabase:
         """Do nothing: the transaction is the only one to write."""
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self) -> Generator[None]:
         """Begin a transaction that is the only one to write, from its beginning on."""
         with self._in_words(), self._transaction("BEGIN IMMEDIATE"):
             yield
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[None]:
+    def reading(self) -> Generator[None]:
         """Begin a transaction that sees one state, whatever others write meanwhile."""
         with self._in_words(), self._transaction("BEGIN"):
             yield
 
     @contextlib.contextmanager
-    def _transaction(self, begin: str) -> Iterator[None]:
+    def _transaction(self, begin: str) -> Generator[None]:
         self.do(begin)
         try:
             yield
@@ -102,7 +103,7 @@ class SqliteDatabase:
             raise
 
     @contextlib.contextmanager
-    def _in_words(self) -> Iterator[None]:
+    def _in_words(self) -> Generator[None]:
         try:
             yield
         except sqlite3.Error as error:
@@ -128,7 +129,7 @@ def _begin_anew_in_child() -> None:
     _opening = threading.Lock()
 
 
-if hasattr(os, "register_at_fork"):
+if sys.platform != "win32":
     os.register_at_fork(after_in_child=_begin_anew_in_child)
 
 

@@ -1,0 +1,190 @@
+"""What is written of a run is sealed, and what is read is checked: damage is found, and never run.
+
+Each log has a digest of its items, in their order. The state's text has the length and the digest
+of each log, and a digest of its own, which is bound to the run's id. So a row that is missing,
+changed, swapped or of another run does not pass, and neither does a state of another moment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Protocol, cast
+
+from supervisor._checkpoints.pieces import encode
+from supervisor._checkpoints.snapshot import Kept, LogChange, Snapshot
+from supervisor._checkpoints.store import Entry, StoredRun
+from supervisor._core.errors import CheckpointCorrupt, CheckpointTooNew
+
+STATE_FORMAT = 1
+"""The format of a state's text that this version writes, and the newest that it reads."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sealed:
+    """What a commit writes of a snapshot.
+
+    Args:
+        turn: How many turns are finished.
+        state: JSON text.
+        digest: What proves it.
+        entries: The new rows of logs.
+    """
+
+    turn: int
+    state: str
+    digest: str
+    entries: Sequence[Entry]
+
+
+class Sealer:
+    """The seals of one run, as they go on from one commit to the next. One thread uses it.
+
+    Args:
+        run_id: The run.
+    """
+
+    def __init__(self, run_id: str) -> None:
+        self._run_id = run_id
+        self._logs = dict[str, _Log]()
+
+    def check(self, stored: StoredRun) -> Kept | None:
+        """Return what was read of the run, checked and parsed, and go on from there.
+
+        Returns:
+            None where nothing was committed yet.
+
+        Raises:
+            CheckpointCorrupt: Something is not as it was written.
+            CheckpointTooNew: A newer version has written it.
+        """
+        if stored.state is None:
+            return None
+        state = self._checked_state(stored.state, stored.digest)
+        if state["turn"] != stored.info.turn:
+            raise self._corrupt(f"its state is of turn {state['turn']}, not {stored.info.turn}")
+        logs = dict(self._checked_logs(state["logs"], stored.logs))
+        return Kept(turn=stored.info.turn, logs=logs, rest=state["rest"])
+
+    def seal(self, snapshot: Snapshot) -> Sealed:
+        """Return what a commit writes of a snapshot; it follows the one that was sealed before.
+
+        Raises:
+            ValueError: A log's change does not begin at its end, and neither at 0.
+        """
+        entries = [entry for change in snapshot.changes for entry in self._extend(change)]
+        for log in self._logs.keys() - snapshot.lengths.keys():
+            del self._logs[log]
+        self._compare(snapshot.lengths)
+        seals = {name: [log.length, log.hexdigest()] for name, log in self._logs.items()}
+        begin = {"format": STATE_FORMAT, "turn": snapshot.turn, "logs": seals}
+        state = f'{json.dumps(begin)[:-1]}, "rest": {encode(snapshot.rest)}}}'
+        digest = self._digest(state)
+        return Sealed(turn=snapshot.turn, state=state, digest=digest, entries=entries)
+
+    def _extend(self, change: LogChange) -> Iterator[Entry]:
+        log = _Log() if change.start == 0 else self._logs.get(change.log, _Log())
+        if change.start != log.length:
+            raise ValueError(f"{change.log} has {log.length} items, and goes on at {change.start}")
+        self._logs[change.log] = log
+        for item in change.items:
+            body = encode(item)
+            yield Entry(change.log, log.length, body)
+            log.add(body)
+
+    def _compare(self, lengths: Mapping[str, int]) -> None:
+        for name, length in lengths.items():
+            log = self._logs.setdefault(name, _Log())
+            if log.length != length:
+                raise ValueError(f"{name} has {log.length} items, and is said to have {length}")
+
+    def _checked_state(self, text: str, digest: str | None) -> dict[str, Any]:
+        if digest != self._digest(text):
+            raise self._corrupt("its state is not the one that was written")
+        parsed = self._parsed(text)
+        found = cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else {}
+        if not isinstance(found.get("format"), int):
+            raise self._corrupt("its state has no format")
+        if found["format"] > STATE_FORMAT:
+            raise CheckpointTooNew(f"the run {self._run_id!r}", found["format"], STATE_FORMAT)
+        if not _is_state(found):
+            raise self._corrupt("its state has other fields than its format")
+        return found
+
+    def _checked_logs(
+        self, seals: Mapping[str, Sequence[Any]], bodies: Mapping[str, Sequence[str]]
+    ) -> Iterator[tuple[str, Sequence[Any]]]:
+        for name, (length, digest) in seals.items():
+            log = self._logs[name] = _Log()
+            for body in islice(bodies.get(name, ()), length):
+                log.add(body)
+            if log.length < length:
+                raise self._corrupt(f"item {log.length} of the log {name!r} is missing")
+            if log.hexdigest() != digest:
+                raise self._corrupt(f"the log {name!r} is not the one that was written")
+            yield name, [self._parsed(body) for body in islice(bodies.get(name, ()), length)]
+
+    def _digest(self, state: str) -> str:
+        found = hashlib.sha256(json.dumps(self._run_id).encode())
+        found.update(state.encode("utf-8", "surrogatepass"))
+        return found.hexdigest()
+
+    def _parsed(self, text: str) -> Any:
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise self._corrupt(f"it has text that is no JSON: {error}") from error
+
+    def _corrupt(self, problem: str) -> CheckpointCorrupt:
+        return CheckpointCorrupt(self._run_id, problem)
+
+
+def check(stored: StoredRun) -> Kept | None:
+    """Return what was read of a run, checked and parsed; see `Sealer.check`."""
+    return Sealer(stored.info.id).check(stored)
+
+
+class _Hash(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+    def hexdigest(self) -> str: ...
+
+
+@dataclass
+class _Log:
+    """A log: its length, and what its digest goes on from."""
+
+    length: int = 0
+    hash: _Hash = field(default_factory=hashlib.sha256)
+
+    def add(self, body: str) -> None:
+        """Add an item. Its length goes first: else two items could stand for one."""
+        data = body.encode("utf-8", "surrogatepass")
+        self.hash.update(b"%d:" % len(data))
+        self.hash.update(data)
+        self.length += 1
+
+    def hexdigest(self) -> str:
+        """Return the digest so far."""
+        return self.hash.hexdigest()
+
+
+def _is_state(state: Mapping[str, Any]) -> bool:
+    """Tell whether a state has the fields of its format."""
+    logs = state.get("logs")
+    return (
+        isinstance(state.get("turn"), int)
+        and isinstance(state.get("rest"), dict)
+        and isinstance(logs, dict)
+        and all(map(_is_seal, cast("dict[str, object]", logs).values()))
+    )
+
+
+def _is_seal(seal: object) -> bool:
+    match seal:
+        case [int(length), str()]:
+            return length >= 0
+        case _:
+            return False
