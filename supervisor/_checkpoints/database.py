@@ -6,6 +6,12 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from supervisor._core.errors import StoreUnavailable
+
+
+class Damaged(StoreUnavailable):
+    """The database itself is damaged, or is none."""
+
 
 class Cursor(Protocol):
     """What a statement gives, in either driver."""

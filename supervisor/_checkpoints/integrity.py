@@ -62,6 +62,8 @@ class Sealer:
             CheckpointTooNew: A newer version has written it.
         """
         if stored.state is None:
+            if stored.info.turn or stored.digest or stored.logs:
+                raise self._corrupt("it has no state")
             return None
         state = self._checked_state(stored.state, stored.digest)
         if state["turn"] != stored.info.turn:

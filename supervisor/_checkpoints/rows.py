@@ -96,7 +96,7 @@ def run_row(columns: Sequence[object]) -> RunRow:
     Raises:
         CheckpointCorrupt: A column is of another type.
     """
-    row = Row(_shown(columns[0]), columns)
+    row = Row(_run_id(columns[0]), columns)
     run_id, status, team = row.name(), row.text(), row.name()
     turn, attempts, failures, fence = (row.number() for _ in range(4))
     info = RunInfo(
@@ -115,6 +115,29 @@ def run_row(columns: Sequence[object]) -> RunRow:
         updated=row.seconds(),
     )
     return RunRow(info=info, fence=fence, is_in_time=row.flag_or_none())
+
+
+def run_row_or_damage(columns: Sequence[object]) -> RunRow:
+    """Return what the columns of a run mean; of a damaged one, that it is."""
+    try:
+        return run_row(columns)
+    except CheckpointCorrupt as error:
+        info = RunInfo(
+            id=error.run_id,
+            status=RunStatus.FAILED,
+            team="",
+            turn=0,
+            attempts=0,
+            failures=0,
+            owner=None,
+            held_until=None,
+            is_cancel_requested=False,
+            stop_reason=None,
+            error=f"damaged: {error.problem}",
+            created=0.0,
+            updated=0.0,
+        )
+        return RunRow(info=info, fence=0, is_in_time=None)
 
 
 def call_record(run_id: str, columns: Sequence[object]) -> CallRecord:
@@ -192,6 +215,10 @@ _WRITTEN = re.compile(r"\\u([0-9a-f]{4})")
 
 def _digest(parts: Sequence[object]) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _run_id(column: object) -> str:
+    return from_column(column) if isinstance(column, str) else _shown(column)
 
 
 def _status(run_id: str, text: str) -> RunStatus:

@@ -5,7 +5,8 @@ Each of them stands within a transaction of its caller.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Collection, Sequence
 
 from supervisor._checkpoints import rows, tables
 from supervisor._checkpoints.database import Cursor, Database
@@ -31,9 +32,12 @@ def find(database: Database, run_id: str, *, is_locked: bool = False) -> RunRow:
     return rows.run_row(found)
 
 
-def of_status(database: Database, status: RunStatus) -> Sequence[Sequence[object]]:
-    """Return the columns of the runs of a status."""
-    return database.do(_OF_STATUS, (str(status),)).fetchall()
+def of_statuses(database: Database, statuses: Collection[RunStatus]) -> Sequence[Sequence[object]]:
+    """Return the columns of the runs of some statuses; for all of them, also of damaged ones."""
+    if len(statuses) == len(RunStatus):
+        return database.do(_SELECT).fetchall()
+    found = [database.do(_OF_STATUS, (str(status),)).fetchall() for status in statuses]
+    return list(itertools.chain.from_iterable(found))
 
 
 def insert(database: Database, run_id: str, new: NewRun) -> bool:
@@ -112,11 +116,13 @@ def set_status(database: Database, run_id: str, status: RunStatus) -> None:
     )
 
 
-def remove(database: Database, run_id: str, fence: int) -> None:
+def remove(database: Database, run_id: str) -> None:
     """Remove all of a run, and note the largest fence that it gave out."""
-    noted = tables.meta(database, "fence") or "0"
-    tables.put_meta(database, "fence", str(max(int(noted), fence)))
     key = (to_column(run_id),)
+    (fence,) = database.do("SELECT fence FROM sv_run WHERE id = ?", key).fetchone()
+    noted = tables.meta(database, "fence") or ""
+    if isinstance(fence, int) and fence > (int(noted) if noted.isdecimal() else 0):
+        tables.put_meta(database, "fence", str(fence))
     database.do("DELETE FROM sv_entry WHERE run_id = ?", key)
     database.do("DELETE FROM sv_call WHERE run_id = ?", key)
     database.do("DELETE FROM sv_run WHERE id = ?", key)

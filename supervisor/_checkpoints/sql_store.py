@@ -5,11 +5,12 @@ What the two do differently is in their `Database`, and in how each knows that a
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from supervisor._checkpoints import contents, rows, run_table, tables
-from supervisor._checkpoints.database import Database, Ownership
+from supervisor._checkpoints.database import Damaged, Database, Ownership
 from supervisor._checkpoints.rows import RunRow
 from supervisor._checkpoints.store import (
     Acquired,
@@ -20,7 +21,7 @@ from supervisor._checkpoints.store import (
     RunStatus,
     StoredRun,
 )
-from supervisor._core.errors import RunHeld, UsageError
+from supervisor._core.errors import CheckpointCorrupt, RunHeld, UsageError
 
 _ENDED = frozenset({RunStatus.COMPLETED, RunStatus.CANCELLED})
 
@@ -115,9 +116,12 @@ class SqlStore:
 
     def load(self, run_id: str) -> StoredRun:
         """Read all of a run."""
-        with self._database.reading():
-            info = self._told(run_table.find(self._database, run_id))
-            return contents.read(self._database, info)
+        try:
+            with self._database.reading():
+                info = self._told(run_table.find(self._database, run_id))
+                return contents.read(self._database, info)
+        except Damaged as error:
+            raise CheckpointCorrupt(run_id, error.problem) from error
 
     def info(self, run_id: str) -> RunInfo:
         """Tell what a run is."""
@@ -154,17 +158,16 @@ class SqlStore:
     def forget(self, run_id: str) -> None:
         """Remove all of a run."""
         with self._database.writing():
-            run_table.remove(self._database, run_id, self._free_row(run_id).fence)
+            # One that is damaged goes in any case: nobody can go on with it.
+            with contextlib.suppress(CheckpointCorrupt):
+                self._free_row(run_id)
+            run_table.remove(self._database, run_id)
 
     def _of_statuses(self, statuses: Iterable[RunStatus]) -> Sequence[RunInfo]:
         """Return runs, the last updated first."""
         with self._database.reading():
-            found = [
-                columns
-                for status in frozenset(statuses)
-                for columns in run_table.of_status(self._database, status)
-            ]
-        told = [self._told(rows.run_row(columns)) for columns in found]
+            found = run_table.of_statuses(self._database, frozenset(statuses))
+        told = [self._told(rows.run_row_or_damage(columns)) for columns in found]
         return sorted(told, key=lambda info: (-info.updated, info.id))
 
     def _free_row(self, run_id: str) -> RunRow:

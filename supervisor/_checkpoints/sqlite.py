@@ -15,6 +15,7 @@ import time
 from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 
+from supervisor._checkpoints.database import Damaged
 from supervisor._checkpoints.file_systems import refuse_shared_file_system
 from supervisor._checkpoints.owner_locks import OwnerLocks
 from supervisor._checkpoints.sql_store import SqlStore
@@ -97,17 +98,26 @@ class SqliteDatabase:
             yield
             self.do("COMMIT")
         except BaseException:
-            # A full disk has rolled it back already.
-            if self._connection is not None and self._connection.in_transaction:
-                self.do("ROLLBACK")
+            self._roll_back()
             raise
+
+    def _roll_back(self) -> None:
+        """Give up the transaction; with the connection, where the disk does not do even that."""
+        # Where the disk was full, SQLite has rolled it back already.
+        if self._connection is None or not self._connection.in_transaction:
+            return
+        try:
+            self.do("ROLLBACK")
+        except sqlite3.Error:
+            self.close()
 
     @contextlib.contextmanager
     def _in_words(self) -> Generator[None]:
         try:
             yield
         except sqlite3.Error as error:
-            raise StoreUnavailable(self.url, problem_of(error)) from error
+            kind = Damaged if _code(error) in _DAMAGE else StoreUnavailable
+            raise kind(self.url, problem_of(error)) from error
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is not None and self._process != os.getpid():
@@ -143,6 +153,7 @@ def _connect(path: Path, url: str) -> sqlite3.Connection:
         )
     try:
         connection.create_function("sv_now", 0, time.time)
+        connection.text_factory = _text
         _set_journal(connection, url)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA fullfsync = ON")  # macOS, where fsync alone does not suffice
@@ -150,6 +161,11 @@ def _connect(path: Path, url: str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _text(column: bytes) -> str:
+    """Return a column that should be a text; damaged bytes come through, for a check to find."""
+    return column.decode("utf-8", "surrogateescape")
 
 
 def _make_private_file(path: Path, url: str) -> None:
@@ -193,6 +209,7 @@ def _code(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _PROBLEMS = {
     sqlite3.SQLITE_BUSY: f"another process has been writing for {BUSY_SECONDS:g} s",
     sqlite3.SQLITE_CANTOPEN: "the file cannot be opened",

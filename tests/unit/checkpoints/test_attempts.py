@@ -13,7 +13,7 @@ def test_a_run_that_keeps_failing_comes_to_rest(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path / 'runs.db'}")
     store.setup()
     store.submit("poison", NewRun(team="team", shape="{}", task="{}"))
-    found = []
+    found = list[tuple[RunStatus, int, str | None]]()
     for error in ("one", "two", "three"):
         fence = store.acquire("poison", "me", 15).fence
         assert fence is not None
