@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from supervisor._core.events import Rung, StopRequest
     from supervisor._core.run import Run
     from supervisor._core.settings import Ladder
+    from supervisor._core.tool_call import current_call
     from supervisor._process.stdin import read_input
     from supervisor._runner import run
     from supervisor._supervisor.facade import Supervisor
@@ -62,6 +63,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "current",
+    "current_call",
     "read_input",
     "run",
     "supervise",
@@ -80,6 +82,7 @@ _LAZY = {
     "SupervisorError": "supervisor._core.errors",
     "UsageError": "supervisor._core.errors",
     "current": "supervisor._supervisor.nesting",
+    "current_call": "supervisor._core.tool_call",
     "read_input": "supervisor._process.stdin",
     "run": "supervisor._runner",
     "supervise": "supervisor._supervisor.supervise",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from supervisor._autogen.upstream.workers import RuntimeHost, Servable
     from supervisor._core.run_state import Phase
     from supervisor._core.settings import Children
+    from supervisor._core.tool_call import ToolCall
     from supervisor._process.stdin import TokenLike
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "SupervisedToken",
     "Task",
     "TokenLike",
+    "ToolCall",
 ]
 
 _LAZY = {
@@ -48,6 +50,7 @@ _LAZY = {
     "SupervisedToken": "supervisor._autogen.token",
     "Task": "supervisor._autogen.adapter",
     "TokenLike": "supervisor._process.stdin",
+    "ToolCall": "supervisor._core.tool_call",
 }
 
 

@@ -28,7 +28,8 @@ from supervisor._reports.frames import frames_of
 INTERRUPTED: Final = (
     "Interrupted: the run was stopped before this code had ended; it may have taken effect."
 )
-_CANCELLED: Final = 125  # as AutoGen's local executor has it
+CANCELLED: Final = 125
+"""The exit code of what was interrupted, as AutoGen's local executor has it."""
 
 
 def can_run() -> bool:
@@ -53,9 +54,15 @@ class Code:
         agent: The agent of AutoGen's that waits for it; None where the agent is one of the user's,
             or where the code has ended.
         attempt: Which of the agent's attempts it is, from 0.
+        result: What it has come to, as it was recorded; None where it was interrupted by this stop.
     """
 
-    def __init__(self, agent: CodeExecutorAgent | None = None, attempt: int = 0) -> None:
+    def __init__(
+        self,
+        agent: CodeExecutorAgent | None = None,
+        attempt: int = 0,
+        result: CodeResult | None = None,
+    ) -> None:
         self.answer: TextMessage | None = None
         """What an agent without a model says of it; that is its whole turn."""
         self.event: CodeExecutionEvent | None = None
@@ -63,23 +70,23 @@ class Code:
         self._context: ChatCompletionContext | None = None
         if agent is None:
             return
+        result = result or CodeResult(exit_code=CANCELLED, output=INTERRUPTED)
         if not upstream.has_model(agent):
-            self.answer = TextMessage(content=INTERRUPTED, source=agent.name)
+            self.answer = TextMessage(content=result.output, source=agent.name)
             return
-        result = CodeResult(exit_code=_CANCELLED, output=INTERRUPTED)
         self.event = CodeExecutionEvent(retry_attempt=attempt, result=result, source=agent.name)
         self._context = agent.model_context
         self._before = upstream.messages_of(agent.model_context)
         self._length = len(self._before or [])
 
     def keep(self) -> None:
-        """Let the agent remember that the code was interrupted, and nothing else about it.
+        """Let the agent remember the code's output, and nothing else about it.
 
         An executor may have made a result of its cancellation.
         """
         if self._context is None or self.event is None:
             return
-        output = UserMessage(content=INTERRUPTED, source=self.event.source)
+        output = UserMessage(content=self.event.result.output, source=self.event.source)
         if self._before is None:
             drive_sync(self._context.add_message(output))
         else:

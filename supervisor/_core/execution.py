@@ -24,6 +24,7 @@ from supervisor._core.run_telemetry import log_failure, tell_begin, tell_end, te
 from supervisor._core.stoppable import Owner
 from supervisor._core.stoppable_run import StoppableRun
 from supervisor._core.tasks import DRIVER, SCOPE, AnyTask, task_factory
+from supervisor._core.tool_call import CURRENT
 
 E = TypeVar("E")
 R = TypeVar("R")
@@ -105,6 +106,7 @@ class Execution(Generic[E, R]):
     def _start_driver(self, loop: asyncio.AbstractEventLoop) -> None:
         context = contextvars.copy_context()
         context.run(SCOPE.set, None)
+        context.run(CURRENT.set, None)  # of the call that has started this run, perhaps
         tell_begin(self.state, self._adapter, context)
         coro = self._drive()
         wrap = task_factory(loop).wrap

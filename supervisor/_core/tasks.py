@@ -35,6 +35,7 @@ outlives the turn that started it.
 from __future__ import annotations
 
 import asyncio
+import functools
 import weakref
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
@@ -66,6 +67,7 @@ class Kind:
         is_started: Whether it works for the task that has created it; else it is its own root.
         is_observed: Whether the observer learns of the tasks that it creates.
         is_placed: Whether `FindScope` decides for it, although its context has a scope.
+        is_gated: Whether it passes the gate of its run, where it has one.
     """
 
     what: str
@@ -73,6 +75,7 @@ class Kind:
     is_started: bool = False
     is_observed: bool = False
     is_placed: bool = False
+    is_gated: bool = False
 
 
 DRIVER: Final = Kind("reads the events", is_at_work=True)
@@ -139,6 +142,10 @@ class Scope:
         """Whether a stop has cancelled its tasks; their log records are dropped from then on."""
         self.is_interrupted: Callable[[], bool] = lambda: False
         """Returns whether a signal has interrupted the run; records are dropped then, too."""
+        self.gate: Callable[[Any], Any] | None = None
+        """Takes the coroutine of a task that is gated; returns the one that the task runs instead.
+
+        The observer is told of the original one. Where that was never begun, it is closed."""
         self.on_failure: Callable[[Exception], None] | None = None
         """Called where `classify`, `find_scope` or the observer failed as a task was created."""
 
@@ -266,11 +273,11 @@ class TaskFactory:
         if scope is None:
             return self._make(asyncio.Task, loop, coro, options)
         scope.new_context = self._own_context(options, context) if kind.is_observed else None
-        if self.wrap is None and self._replaced is None and kind is not SHIELDED:
+        is_plain = kind is not SHIELDED and not kind.is_gated
+        if is_plain and self.wrap is None and self._replaced is None:
             task = asyncio.Task(coro, loop=loop, **options)
         else:
-            cls = ShieldedTask if kind is SHIELDED else asyncio.Task
-            task = self._make(cls, loop, coro if self.wrap is None else self.wrap(coro), options)
+            task = self._make_special(scope, kind, loop, coro, options)
         try:
             scope.add(task, kind, coro, more)
         except Exception as error:  # noqa: BLE001 - the same
@@ -286,6 +293,17 @@ class TaskFactory:
         own: Context = options["context"]
         return own
 
+    def _make_special(
+        self, scope: Scope, kind: Kind, loop: asyncio.AbstractEventLoop, coro: Any, options: Any
+    ) -> Any:
+        gate = scope.gate if kind.is_gated else None
+        work = coro if gate is None else gate(coro)
+        cls = ShieldedTask if kind is SHIELDED else asyncio.Task
+        task = self._make(cls, loop, work if self.wrap is None else self.wrap(work), options)
+        if gate is not None:  # cancelled there it is never begun, of which Python would warn
+            task.add_done_callback(functools.partial(_close, coro))
+        return task
+
     def _make(
         self,
         cls: type[AnyTask],
@@ -296,6 +314,10 @@ class TaskFactory:
         if self._replaced is not None:
             return self._replaced(loop, coro, **options)
         return cls(coro, loop=loop, **options)
+
+
+def _close(coro: Coroutine[Any, Any, Any], _task: AnyTask) -> None:
+    coro.close()
 
 
 def _failed(loop: asyncio.AbstractEventLoop, scope: Scope | None, error: Exception) -> None:

@@ -33,9 +33,10 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import Any, ParamSpec, TypeVar
 
+from supervisor._core.tool_call import CURRENT
 from supervisor._process import blocked_stdin
 from supervisor._reports.telemetry import metrics
 
@@ -104,7 +105,7 @@ class DaemonThreadPool(ThreadPoolExecutor):
         Raises:
             RuntimeError: The pool was shut down (the stock pool's words).
         """
-        call = _Call(functools.partial(fn, *args, **kwargs), self._orphan)
+        call = _Call(_bound(fn, args, kwargs), self._orphan)
         with self._lock:
             if self._is_shut:
                 raise RuntimeError("cannot schedule new futures after shutdown")
@@ -271,6 +272,16 @@ metrics.sources["supervisor.orphan_threads"] = orphan_threads
 _installed: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, DaemonThreadPool | None] = (
     weakref.WeakKeyDictionary()
 )
+
+
+def _bound(fn: Callable[..., Any], args: Any, kwargs: Any) -> Callable[[], Any]:
+    """Return a call; within a tool call of a run that is kept it knows that one.
+
+    `run_in_executor`, by which AutoGen calls tools that are no coroutines, leaves the context out.
+    """
+    if CURRENT.get() is None:
+        return functools.partial(fn, *args, **kwargs)
+    return functools.partial(copy_context().run, fn, *args, **kwargs)
 
 
 def _function(work: Any) -> str:

@@ -73,14 +73,14 @@ class Journal:
 
     def start_engine(self, team: Any, root: AnyTask | None) -> None:
         """Note that a team starts its own runtime, on behalf of a handler."""
-        turn = self._turns.get(cast(AnyTask, root))
+        turn = self.turn_at(root)
         if turn is not None:
             self._starting[upstream.team_id(team)] = turn
 
     def call(self, task: AnyTask, coro: Any, frame: Any, root: AnyTask | None) -> None:
         """Note a tool call, on behalf of a handler; this frame creates its task."""
-        call = self.calls.add(task, coro, frame, self.agent_at(root))
-        turn = self._turns.get(cast(AnyTask, root))
+        call = self.calls.add(task, coro, frame)
+        turn = self.turn_at(root)
         if turn is not None and not self.is_closed:
             turn.calls.append(call)
 
@@ -120,7 +120,7 @@ class Journal:
 
     def execute(self, task: AnyTask, root: AnyTask | None) -> None:
         """Note the code that a task waits for as the run stops, on behalf of a handler."""
-        turn = self._turns.get(cast(AnyTask, root))
+        turn = self.turn_at(root)
         if turn is not None and turn.code is None:
             turn.code = begun_by(task)
 
@@ -176,10 +176,7 @@ class Journal:
         turn = team_run.ask(name)
         if task is not None:
             self._turns[task] = turn
-            task.add_done_callback(self._forget)
-
-    def _forget(self, task: AnyTask) -> None:
-        self._turns.pop(task, None)
+            task.add_done_callback(lambda ended: self._turns.pop(ended, None))
 
     def _answer(self, found: Delivery, _task: AnyTask | None) -> None:
         team_run, message = self._team_runs.get(found.key), found.message
@@ -227,9 +224,13 @@ class Journal:
         """Return the names of the agents whose turn it is."""
         return [name for name, _ in self._open_turns() if name]
 
+    def turn_at(self, root: AnyTask | None) -> Turn | None:
+        """Return the turn that a handler, or the driver, works for."""
+        return self._turns.get(cast(AnyTask, root))
+
     def agent_at(self, root: AnyTask | None) -> str | None:
         """Return the name of the agent that a handler, or the driver, works for."""
-        turn = self._turns.get(cast(AnyTask, root))
+        turn = self.turn_at(root)
         name = getattr(turn.agent, "name", None) if turn is not None else None
         return str(name) if name is not None else None
 

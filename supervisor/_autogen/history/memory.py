@@ -29,7 +29,7 @@ from autogen_core.models import (
 )
 
 from supervisor._autogen import upstream
-from supervisor._autogen.history.tool_calls import Call, interrupted
+from supervisor._autogen.history.tool_calls import KnownCall, interrupted
 from supervisor._autogen.repair_thread import drive_sync
 
 _MESSAGES: Final = (
@@ -161,7 +161,7 @@ Closed = tuple[FunctionCall, FunctionExecutionResult]
 
 
 def close_calls(
-    context: ChatCompletionContext, calls: Sequence[Call], *, are_all: bool
+    context: ChatCompletionContext, calls: Sequence[KnownCall], *, are_all: bool
 ) -> list[Closed]:
     """Give a result to each tool call in a model context that has none.
 
@@ -204,6 +204,14 @@ def close_calls(
     return [(call, by_id[call.id]) for call in wanted]
 
 
+def wanted_last(context: ChatCompletionContext) -> list[FunctionCall]:
+    """Return the calls of the last request for tools in a model context."""
+    own = upstream.messages_of(context)
+    messages = drive_sync(context.get_messages()) if own is None else own
+    place = _last_request(messages)
+    return [] if place is None else cast("list[FunctionCall]", messages[place].content)
+
+
 def _last_request(messages: Sequence[LLMMessage]) -> int | None:
     for place in range(len(messages) - 1, -1, -1):
         message = messages[place]
@@ -212,12 +220,12 @@ def _last_request(messages: Sequence[LLMMessage]) -> int | None:
     return None
 
 
-def _known(wanted: FunctionCall, calls: Sequence[Call]) -> Call | None:
+def _known(wanted: FunctionCall, calls: Sequence[KnownCall]) -> KnownCall | None:
     # By identity: two agents may use the same ids.
     return next((call for call in calls if call.call is wanted), None)
 
 
-def _result(wanted: FunctionCall, call: Call | None) -> FunctionExecutionResult:
+def _result(wanted: FunctionCall, call: KnownCall | None) -> FunctionExecutionResult:
     found = call.result if call is not None and not call.is_handoff else None
     if found is not None:
         return found

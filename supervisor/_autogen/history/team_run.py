@@ -30,7 +30,7 @@ from supervisor._autogen.history.resume import (
     next_speakers,
     resume_member,
 )
-from supervisor._autogen.history.tool_calls import Call
+from supervisor._autogen.history.tool_calls import KnownCall
 from supervisor._autogen.upstream import ChatItem, Group, ManagerState
 from supervisor._autogen.walk import walk
 
@@ -48,7 +48,9 @@ class Turn:
         self.resuming = agent if isinstance(agent, ResumingTeam) else None
         """The stand-in that was asked, where it resumes the agent's own team."""
         self.given = given
-        self.calls: list[Call] = []
+        self.calls: list[KnownCall] = []
+        self.records: list[str] = []
+        """The ids of what the run's gate has recorded in this turn, where the run is kept."""
         self.team_runs: list[TeamRun] = []
         """The teams that were run in this turn, the first first."""
         self.has_executed = False

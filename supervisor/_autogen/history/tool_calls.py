@@ -8,13 +8,37 @@ most workbenches start another one for the tool within it.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Protocol
 
 from autogen_core import FunctionCall
 from autogen_core.models import FunctionExecutionResult
 
 from supervisor._autogen import upstream
 from supervisor._core.tasks import AnyTask
+
+
+class KnownCall(Protocol):
+    """What is known of a tool call, by its task or by what was recorded of it."""
+
+    call: FunctionCall
+    """What is called."""
+    is_handoff: bool
+    """Whether it hands off to another agent."""
+
+    @property
+    def has_started(self) -> bool:
+        """Whether the tool itself was reached."""
+        ...
+
+    @property
+    def has_taken_effect(self) -> bool:
+        """Whether it must not be made again."""
+        ...
+
+    @property
+    def result(self) -> FunctionExecutionResult | None:
+        """What stands behind it in a model context; None where that is to be found out."""
+        ...
 
 
 class Call:
@@ -24,25 +48,19 @@ class Call:
         task: The task of AutoGen's that carries it out.
         coro: Its coroutine, before its first step.
         call: What is called.
-        agent: The name of the agent that makes it, where that is known.
+        agent: The name of the agent that makes it.
         is_handoff: Whether it hands off to another agent.
     """
 
     def __init__(
-        self,
-        task: AnyTask,
-        coro: Any,
-        call: FunctionCall,
-        agent: str | None = None,
-        *,
-        is_handoff: bool = False,
+        self, task: AnyTask, coro: Any, call: FunctionCall, agent: str, *, is_handoff: bool = False
     ) -> None:
         self.call = call
         self.agent = agent
         self.is_handoff = is_handoff
         self.made_by = asyncio.current_task()
         """The task in which the calls of one request are made."""
-        self._task = task
+        self.task = task
         self._coro = coro
         self._children: list[Any] = []
         self._has_started: bool | None = None
@@ -50,6 +68,10 @@ class Call:
     def add_child(self, coro: Any) -> None:
         """Note a task that the call has started, by its coroutine."""
         self._children.append(coro)
+
+    def refuse(self) -> None:
+        """Note that the tool is not reached any more."""
+        self._has_started = False
 
     def freeze(self) -> None:
         """Fix whether it has started: a call that is cancelled now does not start any more."""
@@ -61,7 +83,7 @@ class Call:
         """Whether the tool itself was reached."""
         if self._has_started is not None:
             return self._has_started
-        if self._task.done():
+        if self.task.done():
             return True
         if not upstream.has_begun(self._coro):
             return False
@@ -75,9 +97,9 @@ class Call:
     @property
     def result(self) -> FunctionExecutionResult | None:
         """What the tool has answered; None where it has not."""
-        if not self._task.done() or self._task.cancelled() or self._task.exception() is not None:
+        if not self.task.done() or self.task.cancelled() or self.task.exception() is not None:
             return None
-        match self._task.result():
+        match self.task.result():
             case (_, FunctionExecutionResult() as result):
                 return result
             case _:  # a wrapper may answer anything
@@ -90,20 +112,24 @@ class ToolCalls:
     def __init__(self) -> None:
         self._calls: dict[AnyTask, Call] = {}
 
-    def add(self, task: AnyTask, coro: Any, frame: Any, agent: str | None) -> Call:
+    def add(self, task: AnyTask, coro: Any, frame: Any) -> Call:
         """Note a call.
 
         Args:
             task: The task that carries it out.
             coro: Its coroutine.
             frame: The frame that creates the task.
-            agent: The name of the agent that makes it, where that is known.
         """
-        by = asyncio.current_task()  # of each request another one
-        number = sum(call.made_by is by for call in self._calls.values())
-        made, is_handoff = upstream.tool_call(frame, number)
-        call = self._calls[task] = Call(task, coro, made, agent, is_handoff=is_handoff)
+        number = len(self.of_request(asyncio.current_task()))
+        found = upstream.tool_call(frame, number)
+        call = self._calls[task] = Call(
+            task, coro, found.call, found.agent, is_handoff=found.is_handoff
+        )
         return call
+
+    def of_request(self, made_by: AnyTask | None) -> list[Call]:
+        """Return the calls of one request of a model, by the task in which they are made."""
+        return [call for call in self._calls.values() if call.made_by is made_by]
 
     def add_child(self, task: AnyTask, coro: Any) -> None:
         """Note that a task, if it carries out a call, has started another task."""

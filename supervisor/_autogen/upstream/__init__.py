@@ -26,6 +26,7 @@ from autogen_agentchat.teams._group_chat._events import (
 
 from supervisor._autogen.upstream.code import (
     code_agent,
+    code_output,
     end_kernel,
     forget_cell,
     has_kernels,
@@ -61,7 +62,9 @@ from supervisor._autogen.upstream.mcp import (
     mcp_is_loaded,
     mcp_request,
     mcp_server,
+    mcp_tell_calls,
     mcp_tell_cancelled,
+    mcp_tell_no_calls,
     mcp_wrap_streams,
 )
 from supervisor._autogen.upstream.runtimes import (
@@ -83,9 +86,11 @@ from supervisor._autogen.upstream.teams import (
     unmark_running,
 )
 from supervisor._autogen.upstream.telemetry import Telemetry
-from supervisor._autogen.upstream.user_proxies import asks_by_default, put_input
+from supervisor._autogen.upstream.tools import call_tool, handoff_names, has_tool, marks_of
+from supervisor._autogen.upstream.user_proxies import ASKS, asks_by_default, put_input
 
 __all__ = [
+    "ASKS",
     "HANDLER_ERROR",
     "ChatItem",
     "Delivery",
@@ -105,8 +110,10 @@ __all__ = [
     "Sink",
     "Telemetry",
     "asks_by_default",
+    "call_tool",
     "classify",
     "code_agent",
+    "code_output",
     "components_at_failure",
     "delivery",
     "delivery_of",
@@ -116,9 +123,11 @@ __all__ = [
     "gathers_calls",
     "given_runtime",
     "handed_off",
+    "handoff_names",
     "has_begun",
     "has_kernels",
     "has_model",
+    "has_tool",
     "hold_kernel",
     "interrupt_kernel",
     "is_autogens",
@@ -126,6 +135,7 @@ __all__ = [
     "is_read_bare",
     "is_team",
     "kernel_client",
+    "marks_of",
     "mcp_actor",
     "mcp_can_ask",
     "mcp_commands",
@@ -133,7 +143,9 @@ __all__ = [
     "mcp_is_loaded",
     "mcp_request",
     "mcp_server",
+    "mcp_tell_calls",
     "mcp_tell_cancelled",
+    "mcp_tell_no_calls",
     "mcp_wrap_streams",
     "message_loop",
     "messages_of",

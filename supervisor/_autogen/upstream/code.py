@@ -12,6 +12,8 @@ from types import FrameType
 from typing import Any, Final, NamedTuple
 
 from autogen_agentchat.agents import CodeExecutorAgent
+from autogen_core import CancellationToken
+from autogen_core.code_executor import CodeResult
 
 
 class CodeAgent(NamedTuple):
@@ -40,6 +42,21 @@ def code_agent(frame: FrameType) -> CodeAgent | None:
 def has_model(agent: CodeExecutorAgent) -> bool:
     """Return whether an agent has a model, which writes the code and reads its output."""
     return agent._model_client is not None
+
+
+async def code_output(agent: CodeExecutorAgent, result: CodeResult) -> CodeResult:
+    """Return the result of code as an agent gives it to its model; it words some outputs anew."""
+
+    class Executed:
+        _approval_func = None
+
+        class _code_executor:  # noqa: N801 - AutoGen's name
+            @staticmethod
+            async def execute_code_blocks(*_: Any, **__: Any) -> CodeResult:
+                return CodeResult(exit_code=result.exit_code, output=result.output)
+
+    stub: Any = Executed
+    return await type(agent).execute_code_block(stub, [], CancellationToken())
 
 
 # By name, for the module is an extra that need not be installed.

@@ -7,10 +7,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 from types import CodeType, FrameType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from autogen_agentchat.teams._group_chat._base_group_chat_manager import BaseGroupChatManager
-from autogen_core import SingleThreadedAgentRuntime
+from autogen_core import FunctionCall, SingleThreadedAgentRuntime
 from autogen_core._single_threaded_agent_runtime import RunContext
 
 from supervisor._autogen.kinds import SELECTION
@@ -60,16 +60,26 @@ def has_begun(coro: Any) -> bool:
     return inspect.getcoroutinestate(coro) != inspect.CORO_CREATED
 
 
-def tool_call(frame: FrameType, number: int) -> tuple[Any, bool]:
-    """Return the `FunctionCall` that a CALL carries out, and whether it is a handoff.
+class WantedCall(NamedTuple):
+    """A tool call that an agent's model wants."""
+
+    call: FunctionCall
+    agent: str
+    """The name of the agent."""
+    is_handoff: bool
+
+
+def tool_call(frame: FrameType, number: int) -> WantedCall:
+    """Return the call that a CALL carries out.
 
     Args:
         frame: Where the task is created.
         number: How many tasks of the same request were created before it.
     """
     given = frame.f_locals
-    call = given["function_calls"][number]
-    return call, any(tool.name == call.name for tool in given["handoff_tools"])
+    call: FunctionCall = given["function_calls"][number]
+    is_handoff = any(tool.name == call.name for tool in given["handoff_tools"])
+    return WantedCall(call, given["agent_name"], is_handoff)
 
 
 def message_loop(frame: FrameType) -> RunContext:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import inspect
 import sys
 from collections.abc import Iterable, Mapping
 from types import FrameType
 from typing import Any, Final, NamedTuple, TypeVar
+
+from supervisor._core.tool_call import CURRENT
 
 _Dict = TypeVar("_Dict", bound="dict[Any, Any]")
 
@@ -64,6 +67,53 @@ async def mcp_tell_cancelled(session: Any, request_id: int, reason: str) -> None
     notification = types.CancelledNotification(method="notifications/cancelled", params=params)
     with contextlib.suppress(BrokenResourceError, ClosedResourceError):  # the session has ended
         await session.send_notification(types.ClientNotification(notification))
+
+
+_KEY: Final = "autogen-supervisor/idempotencyKey"
+_FENCE: Final = "autogen-supervisor/fence"
+_telling: list[Any] = []  # `send_request` as it was, once for each run that needs ours
+
+
+def mcp_tell_calls() -> None:
+    """Have each call of a tool tell its server the call's key and fence, as its `_meta`.
+
+    All of a process's sessions are of one class, and some last for one call only, so it is done in
+    the class. It changes nothing outside of the calls of runs that are kept.
+    """
+    if "mcp.client.session" not in sys.modules:
+        return
+    from mcp.client.session import ClientSession
+
+    original = ClientSession.send_request
+    _telling.append(original)
+    if len(_telling) > 1:
+        return
+
+    @functools.wraps(original)
+    def send_request(self: Any, request: Any, *args: Any, **options: Any) -> Any:
+        call = CURRENT.get()
+        if call is not None and request.root.method == "tools/call":
+            _put_meta(request.root.params, {_KEY: call.idempotency_key, _FENCE: call.fence})
+        return original(self, request, *args, **options)
+
+    ClientSession.send_request = send_request  # type: ignore[method-assign]
+
+
+def mcp_tell_no_calls() -> None:
+    """End `mcp_tell_calls`, once for each time."""
+    if _telling and not (_telling.pop() and _telling):
+        from mcp.client.session import ClientSession
+
+        del ClientSession.send_request
+
+
+def _put_meta(params: Any, entries: dict[str, Any]) -> None:
+    from mcp.types import RequestParams
+
+    have: dict[str, Any] = (
+        params.meta.model_dump(exclude_none=True) if params.meta is not None else {}
+    )
+    params.meta = RequestParams.Meta(**have, **entries)
 
 
 def mcp_is_loaded() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from autogen_agentchat.agents import UserProxyAgent
 from autogen_agentchat.agents._user_proxy_agent import cancellable_input
@@ -10,6 +11,9 @@ from autogen_core import CancellationToken
 
 Input = Callable[[str, CancellationToken | None], Awaitable[str]]
 """Shows a prompt, and returns what the user says; ends when the token is cancelled."""
+
+ASKS: Final = "_get_input"
+"""The method by which an agent asks: it takes a prompt and a token, and returns an answer."""
 
 
 def put_input(agent: UserProxyAgent, ask: Input) -> None:

@@ -80,6 +80,7 @@ async def test_the_calls_of_a_request_are_gathered_in_their_order() -> None:
     for names in names_of(created, CALL):
         assert names["function_calls"] == made
         assert [tool.name for tool in names["handoff_tools"]] == ["transfer_to_bob"]
+        assert names["agent_name"] == "ann"
 
 
 async def test_the_gathering_of_tool_calls_is_known_by_its_name() -> None:

@@ -1,0 +1,86 @@
+"""Code that agents execute passes the gate like a tool: recorded before, its output after.
+
+It does so where its executor is asked: an approval that the user has to give comes before. Code
+that a tool executes belongs to the call of that tool, and is not recorded once more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
+
+from autogen_core.code_executor import CodeBlock, CodeExecutor, CodeResult
+
+from supervisor._autogen import upstream
+from supervisor._autogen.checkpoints.recalled import code_text
+from supervisor._autogen.checkpoints.recorder import Recorder, Wanted
+from supervisor._autogen.checkpoints.shared_method import route
+from supervisor._core.tasks import Scope
+from supervisor._core.tool_call import CURRENT
+from supervisor._reports.frames import frames_of
+
+
+class CodeGate:
+    """The executors of one run.
+
+    Args:
+        recorder: Its records.
+        scope: Its tasks.
+    """
+
+    def __init__(self, recorder: Recorder, scope: Scope) -> None:
+        self._recorder = recorder
+        self._scope = scope
+        self._ends: list[Callable[[], None]] = []
+
+    def open(self, things: Iterable[object]) -> None:
+        """Have the executors among these wait before they execute anything for this run."""
+        for thing in things:
+            if isinstance(thing, CodeExecutor):
+                through = functools.partial(self._execute, thing)
+                self._ends.append(route(thing, "execute_code_blocks", self._scope, through))
+
+    def close(self) -> None:
+        """End `open`."""
+        while self._ends:
+            self._ends.pop()()
+
+    async def _execute(
+        self,
+        executor: CodeExecutor,
+        execute: Callable[..., Awaitable[CodeResult]],
+        code_blocks: Sequence[CodeBlock],
+        *args: Any,
+        **options: Any,
+    ) -> CodeResult:
+        if CURRENT.get() is not None:
+            return await execute(code_blocks, *args, **options)
+        entry = self._recorder.begin([self._wanted(executor, code_blocks)])[0]
+        try:
+            await self._recorder.admit(entry)
+        except BaseException:
+            self._recorder.drop(entry)
+            raise
+        with self._recorder.at_work(entry.record):
+            result = await execute(code_blocks, *args, **options)
+        self._recorder.end(entry, code_text(result))
+        return result
+
+    def _wanted(self, executor: CodeExecutor, code_blocks: Sequence[CodeBlock]) -> Wanted:
+        task = asyncio.current_task()
+        turn = self._recorder.turn_of(task)
+        frames = frames_of(task) if task is not None else []
+        at = next((found for frame in frames if (found := upstream.code_agent(frame))), None)
+        agent = at.agent if at is not None else turn.agent if turn is not None else None
+        blocks = [{"language": block.language, "code": block.code} for block in code_blocks]
+        return Wanted(
+            kind="code",
+            turn=turn,
+            agent=str(getattr(agent, "name", "")),
+            name=type(executor).__name__,
+            arguments=json.dumps(blocks),
+            call_id=str(at.attempt if at is not None else 0),
+        )

@@ -1,0 +1,173 @@
+"""The gate of a run that is kept: no tool starts before its call is durable.
+
+AutoGen starts a task for each tool call, so the task factory can give that task another coroutine:
+one that waits until the call is written, and then runs AutoGen's. All calls of one request are
+created in one step of the loop, before any of them begins: the first that begins has all of them
+written, in one commit. Not chosen: to wrap each tool. There are many kinds of workbenches, and the
+user's code could tell the wrapper from the tool.
+
+A handoff does nothing by itself, and is not recorded. The calls that an agent makes within a tool
+(`AgentTool`, `TeamTool`) are recorded like all others, so that each has a key and none starts after
+the lease. Whoever goes on closes the outer call, and so makes none of those within it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any
+
+from autogen_core.models import FunctionExecutionResult
+
+from supervisor._autogen import upstream
+from supervisor._autogen.checkpoints.again import make_again
+from supervisor._autogen.checkpoints.answers import Answers
+from supervisor._autogen.checkpoints.code import CodeGate
+from supervisor._autogen.checkpoints.recalled import (
+    RecordedCall,
+    recalled_calls,
+    recalled_code,
+    result_text,
+)
+from supervisor._autogen.checkpoints.recorder import Entry, Recorder, Wanted
+from supervisor._autogen.history.team_run import Turn
+from supervisor._autogen.history.tool_calls import Call
+from supervisor._autogen.run_context import RunContext
+from supervisor._checkpoints.held_run import HeldRun
+from supervisor._checkpoints.snapshot import Snapshot
+from supervisor._checkpoints.store import CallRecord
+from supervisor._core.tasks import AnyTask
+
+
+class ToolGate:
+    """The gate of one run.
+
+    Args:
+        held: The run.
+        snapshot: Returns where the run stands now: `Capture.snapshot`.
+        context: What is at work for it.
+        idempotent: The names of the tools whose calls may be made again.
+    """
+
+    def __init__(
+        self,
+        held: HeldRun,
+        snapshot: Callable[[], Snapshot],
+        context: RunContext,
+        idempotent: frozenset[str] = frozenset(),
+    ) -> None:
+        self._context = context
+        self._idempotent = idempotent
+        self._recorder = Recorder(held, snapshot, context)
+        self._code = CodeGate(self._recorder, context.scope)
+        self._answers = Answers(self._recorder, context.scope)
+        self._entries: dict[Call, Entry] = {}
+        self._recalled: list[RecordedCall] = []
+
+    def open(self, things: Iterable[object]) -> None:
+        """Have everything wait here that has effects.
+
+        Args:
+            things: What is run, and the components that it holds.
+        """
+        self._context.scope.gate = self._hold
+        found = list(things)
+        self._code.open(found)
+        self._answers.open(found)
+        upstream.mcp_tell_calls()
+
+    def close(self) -> None:
+        """End `open`."""
+        self._context.scope.gate = None
+        self._code.close()
+        self._answers.close()
+        upstream.mcp_tell_no_calls()
+
+    # -- tool calls -----------------------------------------------------------------------------
+
+    def _hold(self, coro: Any) -> Coroutine[Any, Any, Any]:
+        return self._pass(coro)
+
+    async def _pass(self, coro: Any) -> Any:
+        call = self._context.journal.calls.at(_current_task())
+        if call is None or call.is_handoff:
+            return await coro
+        if call not in self._entries:
+            self._begin(call.made_by)
+        entry = self._entries[call]
+        await self._recorder.admit(entry)
+        with self._recorder.at_work(entry.record):
+            found = await coro
+        match found:
+            case (_, FunctionExecutionResult() as result):
+                self._recorder.end(entry, result_text(result))
+            case _:  # a wrapper may answer anything
+                pass
+        return found
+
+    def _begin(self, made_by: AnyTask | None) -> None:
+        """Have all calls of one request written."""
+        of_request = self._context.journal.calls.of_request(made_by)
+        calls = [call for call in of_request if not call.is_handoff and not call.task.done()]
+        entries = self._recorder.begin([self._wanted(call) for call in calls])
+        for call, entry in zip(calls, entries, strict=True):
+            self._entries[call] = entry
+            call.task.add_done_callback(functools.partial(self._ended, call))
+
+    def _wanted(self, call: Call) -> Wanted:
+        made = call.call
+        return Wanted(
+            kind="tool",
+            turn=self._recorder.turn_of(call.task),
+            agent=call.agent,
+            name=made.name,
+            arguments=made.arguments,
+            call_id=made.id,
+        )
+
+    def _ended(self, call: Call, _task: AnyTask) -> None:
+        entry = self._entries.pop(call)
+        if not entry.has_begun:
+            call.refuse()
+        if not call.has_started and not entry.has_ended:
+            self._recorder.drop(entry)
+
+    # -- going on -------------------------------------------------------------------------------
+
+    def recall(self, turn: Turn, records: Sequence[CallRecord]) -> None:
+        """Let a turn that was interrupted have what was recorded in it; before it is repaired.
+
+        Afterwards it has to be kept, if a tool was called or code was executed in it.
+
+        Args:
+            turn: The turn, whose agents have their memories again.
+            records: Those that the turn has noted, in this order; without those taken back.
+        """
+        calls = recalled_calls(turn, [record for record in records if record.kind == "tool"])
+        turn.calls.extend(calls)
+        self._recalled.extend(calls)
+        code = [record for record in records if record.kind == "code"]
+        if code:
+            turn.code = recalled_code(turn, code)
+        for record in records:
+            if record.kind == "input":
+                self._answers.recall(turn, record)
+
+    async def make_again(self) -> None:
+        """Make the open calls again whose tools are idempotent; after the repair, within the run.
+
+        Their results replace those that say "Interrupted", in the model contexts and events.
+        """
+        calls, self._recalled = self._recalled, []
+        self._context.scope.gate = None  # what an `AgentTool` calls is within the one that is open
+        try:
+            await make_again(calls, self._recorder, self._idempotent, self._context.token)
+        finally:
+            self._context.scope.gate = self._hold
+
+
+def _current_task() -> AnyTask:
+    task = asyncio.current_task()
+    assert task is not None, "it runs in one"
+    return task

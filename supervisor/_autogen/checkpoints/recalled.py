@@ -1,0 +1,149 @@
+"""What was recorded in a turn that was interrupted, for the repair of that turn.
+
+A call of which a result was recorded has that result. An open one may have taken effect: its result
+says so. A call that was not recorded has not begun.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from autogen_agentchat.agents import AssistantAgent, CodeExecutorAgent
+from autogen_core import FunctionCall
+from autogen_core.code_executor import CodeResult
+from autogen_core.models import FunctionExecutionResult, LLMMessage, UserMessage
+
+from supervisor._autogen import upstream
+from supervisor._autogen.checkpoints.recorder import call_id_of
+from supervisor._autogen.code_execution import CANCELLED, Code
+from supervisor._autogen.history.memory import wanted_last
+from supervisor._autogen.history.team_run import Turn
+from supervisor._autogen.repair_thread import drive_sync
+from supervisor._autogen.walk import walk
+from supervisor._checkpoints.store import CallRecord
+
+OPEN_CALL: Final = "Interrupted: it is not known whether this call took effect."
+OPEN_CODE: Final = "Interrupted: it is not known whether this code took effect."
+
+
+class RecordedCall:
+    """A tool call that another owner of the run has made, or was about to make.
+
+    Args:
+        call: What is called.
+        agent: Whose model wants it; None where that agent is not to be found.
+        record: What was recorded of it; None where it has not begun.
+        is_handoff: Whether it hands off to another agent.
+    """
+
+    def __init__(
+        self,
+        call: FunctionCall,
+        agent: AssistantAgent | None,
+        record: CallRecord | None,
+        *,
+        is_handoff: bool = False,
+    ) -> None:
+        self.call = call
+        self.agent = agent
+        self.record = record
+        self.is_handoff = is_handoff
+        self.result = _result(call, record) if record is not None else None
+        """What stands behind it in the model context."""
+
+    @property
+    def has_started(self) -> bool:
+        """Whether the tool may have been reached."""
+        return self.record is not None
+
+    @property
+    def has_taken_effect(self) -> bool:
+        """Whether it must not be made again."""
+        return self.has_started and not self.is_handoff
+
+
+def recalled_calls(turn: Turn, records: Sequence[CallRecord]) -> list[RecordedCall]:
+    """Return the tool calls of a turn, of which these were recorded."""
+    left = list(records)
+    found: list[RecordedCall] = []
+    for agent in turn.assistants:
+        handoffs = upstream.handoff_names(agent)
+        for call in reversed(wanted_last(agent.model_context)):
+            record = _taken(left, agent.name, call)
+            found.append(RecordedCall(call, agent, record, is_handoff=call.name in handoffs))
+    # Of earlier requests, or of agents that are not there any more: they have taken effect.
+    return [*found, *(RecordedCall(_call_of(record), None, record) for record in left)]
+
+
+def _taken(left: list[CallRecord], agent: str, call: FunctionCall) -> CallRecord | None:
+    """Take out the last record of a call: a model may use an id in each of its requests."""
+    for record in reversed(left):
+        wanted = (agent, call.id, call.name, call.arguments)
+        if (record.agent, call_id_of(record), record.tool, record.arguments) == wanted:
+            left.remove(record)
+            return record
+    return None
+
+
+def _call_of(record: CallRecord) -> FunctionCall:
+    return FunctionCall(id=call_id_of(record), name=record.tool, arguments=record.arguments)
+
+
+def _result(call: FunctionCall, record: CallRecord) -> FunctionExecutionResult:
+    said: dict[str, Any] = {"content": OPEN_CALL, "is_error": True}
+    if record.result is not None:
+        said = _parsed(record.result, "content", "is_error")
+    return FunctionExecutionResult(name=call.name, call_id=call.id, **said)
+
+
+def result_text(result: FunctionExecutionResult) -> str:
+    """Return what is recorded of a tool's result."""
+    return json.dumps({"content": result.content, "is_error": result.is_error})
+
+
+def code_text(result: CodeResult) -> str:
+    """Return what is recorded of the result of code."""
+    return json.dumps({"exit_code": result.exit_code, "output": result.output})
+
+
+def _parsed(text: str, *names: str) -> dict[str, Any]:
+    found = json.loads(text)
+    return {name: found[name] for name in names}
+
+
+def recalled_code(turn: Turn, records: Sequence[CallRecord]) -> Code | None:
+    """Return the code that a turn was executing; None where its agent knows the output already.
+
+    Args:
+        turn: The turn; it is noted there that code was executed.
+        records: The code that was begun in it, the last one last.
+    """
+    last = records[-1]
+    agent = next((it for it in walk(turn.agent) if _is_executor(it, last.agent)), None)
+    if not isinstance(agent, CodeExecutorAgent):  # one of the user's
+        return Code()
+    result = CodeResult(exit_code=CANCELLED, output=OPEN_CODE)
+    if last.result is not None:
+        said = CodeResult(**_parsed(last.result, "exit_code", "output"))
+        result = drive_sync(upstream.code_output(agent, said))
+    if upstream.has_model(agent) and _knows(agent, result.output):
+        turn.has_executed = True
+        return None
+    return Code(agent, int(call_id_of(last) or 0), result)
+
+
+def _is_executor(thing: object, name: str) -> bool:
+    return isinstance(thing, CodeExecutorAgent) and thing.name == name
+
+
+def _knows(agent: CodeExecutorAgent, output: str) -> bool:
+    """Return whether an agent remembers an output: last, or before what its model says of it."""
+    messages: Sequence[LLMMessage] = upstream.messages_of(agent.model_context) or ()
+    return any(
+        isinstance(message, UserMessage)
+        and message.source == agent.name
+        and message.content == output
+        for message in messages[-2:]
+    )

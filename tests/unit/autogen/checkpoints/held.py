@@ -1,0 +1,124 @@
+"""A run that is owned, of which a list is kept instead of a store's rows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from supervisor import Run
+from supervisor._autogen.checkpoints.gate import ToolGate
+from supervisor._checkpoints.snapshot import Kept, Snapshot
+from supervisor._checkpoints.store import CallRecord, End, RunInfo, RunStatus
+from tests.unit.autogen.checks import adapter_in
+
+
+def _nothing() -> None:
+    pass
+
+
+class Held:
+    """What the gate needs of a run that is owned.
+
+    Args:
+        writes: Whether the store answers; else the calls that begin wait for `answer`.
+    """
+
+    def __init__(self, *, writes: bool = True) -> None:
+        self.id = "r"
+        self.fence = 7
+        self.info = RunInfo(
+            id="r",
+            status=RunStatus.STOPPED,
+            team="team",
+            turn=0,
+            attempts=0,
+            failures=0,
+            owner=None,
+            held_until=None,
+            is_cancel_requested=False,
+            stop_reason=None,
+            error=None,
+            created=0.0,
+            updated=0.0,
+        )
+        self.kept: Kept | None = None
+        self.calls: Sequence[CallRecord] = ()
+        self.on_lost: Callable[[], None] = _nothing
+        self.on_cancel: Callable[[], None] = _nothing
+        self.may_act = True
+        self.commits: list[list[CallRecord]] = []
+        """What has begun, by commits."""
+        self.results: dict[str, str] = {}
+        self.dropped: list[str] = []
+        self.order: list[str] = []
+        """Names: of what was begun, was durable, was called, has ended."""
+        self.is_asked = asyncio.Event()
+        self._writes = writes
+        self._waiting: list[asyncio.Future[None]] = []
+
+    def snapshot(self) -> Snapshot:
+        """Return where it stands."""
+        return Snapshot(turn=3, changes=[], lengths={}, rest={})
+
+    def commit(self, snapshot: Snapshot) -> None:
+        """Take a boundary."""
+
+    def begin_calls(self, snapshot: Snapshot, calls: Sequence[CallRecord]) -> asyncio.Future[None]:
+        """Take calls; they are durable in the loop's next step, where the store answers."""
+        self.commits.append(list(calls))
+        self.order.append("begun " + " ".join(call.tool for call in calls))
+        self.is_asked.set()
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        if self._writes:
+            asyncio.get_running_loop().call_soon(self.answer)
+        return future
+
+    def answer(self, error: BaseException | None = None) -> None:
+        """Have what waits written, or fail."""
+        while self._waiting:
+            future = self._waiting.pop()
+            if error is not None:
+                future.set_exception(error)
+            else:
+                self.order.append("durable")
+                future.set_result(None)
+
+    def end_call(self, call_id: str, result: str) -> None:
+        """Take a result."""
+        self.results[call_id] = result
+        self.order.append("ended")
+
+    def drop_call(self, call_id: str) -> None:
+        """Take a call back."""
+        self.dropped.append(call_id)
+
+    async def durable(self) -> None:
+        """Wait for nothing."""
+
+    async def release(self, end: End) -> None:
+        """Give it up."""
+
+    @property
+    def records(self) -> list[CallRecord]:
+        """What has begun."""
+        return [record for commit in self.commits for record in commit]
+
+
+def gated(run: Run, held: Held, idempotent: frozenset[str] = frozenset()) -> ToolGate:
+    """Give a run that has not started a gate, for as long as it is at work."""
+    adapter = adapter_in(run)
+    gate = ToolGate(held, held.snapshot, adapter.context, idempotent)
+    prepare, close = adapter.prepare, adapter.close
+
+    async def prepare_and_open() -> None:
+        await prepare()
+        gate.open(adapter._things)
+
+    def close_both() -> None:
+        gate.close()
+        close()
+
+    adapter.prepare = prepare_and_open  # type: ignore[method-assign]
+    adapter.close = close_both  # type: ignore[method-assign]
+    return gate
