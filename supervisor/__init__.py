@@ -29,6 +29,7 @@ if os.path.exists(os.path.join(os.path.dirname(__file__), "supervisord.py")):  #
     )
 
 if TYPE_CHECKING:
+    from supervisor import checkpoints
     from supervisor._core.errors import (
         HandedOff,
         Quarantined,
@@ -62,6 +63,7 @@ __all__ = [
     "SupervisorError",
     "UsageError",
     "__version__",
+    "checkpoints",
     "current",
     "current_call",
     "read_input",
@@ -90,10 +92,15 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:
+    found: Any
     if name == "__version__":
         from importlib.metadata import version
 
         found = version("autogen-supervisor")
+    elif name == "checkpoints":
+        from importlib import import_module
+
+        found = import_module("supervisor.checkpoints")
     elif name in _LAZY:
         from importlib import import_module
 

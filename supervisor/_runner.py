@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Collection, Coroutine, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 
 from supervisor._core.errors import SettingsError, UsageError
 from supervisor._core.events import Rung
@@ -23,8 +23,13 @@ from supervisor._signals.masks import unblocked
 from supervisor._signals.registry import registry
 from supervisor._supervisor.escalation import deadline_clock
 from supervisor._supervisor.facade import Supervisor, parts_of
+from supervisor._supervisor.keeping import LEASE_SECONDS
 from supervisor._supervisor.parts import Parts
 from supervisor._supervisor.settings import SupervisorSettings, parse_exits
+
+if TYPE_CHECKING:
+    from supervisor._checkpoints.settings import Durability
+    from supervisor._checkpoints.store import CheckpointStore
 
 T = TypeVar("T")
 
@@ -42,6 +47,10 @@ def run(  # noqa: PLR0913 - each setting by its name
     children: Children | None = None,
     fast_path: bool = True,
     interactive: bool = False,
+    checkpoints: str | CheckpointStore | None = None,
+    durability: Durability = "async",
+    lease: float = LEASE_SECONDS,
+    idempotent: Collection[str] = (),
 ) -> T | None:
     """Run a program's main coroutine under a supervisor, and end the process as it should end.
 
@@ -93,6 +102,10 @@ def run(  # noqa: PLR0913 - each setting by its name
             make for themselves.
         interactive: Whether SIGINT (Ctrl-C) ends the runs only, and never the process, as for
             `Supervisor`.
+        checkpoints: Where runs with an id are kept, as for `Supervisor`.
+        durability: When what is new of them is written, as for `Supervisor`.
+        lease: For how many seconds this process owns a run, unless that is renewed.
+        idempotent: The names of tools that may be called again for the same call.
 
     Returns:
         What `main` returned; None if it was stopped before it could return.
@@ -122,6 +135,10 @@ def run(  # noqa: PLR0913 - each setting by its name
         children="own" if children is None and not is_guest else children,
         fast_path=fast_path,
         interactive=interactive,
+        checkpoints=checkpoints,
+        durability=durability,
+        lease=lease,
+        idempotent=idempotent,
     )
     parts = parts_of(sup)
     parts.cleanup.ends_with_program = not is_guest

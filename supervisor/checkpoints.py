@@ -24,6 +24,9 @@ from supervisor._checkpoints.store import (
     RunStatus,
     StoredRun,
 )
+from supervisor._checkpoints.stored_runs import StoredRuns
+from supervisor._checkpoints.urls import open_store
+from supervisor._supervisor.kept import Runs
 
 __all__ = [
     "Acquired",
@@ -36,8 +39,25 @@ __all__ = [
     "Renewal",
     "RunInfo",
     "RunStatus",
+    "Runs",
     "StoredRun",
+    "StoredRuns",
+    "open",
 ]
+
+
+def open(url: str | CheckpointStore) -> StoredRuns:  # noqa: A001 - as `checkpoints.open`
+    """Return the runs in a store, for a program that runs none of them; a context manager.
+
+    Nothing is opened before it is used.
+
+    Args:
+        url: Where, as "sqlite:///runs.db" or "postgresql://host/database"; or a store.
+
+    Raises:
+        SettingsError: The URL names no store, or what it needs is not installed.
+    """
+    return StoredRuns(open_store(url) if isinstance(url, str) else url)
 
 
 def __dir__() -> list[str]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from supervisor._autogen.messages import Event
     from supervisor._autogen.token import SupervisedToken
     from supervisor._autogen.upstream.workers import RuntimeHost, Servable
+    from supervisor._checkpoints.settings import Durability
     from supervisor._core.run_state import Phase
     from supervisor._core.settings import Children
     from supervisor._core.tool_call import ToolCall
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AnyToken",
     "Children",
+    "Durability",
     "Event",
     "Phase",
     "Runnable",
@@ -42,6 +44,7 @@ __all__ = [
 _LAZY = {
     "AnyToken": "supervisor._autogen.adapter",
     "Children": "supervisor._core.settings",
+    "Durability": "supervisor._checkpoints.settings",
     "Event": "supervisor._autogen.messages",
     "Phase": "supervisor._core.run_state",
     "Runnable": "supervisor._autogen.adapter",

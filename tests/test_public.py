@@ -42,7 +42,7 @@ PUBLIC = (
 
 IN_SUPERVISOR = {
     "dump", "exit_status", "iterate", "ladder", "on_interrupt", "on_stop", "quarantined", "rung",
-    "serve", "spawn", "stop", "stop_request", "stream", "token", "wait_stop",
+    "runs", "serve", "spawn", "stop", "stop_request", "stream", "token", "wait_stop",
 }  # fmt: skip
 IN_RUN = {
     "aclose", "close", "drain", "error", "has_taken_task", "is_drained", "name", "phase", "result",
@@ -85,6 +85,7 @@ def test_run_names_each_setting_of_a_supervisor() -> None:
         ("Run", IN_RUN),
         ("supervisor.integrations.streams", set(supervisor.integrations.streams.__all__)),
         ("supervisor.errors", set(supervisor.errors.__all__)),
+        ("supervisor.checkpoints", set(supervisor.checkpoints.__all__)),
         ("supervisor.integrations.asgi", set(supervisor.integrations.asgi.__all__)),
         ("supervisor.types", set(supervisor.types.__all__)),
         ("supervisor.testing", set(supervisor.testing.__all__)),
@@ -156,10 +157,10 @@ def test_each_type_in_a_public_signature_can_be_imported() -> None:
     private = {
         f"{where} has a type of {part!r}"
         for where, function in _signatures()
-        if where != "Run.__init__"  # stream() and iterate() make runs, never a user
+        if where not in ("Run.__init__", "Runs.__init__")  # made by a supervisor, never by a user
         for hint in _hints(function).values()
         for part in _parts(hint)
-        if _is_ours(part) and not _is_exported(part) and where != "Run.__init__"  # nobody calls it
+        if _is_ours(part) and not _is_exported(part)
     }
     assert private == set()
 

@@ -26,7 +26,7 @@ from supervisor._autogen.repair_thread import RepairThread
 from supervisor._autogen.run_context import RunContext
 from supervisor._autogen.teardown import AutoGenTeardown
 from supervisor._autogen.walk import walk
-from supervisor._core.adapter import Control
+from supervisor._core.adapter import Control, NotKept
 from supervisor._core.errors import Quarantined
 from supervisor._core.run_state import Conclusion, Phase, RunState
 from supervisor._core.tasks import AnyTask, FindScope, Scope
@@ -46,7 +46,7 @@ Task = str | BaseChatMessage | Sequence[BaseChatMessage]
 _AHEAD: Final = 256
 
 
-class TeamAdapter:
+class TeamAdapter(NotKept):
     """A team.
 
     Args:

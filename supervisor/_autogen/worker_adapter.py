@@ -21,7 +21,7 @@ from supervisor._autogen import log_filter, repair, shared_runtimes
 from supervisor._autogen.run_context import RunContext
 from supervisor._autogen.teardown import AutoGenTeardown
 from supervisor._autogen.upstream.workers import EVENT_ERROR, Servable, served
-from supervisor._core.adapter import Control
+from supervisor._core.adapter import Control, NotKept
 from supervisor._core.channel import Role
 from supervisor._core.events import StopRequest
 from supervisor._core.run import Run
@@ -125,7 +125,7 @@ class Messages:
             reporter.event(event, count=count, to=list(self._refused))
 
 
-class WorkerAdapter:
+class WorkerAdapter(NotKept):
     """One runtime that is served.
 
     Args:

@@ -24,8 +24,9 @@ class HeldRun(Protocol):
     """What was read of it; None where nothing was finished yet."""
     calls: Sequence[CallRecord]
     """The calls that were read of it, those of its last turn."""
-    on_lost: Callable[[], None]
-    """Called in the loop when somebody else has taken it over, or its lease has run out."""
+    on_failed: Callable[[BaseException], None]
+    """Called once in the loop where no more can be written of it, with the error: `LeaseLost`,
+    `StoreUnavailable`."""
     on_cancel: Callable[[], None]
     """Called in the loop when somebody wants it to be cancelled."""
 

@@ -20,6 +20,9 @@ from supervisor._reports.telemetry.runs import RunKind
 E = TypeVar("E")
 R = TypeVar("R")
 
+OnKept = Callable[[BaseException | None], None]
+"""Takes the error where it could not be written how a run has ended."""
+
 
 class Control(Protocol[E, R]):
     """What an adapter sees of its run, and can tell it."""
@@ -68,8 +71,8 @@ class Adapter(Protocol[E, R]):
     """One thing that is run, and how its framework runs it.
 
     The order of the calls: `bind`; `refuse` and `open` as the run starts; `prepare` and `start` in
-    its driver; `settle` as it is told to stop; `close`, `conclude` and `result` once nothing of it
-    is at work any more; `free` last.
+    its driver; `settle` as it is told to stop; `close`, `conclude`, `keep` and `result` once
+    nothing of it is at work any more; `free` last.
     """
 
     name: str
@@ -177,6 +180,17 @@ class Adapter(Protocol[E, R]):
         """Note that what `conclude` waits for refused to end, and is given up."""
         ...
 
+    def keep(self, on_end: OnKept) -> Conclusion | None:
+        """Have it written how the run has ended, where that is kept; before its result is given.
+
+        Args:
+            on_end: To be called in the loop when that is done: at once, or later.
+
+        Returns:
+            What is being waited for; None where `on_end` was called.
+        """
+        ...
+
     def so_far(self) -> R:
         """Return a result of what was kept until now; the run may be at work still."""
         ...
@@ -209,3 +223,12 @@ class Adapter(Protocol[E, R]):
 
 
 AnyAdapter = Adapter[Any, Any]
+
+
+class NotKept:
+    """What is run, and kept nowhere."""
+
+    def keep(self, on_end: OnKept) -> Conclusion | None:
+        """Do nothing: it is written nowhere how it has ended."""
+        on_end(None)
+        return None

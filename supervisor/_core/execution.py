@@ -248,23 +248,36 @@ class Execution(Generic[E, R]):
         state.phase = Phase.STOPPING
         task_factory(cast(asyncio.AbstractEventLoop, state.loop)).release()
         self._adapter.close()
-        end = functools.partial(self._end, was_stopped=was_stopped)
+        keep = functools.partial(self._keep, was_stopped=was_stopped)
         if state.natural is not None and not was_stopped:
-            end()
+            keep()
             return
         with state.bound():
             if was_stopped:
                 tell_settled(state)
-            state.conclusion = self._adapter.conclude(end)
+            repair = self._adapter.conclude(keep)
+            if repair is not None:
+                state.conclusion = repair
+
+    def _keep(self, *, was_stopped: bool) -> None:
+        """Wait until it is written how the run has ended, where that is kept."""
+        state = self.state
+        if state.phase is not Phase.DONE:
+            end = functools.partial(self._end, was_stopped=was_stopped)
+            state.conclusion = self._adapter.keep(end)
 
     def _end_unconcluded(self) -> None:
-        self._end(was_stopped=self.state.error is None, is_repaired=False)
+        self._end(None, was_stopped=self.state.error is None, is_repaired=False)
+        self._adapter.keep(lambda _: None)  # where it is kept, it is given up at least
 
-    def _end(self, *, was_stopped: bool, is_repaired: bool = True) -> None:
+    def _end(
+        self, not_kept: BaseException | None, *, was_stopped: bool, is_repaired: bool = True
+    ) -> None:
         state = self.state
         if state.phase is Phase.DONE:
             return  # it was not waited for any more
         state.phase = Phase.DONE
+        state.error = state.error or not_kept
         if self._time_limit is not None:
             self._time_limit.cancel()
         self.stoppable.end()

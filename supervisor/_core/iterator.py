@@ -27,7 +27,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from types import AsyncGeneratorType
 from typing import Any, Final, Generic, TypeVar, cast
 
-from supervisor._core.adapter import Control
+from supervisor._core.adapter import Control, NotKept
 from supervisor._core.channel import Role
 from supervisor._core.errors import Quarantined, UsageError
 from supervisor._core.run_state import Conclusion
@@ -45,7 +45,7 @@ T = TypeVar("T")
 _PART: Final = Kind("is part of the source", is_at_work=True)
 
 
-class IteratorAdapter(Generic[T]):
+class IteratorAdapter(NotKept, Generic[T]):
     """An asynchronous iterator.
 
     Args:

@@ -138,7 +138,11 @@ class StoppableRun:
         if loop is None:
             self._state.request = self._state.request or request
         elif not loop.is_closed():
-            loop.call_soon_threadsafe(self.drain, request)
+            loop.call_soon_threadsafe(self._drain_alone, request)
+
+    def _drain_alone(self, request: StopRequest) -> None:
+        self._state.is_stopped_alone |= self._state.request is None
+        self.drain(request)
 
     def interrupt(self, request: StopRequest) -> OwnStop | None:
         """Stop this run alone; if it is being stopped already, enter ABANDON.
@@ -161,6 +165,7 @@ class StoppableRun:
 
     def _begin_own_stop(self, request: StopRequest) -> OwnStop:
         loop = cast(asyncio.AbstractEventLoop, self._state.loop)
+        self._state.is_stopped_alone |= self._state.request is None
         own = self._own_stop = OwnStop(self, self._owner, loop)
         own.begin(request)
         return own

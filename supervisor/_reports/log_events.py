@@ -89,6 +89,12 @@ CONDITION_NOT_RESET: Final = _warning("termination condition not reset", "manage
 KERNEL_NOT_INTERRUPTED: Final = _warning("kernel not interrupted", "exc_info")
 TOKEN_CALLBACK_FAILED: Final = _warning("cancellation callback failed", "exc_info")
 
+# -- a run that is kept -------------------------------------------------------------------------
+
+RUN_CONTINUED: Final = _info("run continued", "run_id", "turn", "attempts")
+LEASE_LOST: Final = _warning("lease lost", "run_id")
+STORE_UNAVAILABLE: Final = _warning("store of runs unavailable", "store", "exc_info")
+
 # -- a served runtime ---------------------------------------------------------------------------
 
 MESSAGES_NOT_TAKEN: Final = _warning("messages not taken: stopping", "count", "to")

@@ -7,7 +7,7 @@ import contextlib
 import functools
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Final
 
 from supervisor._core.asyncio_tools import refuse_eager
@@ -66,6 +66,10 @@ class Block:
         self._unwind = contextlib.ExitStack()
         self.on_give_back: Callable[[], None] = lambda: None
         """Called before what it has installed is put back because its loop is closed."""
+        self.on_leave: Callable[[], Coroutine[None, None, None]] | None = None
+        """Called as it is left in order, and awaited."""
+        self.on_close: Callable[[], None] = lambda: None
+        """Called once it is closed, and everything is put back."""
 
     # -- entering -----------------------------------------------------------------------------
 
@@ -157,6 +161,8 @@ class Block:
                 await self._until_idle(body)
             self._telemetry.tell_end()
             await self._telemetry.flush()
+            if self.on_leave is not None:
+                await self.on_leave()
         finally:
             body.uncancel()
             self._close()
@@ -214,6 +220,7 @@ class Block:
         self._escalation.close()
         self._scope.results.close()
         self._unwind.close()
+        self.on_close()
 
     async def _until_idle(self, body: BodyTask) -> None:
         """Wait for what is at work; a cancellation meanwhile is raised when that is over."""

@@ -10,29 +10,32 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterable, Callable, Collection, Coroutine, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from supervisor._core.errors import UsageError
 from supervisor._core.events import Rung, StopRequest
 from supervisor._core.settings import Children, Ladder, parse_rung, parse_timeout
-from supervisor._process.exit import exit_status
 from supervisor._supervisor import settings
+from supervisor._supervisor.keeping import LEASE_SECONDS
 from supervisor._supervisor.parts import Parts
 from supervisor._supervisor.tokens import token_of
+from supervisor._supervisor.view import SupervisorView
 
 if TYPE_CHECKING:
     from supervisor._autogen.adapter import AnyToken, Runnable, Task
     from supervisor._autogen.messages import Event, TaskResult
     from supervisor._autogen.token import SupervisedToken
     from supervisor._autogen.upstream.workers import Servable
+    from supervisor._checkpoints.settings import Durability
+    from supervisor._checkpoints.store import CheckpointStore
     from supervisor._core.run import Run
+    from supervisor._supervisor.kept import Runs
 
 T = TypeVar("T")
 
 
-class Supervisor:
+class Supervisor(SupervisorView):
     """Runs AutoGen teams so that they can be stopped: at once, in order, within a deadline.
 
     It is an async context manager, to be used once. In the main thread it handles signals while its
@@ -73,6 +76,15 @@ class Supervisor:
             start, and spawned tasks and `serve()` are left alone. SIGINT never ends the process.
             The rung that `signals` gives for it has no meaning. Other signals stop as always. Once
             the body has ended, SIGINT stops what the block still waits for.
+        checkpoints: Where runs with an id are kept, so that they go on in another process: a URL,
+            as "sqlite:///runs.db" or "postgresql://host/database", or a `CheckpointStore`.
+        durability: When what is new of them is written. "async": after each turn, beside what
+            follows, and before a tool starts. "sync": no message is shown before it is written.
+            "exit": at the end only, so that a kill loses all of it.
+        lease: For how many seconds a process owns a run whose death nobody sees. It is renewed
+            until ABANDON.
+        idempotent: The names of tools that may be called again for the same call, where a process
+            has died before their result was written.
 
     Raises:
         SettingsError: A setting has a value that it cannot have.
@@ -84,7 +96,7 @@ class Supervisor:
         ```
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each setting by its name
         self,
         *,
         ladder: Ladder | None = None,
@@ -95,52 +107,27 @@ class Supervisor:
         children: Children | None = None,
         fast_path: bool = True,
         interactive: bool = False,
+        checkpoints: str | CheckpointStore | None = None,
+        durability: Durability = "async",
+        lease: float = LEASE_SECONDS,
+        idempotent: Collection[str] = (),
     ) -> None:
-        self._parts = Parts(
-            settings.parse(
-                ladder=ladder,
-                signals=signals,
-                exits=exits,
-                guard=guard,
-                ready_file=ready_file,
-                children=children,
-                fast_path=fast_path,
-                interactive=interactive,
-            )
+        parsed = settings.parse(
+            ladder=ladder,
+            signals=signals,
+            exits=exits,
+            guard=guard,
+            ready_file=ready_file,
+            children=children,
+            fast_path=fast_path,
+            interactive=interactive,
+            checkpoints=checkpoints,
+            durability=durability,
+            lease=lease,
+            idempotent=idempotent,
         )
+        self._parts = Parts(parsed)
         self._parts.scope.nesting.supervisor = self
-
-    def __repr__(self) -> str:
-        return repr(self._parts.scope)
-
-    # -- what it shows ------------------------------------------------------------------------
-
-    @property
-    def ladder(self) -> Ladder:
-        """The seconds of each rung that are in force."""
-        return self._parts.stop.ladder
-
-    @property
-    def rung(self) -> Rung:
-        """How far the stop has gone."""
-        return self._parts.stop.rung
-
-    @property
-    def stop_request(self) -> StopRequest | None:
-        """The first request to stop: reason, signal, time. None while running."""
-        return self._parts.stop.request
-
-    @property
-    def quarantined(self) -> tuple[Runnable, ...]:
-        """The teams that refused to stop; they cannot be used until they have ended."""
-        found = (run.quarantined for run in list(self._parts.scope.runs))
-        return tuple(cast("Runnable", thing) for thing in found if thing is not None)
-
-    @property
-    def exit_status(self) -> int:
-        """The status to end the process with: 128 + n if signal n has stopped it, else 0."""
-        request = self.stop_request
-        return 0 if request is None or request.signal is None else exit_status(request.signal)
 
     @property
     def token(self) -> SupervisedToken:
@@ -163,6 +150,9 @@ class Supervisor:
         cancellation_token: AnyToken | None = None,
         output_task_messages: bool = True,
         timeout: float | None = None,
+        id: str | None = None,  # noqa: A002 - the word that users have for it
+        wait: float | None = None,
+        allow_changed: bool = False,
     ) -> Run[Event, TaskResult]:
         """Run a team or an agent on a task.
 
@@ -175,19 +165,27 @@ class Supervisor:
             cancellation_token: A token of yours that ends the run with `CancelledError`.
             output_task_messages: Whether the task's own messages are among the events.
             timeout: Seconds after which the run is stopped, with the reason "Stopped after 60 s".
+            id: Keeps the run in the store, under this name. The same call in a later process goes
+                on where the run stood, or returns its result if it has ended. The task is not given
+                again, and may be left out. See `docs/checkpoints.md`.
+            wait: Seconds to wait for a run that another process has. None: for the lease, where the
+                store cannot see whether that process lives, else 0.
+            allow_changed: Whether to go on with a run of another task, or of a team of another
+                shape.
 
         Returns:
             A coroutine object that can also be iterated; see `Run`.
 
         Raises:
-            UsageError: Called outside the block.
+            UsageError: Called outside the block; or with an id, and without `checkpoints`.
             TypeError: `team` cannot be run.
-            SettingsError: `timeout` is no number of seconds.
+            SettingsError: A value cannot be.
         """
-        from supervisor._supervisor.runs import run_of
+        from supervisor._supervisor.runs import kept_run_of, run_of
 
         scope = self._parts.scope
         scope.check_open("stream()")
+        kept = kept_run_of(self._parts.keeping, id, wait, allow_changed=allow_changed)
         is_ours = cancellation_token is scope.token
         is_ours = is_ours or scope.interrupts.has_cancelled(cancellation_token)
         return run_of(
@@ -198,7 +196,15 @@ class Supervisor:
             output_task_messages=output_task_messages,
             timeout=timeout,
             fast_path=self._parts.settings.fast_path,
+            kept=kept,
         )
+
+    @property
+    def runs(self) -> Runs:
+        """The runs that are kept in the store: to list, load, cancel and forget them."""
+        from supervisor._supervisor.kept import Runs
+
+        return Runs(self._parts.keeping)
 
     def iterate(
         self,
@@ -311,54 +317,6 @@ class Supervisor:
             UsageError: For RUNNING, and for EXIT if the supervisor may not end the process.
         """
         self._parts.escalation.request_stop(reason, parse_rung("rung", rung))
-
-    def dump(self) -> str:
-        """Return a report, for a person, of what is at work now.
-
-        It shows each run, each task with its stack, and the stack of each thread. Nothing is
-        written anywhere.
-        """
-        return self._parts.report.dump()
-
-    async def wait_stop(self) -> StopRequest:
-        """Wait until a stop is requested.
-
-        A body that waits here is not cancelled at CANCEL: it knows of the stop, and has until
-        ABANDON to end in order.
-
-        Raises:
-            UsageError: Called outside the block.
-        """
-        scope = self._parts.scope
-        scope.check_open("wait_stop()")
-        if scope.body is not None:
-            scope.body.note_that_it_knows()
-        return await scope.announcement.wait()
-
-    def on_stop(self, callback: Callable[[StopRequest], object]) -> None:
-        """Call a function in the loop when a stop is first requested.
-
-        If a stop was requested already, it is called soon. What it raises is logged, and the next
-        function is called all the same.
-        """
-        self._parts.scope.announcement.add_callback(callback)
-
-    def on_interrupt(self, callback: Callable[[int], object]) -> None:
-        """Call a function in the loop at each SIGINT of an interactive supervisor.
-
-        It gets the number of runs that the SIGINT ends: 0 if none was active. (In a block that is
-        kept open over the inputs of a prompt, Ctrl-C is the prompt's then.) SIGINTs that come
-        within 0.05 s, or while the loop is blocked, count as one. What it raises is logged.
-
-        Raises:
-            UsageError: The supervisor is not interactive.
-        """
-        if not self._parts.settings.interactive:
-            raise UsageError(
-                "on_interrupt() needs Supervisor(interactive=True); "
-                "here SIGINT stops the program, which on_stop() tells of"
-            )
-        self._parts.scope.interrupts.add_callback(callback)
 
     # -- the block ----------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from supervisor._process.process_info import ProcessInfo
 from supervisor._signals.registry import registry
 from supervisor._supervisor.block import Block
 from supervisor._supervisor.escalation import Escalation
+from supervisor._supervisor.keeping import Keeping
 from supervisor._supervisor.process_end import ProcessEnd
 from supervisor._supervisor.readiness import Readiness
 from supervisor._supervisor.report import StopReport
@@ -40,6 +41,8 @@ class Parts:
         self.escalation = Escalation(settings, self.scope, self.end, self.report, readiness)
         self.escalation.on_dropped = self._on_dropped
         self.block = Block(self.scope, self.escalation, self.end, readiness, telemetry)
+        self.keeping = Keeping(settings.keeping, settings.ladder, lambda: self.stop.rung)
+        self.block.on_leave, self.block.on_close = self.keeping.aclose, self.keeping.close
 
     def _on_dropped(self, number: int) -> None:
         """Give the signals back: nobody can leave a block any more whose loop is closed."""

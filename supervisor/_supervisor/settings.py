@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
+from supervisor._checkpoints.settings import Durability, KeepingSettings
 from supervisor._core.errors import SettingsError
 from supervisor._core.events import Rung
 from supervisor._core.settings import (
@@ -23,6 +24,10 @@ from supervisor._core.settings import (
 )
 from supervisor._process.readiness import ReadyFile
 from supervisor._signals import debuggers, interpreters
+from supervisor._supervisor.keeping import parse_keeping
+
+if TYPE_CHECKING:
+    from supervisor._checkpoints.store import CheckpointStore
 
 SignalRungs: TypeAlias = Mapping[signal.Signals | int | str, Rung | str]
 """Which signals stop, each with the rung at which it enters the ladder."""
@@ -81,9 +86,11 @@ class SupervisorSettings:
     guard: bool
     ready_file: ReadyFile | None
     children: Children
+    keeping: KeepingSettings | None
+    """How runs are kept; None where none are."""
 
 
-def parse(
+def parse(  # noqa: PLR0913 - each setting by its name
     *,
     ladder: Ladder | None,
     signals: SignalRungs | None,
@@ -93,6 +100,10 @@ def parse(
     children: Children | None,
     fast_path: bool,
     interactive: bool,
+    checkpoints: str | CheckpointStore | None,
+    durability: Durability,
+    lease: float,
+    idempotent: Collection[str],
 ) -> SupervisorSettings:
     """Check the arguments of `Supervisor`.
 
@@ -117,6 +128,7 @@ def parse(
         guard=_parse_guard(guard, exits=exits, may_exit=may_exit),
         ready_file=_parse_ready_file(ready_file),
         children="leave" if children is None else parse_children(children),
+        keeping=parse_keeping(checkpoints, durability, lease, idempotent),
     )
 
 

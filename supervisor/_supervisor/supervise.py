@@ -14,19 +14,22 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from supervisor._core.body_task import BodyTask
 from supervisor._core.events import Rung
 from supervisor._core.settings import Children, Ladder
 from supervisor._supervisor.facade import Supervisor, parts_of
+from supervisor._supervisor.keeping import LEASE_SECONDS
 from supervisor._supervisor.nesting import innermost
-from supervisor._supervisor.runs import run_of
+from supervisor._supervisor.runs import kept_run_of, run_of
 
 if TYPE_CHECKING:
     from supervisor._autogen.adapter import AnyToken, Runnable, Task
     from supervisor._autogen.messages import Event, TaskResult
+    from supervisor._checkpoints.settings import Durability
+    from supervisor._checkpoints.store import CheckpointStore
     from supervisor._core.events import StopRequest
     from supervisor._core.run import Run
     from supervisor._core.stoppable import Stoppable
@@ -44,6 +47,13 @@ def supervise(  # noqa: PLR0913 - each setting by its name
     signals: Mapping[signal.Signals | int | str, Rung | str] | None = None,
     children: Children | None = None,
     fast_path: bool = True,
+    checkpoints: str | CheckpointStore | None = None,
+    durability: Durability = "async",
+    lease: float = LEASE_SECONDS,
+    idempotent: Collection[str] = (),
+    id: str | None = None,  # noqa: A002 - the word that users have for it
+    wait: float | None = None,
+    allow_changed: bool = False,
 ) -> Run[Event, TaskResult]:
     """Run a team or an agent with a block around the run; for a cell, a script, a worker's task.
 
@@ -52,8 +62,8 @@ def supervise(  # noqa: PLR0913 - each setting by its name
     cancelled. While it is open, signals stop the run; the process is never ended, as with
     `exits=False`. A team that refuses to stop is quarantined, and the run raises `Quarantined`.
 
-    Inside an open block, the run is one of that block. If `ladder`, `signals` or `children` is
-    given, it has a block of its own there, too.
+    Inside an open block, the run is one of that block. If `ladder`, `signals`, `children` or
+    `checkpoints` is given, it has a block of its own there, too.
 
     Args:
         team: Anything with AutoGen's `run_stream`.
@@ -65,11 +75,20 @@ def supervise(  # noqa: PLR0913 - each setting by its name
         signals: The signals that stop it, each with its rung, as for `Supervisor`.
         children: Which child processes are ended by a stop by a signal, as for `Supervisor`.
         fast_path: Whether streamed events take the fast path, as for `Supervisor`.
+        checkpoints: Where a run with an id is kept, as for `Supervisor`; None: where the block
+            keeps its runs in which it is started.
+        durability: When what is new of it is written, as for `Supervisor`.
+        lease: For how many seconds this process owns it, unless that is renewed.
+        idempotent: The names of tools that may be called again for the same call.
+        id: Keeps the run in the store, under this name, as for `Supervisor.stream`.
+        wait: Seconds to wait for a run that another process has.
+        allow_changed: Whether to go on with a run of another task, or of another team.
 
     Returns:
         A coroutine object that can also be iterated; see `Run`.
 
     Raises:
+        UsageError: It has an id, and there is no store.
         TypeError: `team` cannot be run.
         SettingsError: A setting has a value that it cannot have.
 
@@ -82,10 +101,21 @@ def supervise(  # noqa: PLR0913 - each setting by its name
         ```
     """
     sup = Supervisor(
-        ladder=ladder, signals=signals, exits=False, children=children, fast_path=fast_path
+        ladder=ladder,
+        signals=signals,
+        exits=False,
+        children=children,
+        fast_path=fast_path,
+        checkpoints=checkpoints,
+        durability=durability,
+        lease=lease,
+        idempotent=idempotent,
     )
-    may_join = ladder is None and signals is None and children is None
+    may_join = ladder is None and signals is None and children is None and checkpoints is None
     around = innermost()
+    keeping = parts_of(sup).keeping
+    if may_join and around is not None and around.nesting.supervisor is not None:
+        keeping = parts_of(around.nesting.supervisor).keeping
     is_ours = around is not None and cancellation_token is around.token
     return run_of(
         _OwnBlock(sup, may_join=may_join),
@@ -95,6 +125,7 @@ def supervise(  # noqa: PLR0913 - each setting by its name
         output_task_messages=output_task_messages,
         timeout=timeout,
         fast_path=fast_path,
+        kept=kept_run_of(keeping, id, wait, allow_changed=allow_changed),
     )
 
 

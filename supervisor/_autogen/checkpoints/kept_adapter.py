@@ -1,0 +1,76 @@
+"""The adapters of teams and agents whose run is kept: a run with an id."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from autogen_agentchat.base import ChatAgent
+
+from supervisor._autogen.adapter import AgentAdapter, Runnable, Task, TeamAdapter
+from supervisor._autogen.checkpoints.kept_run import KeptRun
+from supervisor._autogen.messages import Event, TaskResult
+from supervisor._core.adapter import Control, OnKept
+from supervisor._core.run_state import Conclusion
+
+
+class KeptTeamAdapter(TeamAdapter):
+    """A team whose run is kept.
+
+    Args:
+        team: The team.
+        task: What it is given; None where the run is there.
+        kept: What is kept of the run.
+        options: The other arguments of `TeamAdapter`.
+    """
+
+    def __init__(self, team: Runnable, task: Task | None, kept: KeptRun, **options: Any) -> None:
+        super().__init__(team, task, **options)
+        self._kept = kept
+
+    def bind(self, control: Control[Event, TaskResult]) -> None:
+        """Get to know the run."""
+        super().bind(control)
+        self._kept.bind(self, control)
+
+    async def prepare(self) -> None:
+        """Take the run, and have the team stand where it stood."""
+        await super().prepare()
+        self._task = await self._kept.prepare(self._task)
+
+    def start(self) -> AsyncIterator[Event]:
+        """Start it, unless it has ended before."""
+        over = self._kept.over
+        return super().start() if over is None else _only(over)
+
+    def keep(self, on_end: OnKept) -> Conclusion | None:
+        """Write how it has ended, and give it up."""
+        return self._kept.end(on_end)
+
+    def unconcluded(self) -> None:
+        """Note that the store, or the user's code, has refused to end."""
+        if self._kept.is_ending:
+            self._kept.wait_no_more()
+        else:
+            super().unconcluded()
+
+    def so_far(self) -> TaskResult:
+        """Return a result of what was delivered until now, and before in other processes."""
+        return self._kept.whole(super().so_far())
+
+    def result(self) -> TaskResult:
+        """Return what the run has come to, in all processes."""
+        return self._kept.whole(super().result())
+
+
+class KeptAgentAdapter(KeptTeamAdapter, AgentAdapter):
+    """A single agent whose run is kept."""
+
+
+def kept_adapter_of(runnable: Runnable) -> type[KeptTeamAdapter]:
+    """Return the adapter for this team or agent."""
+    return KeptAgentAdapter if isinstance(runnable, ChatAgent) else KeptTeamAdapter
+
+
+async def _only(result: TaskResult) -> AsyncIterator[Event]:
+    yield result
