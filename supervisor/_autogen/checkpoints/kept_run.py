@@ -53,6 +53,8 @@ class KeptRun:
         """What was said in earlier processes."""
         self.over: TaskResult | None = None
         """The result of a run that had ended before."""
+        self.attempts: int | None = None
+        """A run that fails is queued until it has failed so often; None: it is FAILED at once."""
         self._runs = runs
         self._run_id = run_id
         self._wait = wait
@@ -205,7 +207,10 @@ class KeptRun:
         if isinstance(state.error, CheckpointError):
             return end_as_before(held.info)
         if state.error is not None and not state.is_given_up:
-            return End(status=RunStatus.FAILED, stop_reason=state.reason, error=_line(state.error))
+            status = RunStatus.FAILED if self.attempts is None else RunStatus.QUEUED
+            error = _line(state.error)
+            reason = state.reason
+            return End(status=status, stop_reason=reason, error=error, attempts=self.attempts)
         if state.natural is not None:
             reason = state.natural.stop_reason
             return End(status=RunStatus.COMPLETED, stop_reason=reason)
