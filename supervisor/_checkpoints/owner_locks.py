@@ -9,7 +9,8 @@ POSIX locks have two traps, for which this module stands:
 
 - They are a process's: a process does not see its own. So owners within this process are noted.
 - All of a process's locks on a file go when it closes *any* descriptor of that file. So a process
-  opens such a file once, and never closes it. A forked child has no locks, and begins anew.
+  has such a file open once, and closes it when no owner is left. A forked child has no locks, and
+  begins anew.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ HAS_OWNER_LOCKS = sys.platform != "win32"
 class _LockFile:
     """One file of locks, as this process has it open."""
 
+    key: tuple[int, int]
     descriptor: int
     owners: set[str] = field(default_factory=set[str])
 
@@ -94,8 +96,8 @@ class OwnerLocks:
     @contextlib.contextmanager
     def _file(self) -> Generator[_LockFile]:
         try:
-            with _mutex:
-                yield _opened(self._path)
+            with _mutex, _opened(self._path) as file:
+                yield file
         except OSError as error:
             problem = f"its owners cannot be locked in {self._path}: {error.strerror}"
             raise StoreUnavailable(self._url, problem) from error
@@ -106,17 +108,31 @@ _files = dict[tuple[int, int], _LockFile]()
 _mutex = threading.Lock()
 
 
-def _opened(path: str) -> _LockFile:
-    """Return a file of locks, opened at the first time."""
+@contextlib.contextmanager
+def _opened(path: str) -> Generator[_LockFile]:
+    """Have a file of locks open, as long as this process has an owner in it."""
+    file = _known(path) or _open(path)
+    try:
+        yield file
+    finally:
+        if not file.owners:
+            del _files[file.key]
+            os.close(file.descriptor)
+
+
+def _known(path: str) -> _LockFile | None:
     try:
         found = Path(path).stat()
     except FileNotFoundError:
-        found = None
-    if found is not None and (file := _files.get((found.st_dev, found.st_ino))):
-        return file
+        return None
+    return _files.get((found.st_dev, found.st_ino))
+
+
+def _open(path: str) -> _LockFile:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    opened = os.fstat(descriptor)
-    return _files.setdefault((opened.st_dev, opened.st_ino), _LockFile(descriptor))
+    found = os.fstat(descriptor)
+    file = _LockFile((found.st_dev, found.st_ino), descriptor)
+    return _files.setdefault(file.key, file)
 
 
 def _is_locked_elsewhere(descriptor: int, owner: str) -> bool:

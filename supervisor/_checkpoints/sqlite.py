@@ -33,7 +33,7 @@ def sqlite_store(path: Path, url: str, *, takes_locks: bool = True) -> SqlStore:
         url: What messages call it.
         takes_locks: Whether its owners are told by locks; else by leases.
     """
-    where = path.absolute()
+    where = path.resolve()  # a file that has two names has one set of locks
     locks = OwnerLocks(f"{where}-owners", url, takes_locks=takes_locks)
     return SqlStore(SqliteDatabase(where, url), locks)
 
@@ -118,6 +118,8 @@ class SqliteDatabase:
         except sqlite3.Error as error:
             kind = Damaged if _code(error) in _DAMAGE else StoreUnavailable
             raise kind(self.url, problem_of(error)) from error
+        except UnicodeDecodeError as error:  # within the text of an error
+            raise Damaged(self.url, _DAMAGED) from error
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is not None and self._process != os.getpid():
@@ -209,11 +211,12 @@ def _code(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
+_DAMAGED = "the file is damaged"
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _PROBLEMS = {
     sqlite3.SQLITE_BUSY: f"another process has been writing for {BUSY_SECONDS:g} s",
     sqlite3.SQLITE_CANTOPEN: "the file cannot be opened",
-    sqlite3.SQLITE_CORRUPT: "the file is damaged",
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
     sqlite3.SQLITE_FULL: "the disk is full",
     sqlite3.SQLITE_NOTADB: "the file is not a SQLite database",
     sqlite3.SQLITE_READONLY: "the file, or its folder, cannot be written",

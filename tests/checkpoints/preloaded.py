@@ -1,0 +1,119 @@
+"""Scenarios in a process of their own, which has loaded what they need and forks their children.
+
+A scenario is a function of a module: its arguments and its result are JSON. It runs without the
+threads of pytest, so that it may fork; a child does one thing, and never returns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+_ROOT = Path(__file__).parents[2]
+
+
+def run_scenario(scenario: Callable[..., Any], *, seconds: float = 60, **arguments: Any) -> Any:
+    """Run a scenario in a new process, and return its result.
+
+    Args:
+        scenario: A function of a module.
+        seconds: For how long it may run.
+        arguments: Its arguments.
+    """
+    module = scenario.__module__
+    done = subprocess.run(
+        [sys.executable, "-m", __name__, module, scenario.__name__, json.dumps(arguments)],
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        start_new_session=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{scenario.__name__} failed:\n{done.stdout}{done.stderr}"
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def fork(work: Callable[[], object]) -> int:
+    """Do some work in a child, which ends with 0, or with 1 where it raises; return its pid."""
+    child = os.fork()
+    if child == 0:
+        _work_and_exit(work)
+    _children.add(child)
+    return child
+
+
+def _work_and_exit(work: Callable[[], object]) -> NoReturn:
+    try:
+        work()
+    except BaseException:  # noqa: BLE001 - shown, and told by the status
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def wait(child: int) -> int:
+    """Wait for the end of a child; return its exit status, a signal's as a negative number."""
+    _, status = os.waitpid(child, 0)
+    _children.discard(child)
+    return os.waitstatus_to_exitcode(status)
+
+
+def kill(child: int) -> None:
+    """Kill a child, and wait for its end."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
+    wait(child)
+
+
+_children = set[int]()
+
+
+class Pipe:
+    """Lines that children say to their parent."""
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        self._rest = b""
+
+    def say(self, line: object) -> None:
+        """Say a line at once; of several children as well."""
+        os.write(self._write, f"{line}\n".encode())
+
+    def lines(self) -> Iterator[str]:
+        """Return the lines, as they come, until no child has the pipe open any more."""
+        self.close_write()
+        while data := os.read(self._read, 65536):
+            *lines, self._rest = (self._rest + data).split(b"\n")
+            yield from (line.decode() for line in lines)
+        os.close(self._read)
+
+    def close_write(self) -> None:
+        """Leave it to the children to write."""
+        if self._write >= 0:
+            os.close(self._write)
+            self._write = -1
+
+
+def _main(module: str, name: str, arguments: str) -> None:
+    scenario = getattr(importlib.import_module(module), name)
+    try:
+        result = scenario(**json.loads(arguments))
+    finally:
+        for child in list(_children):
+            kill(child)
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    # As the module that scenarios import: its children are noted there.
+    importlib.import_module("tests.checkpoints.preloaded")._main(*sys.argv[1:])
