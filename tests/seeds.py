@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import random
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
-Name = Literal["CHAOS_SEED", "GRID_SEED", "MOMENTS_SEED", "SOAK_SEED"]
-_NAMES: Final[tuple[Name, ...]] = ("CHAOS_SEED", "GRID_SEED", "MOMENTS_SEED", "SOAK_SEED")
+Name = Literal["CHAOS_SEED", "CHECKPOINTS_SEED", "GRID_SEED", "MOMENTS_SEED", "SOAK_SEED"]
+_NAMES: Final[tuple[Name, ...]] = get_args(Name)
 
 
 def draw_seeds() -> None:

@@ -21,8 +21,10 @@ from pathlib import Path
 from typing import BinaryIO, Final, Self
 
 _LIMIT_SECONDS: Final = 60
-# Waits for a line, or for the end of the program that would write it.
-_KEEPER: Final = 'read -r _; "$0" stop --pgdata "$1/data" --mode immediate; rm -rf "$1"'
+# Waits for a line, or for the end of who would write it. It is nobody's child, as the server is.
+_KEEPER: Final = (
+    'exec 3<&0; (read -r _ <&3; "$0" stop --pgdata "$1/data" --mode immediate; rm -rf "$1") &'
+)
 _SETTINGS: Final = {
     # What a crash of the machine would lose, is lost with the folder anyway.
     "fsync": "off",
@@ -76,8 +78,10 @@ class PostgresServer:
         try:
             self._make()
             self._keeper = self._popen(
-                ["/bin/sh", "-c", _KEEPER, str(self._programs / "pg_ctl"), str(self.folder)]
+                ["/bin/sh", "-c", _KEEPER, str(self._programs / "pg_ctl"), str(self.folder)],
+                subprocess.PIPE,
             )
+            self._keeper.wait(_LIMIT_SECONDS)
             self.start()
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)

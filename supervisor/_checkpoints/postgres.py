@@ -120,7 +120,7 @@ class PostgresDatabase:
 
     def _begin(self, begin: str) -> None:
         """Begin a transaction; once more where the connection has broken since the last one."""
-        milliseconds = int(self.patience * 1000)
+        milliseconds = int(self.patience * 700)  # it says so before we give it up
         text = (
             f"{begin}; SET LOCAL idle_in_transaction_session_timeout = {milliseconds}; "
             f"SET LOCAL lock_timeout = {milliseconds}"

@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 _HIDDEN: Final = "postgresql://..."
 _RULE: Final = "give postgresql://user@host:5432/database"
+_ESCAPE: Final = "write @ in a user or a password as %40, and / as %2F"
 _DEFAULTS: Final = {
     "application_name": "autogen-supervisor",
     "client_encoding": "UTF8",
@@ -36,8 +37,13 @@ def parameters_of(url: str) -> dict[str, Any]:
     """Return what a URL says.
 
     Raises:
-        SettingsError: It cannot be read. The message has nothing of it: it may have a password.
+        SettingsError: It cannot be read, or could be read otherwise than it is meant. The message
+            has nothing of it: it may have a password.
     """
+    _, _, rest = url.partition("://")
+    place, _, path = rest.partition("/")
+    if place.count("@") > 1 or "@" in path.partition("?")[0]:
+        raise SettingsError("checkpoints", _ESCAPE, _HIDDEN)
     try:
         return {**_DEFAULTS, **conninfo_to_dict(url)}
     except psycopg.Error:

@@ -40,6 +40,7 @@ def test_answers_again_after_a_crash(postgres_server: PostgresServer, postgres_u
         assert connection.execute("SELECT * FROM kept").fetchall() == []
 
 
+@pytest.mark.soak
 def test_goes_with_a_program_that_is_killed(postgres_server: PostgresServer) -> None:
     """Neither its processes nor its folder stay."""
     child = subprocess.Popen(

@@ -21,6 +21,7 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 from supervisor import Ladder, Rung, Supervisor, run
 from supervisor._signals.registry import registry
 from supervisor.errors import Quarantined
+from tests.checkpoints import programs as checkpoints
 from tests.process import (
     agents,
     command_lines,
@@ -57,6 +58,7 @@ PROGRAMS: dict[str, Callable[..., Any]] = {
     "fork_server": hosts.fork_server,
     "forking": hosts.forking,
     "waits_in_the_loop": waits.waits_in_the_loop,
+    **checkpoints.PROGRAMS,
     **command_lines.PROGRAMS,
     **interactive.PROGRAMS,
     **leavers.PROGRAMS,

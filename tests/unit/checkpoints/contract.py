@@ -291,7 +291,9 @@ class StoreContract:
         take(store, "taken over", "another")
         assert store.renew("dead", {"taken over": 1}, LEASE).lost == {"taken over"}
         fences = {"mine": 1, "given up": 1, "taken over": 2, "absent": 1}
-        renewal = store.clone().renew("owner", fences, LEASE)
+        other = store.clone()
+        renewal = other.renew("owner", fences, LEASE)
+        other.close()
         assert renewal.lost == fences.keys() - {"mine"}
         assert renewal.cancelled == frozenset()
         assert store.renew("owner", {"mine": 2}, LEASE).lost == {"mine"}

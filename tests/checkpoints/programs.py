@@ -1,0 +1,14 @@
+"""The programs about kept runs that the warm server's children run, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.checkpoints import racers
+
+PROGRAMS: dict[str, Callable[..., Any]] = {
+    "races": racers.races,
+    "holds": racers.holds,
+    "stops_within": racers.stops_within,
+}
