@@ -12,15 +12,18 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
-from supervisor._checkpoints.pieces import encode
+from supervisor._checkpoints.pieces import chunks, decode, encode
 from supervisor._checkpoints.snapshot import Kept, LogChange, Snapshot
 from supervisor._checkpoints.store import Entry, StoredRun
 from supervisor._core.errors import CheckpointCorrupt, CheckpointTooNew
 
 STATE_FORMAT = 1
 """The format of a state's text that this version writes, and the newest that it reads."""
+
+
+_STATE: Final = "state:"  # what the rows of a state that is written whole are named after
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,7 @@ class Sealer:
     def __init__(self, run_id: str) -> None:
         self._run_id = run_id
         self._logs = dict[str, _Log]()
+        self._states = dict[str, _Log]()
 
     def check(self, stored: StoredRun) -> Kept | None:
         """Return what was read of the run, checked and parsed, and go on from there.
@@ -68,8 +72,10 @@ class Sealer:
         state = self._checked_state(stored.state, stored.digest)
         if state["turn"] != stored.info.turn:
             raise self._corrupt(f"its state is of turn {state['turn']}, not {stored.info.turn}")
-        logs = dict(self._checked_logs(state["logs"], stored.logs))
-        return Kept(turn=stored.info.turn, logs=logs, rest=state["rest"])
+        logs = dict(self._checked_logs(state["logs"], stored.logs, self._logs))
+        parts = self._checked_logs(state["states"], stored.logs, self._states)
+        states = {name.removeprefix(_STATE): self._joined(texts) for name, texts in parts}
+        return Kept(turn=stored.info.turn, logs=logs, rest=state["rest"], states=states)
 
     def seal(self, snapshot: Snapshot) -> Sealed:
         """Return what a commit writes of a snapshot; it follows the one that was sealed before.
@@ -81,8 +87,9 @@ class Sealer:
         for log in self._logs.keys() - snapshot.lengths.keys():
             del self._logs[log]
         self._compare(snapshot.lengths)
-        seals = {name: [log.length, log.hexdigest()] for name, log in self._logs.items()}
-        begin = {"format": STATE_FORMAT, "turn": snapshot.turn, "logs": seals}
+        entries.extend(self._changed_states(snapshot.states))
+        begin: dict[str, Any] = {"format": STATE_FORMAT, "turn": snapshot.turn}
+        begin.update(logs=_seals(self._logs), states=_seals(self._states))
         state = f'{json.dumps(begin)[:-1]}, "rest": {encode(snapshot.rest)}}}'
         digest = self._digest(state)
         return Sealed(turn=snapshot.turn, state=state, digest=digest, entries=entries)
@@ -96,6 +103,19 @@ class Sealer:
             body = encode(item)
             yield Entry(change.log, log.length, body)
             log.add(body)
+
+    def _changed_states(self, states: Mapping[str, Any]) -> Iterator[Entry]:
+        """Yield the rows of each state that is not as it was; in several, for it may be large."""
+        sealed = dict[str, _Log]()
+        for name, data in states.items():
+            log = sealed[_STATE + name] = _Log()
+            entries = list[Entry]()
+            for text in chunks(data):
+                entries.append(Entry(_STATE + name, log.length, encode(text)))
+                log.add(entries[-1].body)
+            if not log.is_same(self._states.get(_STATE + name)):
+                yield from entries
+        self._states = sealed
 
     def _compare(self, lengths: Mapping[str, int]) -> None:
         for name, length in lengths.items():
@@ -117,10 +137,13 @@ class Sealer:
         return found
 
     def _checked_logs(
-        self, seals: Mapping[str, Sequence[Any]], bodies: Mapping[str, Sequence[str]]
+        self,
+        seals: Mapping[str, Sequence[Any]],
+        bodies: Mapping[str, Sequence[str]],
+        logs: dict[str, _Log],
     ) -> Iterator[tuple[str, Sequence[Any]]]:
         for name, (length, digest) in seals.items():
-            log = self._logs[name] = _Log()
+            log = logs[name] = _Log()
             for body in islice(bodies.get(name, ()), length):
                 log.add(body)
             if log.length < length:
@@ -136,9 +159,12 @@ class Sealer:
 
     def _parsed(self, text: str) -> Any:
         try:
-            return json.loads(text)
-        except (ValueError, RecursionError) as error:
+            return decode(text)
+        except ValueError as error:
             raise self._corrupt(f"it has text that is no JSON: {error}") from error
+
+    def _joined(self, texts: Sequence[Any]) -> Any:
+        return self._parsed("".join(map(str, texts)))
 
     def _corrupt(self, problem: str) -> CheckpointCorrupt:
         return CheckpointCorrupt(self._run_id, problem)
@@ -172,16 +198,29 @@ class _Log:
         """Return the digest so far."""
         return self.hash.hexdigest()
 
+    def is_same(self, other: _Log | None) -> bool:
+        """Return whether another one has the same items."""
+        return other is not None and (self.length, self.hexdigest()) == (
+            other.length,
+            other.hexdigest(),
+        )
+
+
+def _seals(logs: Mapping[str, _Log]) -> dict[str, list[Any]]:
+    return {name: [log.length, log.hexdigest()] for name, log in logs.items()}
+
 
 def _is_state(state: Mapping[str, Any]) -> bool:
     """Tell whether a state has the fields of its format."""
-    logs = state.get("logs")
     return (
         isinstance(state.get("turn"), int)
         and isinstance(state.get("rest"), dict)
-        and isinstance(logs, dict)
-        and all(map(_is_seal, cast("dict[str, object]", logs).values()))
+        and all(_are_seals(state.get(key)) for key in ("logs", "states"))
     )
+
+
+def _are_seals(seals: object) -> bool:
+    return isinstance(seals, dict) and all(map(_is_seal, cast("dict[str, object]", seals).values()))
 
 
 def _is_seal(seal: object) -> bool:

@@ -7,7 +7,7 @@ the loop goes on.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -36,12 +36,15 @@ class Snapshot:
         changes: What is new of its logs since the last snapshot.
         lengths: The length of each log that is there; of others the rows do not count any more.
         rest: Everything else, as JSON-able data; small.
+        states: What is written whole under a name, where it has changed: JSON-able data of any
+            size. Nobody changes it until it is written.
     """
 
     turn: int
     changes: Sequence[LogChange]
     lengths: Mapping[str, int]
     rest: Mapping[str, Any]
+    states: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +55,10 @@ class Kept:
         turn: How many turns are finished.
         logs: The items of each log.
         rest: The rest of the last snapshot.
+        states: What was written whole, by its names.
     """
 
     turn: int
     logs: Mapping[str, Sequence[Any]]
     rest: Mapping[str, Any]
+    states: Mapping[str, Any] = field(default_factory=dict[str, Any])

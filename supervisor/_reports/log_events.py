@@ -94,6 +94,13 @@ TOKEN_CALLBACK_FAILED: Final = _warning("cancellation callback failed", "exc_inf
 RUN_CONTINUED: Final = _info("run continued", "run_id", "turn", "attempts")
 LEASE_LOST: Final = _warning("lease lost", "run_id")
 STORE_UNAVAILABLE: Final = _warning("store of runs unavailable", "store", "exc_info")
+CONDITION_NOT_KEPT: Final = _warning("termination condition not kept", "condition", "exc_info")
+CONDITION_BEGINS_ANEW: Final = _warning(
+    "termination conditions begin anew: they are not those with which the run was kept",
+    "conditions",
+)
+AGENT_STATE_NOT_KEPT: Final = _error("state of an agent not kept", "agent", "exc_info")
+AGENT_STATE_SLOW: Final = _warning("an agent's save_state held the loop", "agent", "seconds")
 
 # -- a served runtime ---------------------------------------------------------------------------
 

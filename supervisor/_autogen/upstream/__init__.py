@@ -24,6 +24,7 @@ from autogen_agentchat.teams._group_chat._events import (
     GroupChatTermination,
 )
 
+from supervisor._autogen.upstream.agents import has_own_state
 from supervisor._autogen.upstream.code import (
     code_agent,
     code_output,
@@ -39,6 +40,14 @@ from supervisor._autogen.upstream.code import (
     until_idle,
 )
 from supervisor._autogen.upstream.component_loader import components_at_failure
+from supervisor._autogen.upstream.conditions import (
+    condition_counts,
+    condition_parts,
+    elapsed,
+    is_condition_setting,
+    noted_stops,
+    put_elapsed,
+)
 from supervisor._autogen.upstream.contexts import is_autogens, messages_of, put_messages
 from supervisor._autogen.upstream.coroutines import (
     HANDLER_ERROR,
@@ -115,8 +124,11 @@ __all__ = [
     "code_agent",
     "code_output",
     "components_at_failure",
+    "condition_counts",
+    "condition_parts",
     "delivery",
     "delivery_of",
+    "elapsed",
     "end_kernel",
     "envelope_in",
     "forget_cell",
@@ -127,11 +139,13 @@ __all__ = [
     "has_begun",
     "has_kernels",
     "has_model",
+    "has_own_state",
     "has_tool",
     "hold_kernel",
     "interrupt_kernel",
     "is_autogens",
     "is_begun",
+    "is_condition_setting",
     "is_read_bare",
     "is_team",
     "kernel_client",
@@ -150,7 +164,9 @@ __all__ = [
     "message_loop",
     "messages_of",
     "newest_cell",
+    "noted_stops",
     "open_handoff",
+    "put_elapsed",
     "put_input",
     "put_messages",
     "queued",
