@@ -1,6 +1,7 @@
 """What all tests share: loops, hypothesis profiles, and the checks around every test.
 
-`async def` tests run twice: on asyncio in its debug mode, and on uvloop without, as programs run;
+`async def` tests run twice: on asyncio in its debug mode, and on uvloop without, as programs run.
+Long ones run on one of the two, and on the other in `make soak`.
 `@pytest.mark.asyncio(loop_factories=["asyncio"])` picks one. A test that needs to own its loop is a
 plain function that takes `loop_factory`.
 """
@@ -15,6 +16,7 @@ import itertools
 import os
 import sys
 import traceback
+import zlib
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from types import FrameType
 from typing import Any, Final, cast
@@ -37,6 +39,7 @@ settings.register_profile("random", max_examples=2000, deadline=None, print_blob
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "derandomized"))
 
 _FRAMES: Final = 4
+_LOOPS: Final = ("asyncio", "uvloop")
 
 
 def _shorten_stacks() -> None:
@@ -53,6 +56,29 @@ def _shorten_stacks() -> None:
 
 
 _shorten_stacks()  # here, for uvloop takes the function as it is imported
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave one of the two loops to `make soak`, where the marks are `process` or `one_loop`.
+
+    Which of them is left is drawn by the test's name and its other parameters.
+    """
+    on_loops: dict[tuple[str, ...], dict[str, pytest.Item]] = {}
+    for item in items:
+        words = item.nodeid.removesuffix("]").replace("[", "-").split("-")
+        loops = [word for word in words if word in _LOOPS]
+        if len(loops) == 1 and _is_long(item):
+            words.remove(loops[0])
+            on_loops.setdefault(tuple(words), {})[loops[0]] = item
+    for words, found in on_loops.items():
+        if len(found) == len(_LOOPS):
+            second = _LOOPS[zlib.crc32("-".join(words).encode()) % len(_LOOPS)]
+            found[second].add_marker("soak")
+
+
+def _is_long(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(name) for name in ("process", "one_loop"))
 
 
 def pytest_collection_finish() -> None:

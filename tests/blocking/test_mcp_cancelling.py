@@ -35,7 +35,10 @@ from tests.blocking.desks import Desk, Transport, desk_in
 from tests.blocking.stops import REASON, run_again, stop, words
 
 # AutoGen calls the transport by its older name.
-pytestmark = pytest.mark.filterwarnings("ignore:Use `streamable_http_client`:DeprecationWarning")
+pytestmark = [
+    pytest.mark.one_loop,
+    pytest.mark.filterwarnings("ignore:Use `streamable_http_client`:DeprecationWarning"),
+]
 
 by_stop_and_cancel = pytest.mark.parametrize("way", ["sup.stop", "task.cancel"])
 

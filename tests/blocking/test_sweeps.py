@@ -31,6 +31,8 @@ from pydantic import BaseModel
 
 from supervisor.testing import Said, Scenario, ScriptedModel, ToolLog, calls, sweep
 
+pytestmark = pytest.mark.one_loop
+
 # A few of the stops; or all of them, each step in each way.
 some_and_all = pytest.mark.parametrize(
     "sample",

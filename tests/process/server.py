@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import gc
 import json
 import os
 import selectors
@@ -179,6 +180,9 @@ def main() -> None:
     """Serve, and run the program in each child."""
     for module in _WARM:
         import_module(module)
+    # No child collects what was imported: at its exit that would be most of its work.
+    gc.collect()
+    gc.freeze()
     control = socket.socket(fileno=int(sys.argv[1]))
     control.send(b"warm")
     program = Server(control).serve()

@@ -37,6 +37,8 @@ from tests.unit.autogen.stops import (
 )
 from tests.unit.testing.teams import round_robin
 
+pytestmark = pytest.mark.one_loop
+
 
 @pytest.mark.parametrize("kind", list(classes_of_teams()))
 async def test_the_turn_is_finished_and_no_other_begins(kind: str) -> None:

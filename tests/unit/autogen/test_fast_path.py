@@ -28,6 +28,8 @@ from tests.unit.autogen.streaming import (
 )
 from tests.unit.testing.teams import scenarios
 
+pytestmark = pytest.mark.one_loop
+
 TEAMS: dict[str, Callable[[], Any]] = {
     "a burst": lambda: team(Streaming(pauses=False), turns=2),
     "one by one": lambda: team(Streaming(), turns=2),

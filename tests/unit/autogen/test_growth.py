@@ -27,7 +27,8 @@ from supervisor._signals import registry
 from supervisor._supervisor import block, pending_results
 from tests.agents import FOREVER, Deaf, team
 
-pytestmark = pytest.mark.blocks  # a trace function makes everything slow
+# A trace function makes everything slow.
+pytestmark = [pytest.mark.blocks, pytest.mark.one_loop]
 
 Lines = Counter[CodeType]
 Runs = list[Awaitable[TaskResult]]

@@ -32,6 +32,8 @@ from tests.unit.autogen.checks import assert_all_put_back, contents
 from tests.unit.autogen.stops import REASON, Moment, go_on, speaker, stop_at, stopped
 from tests.unit.testing.teams import round_robin
 
+pytestmark = pytest.mark.one_loop
+
 
 @asynccontextmanager
 async def started(**options: Any) -> AsyncGenerator[SingleThreadedAgentRuntime, None]:

@@ -15,6 +15,8 @@ from supervisor.testing import Said, calls
 from tests.agents import Agent, Streaming, nested, scripted, team
 from tests.unit.autogen.checks import assert_all_put_back, assert_goes_on, assert_settled, at_step
 
+pytestmark = pytest.mark.one_loop
+
 ANSWERS = 2
 LAST = 120  # no run here has more steps than this
 EVERY = 1 if "SOAK" in os.environ else 4

@@ -21,6 +21,8 @@ from supervisor.types import Runnable
 from tests.unit.cli.conversations import Chat, chat
 from tests.unit.testing.teams import scenarios
 
+pytestmark = pytest.mark.one_loop
+
 FOUND = scenarios()
 SMALL = ("agent", "one with tools")
 LARGE = ("pair", "swarm", "selector", "graph", "nested", "tools", "kept", "magentic")

@@ -19,6 +19,8 @@ from supervisor.testing import Scenario, ToolLog, Way, count_steps, stop_twice, 
 from supervisor.testing._complaints import Complaints
 from tests.unit.testing.teams import Keeper, agent, pair, round_robin
 
+pytestmark = pytest.mark.one_loop
+
 CHECKS = "supervisor.testing._checks"
 
 

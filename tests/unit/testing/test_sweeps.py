@@ -1,8 +1,8 @@
 """Sweeps: each class of team, stopped at each step in each way, goes on as if never stopped.
 
-Small scenarios are swept whole on asyncio, and by a sample on uvloop, where the steps are the same;
-the large ones by a sample on each. `make soak` sweeps all of them whole on both, and takes a
-thousand pairs of stops. `STEPS_SEED=…` draws the sample that failed.
+Small scenarios are swept whole on asyncio, the large ones by a sample on one of the loops; the
+steps are the same on both. `make soak` sweeps all of them whole on both, and takes a thousand pairs
+of stops. `STEPS_SEED=…` draws the sample that failed.
 """
 
 from __future__ import annotations
@@ -32,22 +32,24 @@ async def swept(scenario: Scenario, **options: object) -> None:
     assert done.stops > 0
 
 
+@pytest.mark.asyncio(loop_factories=["asyncio"])
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
 @pytest.mark.parametrize("name", SMALL)
 @paths
 async def test_small_ones_at_every_step(found: Scenarios, name: str, way: Way) -> None:
     """Wherever the stop comes, all checks pass."""
-    is_asyncio = isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
-    await swept(found[name], ways=[way], sample=None if is_asyncio else 6)
+    await swept(found[name], ways=[way])
 
 
+@pytest.mark.one_loop
 @pytest.mark.parametrize("name", LARGE)
 @paths
 async def test_large_ones_at_some_steps(found: Scenarios, name: str) -> None:
-    """In a sample of all steps and ways, another one on each loop, all checks pass."""
+    """In a sample of all steps and ways all checks pass."""
     await swept(found[name], sample=6)
 
 
+@pytest.mark.one_loop
 @pytest.mark.parametrize("name", SCENARIOS)
 @paths
 async def test_stopped_twice(found: Scenarios, name: str) -> None:

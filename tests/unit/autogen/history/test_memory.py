@@ -32,6 +32,8 @@ from tests.unit.autogen.history.tools import Tools, context_of, results
 from tests.unit.autogen.stops import Moment, at_each_step, go_on, requests, speaker, stopped
 from tests.unit.testing.teams import Keeper, round_robin, seeker, swarm
 
+pytestmark = pytest.mark.one_loop
+
 # -- calls of tools -----------------------------------------------------------------------------
 
 

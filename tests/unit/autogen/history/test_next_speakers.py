@@ -25,6 +25,8 @@ from tests.unit.autogen.checks import stand_ins, who
 from tests.unit.autogen.stops import Moment, at_each_step, go_on, requests, speaker, stopped
 from tests.unit.testing.teams import Backwards, graph, round_robin
 
+pytestmark = pytest.mark.one_loop
+
 
 @pytest.mark.parametrize("task", [None, "again"])
 async def test_round_robin_asks_the_interrupted_member(task: str | None) -> None:

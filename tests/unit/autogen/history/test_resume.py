@@ -29,6 +29,8 @@ from tests.unit.autogen.stops import (
 )
 from tests.unit.testing.teams import agent, graph, nested, pair, round_robin, selector, swarm
 
+pytestmark = pytest.mark.one_loop
+
 
 class Nested:
     """An inner team of ann and of bob, who waits, in an outer team with cleo.

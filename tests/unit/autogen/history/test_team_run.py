@@ -46,6 +46,8 @@ from tests.unit.testing.teams import (
     round_robin,
 )
 
+pytestmark = pytest.mark.one_loop
+
 # -- what the result tells ----------------------------------------------------------------------
 
 
