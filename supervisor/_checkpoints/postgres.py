@@ -23,6 +23,7 @@ from supervisor._checkpoints.postgres_connection import (
     problem_of,
     shown,
 )
+from supervisor._checkpoints.rows import from_column, to_column
 from supervisor._checkpoints.sql_store import SqlStore
 from supervisor._checkpoints.store import Acquired, Commit, NewRun, Renewal
 from supervisor._core.errors import LeaseLost, StoreUnavailable
@@ -205,9 +206,22 @@ class PostgresStore(SqlStore):
         return super().acquire(run_id, owner, lease, new=new)
 
     def renew(self, owner: str, fences: Mapping[str, int], lease: float) -> Renewal:
-        """Lengthen the leases of runs."""
+        """Lengthen the leases of runs: one statement, however many they are."""
         self._postgres.patience = _patience(lease)
-        return super().renew(owner, fences, lease)
+        run_ids = [to_column(run_id) for run_id in fences]
+        with self._postgres.writing():
+            found = self._postgres.do(
+                """UPDATE sv_run SET lease_until = sv_now() + ?
+                FROM unnest(CAST(? AS TEXT[]), CAST(? AS BIGINT[])) AS asked (run_id, run_fence)
+                WHERE id = run_id AND fence = run_fence AND owner = ?
+                RETURNING id, cancel_requested""",
+                (lease, run_ids, list(fences.values()), to_column(owner)),
+            ).fetchall()
+        told = {from_column(run_id): bool(wants_cancel) for run_id, wants_cancel in found}
+        return Renewal(
+            lost=frozenset(fences.keys() - told.keys()),
+            cancelled=frozenset(run_id for run_id, wants_cancel in told.items() if wants_cancel),
+        )
 
     def commit(self, run_id: str, fence: int, commit: Commit) -> None:
         """Write what is new of a run, in one transaction.
