@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.checkpoints import racers
+from tests.checkpoints import racers, streams
 
 PROGRAMS: dict[str, Callable[..., Any]] = {
     "races": racers.races,
     "holds": racers.holds,
+    "streams": streams.streams,
     "stops_within": racers.stops_within,
 }
