@@ -14,14 +14,14 @@ from autogen_core import CancellationToken
 from autogen_core.models import FunctionExecutionResult
 
 from supervisor._autogen import upstream
+from supervisor._autogen.checkpoints.call_records import CallRecords
 from supervisor._autogen.checkpoints.recalled import RecordedCall, result_text
-from supervisor._autogen.checkpoints.recorder import Recorder
 from supervisor._checkpoints.store import CallRecord
 
 
 async def make_again(
     calls: Sequence[RecordedCall],
-    recorder: Recorder,
+    records: CallRecords,
     idempotent: frozenset[str],
     token: CancellationToken,
 ) -> None:
@@ -29,11 +29,11 @@ async def make_again(
 
     Args:
         calls: The calls of turns that are kept.
-        recorder: Records their results.
+        records: Records their results.
         idempotent: The names of the tools whose calls may be made again.
         token: The run's.
     """
-    made = [_made(call, recorder, token) for call in calls if _is_idempotent(call, idempotent)]
+    made = [_made(call, records, token) for call in calls if _is_idempotent(call, idempotent)]
     ended = await asyncio.gather(*made, return_exceptions=True)  # none is left at work
     for error in ended:
         if error is not None:
@@ -49,25 +49,25 @@ def _is_idempotent(call: RecordedCall, names: frozenset[str]) -> bool:
     )
 
 
-async def _made(call: RecordedCall, recorder: Recorder, token: CancellationToken) -> None:
+async def _made(call: RecordedCall, records: CallRecords, token: CancellationToken) -> None:
     agent, record, result = call.agent, call.record, call.result
     if agent is None or record is None or result is None:
         return
     if not await upstream.has_tool(agent, call.call.name):  # it has another set of tools by now
         return
-    found = await _call(agent, call, record, recorder, token)
+    found = await _call(agent, call, record, records, token)
     # The very object that stands in the model context, and in the events.
     result.content, result.is_error = found.content, found.is_error
-    recorder.end_again(record, result_text(found))
+    records.end_again(record, result_text(found))
 
 
 async def _call(
     agent: AssistantAgent,
     call: RecordedCall,
     record: CallRecord,
-    recorder: Recorder,
+    records: CallRecords,
     token: CancellationToken,
 ) -> FunctionExecutionResult:
-    await recorder.admit_owner()
-    with recorder.at_work(record):
+    await records.admit_owner()
+    with records.at_work(record):
         return await upstream.call_tool(agent, call.call, token)

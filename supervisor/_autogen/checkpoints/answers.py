@@ -15,7 +15,7 @@ from typing import Any
 from autogen_agentchat.agents import UserProxyAgent
 
 from supervisor._autogen import upstream
-from supervisor._autogen.checkpoints.recorder import Recorder, Wanted
+from supervisor._autogen.checkpoints.call_records import CallRecords, Wanted
 from supervisor._autogen.checkpoints.shared_method import route
 from supervisor._autogen.history.team_run import Turn
 from supervisor._autogen.walk import walk
@@ -29,18 +29,25 @@ class Answers:
     """The answers in one run.
 
     Args:
-        recorder: Its records.
+        records: Its records.
         scope: Its tasks.
     """
 
-    def __init__(self, recorder: Recorder, scope: Scope) -> None:
-        self._recorder = recorder
+    def __init__(self, records: CallRecords, scope: Scope) -> None:
+        self._records = records
         self._scope = scope
         self._ends: list[Callable[[], None]] = []
         self._known: dict[int, deque[CallRecord]] = {}  # by the id() of the agent
 
-    def open(self, things: Iterable[object]) -> None:
-        """Have the answers recorded that the agents among these get in this run."""
+    def open(self, things: Iterable[object], given: Iterable[tuple[Turn, CallRecord]]) -> None:
+        """Have the answers recorded that agents get in this run.
+
+        Args:
+            things: What is run, and the components that it holds.
+            given: The answers of turns that are undone, to be given back when they are redone.
+        """
+        for turn, record in given:
+            self._recall(turn, record)
         for thing in things:
             if isinstance(thing, UserProxyAgent):
                 through = functools.partial(self._ask, thing)
@@ -51,8 +58,7 @@ class Answers:
         while self._ends:
             self._ends.pop()()
 
-    def recall(self, turn: Turn, record: CallRecord) -> None:
-        """Give an answer back when its agent asks next."""
+    def _recall(self, turn: Turn, record: CallRecord) -> None:
         for thing in walk(turn.agent):
             if isinstance(thing, UserProxyAgent) and thing.name == record.agent:
                 self._known.setdefault(id(thing), deque()).append(record)
@@ -65,12 +71,12 @@ class Answers:
         *args: Any,
         **options: Any,
     ) -> str:
-        turn = self._recorder.turn_of(asyncio.current_task())
+        turn = self._records.turn_of(asyncio.current_task())
         known = self._known.get(id(agent))
         if known:
             return _given_back(known.popleft(), turn)
         answer = await ask(prompt, *args, **options)
-        if CURRENT.get() is None and not self._recorder.is_over:
+        if CURRENT.get() is None and not self._records.is_over:
             self._record(agent, turn, prompt, answer)
         return answer
 
@@ -78,7 +84,7 @@ class Answers:
         wanted = Wanted(
             kind="input", turn=turn, agent=agent.name, name="input", arguments=json.dumps(prompt)
         )
-        entry = self._recorder.begin([wanted], json.dumps(answer))[0]
+        entry = self._records.begin([wanted], json.dumps(answer))[0]
         entry.durable.add_done_callback(retrieve)  # it is not waited for, as no result is
 
 

@@ -10,34 +10,48 @@ import asyncio
 import functools
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
+from autogen_agentchat.agents import CodeExecutorAgent
 from autogen_core.code_executor import CodeBlock, CodeExecutor, CodeResult
 
 from supervisor._autogen import upstream
-from supervisor._autogen.checkpoints.recalled import code_text
-from supervisor._autogen.checkpoints.recorder import Recorder, Wanted
+from supervisor._autogen.checkpoints.call_records import CallRecords, Wanted
+from supervisor._autogen.checkpoints.recalled import code_text, output_of
 from supervisor._autogen.checkpoints.shared_method import route
+from supervisor._checkpoints.store import CallRecord
 from supervisor._core.tasks import Scope
 from supervisor._core.tool_call import CURRENT
 from supervisor._reports.frames import frames_of
+
+EXECUTES: Final = "execute_code_block"
+"""The method by which an agent has code executed, once that is approved."""
 
 
 class CodeGate:
     """The executors of one run.
 
     Args:
-        recorder: Its records.
+        records: Its records.
         scope: Its tasks.
     """
 
-    def __init__(self, recorder: Recorder, scope: Scope) -> None:
-        self._recorder = recorder
+    def __init__(self, records: CallRecords, scope: Scope) -> None:
+        self._records = records
         self._scope = scope
         self._ends: list[Callable[[], None]] = []
 
-    def open(self, things: Iterable[object]) -> None:
-        """Have the executors among these wait before they execute anything for this run."""
+    def open(
+        self, things: Iterable[object], outputs: Iterable[tuple[CodeExecutorAgent, CallRecord]]
+    ) -> None:
+        """Have executors wait before they execute anything for this run.
+
+        Args:
+            things: What is run, and the components that it holds.
+            outputs: The code of turns that are undone; it is not executed when they are redone.
+        """
+        for agent, record in outputs:
+            self._recall(agent, record)
         for thing in things:
             if isinstance(thing, CodeExecutor):
                 through = functools.partial(self._execute, thing)
@@ -47,6 +61,19 @@ class CodeGate:
         """End `open`."""
         while self._ends:
             self._ends.pop()()
+
+    def _recall(self, agent: CodeExecutorAgent, record: CallRecord) -> None:
+        result = output_of(agent, record)
+
+        async def give_back(*_: object, **__: object) -> CodeResult:
+            end()
+            turn = self._records.turn_of(asyncio.current_task())
+            if turn is not None:
+                turn.records.append(record.id)
+            return result
+
+        end = route(agent, EXECUTES, self._scope, give_back)
+        self._ends.append(end)
 
     async def _execute(
         self,
@@ -58,20 +85,20 @@ class CodeGate:
     ) -> CodeResult:
         if CURRENT.get() is not None:
             return await execute(code_blocks, *args, **options)
-        entry = self._recorder.begin([self._wanted(executor, code_blocks)])[0]
+        entry = self._records.begin([self._wanted(executor, code_blocks)])[0]
         try:
-            await self._recorder.admit(entry)
+            await self._records.admit(entry)
         except BaseException:
-            self._recorder.drop(entry)
+            self._records.drop(entry)
             raise
-        with self._recorder.at_work(entry.record):
+        with self._records.at_work(entry.record):
             result = await execute(code_blocks, *args, **options)
-        self._recorder.end(entry, code_text(result))
+        self._records.end(entry, code_text(result))
         return result
 
     def _wanted(self, executor: CodeExecutor, code_blocks: Sequence[CodeBlock]) -> Wanted:
         task = asyncio.current_task()
-        turn = self._recorder.turn_of(task)
+        turn = self._records.turn_of(task)
         frames = frames_of(task) if task is not None else []
         at = next((found for frame in frames if (found := upstream.code_agent(frame))), None)
         agent = at.agent if at is not None else turn.agent if turn is not None else None

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from autogen_core.models import FunctionExecutionResult
@@ -23,20 +23,13 @@ from autogen_core.models import FunctionExecutionResult
 from supervisor._autogen import upstream
 from supervisor._autogen.checkpoints.again import make_again
 from supervisor._autogen.checkpoints.answers import Answers
+from supervisor._autogen.checkpoints.call_records import CallRecords, Entry, Wanted
 from supervisor._autogen.checkpoints.code import CodeGate
-from supervisor._autogen.checkpoints.recalled import (
-    RecordedCall,
-    recalled_calls,
-    recalled_code,
-    result_text,
-)
-from supervisor._autogen.checkpoints.recorder import Entry, Recorder, Wanted
-from supervisor._autogen.history.team_run import Turn
+from supervisor._autogen.checkpoints.recalled import Recalled, result_text
 from supervisor._autogen.history.tool_calls import Call
 from supervisor._autogen.run_context import RunContext
 from supervisor._checkpoints.held_run import HeldRun
 from supervisor._checkpoints.snapshot import Snapshot
-from supervisor._checkpoints.store import CallRecord
 from supervisor._core.tasks import AnyTask
 
 
@@ -48,6 +41,7 @@ class ToolGate:
         snapshot: Returns where the run stands now: `Capture.snapshot`.
         context: What is at work for it.
         idempotent: The names of the tools whose calls may be made again.
+        recalled: What was recorded in the turns that were interrupted; None where the run begins.
     """
 
     def __init__(
@@ -56,14 +50,15 @@ class ToolGate:
         snapshot: Callable[[], Snapshot],
         context: RunContext,
         idempotent: frozenset[str] = frozenset(),
+        recalled: Recalled | None = None,
     ) -> None:
         self._context = context
         self._idempotent = idempotent
-        self._recorder = Recorder(held, snapshot, context)
-        self._code = CodeGate(self._recorder, context.scope)
-        self._answers = Answers(self._recorder, context.scope)
+        self._records = CallRecords(held, snapshot, context)
+        self._code = CodeGate(self._records, context.scope)
+        self._answers = Answers(self._records, context.scope)
         self._entries: dict[Call, Entry] = {}
-        self._recalled: list[RecordedCall] = []
+        self._recalled = recalled or Recalled(())
 
     def open(self, things: Iterable[object]) -> None:
         """Have everything wait here that has effects.
@@ -73,8 +68,8 @@ class ToolGate:
         """
         self._context.scope.gate = self._hold
         found = list(things)
-        self._code.open(found)
-        self._answers.open(found)
+        self._code.open(found, self._recalled.outputs)
+        self._answers.open(found, self._recalled.answers)
         upstream.mcp_tell_calls()
 
     def close(self) -> None:
@@ -96,12 +91,12 @@ class ToolGate:
         if call not in self._entries:
             self._begin(call.made_by)
         entry = self._entries[call]
-        await self._recorder.admit(entry)
-        with self._recorder.at_work(entry.record):
+        await self._records.admit(entry)
+        with self._records.at_work(entry.record):
             found = await coro
         match found:
             case (_, FunctionExecutionResult() as result):
-                self._recorder.end(entry, result_text(result))
+                self._records.end(entry, result_text(result))
             case _:  # a wrapper may answer anything
                 pass
         return found
@@ -110,7 +105,7 @@ class ToolGate:
         """Have all calls of one request written."""
         of_request = self._context.journal.calls.of_request(made_by)
         calls = [call for call in of_request if not call.is_handoff and not call.task.done()]
-        entries = self._recorder.begin([self._wanted(call) for call in calls])
+        entries = self._records.begin([self._wanted(call) for call in calls])
         for call, entry in zip(calls, entries, strict=True):
             self._entries[call] = entry
             call.task.add_done_callback(functools.partial(self._ended, call))
@@ -119,7 +114,7 @@ class ToolGate:
         made = call.call
         return Wanted(
             kind="tool",
-            turn=self._recorder.turn_of(call.task),
+            turn=self._records.turn_of(call.task),
             agent=call.agent,
             name=made.name,
             arguments=made.arguments,
@@ -131,38 +126,19 @@ class ToolGate:
         if not entry.has_begun:
             call.refuse()
         if not call.has_started and not entry.has_ended:
-            self._recorder.drop(entry)
+            self._records.drop(entry)
 
     # -- going on -------------------------------------------------------------------------------
 
-    def recall(self, turn: Turn, records: Sequence[CallRecord]) -> None:
-        """Let a turn that was interrupted have what was recorded in it; before it is repaired.
-
-        Afterwards it has to be kept, if a tool was called or code was executed in it.
-
-        Args:
-            turn: The turn, whose agents have their memories again.
-            records: Those that the turn has noted, in this order; without those taken back.
-        """
-        calls = recalled_calls(turn, [record for record in records if record.kind == "tool"])
-        turn.calls.extend(calls)
-        self._recalled.extend(calls)
-        code = [record for record in records if record.kind == "code"]
-        if code:
-            turn.code = recalled_code(turn, code)
-        for record in records:
-            if record.kind == "input":
-                self._answers.recall(turn, record)
-
     async def make_again(self) -> None:
-        """Make the open calls again whose tools are idempotent; after the repair, within the run.
+        """Make the open calls again whose tools are idempotent; within the run, before it goes on.
 
         Their results replace those that say "Interrupted", in the model contexts and events.
         """
-        calls, self._recalled = self._recalled, []
         self._context.scope.gate = None  # what an `AgentTool` calls is within the one that is open
         try:
-            await make_again(calls, self._recorder, self._idempotent, self._context.token)
+            calls = self._recalled.calls
+            await make_again(calls, self._records, self._idempotent, self._context.token)
         finally:
             self._context.scope.gate = self._hold
 

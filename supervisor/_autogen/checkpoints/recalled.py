@@ -7,7 +7,7 @@ says so. A call that was not recorded has not begun.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 from autogen_agentchat.agents import AssistantAgent, CodeExecutorAgent
@@ -16,7 +16,7 @@ from autogen_core.code_executor import CodeResult
 from autogen_core.models import FunctionExecutionResult, LLMMessage, UserMessage
 
 from supervisor._autogen import upstream
-from supervisor._autogen.checkpoints.recorder import call_id_of
+from supervisor._autogen.checkpoints.call_records import call_id_of
 from supervisor._autogen.code_execution import CANCELLED, Code
 from supervisor._autogen.history.memory import wanted_last
 from supervisor._autogen.history.team_run import Turn
@@ -34,7 +34,8 @@ class RecordedCall:
     Args:
         call: What is called.
         agent: Whose model wants it; None where that agent is not to be found.
-        record: What was recorded of it; None where it has not begun.
+        record: What was recorded of it; None where nothing was.
+        has_started: Whether the tool may have been reached.
         is_handoff: Whether it hands off to another agent.
     """
 
@@ -44,27 +45,82 @@ class RecordedCall:
         agent: AssistantAgent | None,
         record: CallRecord | None,
         *,
+        has_started: bool,
         is_handoff: bool = False,
     ) -> None:
         self.call = call
         self.agent = agent
         self.record = record
         self.is_handoff = is_handoff
-        self.result = _result(call, record) if record is not None else None
+        self._has_started = has_started
+        self.result = _result(call, record) if has_started else None
         """What stands behind it in the model context."""
 
     @property
     def has_started(self) -> bool:
         """Whether the tool may have been reached."""
-        return self.record is not None
+        return self._has_started
 
     @property
     def has_taken_effect(self) -> bool:
         """Whether it must not be made again."""
-        return self.has_started and not self.is_handoff
+        return self._has_started and not self.is_handoff
 
 
-def recalled_calls(turn: Turn, records: Sequence[CallRecord]) -> list[RecordedCall]:
+class Recalled:
+    """What was recorded in the open turns of a run, for whoever goes on with it.
+
+    Args:
+        records: All records of the run.
+    """
+
+    def __init__(self, records: Iterable[CallRecord]) -> None:
+        self.calls: list[RecordedCall] = []
+        """The tool calls of the turns so far."""
+        self.answers: list[tuple[Turn, CallRecord]] = []
+        """What users have answered in them."""
+        self.outputs: list[tuple[CodeExecutorAgent, CallRecord]] = []
+        """The code of agents without a model: its output is their whole turn."""
+        self._records = {record.id: record for record in records}
+
+    def put(self, turn: Turn, ids: Sequence[str], begun: Collection[str] = ()) -> None:
+        """Let a turn that was interrupted have what was recorded in it; before it is repaired.
+
+        Args:
+            turn: The turn, whose agents have their memories again.
+            ids: What the turn has noted: `Turn.records`. A record that is not there was taken back.
+            begun: The ids, by their models, of calls that had begun without a record.
+        """
+        records = [self._records[id_] for id_ in ids if id_ in self._records]
+        calls = recalled_calls(turn, [r for r in records if r.kind == "tool"], begun)
+        turn.calls.extend(calls)
+        self.calls.extend(calls)
+        self.answers.extend((turn, r) for r in records if r.kind == "input")
+        code = [record for record in records if record.kind == "code"]
+        if code:
+            self._put_code(turn, code[-1])
+
+    def _put_code(self, turn: Turn, last: CallRecord) -> None:
+        """Let a turn have the output of code; earlier code of the turn has its own there already.
+
+        An agent without a model does the same again when it is asked again, and then gets the
+        output: so its turn is undone.
+        """
+        agent = next((it for it in walk(turn.agent) if _is_executor(it, last.agent)), None)
+        if not isinstance(agent, CodeExecutorAgent):  # one of the user's
+            turn.code = Code()
+        elif not upstream.has_model(agent):
+            self.outputs.append((agent, last))
+        else:
+            result = output_of(agent, last)
+            turn.has_executed = True
+            if not _knows(agent, result.output):
+                turn.code = Code(agent, int(call_id_of(last) or 0), result)
+
+
+def recalled_calls(
+    turn: Turn, records: Sequence[CallRecord], begun: Collection[str] = ()
+) -> list[RecordedCall]:
     """Return the tool calls of a turn, of which these were recorded."""
     left = list(records)
     found: list[RecordedCall] = []
@@ -72,9 +128,13 @@ def recalled_calls(turn: Turn, records: Sequence[CallRecord]) -> list[RecordedCa
         handoffs = upstream.handoff_names(agent)
         for call in reversed(wanted_last(agent.model_context)):
             record = _taken(left, agent.name, call)
-            found.append(RecordedCall(call, agent, record, is_handoff=call.name in handoffs))
+            is_handoff = call.name in handoffs
+            has_started = record is not None or call.id in begun
+            made = RecordedCall(call, agent, record, has_started=has_started, is_handoff=is_handoff)
+            found.append(made)
     # Of earlier requests, or of agents that are not there any more: they have taken effect.
-    return [*found, *(RecordedCall(_call_of(record), None, record) for record in left)]
+    others = [RecordedCall(_call_of(record), None, record, has_started=True) for record in left]
+    return [*found, *others]
 
 
 def _taken(left: list[CallRecord], agent: str, call: FunctionCall) -> CallRecord | None:
@@ -91,9 +151,9 @@ def _call_of(record: CallRecord) -> FunctionCall:
     return FunctionCall(id=call_id_of(record), name=record.tool, arguments=record.arguments)
 
 
-def _result(call: FunctionCall, record: CallRecord) -> FunctionExecutionResult:
+def _result(call: FunctionCall, record: CallRecord | None) -> FunctionExecutionResult:
     said: dict[str, Any] = {"content": OPEN_CALL, "is_error": True}
-    if record.result is not None:
+    if record is not None and record.result is not None:
         said = _parsed(record.result, "content", "is_error")
     return FunctionExecutionResult(name=call.name, call_id=call.id, **said)
 
@@ -113,25 +173,12 @@ def _parsed(text: str, *names: str) -> dict[str, Any]:
     return {name: found[name] for name in names}
 
 
-def recalled_code(turn: Turn, records: Sequence[CallRecord]) -> Code | None:
-    """Return the code that a turn was executing; None where its agent knows the output already.
-
-    Args:
-        turn: The turn; it is noted there that code was executed.
-        records: The code that was begun in it, the last one last.
-    """
-    last = records[-1]
-    agent = next((it for it in walk(turn.agent) if _is_executor(it, last.agent)), None)
-    if not isinstance(agent, CodeExecutorAgent):  # one of the user's
-        return Code()
-    result = CodeResult(exit_code=CANCELLED, output=OPEN_CODE)
-    if last.result is not None:
-        said = CodeResult(**_parsed(last.result, "exit_code", "output"))
-        result = drive_sync(upstream.code_output(agent, said))
-    if upstream.has_model(agent) and _knows(agent, result.output):
-        turn.has_executed = True
-        return None
-    return Code(agent, int(call_id_of(last) or 0), result)
+def output_of(agent: CodeExecutorAgent, record: CallRecord) -> CodeResult:
+    """Return the output of code as its agent words it; where there is none, that it is open."""
+    if record.result is None:
+        return CodeResult(exit_code=CANCELLED, output=OPEN_CODE)
+    said = CodeResult(**_parsed(record.result, "exit_code", "output"))
+    return drive_sync(upstream.code_output(agent, said))
 
 
 def _is_executor(thing: object, name: str) -> bool:

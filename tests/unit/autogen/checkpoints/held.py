@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from supervisor import Run
 from supervisor._autogen.checkpoints.gate import ToolGate
+from supervisor._autogen.checkpoints.recalled import Recalled
 from supervisor._checkpoints.snapshot import Kept, Snapshot
 from supervisor._checkpoints.store import CallRecord, End, RunInfo, RunStatus
 from tests.unit.autogen.checks import adapter_in
@@ -105,15 +106,21 @@ class Held:
         return [record for commit in self.commits for record in commit]
 
 
-def gated(run: Run, held: Held, idempotent: frozenset[str] = frozenset()) -> ToolGate:
+def gated(
+    run: Run,
+    held: Held,
+    idempotent: frozenset[str] = frozenset(),
+    recalled: Recalled | None = None,
+) -> ToolGate:
     """Give a run that has not started a gate, for as long as it is at work."""
     adapter = adapter_in(run)
-    gate = ToolGate(held, held.snapshot, adapter.context, idempotent)
+    gate = ToolGate(held, held.snapshot, adapter.context, idempotent, recalled)
     prepare, close = adapter.prepare, adapter.close
 
     async def prepare_and_open() -> None:
         await prepare()
         gate.open(adapter._things)
+        await gate.make_again()
 
     def close_both() -> None:
         gate.close()

@@ -17,7 +17,7 @@ from autogen_core.tools import BaseStreamTool, FunctionTool, StaticStreamWorkben
 from pydantic import BaseModel
 
 from supervisor import Supervisor, current_call
-from supervisor._autogen.checkpoints.recorder import call_id_of
+from supervisor._autogen.checkpoints.call_records import call_id_of
 from supervisor.errors import LeaseLost, StoreUnavailable
 from supervisor.testing import ScriptedModel, calls
 from supervisor.types import ToolCall
@@ -313,9 +313,9 @@ async def test_while_the_store_does_not_answer_the_tool_waits() -> None:
 )
 @pytest.mark.parametrize("is_team", [True, False])
 async def test_a_store_that_is_gone_ends_the_run_in_order(
-    error: BaseException, *, is_team: bool
+    error: BaseException, caplog: pytest.LogCaptureFixture, *, is_team: bool
 ) -> None:
-    """The run raises the very error, and no tool of the request has started."""
+    """The run raises the very error, once, and no tool of the request has started."""
     held = Held(writes=False)
     tools = Tools(held)
     ann = scripted("ann", [calls("pay", "look")], tools.pay, tools.look)
@@ -328,6 +328,7 @@ async def test_a_store_that_is_gone_ends_the_run_in_order(
         with pytest.raises(type(error)):
             await reading
     assert run.error is error
+    assert caplog.records == []
     assert not tools.seen
     assert len(held.dropped) == 2
 

@@ -66,7 +66,7 @@ class Entry:
     has_ended: bool = False
 
 
-class Recorder:
+class CallRecords:
     """The records of one run.
 
     Args:
@@ -81,7 +81,6 @@ class Recorder:
         self._held = held
         self._snapshot = snapshot
         self._context = context
-        self._has_failed = False
 
     @property
     def is_over(self) -> bool:
@@ -140,11 +139,14 @@ class Recorder:
             await self._end_run(LeaseLost(self._held.id))
 
     async def _end_run(self, error: BaseException) -> NoReturn:
-        if not self._has_failed:
-            self._has_failed = True
-            self._context.token.fail(error)
+        asyncio.get_running_loop().call_soon(self._fail, error)
         await asyncio.get_running_loop().create_future()
         raise AssertionError("the run has failed, and this was to be cancelled")
+
+    def _fail(self, error: BaseException) -> None:
+        fail = self._context.token.on_failure
+        if fail is not None and not self.is_over:  # else it ends already, perhaps for this reason
+            fail(error)
 
     @contextmanager
     def at_work(self, record: CallRecord) -> Generator[None]:

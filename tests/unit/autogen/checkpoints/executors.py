@@ -1,0 +1,56 @@
+"""An executor that executes nothing, and notes what it was given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autogen_agentchat.agents import ApprovalRequest, ApprovalResponse, CodeExecutorAgent
+from autogen_core import CancellationToken
+from autogen_core.code_executor import CodeBlock, CodeExecutor, CodeResult
+
+from supervisor import current_call
+from supervisor.testing import ScriptedModel
+from supervisor.types import ToolCall
+
+
+class Noting(CodeExecutor):
+    """Notes each block as "called code", and by which call it was executed.
+
+    Args:
+        order: What the notes are added to.
+    """
+
+    def __init__(self, order: list[str]) -> None:
+        self._order = order
+        self.seen: list[ToolCall | None] = []
+
+    async def execute_code_blocks(
+        self, code_blocks: list[CodeBlock], cancellation_token: CancellationToken
+    ) -> CodeResult:
+        """Note the blocks."""
+        self._note(code_blocks)
+        return CodeResult(exit_code=0, output="42")
+
+    def _note(self, code_blocks: Sequence[CodeBlock]) -> None:
+        self._order.append(f"called {code_blocks[0].language}")
+        self.seen.append(current_call())
+
+    async def start(self) -> None:
+        """Do nothing."""
+
+    async def stop(self) -> None:
+        """Do nothing."""
+
+    async def restart(self) -> None:
+        """Do nothing."""
+
+
+def executing(
+    name: str, executor: CodeExecutor, model: ScriptedModel | None = None
+) -> CodeExecutorAgent:
+    """Return an agent that executes all code without asking."""
+    return CodeExecutorAgent(name, executor, model_client=model, approval_func=_approve)
+
+
+def _approve(_request: ApprovalRequest) -> ApprovalResponse:
+    return ApprovalResponse(approved=True, reason="a test")
