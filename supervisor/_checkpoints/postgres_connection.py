@@ -1,7 +1,7 @@
 """Connections to PostgreSQL that do not wait for ever, and what their errors mean.
 
-They hold through PgBouncer in any of its modes: no statement is prepared, and no setting outlives
-a transaction.
+They hold through PgBouncer in its modes `session` and `transaction`: no statement is prepared, and
+no setting outlives a transaction.
 """
 
 from __future__ import annotations
