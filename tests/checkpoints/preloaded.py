@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -30,17 +31,21 @@ def run_scenario(scenario: Callable[..., Any], *, seconds: float = 60, **argumen
         arguments: Its arguments.
     """
     module = scenario.__module__
-    done = subprocess.run(
+    with subprocess.Popen(
         [sys.executable, "-m", __name__, module, scenario.__name__, json.dumps(arguments)],
         cwd=_ROOT,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=seconds,
         start_new_session=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{scenario.__name__} failed:\n{done.stdout}{done.stderr}"
-    return json.loads(done.stdout.splitlines()[-1])
+    ) as program:
+        try:
+            out, errors = program.communicate(timeout=seconds)
+        except BaseException:
+            os.killpg(program.pid, signal.SIGKILL)
+            raise
+    assert program.returncode == 0, f"{scenario.__name__} failed:\n{out}{errors}"
+    return json.loads(out.splitlines()[-1])
 
 
 def fork(work: Callable[[], object]) -> int:
@@ -92,10 +97,20 @@ class Pipe:
     def lines(self) -> Iterator[str]:
         """Return the lines, as they come, until no child has the pipe open any more."""
         self.close_write()
-        while data := os.read(self._read, 65536):
-            *lines, self._rest = (self._rest + data).split(b"\n")
-            yield from (line.decode() for line in lines)
+        while (lines := self._lines()) is not None:
+            yield from lines
         os.close(self._read)
+
+    def lines_for(self, seconds: float) -> list[str]:
+        """Return the lines that come now, or none after so many seconds; more may be forked."""
+        if not select.select([self._read], [], [], seconds)[0]:
+            return []
+        return self._lines() or []
+
+    def _lines(self) -> list[str] | None:
+        data = os.read(self._read, 65536)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        return [line.decode() for line in lines] if data else None
 
     def close_write(self) -> None:
         """Leave it to the children to write."""
