@@ -36,9 +36,9 @@ def walk(root: object) -> Iterator[object]:
         if id(found) in seen:
             continue
         seen.add(id(found))
-        if found is root or _is_yielded(found.__class__):
+        if found is root or is_yielded(found.__class__):
             yield found
-        if _may_hold(found):
+        if may_hold(found):
             waiting.extend(_held(found))
 
 
@@ -48,26 +48,29 @@ def agent_names(root: object) -> list[str]:
 
 
 def _held(thing: Any) -> Iterable[object]:
-    if _is_component(thing.__class__):
+    if is_component(thing.__class__):
         attributes = cast("dict[str, object]", vars(thing))
-        return [value for value in attributes.values() if _may_hold(value)]
+        return [value for value in attributes.values() if may_hold(value)]
     items = thing.values() if _is_dict(thing) else thing
-    return [item for item in items if _is_component(item.__class__)]
+    return [item for item in items if is_component(item.__class__)]
 
 
 def _is_dict(thing: object) -> bool:
     return thing.__class__ is dict
 
 
-def _may_hold(value: Any) -> bool:
-    return _is_component(value.__class__) or value.__class__ in _COLLECTIONS
+def may_hold(value: Any) -> bool:
+    """Return whether an object is a component, or a collection."""
+    return is_component(value.__class__) or value.__class__ in _COLLECTIONS
 
 
 @functools.cache  # two of them are protocols: to ask for each object takes microseconds
-def _is_yielded(cls: Any) -> bool:
+def is_yielded(cls: Any) -> bool:
+    """Return whether `walk` yields objects of a class."""
     return issubclass(cls, _YIELDED)
 
 
 @functools.cache  # an agent may hold a list of ten thousand messages
-def _is_component(cls: Any) -> bool:
+def is_component(cls: Any) -> bool:
+    """Return whether objects of a class are walked."""
     return issubclass(cls, (*_WALKED, *_YIELDED))

@@ -112,6 +112,11 @@ class Channel(Generic[E]):
         """Return what was kept, and what is to be kept of that which waits."""
         return [*self._kept, *(event for event in self._events if self._role(event) is _KEPT)]
 
+    def held_from(self, start: int) -> list[E]:
+        """Return the same from a place on."""
+        waiting = [event for event in self._events if self._role(event) is _KEPT]
+        return [*self._kept[start:], *waiting[max(0, start - len(self._kept)) :]]
+
     def wait(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
         """Return what a reader waits for: the next event, or the end."""
         waiter: asyncio.Future[None] = loop.create_future()

@@ -52,15 +52,20 @@ class Journal:
         """The run of the agent."""
         self.others: list[TeamRun] = []
         """Team runs whose parent turn is unknown."""
+        self.team_runs: dict[str, TeamRun] = {}
+        """The last run of each team, by the team's id."""
         self.calls = ToolCalls()
         """The tool calls, by their tasks."""
         self.is_closed = False
         """Whether everything that still happens is ignored."""
         self.on_turn: Callable[[Journal], None] | None = None
         """Called where a turn has ended and nobody's is being taken."""
+        self.on_step: Callable[[], None] | None = None
+        """Called wherever something was finished that is not to be done again."""
+        self.finished = 0
+        """How many turns of agents are finished."""
         self._on_boundary = on_boundary
         self._had_effect = False
-        self._team_runs: dict[str, TeamRun] = {}  # by the team's id; of each the last
         self._turns: dict[AnyTask, Turn] = {}  # by the task of the handler
         self._starting: dict[str, Turn] = {}  # the turn that starts a team, by the team's id
 
@@ -86,9 +91,10 @@ class Journal:
 
     def select(self, manager: Any) -> None:
         """Note that a manager selects the next speaker; None is an unknown manager."""
-        team_run = self._team_runs.get(manager.id.key) if manager is not None else None
+        team_run = self.team_runs.get(manager.id.key) if manager is not None else None
         if team_run is not None and not self.is_closed:
             team_run.select()
+            _step(self)
             self._end_turn()
 
     @staticmethod
@@ -131,7 +137,7 @@ class Journal:
             if task is not None:
                 self._begin_team_run(found)
             return
-        team_run = self._team_runs.get(found.key)
+        team_run = self.team_runs.get(found.key)
         if team_run is not None and found.address == team_run.group.topic:
             team_run.tell_task()
 
@@ -145,7 +151,7 @@ class Journal:
         turn = self._starting.pop(found.key, None) or self._turn_that_holds(found.key)
         if turn is not None:
             _drop_known(group, found.message)
-        team_run = self._team_runs[found.key] = TeamRun(group, found.message.messages or [])
+        team_run = self.team_runs[found.key] = TeamRun(group, found.message.messages or [])
         if turn is not None:
             turn.team_runs.append(team_run)
         elif self.root is None and self.turn is None:
@@ -164,7 +170,7 @@ class Journal:
         return None
 
     def _ask(self, found: Delivery, task: AnyTask | None) -> None:
-        team_run = self._team_runs.get(found.key)
+        team_run = self.team_runs.get(found.key)
         name = team_run.group.name_at(found.address) if team_run is not None else None
         if team_run is None or name is None:
             return
@@ -177,9 +183,11 @@ class Journal:
         if task is not None:
             self._turns[task] = turn
             task.add_done_callback(lambda ended: self._turns.pop(ended, None))
+            if not team_run.group.selects_freely:
+                _step(self)
 
     def _answer(self, found: Delivery, _task: AnyTask | None) -> None:
-        team_run, message = self._team_runs.get(found.key), found.message
+        team_run, message = self.team_runs.get(found.key), found.message
         if team_run is None or found.address != team_run.group.topic:
             return
         if isinstance(message, GroupChatAgentResponse):
@@ -189,24 +197,28 @@ class Journal:
         else:
             said = list(message.result.messages)
             told = [item for item in said if isinstance(item, BaseChatMessage)]
+        is_turn = message.name in team_run.turns
+        self.finished += is_turn and isinstance(message, GroupChatAgentResponse)
         team_run.answer(message.name, said, told)
         self.calls.drop_done()
+        if is_turn and (team_run.turns or not team_run.group.has_turns):
+            _step(self)  # no selection follows at once
         if not team_run.group.has_turns and message.name in team_run.group.names:
             self._end_turn()
 
     def _reset(self, found: Delivery, _task: AnyTask | None) -> None:
-        team_run = self._team_runs.get(found.key)
+        team_run = self.team_runs.get(found.key)
         if team_run is not None:
             team_run.forget(found.address)
 
     def _end(self, found: Delivery, _task: AnyTask | None) -> None:
-        team_run = self._team_runs.get(found.key)
+        team_run = self.team_runs.get(found.key)
         if team_run is not None and found.message.error is None:
             team_run.has_ended = True
 
     def _show(self, found: Delivery, _task: AnyTask | None) -> None:
-        if found.key in self._team_runs:
-            self._team_runs[found.key].show(found.sender, found.message.message)
+        if found.key in self.team_runs:
+            self.team_runs[found.key].show(found.sender, found.message.message)
 
     # -- the turns ------------------------------------------------------------------------------
 
@@ -236,7 +248,7 @@ class Journal:
 
     def groups(self) -> list[Group]:
         """Return the teams that were at work."""
-        return [team_run.group for team_run in self._team_runs.values()]
+        return [team_run.group for team_run in self.team_runs.values()]
 
     def has_taken_effect(self) -> bool:
         """Return whether something was done in the run that must not be done again."""
@@ -254,6 +266,11 @@ class Journal:
     def is_between_turns(self) -> bool:
         """Return whether nobody's turn is being taken."""
         return not any(True for _ in self._open_turns())
+
+
+def _step(journal: Journal) -> None:
+    if journal.on_step is not None:
+        journal.on_step()
 
 
 def _drop_known(group: Group, start: GroupChatStart) -> None:

@@ -13,7 +13,7 @@ or in lists of messages is not rewound.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, cast
 
 from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, HandoffMessage
@@ -81,7 +81,7 @@ class MemorySavepoint:
 
     def _save_lists(self, owner: object) -> None:
         held: dict[str, Any] = getattr(owner, "__dict__", {})
-        for name in [name for name, value in held.items() if _is_list_of_messages(value)]:
+        for name in [name for name, value in held.items() if is_list_of_messages(value)]:
             self._lists.append(_List(owner, name, list(held[name])))
 
     def rewind_context(self, context: object) -> None:
@@ -96,8 +96,14 @@ class MemorySavepoint:
             upstream.put_messages(context, list(messages))
         for owner, attribute, items in self._lists:
             now: Any = getattr(owner, attribute, None)
-            if _is_list_of_messages(now):
+            if is_list_of_messages(now):
                 now[:] = items
+
+    def remembered(self) -> Iterator[tuple[object, str, list[Any]]]:
+        """Yield each model context, and each list by its owner and attribute, as it was then."""
+        for context, messages in self._saved:
+            yield context, "", messages
+        yield from self._lists
 
     def added(self) -> list[list[LLMMessage]]:
         """Return the messages that each model context has got since."""
@@ -120,7 +126,8 @@ class MemorySavepoint:
         return None
 
 
-def _is_list_of_messages(items: Any) -> bool:
+def is_list_of_messages(items: Any) -> bool:
+    """Return whether something is a list of messages; an empty list may become one."""
     # The last one tells: a list of ten thousand is looked at before each turn.
     return type(items) is list and (not items or isinstance(items[-1], _MESSAGES))
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
-from autogen_agentchat.base import TaskResult, Team
+from autogen_agentchat.base import TaskResult, Team, TerminationCondition
 from autogen_agentchat.messages import BaseChatMessage, HandoffMessage
 from autogen_core import CancellationToken, ComponentModel, MessageContext
 
@@ -21,6 +21,7 @@ from supervisor._autogen.upstream import ChatItem, Group, GroupChatStart, Manage
 from supervisor._core.errors import HandedOff
 
 Task = str | BaseChatMessage | Sequence[BaseChatMessage]
+PutCondition = Callable[[TerminationCondition], None]
 
 
 class EarlierRun:
@@ -33,6 +34,9 @@ class EarlierRun:
         deltas: What its condition was asked with: the task, and what each turn has said.
         turns: How many turns were taken.
         has_ended: Whether it had come to its end, and need not go on.
+        put_condition: Brings its condition to where it stood before all deltas; None resets it.
+        is_same_turn: Whether the run that resumes it is part of the same turn: its result has what
+            was said before as well.
     """
 
     def __init__(
@@ -44,7 +48,11 @@ class EarlierRun:
         deltas: Sequence[Sequence[ChatItem]],
         turns: int,
         has_ended: bool,
+        put_condition: PutCondition | None = None,
+        is_same_turn: bool = False,
     ) -> None:
+        self.put_condition = put_condition
+        self.is_same_turn = is_same_turn
         self._group = group
         self.task = list(task)
         self.said = list(said)
@@ -56,7 +64,7 @@ class EarlierRun:
         """Let the team count on, as if it had not been interrupted; or from zero."""
         _resumed.pop(self._group.manager, None)
         if not is_anew:
-            self._group.termination.recount(self.turns, self.deltas)
+            self._group.termination.recount(self.turns, self.deltas, self.put_condition)
             _resumed[self._group.manager] = self
 
 
@@ -123,11 +131,13 @@ class ResumingTeam(Team):
         is_replayed: bool = False,
     ) -> None:
         self.team = team
+        self.earlier = earlier
+        """What it did before the interruption."""
         self._put_back = put_back
-        self._earlier = earlier
-        replays = earlier if is_replayed else None
-        self._taken = {message.id for message in replays.task} if replays else set[str]()
-        self._said = replays.said if replays else []
+        goes_on = earlier is not None and (is_replayed or earlier.is_same_turn)
+        self._is_replayed = is_replayed
+        self._taken = {m.id for m in earlier.task} if earlier and goes_on else set[str]()
+        self._said = earlier.said if earlier and goes_on else []
 
     @property
     def name(self) -> str:
@@ -167,15 +177,16 @@ class ResumingTeam(Team):
     ) -> AsyncGenerator[ChatItem | TaskResult, None]:
         """Go on, and yield what is said."""
         self._put_back()
-        replayed.update(item.id for item in self._said)
-        for item in self._said:
-            yield item
+        if self._is_replayed:
+            replayed.update(item.id for item in self._said)
+            for item in self._said:
+                yield item
         new = self._new(task)
-        if self._earlier is not None and not new and self._earlier.has_ended:
+        if self.earlier is not None and not new and self.earlier.has_ended:
             yield TaskResult(messages=self._said)
             return
-        if self._earlier is not None:
-            self._earlier.resume(is_anew=bool(new))
+        if self.earlier is not None:
+            self.earlier.resume(is_anew=bool(new))
         async for event in self.team.run_stream(
             task=new,
             cancellation_token=cancellation_token,
@@ -304,11 +315,22 @@ class OneShotOverride:
         group: The team.
         is_replanning: Whether the orchestrator was making its plan anew, and its members were
             forgetting the old one.
+        asked: Whom it had asked: they are asked again.
+        unheard: An answer about which its condition was not asked yet.
     """
 
-    def __init__(self, group: Group, *, is_replanning: bool) -> None:
+    def __init__(
+        self,
+        group: Group,
+        *,
+        is_replanning: bool,
+        asked: Sequence[str] = (),
+        unheard: Sequence[ChatItem] = (),
+    ) -> None:
+        self.is_replanning = is_replanning
+        self.asked = asked
+        self.unheard = unheard
         self._group = group
-        self._is_replanning = is_replanning
         vars(group.manager)["on_message_impl"] = self.on_message_impl
 
     async def on_message_impl(self, message: Any, ctx: MessageContext) -> Any:
@@ -317,7 +339,16 @@ class OneShotOverride:
         if not isinstance(message, GroupChatStart):
             return await type(manager).on_message_impl(manager, message, ctx)
         vars(manager).pop("on_message_impl", None)
-        if message.messages is None and self._group.thread:
+        orchestrator = self._group.orchestrator
+        if orchestrator is not None and message.messages is None and self._group.thread:
             token = ctx.cancellation_token
-            return await self._group.resume_orchestrator(token, is_replanning=self._is_replanning)
+            return await orchestrator.resume(
+                token, is_replanning=self.is_replanning, asked=self.asked, unheard=self.unheard
+            )
         return await manager.on_message_impl(message, ctx)
+
+
+def one_shot_override(group: Group) -> OneShotOverride | None:
+    """Return the override that is in place for a team of MagenticOne's."""
+    found = getattr(vars(group.manager).get("on_message_impl"), "__self__", None)
+    return found if isinstance(found, OneShotOverride) else None

@@ -221,7 +221,8 @@ class TeamRepair:
         is_unasked = run.transcript.unheard and run.selection.has_answer
         if is_unasked and group.has_turns and not run.turns:
             run.selection.turns += 1
-            ends = group.would_end(run.selection.turns, run.as_earlier().deltas)
+            earlier = run.as_earlier()
+            ends = group.would_end(run.selection.turns, earlier.deltas, earlier.put_condition)
             run.has_ended = run.has_ended or ends
         run.transcript.unheard.clear()
 

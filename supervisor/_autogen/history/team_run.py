@@ -60,7 +60,7 @@ class Turn:
         self.code: Code | None = None
         """Code that was begun in this turn and has not ended; known at the stop."""
         things = [] if isinstance(self.agent, Team) else list(walk(self.agent))
-        self.stand_ins = [] if isinstance(self.agent, Team) else _stand_ins_of(self.agent)
+        self.stand_ins = [] if isinstance(self.agent, Team) else stand_ins_of(self.agent)
         """The stand-ins that the agent holds, each with the name of its attribute."""
         self.assistants = [thing for thing in things if isinstance(thing, AssistantAgent)]
         self.savepoint = MemorySavepoint(things)
@@ -83,7 +83,8 @@ class Turn:
         return not self.assistants and any(holds_results(m) for m in self.savepoint.added())
 
 
-def _stand_ins_of(agent: object) -> list[tuple[str, ResumingTeam]]:
+def stand_ins_of(agent: object) -> list[tuple[str, ResumingTeam]]:
+    """Return the stand-ins that an agent holds, each with the name of its attribute."""
     # Not `isinstance`, which is slow for a subclass of Team: this is done for each turn.
     return [(name, value) for name, value in vars(agent).items() if type(value) is ResumingTeam]
 
@@ -156,6 +157,8 @@ class TeamRun:
         self.due = {name: list(messages) for name, messages in self.start.due.items()}
         """What each member is to be given when it is asked next."""
         self.transcript = Transcript()
+        if self.start.earlier is not None and self.start.earlier.is_same_turn:
+            self.transcript.items.extend(self.start.earlier.said)
         self.selection = Selection()
         self.orchestration = Orchestration()
         self.past: dict[str, TeamRun] = {}
@@ -174,6 +177,8 @@ class TeamRun:
 
     def tell_task(self) -> None:
         """Note that the members are told of the task."""
+        if self.is_told:
+            return
         self.is_told = True
         for due in self.due.values():
             due.extend(self.task)
@@ -302,11 +307,17 @@ class TeamRun:
         """Return this run, and what it resumed, for a run that resumes it."""
         task, said, deltas = list(self.task), self.said(), self.transcript.deltas
         deltas = [task, *deltas] if task else deltas
-        earlier = self.start.earlier
+        earlier, put_condition = self.start.earlier, None
         if earlier is not None:
-            task, said = [*earlier.task, *task], [*earlier.said, *said]
-            deltas = [*earlier.deltas, *deltas]
-        turns = self.selection.turns
+            task, deltas = [*earlier.task, *task], [*earlier.deltas, *deltas]
+            said = said if earlier.is_same_turn else [*earlier.said, *said]
+            put_condition = earlier.put_condition
         return EarlierRun(
-            self.group, task, said, deltas=deltas, turns=turns, has_ended=self.has_ended
+            self.group,
+            task,
+            said,
+            deltas=deltas,
+            turns=self.selection.turns,
+            has_ended=self.has_ended,
+            put_condition=put_condition,
         )

@@ -25,6 +25,7 @@ from autogen_agentchat.teams._group_chat._events import (
 )
 
 from supervisor._autogen.upstream.agents import has_own_state
+from supervisor._autogen.upstream.attributes import is_of_autogen, set_by_autogen
 from supervisor._autogen.upstream.code import (
     code_agent,
     code_output,
@@ -48,7 +49,12 @@ from supervisor._autogen.upstream.conditions import (
     noted_stops,
     put_elapsed,
 )
-from supervisor._autogen.upstream.contexts import is_autogens, messages_of, put_messages
+from supervisor._autogen.upstream.contexts import (
+    is_autogens,
+    messages_of,
+    put_messages,
+    saved_messages,
+)
 from supervisor._autogen.upstream.coroutines import (
     HANDLER_ERROR,
     classify,
@@ -60,7 +66,7 @@ from supervisor._autogen.upstream.coroutines import (
     tool_call,
 )
 from supervisor._autogen.upstream.creators import refuse_replaced, starting_team
-from supervisor._autogen.upstream.group import Group
+from supervisor._autogen.upstream.group import Group, group_of, make_group
 from supervisor._autogen.upstream.manager_state import ManagerState
 from supervisor._autogen.upstream.mcp import (
     McpRequest,
@@ -90,6 +96,7 @@ from supervisor._autogen.upstream.teams import (
     given_runtime,
     handed_off,
     is_team,
+    message_types,
     open_handoff,
     team_id,
     unmark_running,
@@ -134,6 +141,7 @@ __all__ = [
     "forget_cell",
     "gathers_calls",
     "given_runtime",
+    "group_of",
     "handed_off",
     "handoff_names",
     "has_begun",
@@ -146,9 +154,11 @@ __all__ = [
     "is_autogens",
     "is_begun",
     "is_condition_setting",
+    "is_of_autogen",
     "is_read_bare",
     "is_team",
     "kernel_client",
+    "make_group",
     "marks_of",
     "mcp_actor",
     "mcp_can_ask",
@@ -162,6 +172,7 @@ __all__ = [
     "mcp_tell_no_calls",
     "mcp_wrap_streams",
     "message_loop",
+    "message_types",
     "messages_of",
     "newest_cell",
     "noted_stops",
@@ -171,7 +182,9 @@ __all__ = [
     "put_messages",
     "queued",
     "refuse_replaced",
+    "saved_messages",
     "selecting_manager",
+    "set_by_autogen",
     "starting_team",
     "team_id",
     "tool_call",

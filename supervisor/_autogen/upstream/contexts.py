@@ -15,6 +15,7 @@ from autogen_core.models import LLMMessage
 from supervisor._autogen.upstream.methods import Method
 
 _ADD_MESSAGE: Final = Method(ChatCompletionContext, "add_message")
+_STATE: Final = tuple(Method(ChatCompletionContext, n) for n in ("save_state", "load_state"))
 _PACKAGES: Final = ("autogen_agentchat", "autogen_core", "autogen_ext")
 
 
@@ -23,6 +24,16 @@ def messages_of(context: ChatCompletionContext) -> list[LLMMessage] | None:
     if not _ADD_MESSAGE.is_inherited(type(context)):
         return None
     return context._messages
+
+
+def saved_messages(context: ChatCompletionContext) -> list[LLMMessage] | None:
+    """Return the messages that a model context's state consists of.
+
+    Returns:
+        None where a user's writes its state in its own way.
+    """
+    has_own = not all(method.is_inherited(type(context)) for method in _STATE)
+    return None if has_own else context._messages
 
 
 def put_messages(context: ChatCompletionContext, messages: list[LLMMessage]) -> None:

@@ -5,35 +5,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final, cast
 
 from autogen_agentchat.base import TerminationCondition
 from autogen_agentchat.messages import BaseChatMessage
+from autogen_agentchat.teams import BaseGroupChat
 from autogen_agentchat.teams._group_chat._base_group_chat_manager import BaseGroupChatManager
 from autogen_agentchat.teams._group_chat._chat_agent_container import ChatAgentContainer
 from autogen_agentchat.teams._group_chat._graph._digraph_group_chat import GraphFlowManager
 from autogen_agentchat.teams._group_chat._magentic_one._magentic_one_orchestrator import (
     MagenticOneOrchestrator,
 )
+from autogen_agentchat.teams._group_chat._round_robin_group_chat import (
+    RoundRobinGroupChatManager,
+)
 from autogen_agentchat.teams._group_chat._selector_group_chat import SelectorGroupChatManager
 from autogen_agentchat.teams._group_chat._sequential_routed_agent import FIFOLock
-from autogen_core import Agent, AgentId, CancellationToken, SingleThreadedAgentRuntime
+from autogen_agentchat.teams._group_chat._swarm_group_chat import SwarmGroupChatManager
+from autogen_core import Agent, AgentId, SingleThreadedAgentRuntime
 from autogen_core.model_context import ChatCompletionContext
 
 from supervisor._autogen.repair_thread import drive_sync
 from supervisor._autogen.upstream.graph import Graph
 from supervisor._autogen.upstream.manager_state import (
     ManagerState,
+    lasting,
     manager_state,
     put_manager_state,
 )
 from supervisor._autogen.upstream.methods import Method
+from supervisor._autogen.upstream.orchestrator import Orchestrator
 from supervisor._autogen.upstream.teams import ChatItem
 from supervisor._autogen.upstream.termination import Termination
 from supervisor._reports import log_events
 from supervisor._reports.log import reporter
 
+_FREE: Final = (RoundRobinGroupChatManager, SwarmGroupChatManager, GraphFlowManager)
 _TURNS_END: Final = Method(BaseGroupChatManager, "handle_agent_response")
 
 
@@ -59,6 +67,9 @@ class Group:
         self.graph = Graph(self.manager) if isinstance(self.manager, GraphFlowManager) else None
         """The state of a graph that selects the speakers."""
         self.termination = Termination(self.manager)
+        is_magentic = isinstance(self.manager, MagenticOneOrchestrator)
+        self.orchestrator = Orchestrator(cast(Any, self.manager)) if is_magentic else None
+        """MagenticOne's manager, which asks the members in its own way."""
 
     # -- the members ----------------------------------------------------------------------------
 
@@ -127,7 +138,12 @@ class Group:
     @property
     def restarts(self) -> bool:
         """Whether each run starts anew, as MagenticOne's does."""
-        return isinstance(self.manager, MagenticOneOrchestrator)
+        return self.orchestrator is not None
+
+    @property
+    def selects_freely(self) -> bool:
+        """Whether a speaker is selected by the state alone: to do so again costs nothing."""
+        return type(self.manager) in _FREE
 
     @property
     def is_selector(self) -> bool:
@@ -137,6 +153,10 @@ class Group:
     def state(self) -> ManagerState:
         """Return a copy of what the manager selects the next speaker by."""
         return manager_state(self.manager)
+
+    def lasting(self, state: ManagerState) -> ManagerState:
+        """Return what of such a state a fresh manager may take over."""
+        return lasting(self.manager, state)
 
     def put_state(self, state: ManagerState) -> None:
         """Let the manager select the next speaker by an earlier state."""
@@ -158,16 +178,22 @@ class Group:
         else:
             self.add(messages)
 
-    def would_end(self, turns: int, deltas: Sequence[Sequence[ChatItem]]) -> bool:
+    def would_end(
+        self,
+        turns: int,
+        deltas: Sequence[Sequence[ChatItem]],
+        put_condition: Callable[[TerminationCondition], None] | None = None,
+    ) -> bool:
         """Return whether the team ends with a turn that its manager has not counted yet.
 
         Args:
             turns: The number of turns, with that one.
             deltas: What its condition is asked with: the task, and what was said in each turn.
+            put_condition: Brings the condition to where it stood before; None resets it.
         """
         if self.graph is not None and self.graph.is_complete():
             return True
-        if self.termination.would_end(turns, deltas):
+        if self.termination.would_end(turns, deltas, put_condition):
             return True
         most = self.manager._max_turns
         return self.has_turns and most is not None and turns >= most
@@ -180,16 +206,35 @@ class Group:
         # A cancelled speaker never answers, and each later run would wait for the answer.
         self.manager._active_speakers.clear()
         self.manager._current_turn = 0
-        if isinstance(self.manager, MagenticOneOrchestrator):
-            self.manager._n_rounds = self.manager._n_stalls = 0
+        if self.orchestrator is not None:
+            self.orchestrator.reset_counts()
 
-    async def resume_orchestrator(self, token: CancellationToken, *, is_replanning: bool) -> None:
-        """Let MagenticOne's orchestrator take its next step; in the handler of a run's start."""
-        assert isinstance(self.manager, MagenticOneOrchestrator)
-        if is_replanning:
-            await self.manager._reenter_outer_loop(token)
-        else:
-            await self.manager._orchestrate_step(token)
+
+def group_of(team: BaseGroupChat) -> Group | None:
+    """Return the manager and the members of a team.
+
+    Returns:
+        None where it has not made them yet, or where they are in another process.
+    """
+    runtime = team._runtime
+    if not team._initialized or not isinstance(runtime, SingleThreadedAgentRuntime):
+        return None
+    manager = AgentId(team._group_chat_manager_topic_type, team._team_id)
+    return Group(runtime, manager) if manager in runtime._instantiated_agents else None
+
+
+async def make_group(team: BaseGroupChat) -> Group:
+    """Have a team make its manager and its members, as its first run would, and return them.
+
+    Raises:
+        TypeError: They are in another process.
+    """
+    runtime = team._runtime
+    if not isinstance(runtime, SingleThreadedAgentRuntime):
+        raise TypeError(f"the members of {team.name!r} are in another process")
+    if not team._initialized:
+        await team._init(runtime)
+    return Group(runtime, AgentId(team._group_chat_manager_topic_type, team._team_id))
 
 
 def _instance(runtime: SingleThreadedAgentRuntime, id_: AgentId) -> Agent:

@@ -19,6 +19,8 @@ from autogen_agentchat.teams._group_chat._round_robin_group_chat import (
 from autogen_agentchat.teams._group_chat._selector_group_chat import SelectorGroupChatManager
 from autogen_agentchat.teams._group_chat._swarm_group_chat import SwarmGroupChatManager
 
+from supervisor._autogen.upstream.attributes import set_by_autogen
+
 ManagerState = dict[str, Any]
 
 _NOT_STATE: Final = frozenset(
@@ -50,6 +52,19 @@ def manager_state(manager: BaseGroupChatManager) -> ManagerState:
     if names is None:
         names = tuple(name for name in found if name not in _NOT_STATE)
     return {name: _copy(found[name]) for name in names if _is_data(found[name])}
+
+
+def lasting(manager: BaseGroupChatManager, state: ManagerState) -> ManagerState:
+    """Return what of a manager's state a fresh manager may take over.
+
+    What a manager of the user's inherits from AutoGen, and does not select by, is that of its team:
+    names, prompts, topics.
+    """
+    if type(manager) in _STATE:
+        return state
+    selected_by = {name for cls in type(manager).__mro__ for name in _STATE.get(cls, ())}
+    others = set_by_autogen(type(manager)) - selected_by
+    return {name: value for name, value in state.items() if name not in others}
 
 
 def put_manager_state(manager: BaseGroupChatManager, state: ManagerState) -> None:

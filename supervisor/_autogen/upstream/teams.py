@@ -25,6 +25,11 @@ def is_team(thing: object, key: str) -> bool:
     return isinstance(thing, BaseGroupChat) and thing._team_id == key
 
 
+def message_types(team: object) -> dict[str, type[ChatItem]]:
+    """Return the types of messages that a team knows, by their names."""
+    return dict(team._message_factory._message_types) if isinstance(team, BaseGroupChat) else {}
+
+
 def given_runtime(team: object) -> SingleThreadedAgentRuntime | None:
     """Return the runtime that the user gave a team.
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from autogen_agentchat.base import (
     AndTerminationCondition,
@@ -34,31 +34,53 @@ class Termination:
         """The team's termination condition."""
         return self._manager._termination_condition
 
-    def recount(self, turns: int, deltas: Sequence[Sequence[ChatItem]]) -> None:
+    def recount(
+        self,
+        turns: int,
+        deltas: Sequence[Sequence[ChatItem]],
+        put_condition: Callable[[TerminationCondition], None] | None = None,
+    ) -> None:
         """Let a resumed team count earlier turns, and its condition what was said in them.
 
         A delta that would end the team is left out: it is part of a longer turn, and the condition
         is asked with that one later.
+
+        Args:
+            turns: The number of earlier turns.
+            deltas: What was said in them.
+            put_condition: Brings the condition to where it stood before; None resets it.
         """
         self._manager._current_turn = turns
         left = [delta for delta in deltas if delta]
-        while (ending := self._first_ending(left)) is not None:
+        while (ending := self._first_ending(left, put_condition)) is not None:
             del left[ending]
 
-    def _first_ending(self, deltas: Sequence[Sequence[ChatItem]]) -> int | None:
+    def _first_ending(
+        self,
+        deltas: Sequence[Sequence[ChatItem]],
+        put_condition: Callable[[TerminationCondition], None] | None,
+    ) -> int | None:
         """Ask the condition with each delta; return the place of the one that ends the team."""
         self._reset()
+        if put_condition is not None and self.condition is not None:
+            put_condition(self.condition)
         places = range(len(deltas))
         return next((place for place in places if self._ends(deltas[place])), None)
 
-    def would_end(self, turns: int, deltas: Sequence[Sequence[ChatItem]]) -> bool:
+    def would_end(
+        self,
+        turns: int,
+        deltas: Sequence[Sequence[ChatItem]],
+        put_condition: Callable[[TerminationCondition], None] | None = None,
+    ) -> bool:
         """Return whether the condition ends the team with the last of the deltas.
 
         Args:
             turns: The number of turns, with the last one.
             deltas: What the condition is asked with: the task, and what was said in each turn.
+            put_condition: Brings the condition to where it stood before; None resets it.
         """
-        self.recount(turns, deltas[:-1])
+        self.recount(turns, deltas[:-1], put_condition)
         return bool(deltas) and self._ends(deltas[-1])
 
     def _ends(self, delta: Sequence[ChatItem]) -> bool:

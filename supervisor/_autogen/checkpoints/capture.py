@@ -1,0 +1,97 @@
+"""Where a run stands, as data: taken in one step of the loop, while the run goes on.
+
+What is taken is what a stop in this very step would leave to the next run (`history/`), written
+down and not carried out. A turn that a stop would undo is written as if it had not begun: what its
+agent remembers is that of the turn's savepoint. A turn in which a call was recorded is written as
+it is now, with what is needed to undo it after all.
+
+Lists of messages are logs: only what is new of them is written. Everything else is small.
+"""
+
+from __future__ import annotations
+
+from autogen_agentchat.base import TaskResult
+
+from supervisor._autogen import results
+from supervisor._autogen.checkpoints import messages
+from supervisor._autogen.checkpoints.agent_states import AgentStates
+from supervisor._autogen.checkpoints.logs import Logs
+from supervisor._autogen.checkpoints.memories import (
+    Memories,
+)
+from supervisor._autogen.checkpoints.output import Output, Shown
+from supervisor._autogen.checkpoints.paths import named_components
+from supervisor._autogen.checkpoints.revived import Revived
+from supervisor._autogen.checkpoints.taking import Taking
+from supervisor._autogen.run_context import RunContext
+from supervisor._autogen.upstream import Group
+from supervisor._checkpoints.snapshot import Snapshot
+
+
+class Capture:
+    """Takes snapshots of one run of a team, or of an agent.
+
+    Args:
+        team: What is run.
+        context: The context of the run.
+        shown: Returns what was shown in this process from a place on.
+        revived: What was read of it, where it goes on.
+    """
+
+    def __init__(
+        self, team: object, context: RunContext, shown: Shown, revived: Revived | None = None
+    ) -> None:
+        self._team = team
+        self._journal = context.journal
+        self._logs = Logs()
+        self._agents = AgentStates()
+        self._output = Output(shown)
+        self._groups: dict[str, Group] = {}
+        self._turn = 0
+        self._revived = revived
+        if revived is not None:
+            self._turn = revived.turn
+            self._output.earlier = list(revived.output())
+            for log, items in revived.logs():
+                self._logs.seed(log, items)
+            for name, state in revived.states.items():
+                self._agents.seed(name, state)
+
+    def snapshot(self) -> Snapshot:
+        """Return where the run stands in this step."""
+        return self._take(None)
+
+    def end(self, result: TaskResult) -> Snapshot:
+        """Return the end of a run that has come to it by itself.
+
+        Args:
+            result: Its whole result.
+        """
+        return self._take(result)
+
+    def whole(self, result: TaskResult) -> TaskResult:
+        """Return the result of a run with what earlier processes have shown."""
+        if not self._output.earlier:
+            return result
+        items = results.with_new(self._output.earlier, result.messages)
+        return TaskResult(messages=items, stop_reason=result.stop_reason)
+
+    def _take(self, result: TaskResult | None) -> Snapshot:
+        found = Taking(
+            self._journal, self._logs.cut(messages.dump), named_components(self._team), self._groups
+        )
+        found.take(self._agents)
+        if result is not None:
+            self._output.end(found.cut, result.messages)
+            found.rest["end"] = {"stop_reason": result.stop_reason}
+        else:
+            self._output.add(found.cut)
+            late = self._output.late(self._journal.root)
+            found.rest["late"] = [found.cut.dump(item) for item in late]
+        return Snapshot(
+            turn=self._turn + self._journal.finished,
+            changes=found.cut.changes,
+            lengths=found.cut.lengths,
+            rest=found.rest,
+            states=found.states,
+        )

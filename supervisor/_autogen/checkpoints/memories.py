@@ -1,0 +1,93 @@
+"""What the agents of a team remember, as logs: model contexts, and lists of messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from autogen_agentchat.base import ChatAgent, Team
+from autogen_core.model_context import ChatCompletionContext
+
+from supervisor._autogen import upstream
+from supervisor._autogen.checkpoints.agent_states import AgentStates
+from supervisor._autogen.checkpoints.logs import Cut
+from supervisor._autogen.history.memory import is_list_of_messages
+from supervisor._autogen.repair_thread import drive_sync
+from supervisor._autogen.upstream import Group
+
+Rewound = Mapping[tuple[int, str], list[Any]]
+"""Lists as they were before a turn that is undone, by the id() of the owner and the attribute."""
+
+
+def contexts_of(name: str, group: Group) -> Iterator[tuple[str, ChatCompletionContext]]:
+    """Yield the model contexts of a team's manager, by their names."""
+    for attribute, value in vars(group.manager).items():
+        if isinstance(value, ChatCompletionContext):
+            yield f"{name}/manager/{attribute.strip('_')}".removeprefix("/"), value
+
+
+def own_lists(agent: Any) -> Iterator[tuple[str, list[Any]]]:
+    """Yield the lists of messages that an agent of the user's keeps in its own attributes."""
+    kind: Any = agent.__class__
+    if isinstance(agent, Team) or upstream.is_of_autogen(kind):
+        return
+    others = upstream.set_by_autogen(kind)
+    for attribute, value in cast("dict[str, Any]", vars(agent)).items():
+        if attribute not in others and is_list_of_messages(value):
+            yield attribute, value
+
+
+def log_of_context(name: str) -> str:
+    """Return the name of a model context's log."""
+    return f"context:{name.removesuffix('model_context').removesuffix('/')}"
+
+
+def log_of_list(name: str, attribute: str) -> str:
+    """Return the name of the log of an agent's own list."""
+    return f"list:{name}.{attribute}"
+
+
+class Memories:
+    """What the agents remember, in one snapshot.
+
+    Args:
+        cut: The logs of the snapshot.
+        agents: The states of agents that save themselves.
+        rewound: What is written as it was before a turn.
+    """
+
+    def __init__(self, cut: Cut, agents: AgentStates, rewound: Rewound) -> None:
+        self.states: dict[str, Any] = {}
+        """What is written whole, by its names."""
+        self._cut = cut
+        self._agents = agents
+        self._rewound = rewound
+
+    def add_context(self, name: str, context: ChatCompletionContext) -> None:
+        """Add a model context; one that writes its state in its own way is written whole."""
+        messages = upstream.saved_messages(context)
+        if messages is None:
+            self.states[name] = dict(drive_sync(context.save_state()))
+            return
+        then = self._rewound.get((id(context), ""), messages)
+        if then or self._cut.length(log_of_context(name)):
+            self._cut.add(log_of_context(name), then)
+
+    def add_agent(self, name: str, agent: object, *, is_undone: bool) -> None:
+        """Add the lists of an agent of the user's, and the state that it saves itself.
+
+        Args:
+            name: The agent's name among the components.
+            agent: The agent.
+            is_undone: Whether it is in a turn that is undone.
+        """
+        if not isinstance(agent, ChatAgent):
+            return
+        for attribute, items in own_lists(agent):
+            then = self._rewound.get((id(agent), attribute), items)
+            log = log_of_list(name, attribute)
+            if then or self._cut.length(log):
+                self._cut.add(log, then)
+        state = self._agents.take(name, agent, is_open=is_undone)
+        if state is not None:
+            self.states[name] = state

@@ -1,0 +1,283 @@
+"""A run that was kept, put into a team: a fresh one in another process, or the same one again.
+
+First everything that is remembered: threads, buffers, model contexts, agents. Then who speaks next,
+by the same stand-ins as after a stop in one process (`history/resume.py`). Then the turns that were
+kept open, by the same repair (`history/team_repair.py`). Then conditions and counters, so that the
+run counts on.
+
+A run that goes on is the same run: conditions are where they were, and the result of a team within
+a turn has what its members said before.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from autogen_agentchat.agents import SocietyOfMindAgent
+from autogen_agentchat.base import TerminationCondition
+from autogen_agentchat.messages import HandoffMessage
+from autogen_agentchat.teams import BaseGroupChat
+from autogen_core.model_context import ChatCompletionContext
+
+from supervisor._autogen import results, upstream
+from supervisor._autogen.checkpoints.agent_states import put_agent_state
+from supervisor._autogen.checkpoints.conditions import put_condition_state
+from supervisor._autogen.checkpoints.items import Items, types_of
+from supervisor._autogen.checkpoints.kept_turns import KeptTurns, Recall
+from supervisor._autogen.checkpoints.memories import (
+    contexts_of,
+    log_of_context,
+    log_of_list,
+    own_lists,
+)
+from supervisor._autogen.checkpoints.paths import named_components
+from supervisor._autogen.checkpoints.plain import from_plain
+from supervisor._autogen.checkpoints.recalled import recalled_calls
+from supervisor._autogen.checkpoints.revived import Revived, without_team_events
+from supervisor._autogen.checkpoints.team_record import log_of_team
+from supervisor._autogen.history.memory import as_context_takes
+from supervisor._autogen.history.resume import (
+    EarlierRun,
+    NextSpeakers,
+    OneShotOverride,
+    ResumingTeam,
+    resume_member,
+)
+from supervisor._autogen.history.team_run import Turn
+from supervisor._autogen.upstream import Group
+from supervisor._checkpoints.snapshot import Kept
+from supervisor._checkpoints.store import CallRecord
+
+
+def recall_calls(turn: Turn, records: Sequence[CallRecord]) -> None:
+    """Let a turn have the tool calls that were recorded in it, and nothing else."""
+    turn.calls.extend(recalled_calls(turn, [it for it in records if it.kind == "tool"]))
+
+
+async def revive(
+    team: object,
+    kept: Kept,
+    calls: Sequence[CallRecord] = (),
+    recall: Recall = recall_calls,
+) -> Revived:
+    """Put a run that was kept into a team, so that it goes on where it stood.
+
+    Args:
+        team: A team of the same shape, which is not at work: a fresh one, or the one that was
+            stopped. Then run it without a task.
+        kept: What was read of the run.
+        calls: What was recorded in its open turns.
+        recall: Lets a turn have what was recorded in it: `ToolGate.recall`, whose `make_again` is
+            then to be awaited before the run goes on.
+
+    Returns:
+        What is left to do.
+
+    Raises:
+        UnknownMessage: The team does not know the type of a message.
+        CheckpointCorrupt: What was read is not what a snapshot consists of.
+    """
+    return await _Revival(team, kept, calls, recall).carry_out()
+
+
+class PutCondition:
+    """Brings a condition to where it stood.
+
+    Args:
+        data: What `condition_state` has returned.
+    """
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+
+    def __call__(self, condition: TerminationCondition) -> None:
+        """Do so."""
+        if self.data is not None:
+            put_condition_state(condition, self.data)
+
+
+class _Revival:
+    def __init__(
+        self, team: object, kept: Kept, calls: Sequence[CallRecord], recall: Recall
+    ) -> None:
+        self._team = team
+        self._kept = kept
+        self._rest = kept.rest
+        self._teams = cast("dict[str, dict[str, Any]]", self._rest["teams"])
+        self._calls = calls
+        self._recall = recall
+        self._things = named_components(team)
+        self._items = Items(types_of(self._things.values()))
+        self._groups: dict[str, Group] = {}
+        self._undone: set[str] = set()
+        self._revived = Revived(kept.turn, bool(self._rest["has_taken_task"]))
+        self._revived.states = kept.states
+
+    async def carry_out(self) -> Revived:
+        """Do all of it."""
+        for name in self._teams:
+            await self._put_team(name)
+        for name, thing in self._things.items():
+            await self._put_memory(name, thing)
+        for name in self._groups:
+            self._put_speakers(name)
+        self._put_kept_turns()
+        for inner in self._rest["within"]:
+            self._put_within(inner)
+        self._put_counters()
+        self._put_output()
+        return self._revived
+
+    def _log(self, name: str) -> list[Any]:
+        """Return the messages of a log."""
+        found = [self._items.parse(data) for data in self._kept.logs.get(name, ())]
+        if found:
+            self._revived.written[name] = found
+        return found
+
+    # -- what is remembered ---------------------------------------------------------------------
+
+    async def _put_team(self, name: str) -> None:
+        data = self._teams[name]
+        group = self._groups[name] = await upstream.make_group(self._thing(name, BaseGroupChat))
+        group.unlock()
+        group.thread[:] = self._log(log_of_team("thread", name))
+        for member in group.names:
+            group.put_buffer(member, list(self._log(log_of_team("due", name, member))))
+        group.put_state(from_plain(data["state"], self._items.parse))
+        for place, context in contexts_of(name, group):
+            await self._put_memory(place, context)
+        for said in data.get("unheard", ()):
+            group.add([self._items.parse(item) for item in said])
+
+    def _thing(self, name: str, kind: type) -> Any:
+        found = self._things.get(name)
+        if not isinstance(found, kind):
+            raise LookupError(f"{name!r} is no {kind.__name__} here")  # noqa: TRY004 - of the team
+        return found
+
+    async def _put_memory(self, name: str, thing: object) -> None:
+        if isinstance(thing, ChatCompletionContext):
+            await self._put_context(name, thing)
+            return
+        if name in self._kept.states:
+            await put_agent_state(thing, self._kept.states[name])
+        for attribute, items in own_lists(thing):
+            items[:] = self._log(log_of_list(name, attribute))
+
+    async def _put_context(self, name: str, context: ChatCompletionContext) -> None:
+        if upstream.saved_messages(context) is not None:
+            upstream.put_messages(context, list(self._log(log_of_context(name))))
+            return
+        if name in self._kept.states:
+            await context.load_state(self._kept.states[name])
+
+    # -- who speaks next ------------------------------------------------------------------------
+
+    def _put_speakers(self, name: str) -> None:
+        data, group = self._teams[name], self._groups[name]
+        override = vars(group.manager).get("select_speaker")
+        if isinstance(getattr(override, "__self__", None), NextSpeakers):
+            vars(group.manager).pop("select_speaker")
+        vars(group.manager).pop("on_message_impl", None)
+        speakers, restart = data.get("speakers"), data.get("restart")
+        if speakers is not None:
+            if group.graph is not None and speakers["is_first"]:
+                group.graph.put_first(speakers["names"])
+            then = from_plain(speakers["then"], self._items.parse)
+            NextSpeakers(group, speakers["names"], then=then)
+        if restart is not None:
+            OneShotOverride(
+                group,
+                is_replanning=restart["is_replanning"],
+                asked=restart["asked"],
+                unheard=[self._items.parse(item) for item in restart["unheard"]],
+            )
+
+    # -- turns that are kept, and runs that go on within a turn ---------------------------------
+
+    def _put_kept_turns(self) -> None:
+        turns = KeptTurns(self._things, self._groups, self._calls, self._recall)
+        for data in self._rest["turns"]:
+            events = self._log(log_of_team("events", data["agent"]))
+            turns.add(data, events)
+        revived = self._revived
+        revived.remains = turns.remains
+        for log in turns.changed:
+            revived.written.pop(log, None)
+        self._undone = {item.id for item in turns.undone}
+        revived.has_taken_task = revived.has_taken_task or turns.has_kept_agent
+
+    def _put_within(self, data: Mapping[str, Any]) -> None:
+        agent, inner = self._things[data["agent"]], self._groups[data["team"]]
+        earlier = EarlierRun(
+            inner,
+            self._log(log_of_team("task", data["team"])),
+            self._log(log_of_team("said", data["team"])),
+            deltas=[],
+            turns=data["turns"],
+            has_ended=data["has_ended"],
+            put_condition=PutCondition(data["condition"]),
+            is_same_turn=True,
+        )
+        if isinstance(agent, SocietyOfMindAgent):
+            self._put_society(data["agent"], agent, earlier)
+            return
+        for group in self._groups.values():
+            for name in group.names:
+                if group.agent(name) is agent:
+                    resume_member(group, name, agent, earlier)
+
+    def _put_society(self, name: str, agent: SocietyOfMindAgent, earlier: EarlierRun) -> None:
+        attribute = next(a for a, value in vars(agent).items() if isinstance(value, BaseGroupChat))
+        team = getattr(agent, attribute)
+        put_back = functools.partial(setattr, agent, attribute, team)
+        setattr(agent, attribute, ResumingTeam(team, put_back, earlier, is_replayed=True))
+        if not name:  # it is run alone: it has the task, and goes on without
+            task = [m for m in earlier.task if not isinstance(m, HandoffMessage) or m.target]
+            context = cast(Any, agent).model_context
+            held = upstream.messages_of(context) or []
+            upstream.put_messages(context, [*held, *as_context_takes(task)])
+
+    def _put_counters(self) -> None:
+        within = {data["team"] for data in self._rest["within"]}
+        for name, data in self._teams.items():
+            group = self._groups[name]
+            if group.orchestrator is not None:
+                group.orchestrator.put_ledger(data["ledger"])
+            if name not in within and (data["condition"] is not None or data["turns"]):
+                put = PutCondition(data["condition"])
+                EarlierRun(
+                    group,
+                    [],
+                    [],
+                    deltas=[],
+                    turns=data["turns"],
+                    has_ended=False,
+                    put_condition=put,
+                ).resume(is_anew=False)
+
+    # -- the output -----------------------------------------------------------------------------
+
+    def _put_output(self) -> None:
+        rest, revived = self._rest, self._revived
+        end = rest.get("end")
+        if end is not None:
+            revived.shown = self._log("output")
+            revived.has_ended, revived.stop_reason = True, end["stop_reason"]
+            return
+        undone = self._undone.union(rest["undone"])
+        shown = without_team_events(self._log("shown"), rest)
+        late = [self._items.parse(item) for item in rest["late"]]
+        for data in rest["within"]:
+            late = results.with_new(late, self._log(log_of_team("said", data["team"])))
+        thread = self._groups[""].thread if "" in self._groups else []
+        revived.held = list(thread[rest["start"] :])
+        now = results.merged(results.with_new(shown, late), revived.held)
+        now = [item for item in now if item.id not in undone]
+        revived.shown = results.with_new(self._log("output"), now)
+        for log in ("shown", "output"):
+            revived.written.pop(log, None)
+        revived.written["output"] = revived.shown[: len(self._kept.logs.get("output", ()))]

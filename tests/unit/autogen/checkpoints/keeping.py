@@ -1,0 +1,131 @@
+"""Runs whose snapshots are kept in memory, as JSON text, and gone on with in fresh teams."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from autogen_agentchat.base import TaskResult
+from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage
+
+from supervisor import Supervisor
+from supervisor._autogen.adapter import TeamAdapter
+from supervisor._autogen.checkpoints.capture import Capture
+from supervisor._autogen.checkpoints.revive import revive
+from supervisor._autogen.checkpoints.revived import Revived
+from supervisor._checkpoints.snapshot import Kept, Snapshot
+from supervisor._checkpoints.store import CallRecord
+from supervisor._core.run import adapter_of
+from supervisor.types import Runnable
+
+
+@dataclass
+class Shelf:
+    """What a store holds of a run: JSON text, by log and place."""
+
+    rows: dict[str, dict[int, str]] = field(default_factory=dict[str, dict[int, str]])
+    state: str = ""
+    written: int = 0
+    """How many rows."""
+
+    def put(self, snapshot: Snapshot) -> None:
+        """Write a snapshot."""
+        for change in snapshot.changes:
+            rows = self.rows.setdefault(change.log, {})
+            assert change.start in (0, len(rows)) or change.start <= len(rows)
+            for place, item in enumerate(change.items, change.start):
+                rows[place] = json.dumps(item)
+                self.written += 1
+        whole = {
+            "turn": snapshot.turn,
+            "lengths": snapshot.lengths,
+            "rest": snapshot.rest,
+            "states": snapshot.states,
+        }
+        self.state = json.dumps(whole)
+
+    def kept(self) -> Kept:
+        """Read it."""
+        state = json.loads(self.state)
+        logs = {
+            log: [json.loads(self.rows[log][place]) for place in range(length)]
+            for log, length in state["lengths"].items()
+        }
+        return Kept(turn=state["turn"], logs=logs, rest=state["rest"], states=state["states"])
+
+    def copy(self) -> Shelf:
+        """Return it as it is now."""
+        return Shelf({log: dict(rows) for log, rows in self.rows.items()}, self.state)
+
+
+@dataclass
+class Keeping:
+    """A run whose snapshots are kept."""
+
+    result: TaskResult
+    shelves: list[Shelf]
+    """What was held after each snapshot."""
+    end: Shelf
+    revived: Revived | None = None
+
+
+async def run_kept(
+    team: Runnable,
+    task: str | None = "Begin",
+    *,
+    shelf: Shelf | None = None,
+    calls: Sequence[CallRecord] = (),
+    at_step: Callable[[], None] | None = None,
+) -> Keeping:
+    """Run a team, and take a snapshot at each step; or go on with what a shelf holds.
+
+    Args:
+        team: The team; a fresh one where a shelf is given.
+        task: The task, where the team has not taken it.
+        shelf: What is gone on with.
+        calls: What was recorded of calls.
+        at_step: Called after each snapshot.
+    """
+    revived = await revive(team, shelf.kept(), calls) if shelf is not None else None
+    held = shelf.copy() if shelf is not None else Shelf()
+    shelves: list[Shelf] = []
+    async with Supervisor(signals={}) as sup:
+        has_task = revived is not None and revived.has_taken_task
+        run = sup.stream(team, None if has_task else task)
+        adapter = cast(TeamAdapter, adapter_of(run))
+        channel = adapter._control.channel
+        capture = Capture(team, adapter.context, cast(Any, channel.held_from), revived)
+
+        def step() -> None:
+            held.put(capture.snapshot())
+            shelves.append(held.copy())
+            if at_step is not None:
+                at_step()
+
+        adapter.context.journal.on_step = step
+        result = capture.whole(await run)
+        held.put(capture.end(result))
+    return Keeping(result, shelves, held, revived)
+
+
+def words(items: Sequence[BaseAgentEvent | BaseChatMessage]) -> list[tuple[str, str, str]]:
+    """Return messages without what differs between two runs of the same: ids and times."""
+    return [(type(item).__name__, item.source, _text(item)) for item in items]
+
+
+def _text(item: BaseAgentEvent | BaseChatMessage) -> str:
+    data = item.model_dump(mode="json")
+    data = {k: v for k, v in data.items() if k not in ("id", "created_at")}
+    return json.dumps(data, sort_keys=True)
+
+
+def without_ids(data: Any) -> Any:
+    """Return JSON-able data without the ids and times of messages."""
+    if isinstance(data, Mapping):
+        items = cast("Mapping[str, Any]", data).items()
+        return {k: without_ids(v) for k, v in items if k not in ("id", "created_at")}
+    if isinstance(data, (list, tuple)):
+        return [without_ids(item) for item in cast("list[Any]", data)]
+    return data
