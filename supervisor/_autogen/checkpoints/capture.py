@@ -16,9 +16,6 @@ from supervisor._autogen import results
 from supervisor._autogen.checkpoints import messages
 from supervisor._autogen.checkpoints.agent_states import AgentStates
 from supervisor._autogen.checkpoints.logs import Logs
-from supervisor._autogen.checkpoints.memories import (
-    Memories,
-)
 from supervisor._autogen.checkpoints.output import Output, Shown
 from supervisor._autogen.checkpoints.paths import named_components
 from supervisor._autogen.checkpoints.revived import Revived
