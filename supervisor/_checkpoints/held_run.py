@@ -23,7 +23,7 @@ class HeldRun(Protocol):
     kept: Kept | None
     """What was read of it; None where nothing was finished yet."""
     calls: Sequence[CallRecord]
-    """The calls that were read of it, those of its last turn."""
+    """The calls that were read of it."""
     on_failed: Callable[[BaseException], None]
     """Called once in the loop where no more can be written of it, with the error: `LeaseLost`,
     `StoreUnavailable`."""
@@ -53,6 +53,14 @@ class HeldRun(Protocol):
 
     def drop_call(self, call_id: str) -> None:
         """Have a call taken back that has not begun."""
+        ...
+
+    def lose(self, error: BaseException | None = None) -> None:
+        """Note that nothing of it may be done any more: `on_failed` is called, unless it was.
+
+        Args:
+            error: What it fails with; None is `LeaseLost`.
+        """
         ...
 
     async def durable(self) -> None:

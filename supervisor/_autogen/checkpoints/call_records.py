@@ -21,7 +21,7 @@ from supervisor._autogen.run_context import RunContext
 from supervisor._checkpoints.held_run import HeldRun
 from supervisor._checkpoints.snapshot import Snapshot
 from supervisor._checkpoints.store import CallKind, CallRecord
-from supervisor._core.errors import LeaseLost, StoreUnavailable
+from supervisor._core.errors import LeaseLost
 from supervisor._core.tasks import AnyTask
 from supervisor._core.tool_call import CURRENT, ToolCall
 
@@ -128,7 +128,7 @@ class CallRecords:
         """Wait until a call may begin. Where it never may, the run fails, which cancels this."""
         try:
             await asyncio.shield(entry.durable)  # others of the same request wait for it as well
-        except (LeaseLost, StoreUnavailable) as error:
+        except (Exception, LeaseLost) as error:  # noqa: BLE001 - the run ends with it
             await self._end_run(error)
         await self.admit_owner()
         entry.has_begun = True
@@ -139,14 +139,10 @@ class CallRecords:
             await self._end_run(LeaseLost(self._held.id))
 
     async def _end_run(self, error: BaseException) -> NoReturn:
-        asyncio.get_running_loop().call_soon(self._fail, error)
-        await asyncio.get_running_loop().create_future()
-        raise AssertionError("the run has failed, and this was to be cancelled")
-
-    def _fail(self, error: BaseException) -> None:
-        fail = self._context.token.on_failure
-        if fail is not None and not self.is_over:  # else it ends already, perhaps for this reason
-            fail(error)
+        self._held.lose(error)
+        if not self.is_over:  # else this was cancelled already: asyncio takes the two for one
+            await asyncio.get_running_loop().create_future()
+        raise asyncio.CancelledError
 
     @contextmanager
     def at_work(self, record: CallRecord) -> Generator[None]:

@@ -10,10 +10,15 @@ from supervisor._autogen.checkpoints.gate import ToolGate
 from supervisor._autogen.checkpoints.recalled import Recalled
 from supervisor._checkpoints.snapshot import Kept, Snapshot
 from supervisor._checkpoints.store import CallRecord, End, RunInfo, RunStatus
+from supervisor.errors import LeaseLost
 from tests.unit.autogen.checks import adapter_in
 
 
 def _nothing() -> None:
+    pass
+
+
+def _ignore(_error: BaseException) -> None:
     pass
 
 
@@ -44,7 +49,7 @@ class Held:
         )
         self.kept: Kept | None = None
         self.calls: Sequence[CallRecord] = ()
-        self.on_lost: Callable[[], None] = _nothing
+        self.on_failed: Callable[[BaseException], None] = _ignore
         self.on_cancel: Callable[[], None] = _nothing
         self.may_act = True
         self.commits: list[list[CallRecord]] = []
@@ -94,6 +99,11 @@ class Held:
         """Take a call back."""
         self.dropped.append(call_id)
 
+    def lose(self, error: BaseException | None = None) -> None:
+        """Tell once that it has failed."""
+        on_failed, self.on_failed = self.on_failed, _ignore
+        on_failed(error or LeaseLost(self.id))
+
     async def durable(self) -> None:
         """Wait for nothing."""
 
@@ -114,6 +124,7 @@ def gated(
 ) -> ToolGate:
     """Give a run that has not started a gate, for as long as it is at work."""
     adapter = adapter_in(run)
+    held.on_failed = adapter._control.fail
     gate = ToolGate(held, held.snapshot, adapter.context, idempotent, recalled)
     prepare, close = adapter.prepare, adapter.close
 
