@@ -34,15 +34,26 @@ def turn_of(owner: str, fence: int, turn: int, *, last: bool = False) -> Commit:
     )
 
 
-def races(url: str, notes: str, runs: int, turns: int, lease: float, seed: int) -> None:
+def races(
+    url: str, notes: str, runs: int, turns: int, lease: float, pause: float, seed: int
+) -> None:
     """Take whatever run is free, and carry it on, until all are completed.
 
     Each turn that was committed is noted in a file afterwards, as [run, owner, fence, turn].
+
+    Args:
+        url: The store.
+        notes: The file.
+        runs: How many there are.
+        turns: How many each has.
+        lease: Seconds.
+        pause: The seconds that a turn may take.
+        seed: Of the order, and of the pauses.
     """
     rng = random.Random(seed)
     store = open_store(url)
     store.setup()
-    racer = _Racer(store, Path(notes), turns, lease, rng)
+    racer = _Racer(store, Path(notes), turns, lease, pause, rng)
     left = set(range(runs))
     tell("racing")
     while left:
@@ -56,13 +67,20 @@ def races(url: str, notes: str, runs: int, turns: int, lease: float, seed: int) 
 
 class _Racer:
     def __init__(
-        self, store: CheckpointStore, notes: Path, turns: int, lease: float, rng: random.Random
+        self,
+        store: CheckpointStore,
+        notes: Path,
+        turns: int,
+        lease: float,
+        pause: float,
+        rng: random.Random,
     ) -> None:
         self._store = store
         self._owner = owner_name()
         self._notes = os.open(notes, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         self._turns = turns
         self._lease = lease
+        self._pause = pause
         self._rng = rng
 
     def carry_on(self, run: str) -> None:
@@ -72,7 +90,7 @@ class _Racer:
         assert len(self._store.load(run).logs.get(LOG, ())) == got.info.turn
         renewed = time.monotonic()
         for turn in range(got.info.turn + 1, self._turns + 1):
-            time.sleep(self._rng.random() * 0.004)
+            time.sleep(self._rng.random() * self._pause)
             if time.monotonic() - renewed > self._lease / 4:
                 self._renew(run, got.fence)
                 renewed = time.monotonic()
@@ -84,7 +102,15 @@ class _Racer:
 
     def _write(self, run: str, fence: int, turn: int) -> None:
         commit = turn_of(self._owner, fence, turn, last=turn == self._turns)
-        self._store.commit(run, fence, commit)
+        end = time.monotonic() + self._lease
+        while True:
+            try:
+                self._store.commit(run, fence, commit)
+                break
+            except StoreUnavailable:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.02)
         note = json.dumps([run, self._owner, fence, turn])
         os.write(self._notes, note.encode() + b"\n")
 

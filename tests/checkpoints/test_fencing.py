@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from examples.fleet.postgres_server import PostgresServer
 from supervisor._checkpoints.owners import owner_name
 from supervisor._checkpoints.store import CheckpointStore, RunStatus
 from supervisor._checkpoints.urls import open_store
@@ -41,14 +42,34 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def test_each_turn_is_written_once(server: Server, store_url: str, tmp_path: Path) -> None:
     """Processes race for runs, one is killed and one is stopped past its lease."""
-    _race(server, store_url, tmp_path, processes=4, runs=12, turns=5, kills=1, stops=1)
+    _race(server, store_url, tmp_path, 4, runs=12, turns=8, pause=0.05, kills=1, stops=1)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_each_turn_of_many_is_written_once(server: Server, store_url: str, tmp_path: Path) -> None:
     """The same holds for 8 processes and 200 runs of 20 turns, with many stops and kills."""
-    _race(server, store_url, tmp_path, processes=8, runs=200, turns=20, kills=30, stops=30)
+    _race(server, store_url, tmp_path, 8, runs=200, turns=20, pause=0.004, kills=30, stops=30)
+
+
+@pytest.mark.parametrize("crashes", [2, pytest.param(30, marks=pytest.mark.soak)])
+def test_each_turn_is_written_once_though_the_server_crashes(
+    server: Server,
+    postgres_server: PostgresServer,
+    postgres_url: str,
+    tmp_path: Path,
+    crashes: int,
+) -> None:
+    """A commit whose answer nobody has heard is neither lost nor written twice."""
+    with contextlib.ExitStack() as stack:
+        race = {"runs": 10 * crashes, "turns": 10, "pause": 0.01}
+        racers = _start(stack, server, postgres_url, tmp_path, 4, **race)
+        for _ in range(crashes):
+            racers[0].has_ended(within=random.Random(_SEED).random() / 2)
+            postgres_server.crash()
+            postgres_server.start()
+        _end(racers)
+    _check(postgres_url, tmp_path, runs=10 * crashes, turns=10)
 
 
 def test_an_owner_that_stood_still_past_its_lease_is_refused(
@@ -116,43 +137,52 @@ def _race(
     server: Server,
     url: str,
     folder: Path,
-    *,
     processes: int,
+    *,
     runs: int,
     turns: int,
+    pause: float,
     kills: int,
     stops: int,
 ) -> None:
-    print(f"CHECKPOINTS_SEED={_SEED} repeats this")
-    rng, notes = random.Random(_SEED), folder / "notes"
+    rng, race = random.Random(_SEED), {"runs": runs, "turns": turns, "pause": pause}
     with contextlib.ExitStack() as stack:
-
-        def start() -> Child:
-            arguments: dict[str, Any] = {
-                "runs": runs,
-                "turns": turns,
-                "lease": _LEASE,
-                "seed": rng.random(),
-            }
-            return stack.enter_context(
-                server.start("races", url=url, notes=str(notes), **arguments)
-            )
-
-        racers = [start() for _ in range(processes)]
-        for racer in racers:
-            racer.until("racing")
+        racers = _start(stack, server, url, folder, processes, **race)
         what = ["kill"] * kills + ["stop"] * stops
         for each in rng.sample(what, len(what)):
             place = rng.randrange(processes)
             if each == "kill":
                 racers[place].signal(signal.SIGKILL)
-                racers[place] = start()
+                (racers[place],) = _start(stack, server, url, folder, 1, **race)
             else:
                 _stop_past_lease(racers[place])
-        for racer in racers:
-            racer.until("done", seconds=300)
-            assert racer.wait() == 0, racer.story()
-    _check(url, notes, runs, turns)
+        _end(racers)
+    assert _check(url, folder, runs, turns) > 1, "nobody has taken a run over"
+
+
+def _start(
+    stack: contextlib.ExitStack,
+    server: Server,
+    url: str,
+    folder: Path,
+    processes: int,
+    **arguments: Any,
+) -> list[Child]:
+    print(f"CHECKPOINTS_SEED={_SEED} repeats this")
+    notes, race = str(folder / "notes"), {"url": url, "lease": _LEASE, **arguments}
+    racers = [
+        stack.enter_context(server.start("races", notes=notes, seed=_SEED + place, **race))
+        for place in range(processes)
+    ]
+    for racer in racers:
+        racer.until("racing")
+    return racers
+
+
+def _end(racers: list[Child]) -> None:
+    for racer in racers:
+        racer.until("done", seconds=300)
+        assert racer.wait() == 0, racer.story()
 
 
 def _stop_past_lease(racer: Child) -> None:
@@ -161,9 +191,11 @@ def _stop_past_lease(racer: Child) -> None:
     racer.signal(signal.SIGCONT)
 
 
-def _check(url: str, notes: Path, runs: int, turns: int) -> None:
+def _check(url: str, folder: Path, runs: int, turns: int) -> int:
+    """Check each turn of each run; return the largest fence."""
     store = open_store(url)
     written: dict[tuple[str, int], list[object]] = {}
+    largest = 0
     for run in (f"run-{number}" for number in range(runs)):
         stored = store.load(run)
         assert stored.info.status is RunStatus.COMPLETED
@@ -173,12 +205,14 @@ def _check(url: str, notes: Path, runs: int, turns: int) -> None:
         assert fences == sorted(fences)
         owners = {fence: owner for owner, fence, _ in rows}
         assert all(owners[fence] == owner for owner, fence, _ in rows)
+        largest = max(largest, *fences)
         written |= {(run, turn): [owner, fence] for owner, fence, turn in rows}
     store.close()
     told = Counter[tuple[str, int]]()
-    for run, owner, fence, turn in noted(notes):
+    for run, owner, fence, turn in noted(folder / "notes"):
         told[run, turn] += 1
         assert written[run, turn] == [owner, fence]
     assert set(told.values()) == {1}
     # A process that is killed may not have noted its last turn.
     print(f"{len(written)} turns, {len(told)} of them noted")
+    return largest
