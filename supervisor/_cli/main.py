@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 COMMANDS: Final = {
     "run": "run a team, an agent, a team file or a program, so that it can be stopped",
     "chat": "converse with a team or an agent",
+    "runs": "list the runs that are kept in a store",
+    "show": "show a run that is kept: its messages, its calls, and who has it",
+    "cancel": "cancel runs that are kept, wherever they are at work",
+    "forget": "remove runs from a store",
     "check": "say what would keep a program from stopping in order, before it is deployed",
     "exec": "run a command as the only child of a small parent, which may be PID 1",
 }

@@ -14,6 +14,9 @@ from typing import Final, Literal, NoReturn
 
 from supervisor._cli.errors import CommandError
 
+STORE_VARIABLE: Final = "SUPERVISOR_CHECKPOINTS"
+"""Names the store where `--checkpoints` does not."""
+
 _STATUS_MAX: Final = 255
 _OFF: Final = "off"
 
@@ -131,6 +134,13 @@ def add_team_file_flags(parser: argparse.ArgumentParser) -> None:
         help="load classes from this package, too",
     )
     group.add_argument("--select", metavar="NAME", help="take this team out of a gallery")
+
+
+def add_store_flag(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that names a store to a command's parser, with what belongs to it."""
+    group = parser.add_argument_group("the store of the runs")
+    shown = f"sqlite:///runs.db, postgresql://... ({STORE_VARIABLE}; else the user's own)"
+    group.add_argument("--checkpoints", metavar="URL", help=shown)
 
 
 def settings_of(parsed: argparse.Namespace) -> Settings:

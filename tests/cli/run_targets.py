@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 from autogen_agentchat.agents import UserProxyAgent
@@ -130,3 +131,22 @@ def chatting() -> ScriptedAgent:
             print("tidied up")
 
     return ScriptedAgent("chatting", chat)
+
+
+def kept() -> RoundRobinGroupChat:
+    """Take four turns, noting each; the third waits until it may go on."""
+    folder = Path(os.environ["KEPT_IN"])
+
+    def turns(name: str) -> ScriptedAgent:
+        async def turn(*_: Any) -> str:
+            with (folder / "turns").open("a") as file:
+                file.write(f"{name}\n")
+            if len((folder / "turns").read_text().splitlines()) == 3:
+                print("busy")
+                while not (folder / "go").exists():  # noqa: ASYNC110 - the test makes it
+                    await asyncio.sleep(0.02)
+            return f"This is {name}."
+
+        return ScriptedAgent(name, [turn] * 4)
+
+    return RoundRobinGroupChat([turns("ann"), turns("bob")], max_turns=4)

@@ -30,8 +30,23 @@ print(json.dumps([help.getvalue(), sorted(sys.modules)]))
 @pytest.mark.parametrize(
     ("command", "options"),
     [
-        ("run", ["--output-format", "--task-file", "--drain", "--grace", "-m PACKAGE", "--quiet"]),
+        (
+            "run",
+            [
+                "--output-format",
+                "--task-file",
+                "--drain",
+                "--grace",
+                "-m PACKAGE",
+                "--quiet",
+                "--id",
+            ],
+        ),
         ("chat", ["--continue", "--resume NAME", "--drain", "--trust", "--select"]),
+        ("runs", ["--status", "--json", "--checkpoints URL"]),
+        ("show", ["ID", "--json", "--verbose", "--checkpoints URL"]),
+        ("cancel", ["ID [ID ...]", "--checkpoints URL"]),
+        ("forget", ["ID [ID ...]", "--checkpoints URL"]),
         ("check", ["--json", "TARGET", "FILE", "-- COMMAND"]),
     ],
 )

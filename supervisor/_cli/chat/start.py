@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> None:
             command.target, trust=command.trust, allow=command.allow, select=command.select
         )
 
-    from supervisor._cli.chat.conversation.sessions import state_directory
+    from supervisor._cli.state import state_directory
     from supervisor._runner import run
 
     ui = open_interface(state_directory() / "chat-history")

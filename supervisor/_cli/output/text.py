@@ -17,6 +17,7 @@ from supervisor._cli.output.painter import Painter
 from supervisor._cli.output.palette import Palette
 from supervisor._cli.output.printed import printed_by
 from supervisor._cli.output.result_line import result_line
+from supervisor._cli.output.sanitize import sanitize
 from supervisor._cli.output.screen import Screen
 from supervisor._cli.output.status_line import StatusLine
 from supervisor._cli.output.transcript import Transcript
@@ -160,4 +161,5 @@ class TextOutput(Output):
         style = self._palette.error if outcome.error is not None else self._palette.strong
         said = self._transcript.finish()
         gap = "" if self._transcript.is_empty else "\n"
-        return f"{said}{gap}{style(line)}\n"
+        resume = "" if outcome.resume is None else f"Resume with: {sanitize(outcome.resume)}\n"
+        return f"{said}{gap}{style(line)}\n{resume}"

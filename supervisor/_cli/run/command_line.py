@@ -19,6 +19,7 @@ from supervisor._cli.options import (
     Parser,
     Settings,
     add_flags,
+    add_store_flag,
     add_team_file_flags,
     settings_of,
 )
@@ -36,7 +37,10 @@ TARGET is module:attr or file.py:attr (a team, an agent, or a function that make
 file (.json, .yaml). TASK is its task; - reads it from stdin. What stands behind a program or a
 package is passed on to it."""
 _STDIN: Final = "-"
-_TAKING: Final = {"-m", "--task-file", "--output-format", "--allow", "--select", *FLAGS_WITH_VALUE}
+_TAKING: Final = {
+    *("-m", "--task-file", "--output-format", "--allow", "--select", "--checkpoints", "--id"),
+    *FLAGS_WITH_VALUE,
+}
 """The options behind which a value stands."""
 
 
@@ -55,6 +59,8 @@ class Command:
         allow: The namespaces from which a team file may load classes.
         select: The name of the team in a gallery.
         verbose: Whether to show what tools return.
+        checkpoints: The URL of the store in which the run is kept, as it was given.
+        run_id: The run's id there; None where it is not kept, or has no id yet.
     """
 
     target: Target
@@ -67,6 +73,13 @@ class Command:
     allow: tuple[str, ...]
     select: str | None
     verbose: bool
+    checkpoints: str | None = None
+    run_id: str | None = None
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the run is kept in a store."""
+        return self.run_id is not None or self.checkpoints is not None
 
 
 def read(arguments: Sequence[str]) -> Command:
@@ -88,7 +101,7 @@ def read(arguments: Sequence[str]) -> Command:
     is_program = target.kind == "program"
     if is_program:
         _refuse_for_program(parsed)
-    elif parsed.task_file is None and len(words) != 1:
+    elif parsed.task_file is None and len(words) != 1 and (words or parsed.run_id is None):
         raise CommandError(_task_error(target, words))
     elif parsed.task_file is not None and words:
         raise CommandError("a task and --task-file were given; give one of them")
@@ -105,17 +118,21 @@ def read(arguments: Sequence[str]) -> Command:
         allow=tuple(parsed.allow),
         select=parsed.select,
         verbose=parsed.verbose,
+        checkpoints=parsed.checkpoints,
+        run_id=parsed.run_id,
     )
 
 
-def task_of(command: Command) -> str:
-    """Return the task that a command names.
+def task_of(command: Command) -> str | None:
+    """Return the task that a command names; None where a run is gone on with.
 
     Raises:
         CommandError: It cannot be read, or is empty.
     """
     import sys
 
+    if command.task is None and command.task_file is None:
+        return None
     where = None if command.task_file is None else str(command.task_file)
     task = command.task or ""
     try:
@@ -147,6 +164,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     what = "show what tools return, and all that code has printed"
     parser.add_argument("--verbose", action="store_true", help=what)
+    what = "keep the run: begin it, go on with it (TASK may be left out), or show what it came to"
+    parser.add_argument("--id", dest="run_id", metavar="NAME", help=what)
+    add_store_flag(parser)
     add_team_file_flags(parser)
     add_flags(parser)
     return parser
@@ -191,6 +211,8 @@ def _refuse_for_program(parsed: argparse.Namespace) -> None:
         "--verbose": parsed.verbose,
         "--allow": parsed.allow,
         "--trust": parsed.trust,
+        "--checkpoints": parsed.checkpoints,
+        "--id": parsed.run_id,
     }
     for option, value in given.items():
         if value:

@@ -24,7 +24,8 @@ class Loading:
 
     def __init__(self, command: Command) -> None:
         self._command = command
-        self.task = ""
+        self.task: str | None = ""
+        """None where a run is gone on with."""
         self.source: targets.Source | None = None
 
     def load(self) -> None:

@@ -15,12 +15,13 @@ from supervisor._cli.errors import CommandError
 from supervisor._cli.output.outcome import FAILED, TIMED_OUT
 from supervisor._cli.output.own_stdout import take_stdout
 from supervisor._cli.run.command_line import Command
+from supervisor._cli.run.keeping import Keeping
 from supervisor._cli.run.loading import Loading, told_of_stops
 from supervisor._cli.run.questions import Questions
 from supervisor._cli.run.tally import Tally
 from supervisor._cli.run.time_limit import TimeLimit
 from supervisor._cli.user_code import show_traceback, summary
-from supervisor._core.errors import Quarantined
+from supervisor._core.errors import Quarantined, SettingsError
 from supervisor._core.events import Rung
 from supervisor._process.standard_streams import write_stderr
 from supervisor._supervisor.facade import Supervisor, parts_of
@@ -42,9 +43,13 @@ def run(command: Command, loading: Loading) -> None:
         command: What to run, and how.
         loading: Loads its task and its target, unless that is done.
     """
-    sup = Supervisor(exits=True, guard=True, children="own")
+    try:
+        keeping = Keeping(command)
+        sup = Supervisor(exits=True, guard=True, children="own", checkpoints=keeping.url)
+    except SettingsError as error:
+        raise CommandError(f"{error}") from None
     _runner.split_if_init(sup)
-    session = Session(command, sup, loading)
+    session = Session(command, sup, loading, keeping)
     session.load()
     session.time_limit.start()
     loop = command.settings.loop or "uvloop"
@@ -58,13 +63,17 @@ class Session:
         command: What to run, and how.
         sup: Its supervisor.
         loading: Loads its task and its target, unless that is done.
+        keeping: How it is kept.
     """
 
-    def __init__(self, command: Command, sup: Supervisor, loading: Loading) -> None:
+    def __init__(
+        self, command: Command, sup: Supervisor, loading: Loading, keeping: Keeping
+    ) -> None:
         self._command = command
         self._sup = sup
         self.time_limit = TimeLimit(sup, command.settings.timeout)
-        self._tally = Tally(sup, self.time_limit)
+        self._keeping = keeping
+        self._tally = Tally(sup, self.time_limit, keeping)
         self._questions = Questions()
         self._has_begun = False
         self._loading = loading
@@ -136,9 +145,12 @@ class Session:
     async def _stream(self, team: Runnable) -> None:
         from supervisor._autogen.messages import TaskResult
 
-        async for event in self._sup.stream(team, self._loading.task):
+        stream = self._sup.stream(team, self._loading.task, id=self._keeping.run_id)
+        async for event in stream:
+            self._keeping.note_begun()
             if isinstance(event, TaskResult):
-                self._tally.conclude(event.stop_reason)
+                is_stopped = stream.stop_request is not None
+                self._tally.conclude(event.stop_reason, is_stopped=is_stopped)
                 for message in self._tally.unseen(event.messages):
                     self._show(message)
             else:
@@ -193,6 +205,8 @@ class Session:
         if outcome.status == "failed":
             error = self._tally.error
             return error.status if isinstance(error, CommandError) else FAILED
+        if outcome.status == "stopped" and self._sup.stop_request is None:
+            return FAILED  # it was cancelled from elsewhere
         return TIMED_OUT if outcome.status in ("timed_out", "abandoned") else 0
 
     def _unwritten(self, error: OSError) -> int:

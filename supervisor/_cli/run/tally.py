@@ -14,8 +14,9 @@ from supervisor._reports.outcome import Failure, Outcome, Status, Usage
 from supervisor._reports.run_json import CHUNK, kind_of, usage_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
+    from supervisor._cli.run.keeping import Keeping
     from supervisor._cli.run.time_limit import TimeLimit
     from supervisor._supervisor.facade import Supervisor
 
@@ -26,16 +27,19 @@ class Tally:
     Args:
         sup: The supervisor of the run.
         time_limit: Its time limit.
+        keeping: How it is kept.
     """
 
-    def __init__(self, sup: Supervisor, time_limit: TimeLimit) -> None:
+    def __init__(self, sup: Supervisor, time_limit: TimeLimit, keeping: Keeping) -> None:
         self._sup = sup
         self._time_limit = time_limit
+        self._keeping = keeping
         self._began_at = time.monotonic()
         self._seen: set[str] = set()
         self._messages = 0
         self._usage = Usage()
         self._stop_reason: str | None = None
+        self._is_stopped = False  # or this run alone, from elsewhere
         self.error: BaseException | None = None
         """What the target or the run has raised."""
 
@@ -47,13 +51,20 @@ class Tally:
         self._seen.add(getattr(event, "id", ""))
         self._usage += usage_of(event)
 
-    def unseen(self, messages: Sequence[Any]) -> Iterator[object]:
-        """Yield the messages of a result that were not events before: a stop yields no more."""
-        return (message for message in messages if getattr(message, "id", "") not in self._seen)
+    def unseen(self, messages: Sequence[Any]) -> list[object]:
+        """Return the messages of a result that were not events before: a stop yields no more.
 
-    def conclude(self, stop_reason: str | None) -> None:
-        """Note the reason that the result gives."""
+        Those of an earlier process, which precede what was an event in this one, are left out.
+        """
+        is_seen = [getattr(message, "id", "") in self._seen for message in messages]
+        first = is_seen.index(True) if True in is_seen else 0
+        rest = zip(messages[first:], is_seen[first:], strict=True)
+        return [message for message, has_been in rest if not has_been]
+
+    def conclude(self, stop_reason: str | None, *, is_stopped: bool) -> None:
+        """Note the reason that the result gives, and whether the run was stopped."""
         self._stop_reason = stop_reason
+        self._is_stopped = is_stopped
 
     @property
     def status(self) -> Status:
@@ -66,7 +77,7 @@ class Tally:
             return "stopped" if is_by_signal else "timed_out"
         if self.error is not None:
             return "failed"
-        return "finished" if request is None else "stopped"
+        return "stopped" if request is not None or self._is_stopped else "finished"
 
     def stopped_early(self, number: signal.Signals) -> Outcome:
         """Return that a signal has come before the run could begin."""
@@ -87,8 +98,14 @@ class Tally:
             messages=self._messages,
             usage=self._usage,
             seconds=time.monotonic() - self._began_at,
+            resume=None if (status or self.status) == "finished" else self._resume_line,
             error=_failure(self.error),
         )
+
+    @property
+    def _resume_line(self) -> str | None:
+        is_cancelled = self._is_stopped and self._sup.stop_request is None
+        return None if is_cancelled else self._keeping.resume_line(self.error)
 
 
 def _failure(error: BaseException | None) -> Failure | None:

@@ -14,9 +14,10 @@ import pytest
 
 from supervisor._cli.chat.conversation.progress import Progress
 from supervisor._cli.chat.conversation.record import is_same_target
-from supervisor._cli.chat.conversation.sessions import Sessions, state_directory
+from supervisor._cli.chat.conversation.sessions import Sessions
 from supervisor._cli.chat.conversation.writer import replace
 from supervisor._cli.errors import CommandError
+from supervisor._cli.state import state_directory
 from supervisor.testing._settled import said
 from tests.unit.cli.conversations import Chat, chat
 from tests.unit.cli.test_chat_conversation import _is_of, pair

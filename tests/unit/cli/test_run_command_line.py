@@ -31,6 +31,12 @@ def test_our_options_may_stand_anywhere_for_a_team(line: str) -> None:
     assert (command.task, command.settings.drain, command.output_format) == ("task", 3.0, "json")
 
 
+def test_a_run_with_an_id_may_have_no_task() -> None:
+    """It goes on with the one that it was begun with."""
+    command = _read("teams:make --id one")
+    assert (command.run_id, command.task, task_of(command)) == ("one", None, None)
+
+
 def test_what_stands_behind_a_program_is_the_programs() -> None:
     """Options before a program are ours, and those behind it are not looked at."""
     command = _read("--drain 3 app.py --drain 4 -m x - -- --output-format json")

@@ -22,26 +22,10 @@ from typing import Final
 from supervisor._cli.chat.conversation.record import Damaged, Record, is_same_target
 from supervisor._cli.chat.conversation.writer import Writer
 from supervisor._cli.errors import CommandError
+from supervisor._cli.state import state_directory
 
 _SHOWN: Final = 3  # names of sessions in an error
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-
-
-def state_directory() -> Path:
-    """Return where this user's state is kept.
-
-    Raises:
-        CommandError: The user has no home directory, as in some containers.
-    """
-    given = os.environ.get("XDG_STATE_HOME", "")
-    if given.startswith("/"):  # the specification has a relative path ignored
-        return Path(given) / "autogen-supervisor"
-    try:
-        return Path.home() / ".local" / "state" / "autogen-supervisor"
-    except RuntimeError as error:
-        raise CommandError(
-            "this user has no home directory; set XDG_STATE_HOME to where sessions are to be kept"
-        ) from error
 
 
 class Sessions:

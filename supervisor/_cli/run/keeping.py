@@ -1,0 +1,73 @@
+"""`--checkpoints` and `--id`: in which store a run is kept, as what, and what goes on with it."""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+import time
+from typing import TYPE_CHECKING
+
+from supervisor._cli.stored_runs.store import url_of
+from supervisor._core.errors import CheckpointError, LeaseLost, SettingsError, UsageError
+
+if TYPE_CHECKING:
+    from supervisor._cli.run.command_line import Command
+
+
+class Keeping:
+    """How one run is kept.
+
+    Args:
+        command: What to run, and how.
+
+    Raises:
+        SettingsError: The URL names no store.
+    """
+
+    def __init__(self, command: Command) -> None:
+        self._command = command
+        self.url = url_of(command.checkpoints) if command.is_kept else None
+        """The store's URL; None where the run is not kept."""
+        self.run_id = (command.run_id or new_name()) if command.is_kept else None
+        """The run's id in that store; None where it is not kept."""
+        self._shown_url = _without_password(command.checkpoints)
+        self._has_begun = command.task is None and command.task_file is None  # then it is there
+
+    def note_begun(self) -> None:
+        """Note that the store has the run."""
+        self._has_begun = True
+
+    def resume_line(self, error: BaseException | None) -> str | None:
+        """Return the command line that goes on with a run that has not come to its end.
+
+        Args:
+            error: What it has failed with; for one that is held elsewhere, or cannot be gone on
+                with, there is no line.
+
+        Returns:
+            The line; None where nothing is kept, or nothing goes on with it.
+        """
+        refused = (CheckpointError, LeaseLost, SettingsError, UsageError)
+        if self.run_id is None or not self._has_begun or isinstance(error, refused):
+            return None
+        return shlex.join(["autogen-supervisor", "run", *self._words(), "--id", self.run_id])
+
+    def _words(self) -> list[str]:
+        command = self._command
+        words = [command.target.word]
+        words += ["--trust"] if command.trust else []
+        words += [word for namespace in command.allow for word in ("--allow", namespace)]
+        words += ["--select", command.select] if command.select is not None else []
+        words += ["--checkpoints", self._shown_url] if self._shown_url else []
+        return words
+
+
+def _without_password(url: str | None) -> str | None:
+    from supervisor._checkpoints.urls import open_store
+
+    return None if url is None else open_store(url).url
+
+
+def new_name() -> str:
+    """Return a name that no run has: the time, and a word drawn at random."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"

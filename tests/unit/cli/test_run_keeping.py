@@ -1,0 +1,83 @@
+"""`run --id`: which store, which run, and the line that goes on with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from supervisor import errors
+from supervisor._cli.run.command_line import read
+from supervisor._cli.run.keeping import Keeping
+
+
+def _keeping(line: str, *, has_begun: bool = True) -> Keeping:
+    keeping = Keeping(read(line.split()))
+    if has_begun:
+        keeping.note_begun()
+    return keeping
+
+
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.delenv("SUPERVISOR_CHECKPOINTS", raising=False)
+
+
+def test_without_both_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable alone keeps nothing: it says only where."""
+    monkeypatch.setenv("SUPERVISOR_CHECKPOINTS", "sqlite:///theirs.db")
+    keeping = _keeping("teams:make task")
+    assert (keeping.url, keeping.run_id, keeping.resume_line(None)) == (None, None, None)
+
+
+def test_an_id_alone_is_kept_in_the_users_store(tmp_path: Path) -> None:
+    """The line that goes on needs no store's name then."""
+    keeping = _keeping("teams:make task --id one")
+    assert keeping.url == f"sqlite:///{tmp_path}/autogen-supervisor/runs.db"
+    assert keeping.resume_line(None) == "autogen-supervisor run teams:make --id one"
+
+
+def test_a_store_alone_gives_the_run_a_name() -> None:
+    """No two runs get the same one."""
+    names = {_keeping("teams:make task --checkpoints sqlite:///r.db").run_id for _ in range(9)}
+    assert len(names) == 9
+
+
+def test_the_line_has_what_is_needed_to_load_the_target() -> None:
+    """It has no task, for the run has one, and a shell takes it as it is."""
+    line = "team.json task --trust --allow a.b --select x;y --checkpoints sqlite:///r.db --id 1&2"
+    assert _keeping(line).resume_line(None) == (
+        "autogen-supervisor run team.json --trust --allow a.b --select 'x;y' "
+        "--checkpoints sqlite:///r.db --id '1&2'"
+    )
+
+
+def test_the_line_has_no_password() -> None:
+    """It goes into logs."""
+    pytest.importorskip("psycopg")
+    line = "teams:make task --id one --checkpoints postgresql://me:secret@127.0.0.1/runs"
+    resume = _keeping(line).resume_line(None)
+    assert resume is not None
+    assert "secret" not in resume
+    assert "127.0.0.1/runs" in resume
+
+
+@pytest.mark.parametrize(
+    ("error", "goes_on"),
+    [
+        (ZeroDivisionError(), True),
+        (errors.RunHeld("one", "somebody"), False),
+        (errors.RunMismatch("one", "task", "other words"), False),
+        (errors.LeaseLost("one"), False),
+    ],
+)
+def test_what_cannot_be_gone_on_with_has_no_line(error: BaseException, goes_on: bool) -> None:
+    """An agent that fails can be tried again; a run of another team cannot."""
+    assert (_keeping("teams:make task --id one").resume_line(error) is not None) is goes_on
+
+
+def test_there_is_no_line_before_the_store_has_the_run() -> None:
+    """A run that is gone on with, without a task, is there from the start."""
+    assert _keeping("teams:make task --id one", has_begun=False).resume_line(None) is None
+    assert _keeping("teams:make --id one", has_begun=False).resume_line(None) is not None
