@@ -10,7 +10,8 @@ of a second, and a picture is in several logs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import base64
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 from weakref import WeakKeyDictionary
 
@@ -30,6 +31,7 @@ from autogen_core.models import (
     SystemMessage,
     UserMessage,
 )
+from pydantic_core import to_jsonable_python
 
 from supervisor._autogen.messages import Item
 from supervisor._checkpoints.pieces import Later
@@ -39,6 +41,8 @@ Types = Mapping[str, type[Item]]
 """The types of messages that a team knows, by their names."""
 
 _TYPE: Final = "$"
+_BYTES: Final = "$bytes"
+_HAS_BYTES: Final = "$has_bytes"
 _LLM: Final[Mapping[str, type[LLMMessage]]] = {
     f"llm:{cls.__name__}": cls
     for cls in (SystemMessage, UserMessage, AssistantMessage, FunctionExecutionResultMessage)
@@ -85,7 +89,33 @@ def _dump_item(item: Item) -> Mapping[str, Any]:
     if type(item) is HandoffMessage and item.context:
         data = item.model_dump(mode="json", exclude={"context"})
         return {**data, "context": [_dump_llm(message) for message in item.context]}
-    return item.dump()
+    try:
+        return item.dump()
+    except UnicodeDecodeError:  # bytes that are no text, as in a memory's content
+        return {_HAS_BYTES: True, **_plain(item.model_dump())}
+
+
+def _plain(value: Any) -> Any:
+    """Return what pydantic dumps for Python as JSON-able data, its bytes in base 64."""
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in cast("dict[str, Any]", value).items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in cast("Sequence[object]", value)]
+    if isinstance(value, bytes):
+        return {_BYTES: base64.b64encode(value).decode()}
+    return to_jsonable_python(value)
+
+
+def _with_bytes(value: Any) -> Any:
+    """Undo `_plain`, as far as pydantic does not."""
+    if isinstance(value, list):
+        return [_with_bytes(part) for part in cast("list[object]", value)]
+    if not isinstance(value, dict):
+        return value
+    found = cast("dict[str, Any]", value)
+    if found.keys() == {_BYTES}:
+        return base64.b64decode(found[_BYTES])
+    return {key: _with_bytes(part) for key, part in found.items()}
 
 
 def _dump_llm(message: LLMMessage) -> Mapping[str, Any]:
@@ -125,12 +155,12 @@ def parse(data: Any, types: Types, run_id: str = "") -> Any:
     name = found.get(_TYPE)
     if not isinstance(name, str):
         raise CheckpointCorrupt(run_id, "something that is no message, among its messages")
-    fields = {key: value for key, value in found.items() if key != _TYPE}
+    fields = {key: value for key, value in found.items() if key not in (_TYPE, _HAS_BYTES)}
     read = _reader(name, types)
     if read is None:
         raise UnknownMessage(run_id, name)
     try:
-        return read(fields)
+        return read(_with_bytes(fields) if _HAS_BYTES in found else fields)
     except Exception as error:  # pydantic's, and whatever a user's `load` or a picture raises
         why = str(error).partition("\n")[0]
         raise CheckpointCorrupt(run_id, f"a {name} cannot be read: {why}") from error

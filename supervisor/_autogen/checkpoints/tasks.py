@@ -60,7 +60,15 @@ def task_difference(old: Any, new: Any) -> str:
     """Return in words how two tasks, as data, differ; "" where they are the same."""
     if is_same_task(old, new):
         return ""
-    return f"it was {_shown(old)}, and is {_shown(new)} now"
+    if _shown(old) != _shown(new):
+        return f"it was {_shown(old)}, and is {_shown(new)} now"
+    then, now = _last(old), _last(new)
+    fields = (key for key in now if key not in _OF_THE_MOMENT)
+    found = next((key for key in fields if not _is_same(then.get(key), now[key])), "")
+    if not found:
+        return "an earlier one of its messages is another"
+    was, is_now = _brief(then.get(found)), _brief(now[found])
+    return f"its last message had the {found} {was}, and has {is_now} now"
 
 
 def _lasting(data: Any) -> Any:
@@ -99,10 +107,18 @@ def _is_same_picture(old: Any, new: Any) -> bool:
 def _shown(data: Any) -> str:
     if not isinstance(data, list) or not data:
         return "none"
-    found = cast("list[object]", data)
-    last = cast("dict[str, object]", found[-1]) if isinstance(found[-1], dict) else {}
+    count, last = len(cast("list[object]", data)), _last(data)
     content = last.get("content")
+    words = _brief(content) if isinstance(content, str) else f"a {last.get('$')}"
+    return words if count == 1 else f"{count} messages, the last {words}"
+
+
+def _last(data: Any) -> dict[str, Any]:
+    found = cast("list[object]", data)[-1] if isinstance(data, list) and data else None
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+
+
+def _brief(value: object) -> str:
     shown = reprlib.Repr()
-    shown.maxstring = _SHOWN
-    words = shown.repr(content) if isinstance(content, str) else f"a {last.get('$')}"
-    return words if len(found) == 1 else f"{len(found)} messages, the last {words}"
+    shown.maxstring = shown.maxother = _SHOWN
+    return shown.repr(value)
