@@ -41,7 +41,6 @@ class ToolGate:
         snapshot: Returns where the run stands now: `Capture.snapshot`.
         context: What is at work for it.
         idempotent: The names of the tools whose calls may be made again.
-        recalled: What was recorded in the turns that were interrupted; None where the run begins.
     """
 
     def __init__(
@@ -50,7 +49,6 @@ class ToolGate:
         snapshot: Callable[[], Snapshot],
         context: RunContext,
         idempotent: frozenset[str] = frozenset(),
-        recalled: Recalled | None = None,
     ) -> None:
         self._context = context
         self._idempotent = idempotent
@@ -58,7 +56,9 @@ class ToolGate:
         self._code = CodeGate(self._records, context.scope)
         self._answers = Answers(self._records, context.scope)
         self._entries: dict[Call, Entry] = {}
-        self._recalled = recalled or Recalled(())
+        self._recalled = Recalled()
+        self.recall = self._recalled.put
+        """Lets a turn that was interrupted have what was recorded in it; before `open`."""
 
     def open(self, things: Iterable[object]) -> None:
         """Have everything wait here that has effects.

@@ -7,7 +7,7 @@ says so. A call that was not recorded has not begun.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from autogen_agentchat.agents import AssistantAgent, CodeExecutorAgent
@@ -34,8 +34,7 @@ class RecordedCall:
     Args:
         call: What is called.
         agent: Whose model wants it; None where that agent is not to be found.
-        record: What was recorded of it; None where nothing was.
-        has_started: Whether the tool may have been reached.
+        record: What was recorded of it; None where it has not begun.
         is_handoff: Whether it hands off to another agent.
     """
 
@@ -45,57 +44,49 @@ class RecordedCall:
         agent: AssistantAgent | None,
         record: CallRecord | None,
         *,
-        has_started: bool,
         is_handoff: bool = False,
     ) -> None:
         self.call = call
         self.agent = agent
         self.record = record
         self.is_handoff = is_handoff
-        self._has_started = has_started
-        self.result = _result(call, record) if has_started else None
+        self.result = _result(call, record) if record is not None else None
         """What stands behind it in the model context."""
 
     @property
     def has_started(self) -> bool:
         """Whether the tool may have been reached."""
-        return self._has_started
+        return self.record is not None
 
     @property
     def has_taken_effect(self) -> bool:
         """Whether it must not be made again."""
-        return self._has_started and not self.is_handoff
+        return self.has_started and not self.is_handoff
 
 
 class Recalled:
-    """What was recorded in the open turns of a run, for whoever goes on with it.
+    """What was recorded in the open turns of a run, for whoever goes on with it."""
 
-    Args:
-        records: All records of the run.
-    """
-
-    def __init__(self, records: Iterable[CallRecord]) -> None:
+    def __init__(self) -> None:
         self.calls: list[RecordedCall] = []
         """The tool calls of the turns so far."""
         self.answers: list[tuple[Turn, CallRecord]] = []
         """What users have answered in them."""
         self.outputs: list[tuple[CodeExecutorAgent, CallRecord]] = []
         """The code of agents without a model: its output is their whole turn."""
-        self._records = {record.id: record for record in records}
 
-    def put(self, turn: Turn, ids: Sequence[str], begun: Collection[str] = ()) -> None:
+    def put(self, turn: Turn, records: Sequence[CallRecord]) -> None:
         """Let a turn that was interrupted have what was recorded in it; before it is repaired.
 
         Args:
             turn: The turn, whose agents have their memories again.
-            ids: What the turn has noted: `Turn.records`. A record that is not there was taken back.
-            begun: The ids, by their models, of calls that had begun without a record.
+            records: Those whose ids the turn has noted, in that order, and that were not taken
+                back.
         """
-        records = [self._records[id_] for id_ in ids if id_ in self._records]
-        calls = recalled_calls(turn, [r for r in records if r.kind == "tool"], begun)
+        calls = recalled_calls(turn, [record for record in records if record.kind == "tool"])
         turn.calls.extend(calls)
         self.calls.extend(calls)
-        self.answers.extend((turn, r) for r in records if r.kind == "input")
+        self.answers.extend((turn, record) for record in records if record.kind == "input")
         code = [record for record in records if record.kind == "code"]
         if code:
             self._put_code(turn, code[-1])
@@ -118,9 +109,7 @@ class Recalled:
                 turn.code = Code(agent, int(call_id_of(last) or 0), result)
 
 
-def recalled_calls(
-    turn: Turn, records: Sequence[CallRecord], begun: Collection[str] = ()
-) -> list[RecordedCall]:
+def recalled_calls(turn: Turn, records: Sequence[CallRecord]) -> list[RecordedCall]:
     """Return the tool calls of a turn, of which these were recorded."""
     left = list(records)
     found: list[RecordedCall] = []
@@ -128,13 +117,9 @@ def recalled_calls(
         handoffs = upstream.handoff_names(agent)
         for call in reversed(wanted_last(agent.model_context)):
             record = _taken(left, agent.name, call)
-            is_handoff = call.name in handoffs
-            has_started = record is not None or call.id in begun
-            made = RecordedCall(call, agent, record, has_started=has_started, is_handoff=is_handoff)
-            found.append(made)
+            found.append(RecordedCall(call, agent, record, is_handoff=call.name in handoffs))
     # Of earlier requests, or of agents that are not there any more: they have taken effect.
-    others = [RecordedCall(_call_of(record), None, record, has_started=True) for record in left]
-    return [*found, *others]
+    return [*found, *(RecordedCall(_call_of(record), None, record) for record in left)]
 
 
 def _taken(left: list[CallRecord], agent: str, call: FunctionCall) -> CallRecord | None:
@@ -151,9 +136,9 @@ def _call_of(record: CallRecord) -> FunctionCall:
     return FunctionCall(id=call_id_of(record), name=record.tool, arguments=record.arguments)
 
 
-def _result(call: FunctionCall, record: CallRecord | None) -> FunctionExecutionResult:
+def _result(call: FunctionCall, record: CallRecord) -> FunctionExecutionResult:
     said: dict[str, Any] = {"content": OPEN_CALL, "is_error": True}
-    if record is not None and record.result is not None:
+    if record.result is not None:
         said = _parsed(record.result, "content", "is_error")
     return FunctionExecutionResult(name=call.name, call_id=call.id, **said)
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 
 from supervisor import Run
 from supervisor._autogen.checkpoints.gate import ToolGate
-from supervisor._autogen.checkpoints.recalled import Recalled
 from supervisor._checkpoints.snapshot import Kept, Snapshot
 from supervisor._checkpoints.store import CallRecord, End, RunInfo, RunStatus
 from supervisor.errors import LeaseLost
@@ -20,6 +19,9 @@ def _nothing() -> None:
 
 def _ignore(_error: BaseException) -> None:
     pass
+
+
+Recall = Callable[[ToolGate], object]
 
 
 class Held:
@@ -120,12 +122,21 @@ def gated(
     run: Run,
     held: Held,
     idempotent: frozenset[str] = frozenset(),
-    recalled: Recalled | None = None,
+    recall: Recall | None = None,
 ) -> ToolGate:
-    """Give a run that has not started a gate, for as long as it is at work."""
+    """Give a run that has not started a gate, for as long as it is at work.
+
+    Args:
+        run: The run.
+        held: What is kept of it.
+        idempotent: The names of tools that are.
+        recall: Gives the gate what was recorded in an interrupted turn.
+    """
     adapter = adapter_in(run)
     held.on_failed = adapter._control.fail
-    gate = ToolGate(held, held.snapshot, adapter.context, idempotent, recalled)
+    gate = ToolGate(held, held.snapshot, adapter.context, idempotent)
+    if recall is not None:
+        recall(gate)
     prepare, close = adapter.prepare, adapter.close
 
     async def prepare_and_open() -> None:

@@ -15,7 +15,8 @@ from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage
 from autogen_core.tools import FunctionTool, StaticWorkbench, ToolOverride
 
 from supervisor import Supervisor, current_call
-from supervisor._autogen.checkpoints.recalled import OPEN_CALL, Recalled
+from supervisor._autogen.checkpoints.gate import ToolGate
+from supervisor._autogen.checkpoints.recalled import OPEN_CALL
 from supervisor._autogen.history.team_repair import TurnRepair
 from supervisor._autogen.history.team_run import Turn
 from supervisor._checkpoints.store import CallRecord
@@ -66,24 +67,25 @@ class _Interrupted:
 
     async def go_on(self, held: Held, names: frozenset[str] = frozenset()) -> str:
         """Go on with its run; return the result that its model reads."""
-        recalled = await self.recalled()
+        await self.remember()
         async with Supervisor(signals={}) as sup:
             run = sup.stream(team(self.agent, turns=1), None)
-            gated(run, held, names, recalled)
+            gated(run, held, names, self.recall)
             await run
         return await self.read()
 
-    async def recalled(self) -> Recalled:
-        """Return what was recorded, once the agent remembers its turn again."""
-        turn = Turn(self.agent)
+    async def remember(self) -> None:
+        """Let the agent remember its turn up to the call."""
+        self._turn = Turn(self.agent)
         call = FunctionCall(id="c1", name=self._name, arguments=self._arguments)
         context = self.agent.model_context
         await context.add_message(UserMessage(content="go", source="user"))
         await context.add_message(AssistantMessage(content=[call], source="ann"))
-        recalled = Recalled([self.record])
-        recalled.put(turn, [self.record.id])
-        TurnRepair(turn).keep()
-        return recalled
+
+    def recall(self, gate: ToolGate) -> None:
+        """Let the turn have what was recorded in it, and repair it."""
+        gate.recall(self._turn, [self.record])
+        TurnRepair(self._turn).keep()
 
     async def read(self) -> str:
         """Return the result that its model reads."""
@@ -200,10 +202,10 @@ async def test_a_stop_ends_a_call_that_is_made_again() -> None:
     """It stays open, to be made again by whoever goes on next."""
     held, gate = Held(), Gate()
     interrupted = _Interrupted(_ann(gate.wait), "wait")
-    recalled = await interrupted.recalled()
+    await interrupted.remember()
     async with Supervisor(signals={}) as sup:
         run = sup.stream(team(interrupted.agent, turns=1), None)
-        gated(run, held, frozenset({"wait"}), recalled)
+        gated(run, held, frozenset({"wait"}), interrupted.recall)
         reading = asyncio.ensure_future(run)
         await gate.is_entered.wait()
         run.stop("enough")

@@ -13,24 +13,25 @@ from autogen_agentchat.messages import TextMessage
 from autogen_core import CancellationToken
 
 from supervisor import Supervisor
-from supervisor._autogen.checkpoints.recalled import OPEN_CODE, Recalled
+from supervisor._autogen.checkpoints.gate import ToolGate
+from supervisor._autogen.checkpoints.recalled import OPEN_CODE
 from supervisor._autogen.history.team_run import Turn
 from supervisor._checkpoints.store import CallRecord
 from supervisor.testing import ScriptedModel, calls
 from tests.agents import scripted, team
 from tests.unit.autogen.checkpoints.executors import Noting, executing
-from tests.unit.autogen.checkpoints.held import Held, gated
+from tests.unit.autogen.checkpoints.held import Held, Recall, gated
 from tests.unit.autogen.checks import contents
 
 CODE = "```python\nprint(42)\n```"
 
 
 async def _run(
-    held: Held, *members: CodeExecutorAgent | UserProxyAgent, recalled: Recalled | None = None
+    held: Held, *members: CodeExecutorAgent | UserProxyAgent, recall: Recall | None = None
 ) -> TaskResult:
     async with Supervisor(signals={}) as sup:
         run = sup.stream(team(*members, turns=len(members)), CODE)
-        gated(run, held, recalled=recalled)
+        gated(run, held, recall=recall)
         await run
     assert run.result is not None
     return run.result
@@ -124,9 +125,7 @@ async def test_code_of_an_agent_without_a_model_is_not_executed_again(*, is_open
     record = replace(record, result=None if is_open else first.results[record.id])
     held = Held()
     coder, executor = _coder(held)
-    recalled = Recalled([record])
-    recalled.put(Turn(coder), [record.id])
-    result = await _run(held, coder, recalled=recalled)
+    result = await _run(held, coder, recall=lambda gate: gate.recall(Turn(coder), [record]))
     assert not executor.seen
     assert not held.records
     assert contents(result)[-1] == (OPEN_CODE if is_open else "42")
@@ -150,11 +149,13 @@ class Typist:
 
 async def _asked(held: Held, typist: Typist, known: list[CallRecord] | None = None) -> list[str]:
     user = UserProxyAgent("user1", input_func=typist.answer)
-    recalled = Recalled(known or [])
-    recalled.put(Turn(user), [record.id for record in known or []])
+
+    def recall(gate: ToolGate) -> None:
+        gate.recall(Turn(user), known or [])
+
     async with Supervisor(signals={}) as sup:
         run = sup.stream(team(user, turns=2), "go")
-        gated(run, held, recalled=recalled)
+        gated(run, held, recall=recall)
         await run
     assert run.result is not None
     return contents(run.result)[1:]

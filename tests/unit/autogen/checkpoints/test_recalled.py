@@ -86,15 +86,12 @@ async def _recalled(
     agent: AssistantAgent | CodeExecutorAgent,
     messages: Sequence[LLMMessage],
     records: Sequence[CallRecord],
-    *,
-    begun: Sequence[str] = (),
 ) -> TurnRepair:
     """Return the repair of a turn, in which the agent has got these messages."""
     turn = Turn(agent)
     for message in messages:
         await agent.model_context.add_message(message)
-    ids = [record.id for record in records]
-    Recalled(records).put(turn, ids, begun)
+    Recalled().put(turn, records)
     return TurnRepair(turn)
 
 
@@ -102,13 +99,12 @@ async def _closed(
     messages: Sequence[LLMMessage],
     records: Sequence[CallRecord],
     *,
-    begun: Sequence[str] = (),
     is_strict: bool = True,
 ) -> list[tuple[str, str]]:
     """Return the results behind the last request, once the turn was kept, in its order."""
     agent = _agent()
     first = UserMessage(content="go", source="user")
-    repair = await _recalled(agent, [first, *messages], records, begun=begun)
+    repair = await _recalled(agent, [first, *messages], records)
     assert repair.must_be_kept()
     repair.keep()
     found = await agent.model_context.get_messages()
@@ -133,11 +129,6 @@ async def test_a_call_that_was_not_recorded_has_not_begun() -> None:
     assert "it was not started" in found[1][1]
 
 
-async def test_a_call_that_had_begun_without_a_record_is_closed() -> None:
-    """As in a run whose records are written with its end."""
-    assert await _closed([_request("a")], [], begun=["a"]) == [("a", OPEN_CALL)]
-
-
 async def test_a_turn_without_records_is_undone() -> None:
     """Its calls were taken back, or had never come to the gate."""
     agent = _agent()
@@ -160,8 +151,8 @@ async def test_one_id_twice_in_a_request_is_two_calls() -> None:
     turn = Turn(_agent())
     await turn.agent.model_context.add_message(_request("a", "a"))
     records = [_record(1, "a", _said("one")), _record(2, "a", _said("two"))]
-    recalled = Recalled(records)
-    recalled.put(turn, [record.id for record in records])
+    recalled = Recalled()
+    recalled.put(turn, records)
     by_record = {call.record.id: call.result for call in recalled.calls if call.record}
     assert [by_record[record.id].content for record in records if by_record[record.id]] == [  # type: ignore[union-attr]
         "one",
@@ -208,7 +199,7 @@ async def test_an_agent_within_a_tool_has_its_own_records() -> None:
     await outer.model_context.add_message(_request("a", name="bob"))
     await inner.model_context.add_message(_request("a"))
     records = [_record(1, "a", tool="bob"), _record(2, "a", _said("paid"), agent="bob")]
-    Recalled(records).put(turn, [record.id for record in records])
+    Recalled().put(turn, records)
     TurnRepair(turn).keep()
     contents: list[str] = []
     for agent in (outer, inner):
