@@ -44,9 +44,10 @@ $(VENV)/.stamp: pyproject.toml constraints.txt
 demo: setup
 	@$(BIN)/python examples/demo.py
 
-# Types take long, and are checked beside the tests; what that says comes last.
+# Types take long, and are checked beside the tests; what that says comes last. Those of Windows are
+# checked by `make check`, and by continuous integration.
 test: style floors
-	@$(MAKE) --no-print-directory types types-windows verify-types >$(VENV)/.types.log 2>&1 & types=$$!; \
+	@$(MAKE) --no-print-directory types verify-types >$(VENV)/.types.log 2>&1 & types=$$!; \
 	$(MAKE) --no-print-directory pytest; tests=$$?; \
 	wait $$types; found=$$?; cat $(VENV)/.types.log; \
 	test $$tests -eq 0 && test $$found -eq 0

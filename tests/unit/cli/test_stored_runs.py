@@ -68,7 +68,8 @@ def _done(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str
         main(arguments)
     status = left.value.code
     assert isinstance(status, int)
-    return status, *capsys.readouterr()
+    written = capsys.readouterr()
+    return status, written.out, written.err
 
 
 # -- which store ----------------------------------------------------------------------------------
