@@ -153,7 +153,7 @@ class CallRecords:
                 name=record.tool,
                 arguments=record.arguments,
                 call_id=call_id_of(record),
-                idempotency_key=_key(self._held.id, record.id),
+                idempotency_key=key_of(self._held.id, record),
                 fence=self._held.fence,
             )
         )
@@ -188,6 +188,7 @@ def call_id_of(record: CallRecord) -> str:
     return own.partition(":")[2]
 
 
-def _key(run_id: str, record_id: str) -> str:
-    text = f"{run_id}\n{record_id}"
+def key_of(run_id: str, record: CallRecord) -> str:
+    """Return the idempotency key of a call."""
+    text = f"{run_id}\n{record.id}"
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]

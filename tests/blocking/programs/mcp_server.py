@@ -30,7 +30,7 @@ _tell("started")
 if _option and not _is_served:
     Path(_option).read_bytes()
 
-from mcp.server.fastmcp import FastMCP  # noqa: E402 - slow: what waits for it is told first
+from mcp.server.fastmcp import Context, FastMCP  # noqa: E402 - slow: what waits is told first
 
 server = FastMCP("tools", log_level="ERROR")
 
@@ -50,6 +50,13 @@ async def look_up(key: str) -> str:
     """Answer at once."""
     _tell("called", tool="look_up", key=key)
     return f"found {key}"
+
+
+@server.tool()
+async def tell_meta(context: Context) -> str:  # type: ignore[type-arg]
+    """Answer with what the request says of itself."""
+    meta = context.request_context.meta  # pyright: ignore[reportUnknownMemberType]
+    return "{}" if meta is None else meta.model_dump_json(exclude_none=True)
 
 
 @server.tool()
