@@ -21,6 +21,7 @@ from autogen_core.tools import BaseTool, Workbench
 _YIELDED: Final = (Team, ChatAgent, ChatCompletionContext, Workbench, CodeExecutor)
 _WALKED: Final = (Team, ChatAgent, Workbench, BaseTool)
 _COLLECTIONS: Final = (list, tuple, set, dict)
+_LONG: Final = 100
 
 
 def walk(root: object) -> Iterator[object]:
@@ -60,7 +61,13 @@ def _is_dict(thing: object) -> bool:
 
 
 def may_hold(value: Any) -> bool:
-    """Return whether an object is a component, or a collection."""
+    """Return whether an object is a component, or a collection that may hold one.
+
+    A long list is one of messages, unless its last item says otherwise: an agent may hold one of
+    ten thousand, and is walked before each turn.
+    """
+    if value.__class__ is list and len(value) > _LONG:
+        return is_component(value[-1].__class__)
     return is_component(value.__class__) or value.__class__ in _COLLECTIONS
 
 
