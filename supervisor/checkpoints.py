@@ -24,9 +24,9 @@ from supervisor._checkpoints.store import (
     RunStatus,
     StoredRun,
 )
-from supervisor._checkpoints.stored_runs import StoredRuns
 from supervisor._checkpoints.urls import open_store
 from supervisor._supervisor.kept import Runs
+from supervisor._supervisor.stored_runs import StoredRuns
 
 __all__ = [
     "Acquired",

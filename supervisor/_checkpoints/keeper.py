@@ -81,9 +81,7 @@ class Keeper:
         period = min(LONGEST_SECONDS, self._seconds / 3)
         try:
             while self._wait(period):
-                if self._is_allowed():
-                    self.renew(store)
-                self._look_at_the_time()
+                self.look(store)
         finally:
             store.close()
 
@@ -92,8 +90,13 @@ class Keeper:
             self._changed.wait_for(lambda: self._runs or self._is_closed)
             return not self._changed.wait_for(lambda: self._is_closed, period)
 
-    def renew(self, store: CheckpointStore) -> None:
-        """Renew the leases once."""
+    def look(self, store: CheckpointStore) -> None:
+        """Renew the leases once, where that is allowed; give up what was not renewed in time."""
+        if self._is_allowed():
+            self._renew(store)
+        self._look_at_the_time()
+
+    def _renew(self, store: CheckpointStore) -> None:
         with self._changed:
             runs = dict(self._runs)
         if not runs or self.owner is None:

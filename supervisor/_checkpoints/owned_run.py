@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from supervisor._checkpoints.batch import Batch
@@ -81,9 +81,23 @@ class OwnedRun:
         """Whether the lease is not over: no tool starts after its end."""
         return not self.has_failed and not self.lease.is_over and self._thread.is_ours
 
-    def commit(self, snapshot: Snapshot) -> None:
-        """Have a boundary written; it is not waited for."""
-        self._writer.put(lambda batch: batch.add_snapshot(snapshot), may_wait=self._writes_late)
+    def commit(self, snapshot: Snapshot, open_calls: Collection[str]) -> None:
+        """Have a boundary written; it is not waited for.
+
+        Args:
+            snapshot: Where the run stands.
+            open_calls: The calls whose records are needed still; the others go.
+        """
+        over = [call_id for call_id in self._records if call_id not in open_calls]
+        for call_id in over:
+            del self._records[call_id]
+
+        def change(batch: Batch) -> None:
+            batch.add_snapshot(snapshot)
+            for call_id in over:
+                batch.drop_call(call_id)
+
+        self._writer.put(change, may_wait=self._writes_late)
 
     def begin_calls(self, snapshot: Snapshot, calls: Sequence[CallRecord]) -> asyncio.Future[None]:
         """Have calls written, with all that precedes them."""
@@ -100,6 +114,8 @@ class OwnedRun:
 
     def end_call(self, call_id: str, result: str) -> None:
         """Have the result of a call written, as JSON text."""
+        if call_id not in self._records:
+            return  # its turn is over
         record = self._records[call_id] = replace(self._records[call_id], result=result)
         self._writer.put(lambda batch: batch.add_calls([record]))
 

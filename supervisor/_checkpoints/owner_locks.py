@@ -43,7 +43,7 @@ class OwnerLocks:
     """The owners of the runs of one store, where the kernel tells of them.
 
     Args:
-        path: The file of locks; it is made where it is not there.
+        path: The file of the store; the file of locks is beside it, and made where it is not there.
         url: What messages call the store.
         takes_locks: Whether owners that are claimed here lock their bytes; where they do not, a
             lease tells of them.
@@ -96,16 +96,21 @@ class OwnerLocks:
     @contextlib.contextmanager
     def _file(self) -> Generator[_LockFile]:
         try:
-            with _mutex, _opened(self._path) as file:
+            with _mutex, _opened(_beside(self._path)) as file:
                 yield file
         except OSError as error:
-            problem = f"its owners cannot be locked in {self._path}: {error.strerror}"
+            problem = f"its owners cannot be locked beside {self._path}: {error.strerror}"
             raise StoreUnavailable(self._url, problem) from error
 
 
 # By device and inode, for one file may have several names.
 _files = dict[tuple[int, int], _LockFile]()
 _mutex = threading.Lock()
+
+
+def _beside(path: str) -> str:
+    """Return the file of locks: one, also where the store's file has several names."""
+    return f"{Path(path).resolve()}-owners"
 
 
 @contextlib.contextmanager

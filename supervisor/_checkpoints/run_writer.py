@@ -77,8 +77,8 @@ class RunWriter:
         self._thread.wake()
 
     def try_once_more(self) -> None:
-        """Write again where the store did not answer, but try nothing twice."""
-        if isinstance(self._error, StoreUnavailable):
+        """Write again after an error, but try nothing twice; not where the run is lost."""
+        if self._error is not None and not isinstance(self._error, LeaseLost):
             self._error, self._is_abandoned = None, True
 
     def stop(self, error: BaseException) -> None:

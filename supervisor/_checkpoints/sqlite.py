@@ -33,8 +33,8 @@ def sqlite_store(path: Path, url: str, *, takes_locks: bool = True) -> SqlStore:
         url: What messages call it.
         takes_locks: Whether its owners are told by locks; else by leases.
     """
-    where = path.resolve()  # a file that has two names has one set of locks
-    locks = OwnerLocks(f"{where}-owners", url, takes_locks=takes_locks)
+    where = path.absolute()  # it asks for the folder only, for this may be called in a loop
+    locks = OwnerLocks(str(where), url, takes_locks=takes_locks)
     return SqlStore(SqliteDatabase(where, url), locks)
 
 

@@ -112,6 +112,11 @@ class Channel(Generic[E]):
         """Return what was kept, and what is to be kept of that which waits."""
         return [*self._kept, *(event for event in self._events if self._role(event) is _KEPT)]
 
+    @property
+    def held_count(self) -> int:
+        """How many these are."""
+        return len(self._kept) + sum(self._role(event) is _KEPT for event in self._events)
+
     def held_from(self, start: int) -> list[E]:
         """Return the same from a place on."""
         waiting = [event for event in self._events if self._role(event) is _KEPT]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Final, cast, get_args
 
 from supervisor._checkpoints.settings import Durability, KeepingSettings
 from supervisor._core.errors import SettingsError, UsageError
@@ -72,11 +72,12 @@ def _parse_lease(given: object) -> float:
     return seconds
 
 
-def _parse_idempotent(given: Any) -> frozenset[str]:
-    is_one = isinstance(given, str) or not isinstance(given, Collection)
-    if is_one or not all(isinstance(name, str) for name in given):
-        raise SettingsError("idempotent", _IDEMPOTENT, given)
-    return frozenset(given)
+def _parse_idempotent(given: object) -> frozenset[str]:
+    is_several = not isinstance(given, str) and isinstance(given, Collection)
+    names = list(cast("Collection[str]", given)) if is_several else []
+    if not is_several or not all(type(name) is str for name in names):
+        raise SettingsError("idempotent", _IDEMPOTENT, names or given)
+    return frozenset(names)
 
 
 class Keeping:

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from supervisor._supervisor.keeping import Keeping
+from supervisor._supervisor.stored_runs import parse_statuses
 
 if TYPE_CHECKING:
+    from supervisor._autogen.adapter import Runnable
     from supervisor._checkpoints.store import RunInfo, RunStatus
 
 
@@ -32,10 +34,26 @@ class Runs:
         Raises:
             SettingsError: There is no such status.
         """
-        from supervisor._checkpoints.stored_runs import parse_statuses
-
         statuses = parse_statuses(status)
         return await self._keeping.runs("runs.list()").call(lambda store: store.list(statuses))
+
+    async def load(self, team: Runnable, run_id: str) -> None:
+        """Put the state of a run that has ended into a team, for a new conversation.
+
+        Args:
+            team: A team of the same shape, which is not at work.
+            run_id: The run.
+
+        Raises:
+            RunNotFound: It is not there.
+            UsageError: It has not come to its own end.
+            RunMismatch: The team has another shape.
+            CheckpointCorrupt: What is stored is damaged.
+        """
+        from supervisor._autogen.checkpoints.loading import load
+
+        runs = self._keeping.runs("runs.load()")
+        await load(team, await runs.call(lambda store: store.load(run_id)))
 
     async def cancel(self, run_id: str) -> RunStatus:
         """Cancel a run, wherever it is at work; nobody goes on with it.

@@ -9,6 +9,7 @@ from autogen_agentchat.base import ChatAgent
 
 from supervisor._autogen.adapter import AgentAdapter, Runnable, Task, TeamAdapter
 from supervisor._autogen.checkpoints.kept_run import KeptRun
+from supervisor._autogen.checkpoints.recording import without_fast_path
 from supervisor._autogen.messages import Event, TaskResult
 from supervisor._core.adapter import Control, OnKept
 from supervisor._core.run_state import Conclusion
@@ -25,23 +26,40 @@ class KeptTeamAdapter(TeamAdapter):
     """
 
     def __init__(self, team: Runnable, task: Task | None, kept: KeptRun, **options: Any) -> None:
-        super().__init__(team, task, **options)
+        super().__init__(team, task, **without_fast_path(options, kept.settings))
         self._kept = kept
 
     def bind(self, control: Control[Event, TaskResult]) -> None:
         """Get to know the run."""
         super().bind(control)
-        self._kept.bind(self, control)
+        self._kept.bind(self)
+
+    @property
+    def team(self) -> object:
+        """The team, or the agent."""
+        return self._team
+
+    @property
+    def control(self) -> Control[Event, TaskResult]:
+        """The run."""
+        return self._control
 
     async def prepare(self) -> None:
         """Take the run, and have the team stand where it stood."""
         await super().prepare()
-        self._task = await self._kept.prepare(self._task)
+        self._task = await self._kept.prepare(self._task, self._things)
 
     def start(self) -> AsyncIterator[Event]:
         """Start it, unless it has ended before."""
-        over = self._kept.over
-        return super().start() if over is None else _only(over)
+        if self._kept.recording is None:
+            return _only(self._kept.over)
+        return self._kept.recording.pass_on(super().start())
+
+    def close(self) -> None:
+        """Take away what `open` has put in place; write no further step."""
+        if self._kept.recording is not None:
+            self._kept.recording.close()
+        super().close()
 
     def keep(self, on_end: OnKept) -> Conclusion | None:
         """Write how it has ended, and give it up."""
@@ -56,11 +74,14 @@ class KeptTeamAdapter(TeamAdapter):
 
     def so_far(self) -> TaskResult:
         """Return a result of what was delivered until now, and before in other processes."""
-        return self._kept.whole(super().so_far())
+        return self._whole(super().so_far())
 
     def result(self) -> TaskResult:
         """Return what the run has come to, in all processes."""
-        return self._kept.whole(super().result())
+        return self._whole(super().result())
+
+    def _whole(self, result: TaskResult) -> TaskResult:
+        return result if self._kept.recording is None else self._kept.recording.whole(result)
 
 
 class KeptAgentAdapter(KeptTeamAdapter, AgentAdapter):
@@ -72,5 +93,6 @@ def kept_adapter_of(runnable: Runnable) -> type[KeptTeamAdapter]:
     return KeptAgentAdapter if isinstance(runnable, ChatAgent) else KeptTeamAdapter
 
 
-async def _only(result: TaskResult) -> AsyncIterator[Event]:
-    yield result
+async def _only(result: TaskResult | None) -> AsyncIterator[Event]:
+    if result is not None:
+        yield result

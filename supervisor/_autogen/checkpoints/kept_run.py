@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from autogen_agentchat.messages import MessageFactory
-
-from supervisor._autogen.messages import Event, Item, TaskResult
+from supervisor._autogen.checkpoints.comparison import (
+    new_run,
+    refuse_changed,
+    result_of,
+    stored_task,
+)
+from supervisor._autogen.checkpoints.recording import Recording
+from supervisor._autogen.messages import Event, TaskResult
+from supervisor._autogen.run_context import RunContext
 from supervisor._checkpoints.kept_runs import TRY_SECONDS, KeptRuns, end_as_before
 from supervisor._checkpoints.owned_run import Found, OwnedRun
-from supervisor._checkpoints.snapshot import LogChange, Snapshot
+from supervisor._checkpoints.settings import KeepingSettings
+from supervisor._checkpoints.snapshot import Snapshot
 from supervisor._checkpoints.store import End, NewRun, RunStatus
 from supervisor._checkpoints.store_thread import Outcome
 from supervisor._core.adapter import Control
@@ -33,6 +40,35 @@ from supervisor._reports.log import reporter
 OnEnd = Callable[[BaseException | None], None]
 """Called in the loop once a run was given up, with the error where that has failed."""
 
+
+class Subject(Protocol):
+    """What is run: its adapter."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def team(self) -> object:
+        """The team, or the agent."""
+        ...
+
+    @property
+    def context(self) -> RunContext:
+        """What is at work for it."""
+        ...
+
+    @property
+    def control(self) -> Control[Event, TaskResult]:
+        """Its run."""
+        ...
+
+    def result(self) -> TaskResult:
+        """Return what the run has come to, in all processes."""
+        ...
+
+
 _CANCELLED: Final = "Cancelled by request"
 
 
@@ -49,12 +85,12 @@ class KeptRun:
     def __init__(
         self, runs: KeptRuns, run_id: str, *, wait: float | None, allow_changed: bool
     ) -> None:
-        self.before: Sequence[Item] = ()
-        """What was said in earlier processes."""
         self.over: TaskResult | None = None
         """The result of a run that had ended before."""
         self.attempts: int | None = None
         """A run that fails is queued until it has failed so often; None: it is FAILED at once."""
+        self.recording: Recording | None = None
+        """What is written of it, from its start on."""
         self._runs = runs
         self._run_id = run_id
         self._wait = wait
@@ -64,41 +100,60 @@ class KeptRun:
         self._is_cancelled = False
         self._on_end: OnEnd | None = None
 
-    def bind(self, adapter: Any, control: Control[Event, TaskResult]) -> None:
-        """Get to know the run."""
-        self._adapter = adapter
-        self._control = control
+    @property
+    def settings(self) -> KeepingSettings:
+        """How it is kept."""
+        return self._runs.settings
+
+    def bind(self, subject: Subject) -> None:
+        """Get to know what is run."""
+        self._subject = subject
+        self._control = subject.control
 
     # -- the start ------------------------------------------------------------------------------
 
-    async def prepare(self, task: Any) -> Any:
+    async def prepare(self, task: Any, things: Sequence[object]) -> Any:
         """Take the run, and have the team stand where it stood.
 
         Args:
             task: What the caller gives.
+            things: What is run, and the components that it holds.
 
         Returns:
             What the team is to be given.
         """
-        found = await self._take(self._new(task))
-        if found.fence is None:
-            if found.info.status is RunStatus.CANCELLED:
-                raise RunCancelled(self._run_id)
-            self.over = result_of(found)
+        team = self._subject.team
+        given = None if task is None else new_run(team, self._subject.name, task)
+        found = await self._take(given)
+        if found.fence is not None:
+            held = self._held = self._runs.hold(found)
+            held.on_failed, held.on_cancel = self._fail, self._cancel
+        elif found.info.status is RunStatus.CANCELLED:
+            raise RunCancelled(self._run_id)
+        if not self._allow_changed:
+            refuse_changed(found.stored, team, given)
+        if self._held is None:
+            self.over = result_of(found.kept, team, self._run_id)
             return None
-        held = self._held = self._runs.hold(found)
-        held.on_failed, held.on_cancel = self._fail, self._cancel
+        return await self._go_on(self._held, found, task, things)
+
+    async def _go_on(
+        self, held: OwnedRun, found: Found, task: Any, things: Sequence[object]
+    ) -> Any:
+        subject = self._subject
         if found.kept is not None:
             self._tell_continued(found)
-        return task
+        recording = self.recording = Recording(
+            held, subject.team, subject.context, subject.control, self.settings
+        )
+        if await recording.begin(found, things):
+            return None
+        return stored_task(found.stored, subject.team) if task is None else task
 
     def _tell_continued(self, found: Found) -> None:
         info = found.stored.info
         event = log_events.RUN_CONTINUED
         reporter.event(event, run_id=info.id, turn=info.turn, attempts=info.attempts)
-
-    def _new(self, task: Any) -> NewRun | None:
-        return None if task is None else NewRun(team=self._adapter.name, shape="", task="")
 
     async def _take(self, new: NewRun | None) -> Found:
         loop = asyncio.get_running_loop()
@@ -180,6 +235,8 @@ class KeptRun:
         if error is not None and self._control.error is None:
             self._log(error)
         self._runs.let_go(self._run_id)
+        if error is None and self.recording is not None and self._has_natural_end:
+            self.recording.let_go()
         self._ended(error)
 
     def _ended(self, error: BaseException | None) -> None:
@@ -194,12 +251,15 @@ class KeptRun:
             store = self._runs.store_url
             reporter.event(log_events.STORE_UNAVAILABLE, store=store, exc_info=error)
 
+    @property
+    def _has_natural_end(self) -> bool:
+        return self._control.state.natural is not None and self._control.state.error is None
+
     def _last(self) -> Snapshot | None:
         """Return where it has come to, where that is its own end; a stop writes no other state."""
-        state = self._control.state
-        if state.natural is None or state.error is not None:
+        if not self._has_natural_end or self.recording is None:
             return None
-        return snapshot_of(state.natural)
+        return self.recording.end(self._subject.result())
 
     def _end_of(self, held: OwnedRun) -> End:
         """Return how it is left."""
@@ -218,15 +278,6 @@ class KeptRun:
             return End(status=RunStatus.CANCELLED, stop_reason=state.reason)
         status = RunStatus.STOPPED if state.is_stopped_alone else RunStatus.QUEUED
         return End(status=status, stop_reason=state.reason)
-
-    # -- the result -----------------------------------------------------------------------------
-
-    def whole(self, result: TaskResult) -> TaskResult:
-        """Return a result with all messages of the run, those of earlier processes first."""
-        if not self.before:
-            return result
-        messages = [*self.before, *result.messages]
-        return TaskResult(messages=messages, stop_reason=result.stop_reason)
 
 
 class _Wait:
@@ -252,20 +303,3 @@ def _line(error: BaseException) -> str:
     """Return an error in one line."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def snapshot_of(result: TaskResult) -> Snapshot:
-    items = [item.model_dump(mode="json") for item in result.messages]
-    return Snapshot(
-        turn=1,
-        changes=[LogChange("output", 0, items)],
-        lengths={"output": len(items)},
-        rest={},
-    )
-
-
-def result_of(found: Found) -> TaskResult:
-    kept = found.kept
-    factory = MessageFactory()
-    items = [] if kept is None else [factory.create(dict(i)) for i in kept.logs["output"]]
-    return TaskResult(messages=items, stop_reason=found.info.stop_reason)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from supervisor._checkpoints.store import CheckpointStore, RunInfo, RunStatus, StoredRun
 from supervisor._core.errors import SettingsError
+
+if TYPE_CHECKING:
+    from supervisor._autogen.adapter import Runnable
 
 _STATUS: Final = f"give one of {', '.join(repr(str(status)) for status in RunStatus)}"
 
@@ -66,6 +69,24 @@ class StoredRuns:
             CheckpointCorrupt: What is stored is damaged.
         """
         return self._ready().load(run_id)
+
+    def load(self, team: Runnable, run_id: str) -> None:
+        """Put the state of a run that has ended into a team, for a new conversation.
+
+        Args:
+            team: A team of the same shape, which is not at work.
+            run_id: The run.
+
+        Raises:
+            RunNotFound: It is not there.
+            UsageError: It has not come to its own end.
+            RunMismatch: The team has another shape.
+            CheckpointCorrupt: What is stored is damaged.
+        """
+        from supervisor._autogen.checkpoints.loading import load
+        from supervisor._autogen.repair_thread import drive_sync
+
+        drive_sync(load(team, self.read(run_id)))
 
     def cancel(self, run_id: str) -> RunStatus:
         """Cancel a run, wherever it is at work; nobody goes on with it.

@@ -1,0 +1,74 @@
+"""What is kept of a run besides its steps: its task, its team's shape, its result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from supervisor._autogen.checkpoints.items import Items, types_of
+from supervisor._autogen.checkpoints.paths import named_components
+from supervisor._autogen.checkpoints.shape import differences, shape_of
+from supervisor._autogen.checkpoints.tasks import dump_task, parse_task, task_difference
+from supervisor._autogen.messages import TaskResult
+from supervisor._checkpoints.pieces import decode, encode
+from supervisor._checkpoints.snapshot import Kept
+from supervisor._checkpoints.store import NewRun, StoredRun
+from supervisor._core.errors import CheckpointCorrupt, RunMismatch
+
+
+def new_run(team: object, name: str, task: Any) -> NewRun:
+    """Return a run that does not exist yet.
+
+    Args:
+        team: The team, or the agent.
+        name: Its name.
+        task: What it is given.
+    """
+    return NewRun(team=name, shape=encode(shape_of(team)), task=encode(dump_task(task)))
+
+
+def refuse_changed(stored: StoredRun, team: object, given: NewRun | None) -> None:
+    """Raise where a run is one of another team, or of another task.
+
+    Args:
+        stored: The run.
+        team: The team, or the agent, that is to go on with it.
+        given: The run as the caller would begin it; None where no task is given.
+
+    Raises:
+        RunMismatch: It is.
+    """
+    run_id = stored.info.id
+    changed = differences(decode(stored.shape), shape_of(team))
+    if changed:
+        raise RunMismatch(run_id, "team", changed)
+    if given is None:
+        return
+    changed = task_difference(decode(stored.task), decode(given.task))
+    if changed:
+        raise RunMismatch(run_id, "task", changed)
+
+
+def stored_task(stored: StoredRun, team: object) -> Any:
+    """Return the task with which a run was begun.
+
+    Raises:
+        UnknownMessage: The team does not know the type of a message.
+        CheckpointCorrupt: It is no task.
+    """
+    types = types_of(named_components(team).values())
+    return parse_task(decode(stored.task), types, stored.info.id)
+
+
+def result_of(kept: Kept | None, team: object, run_id: str) -> TaskResult:
+    """Return the result of a run that has come to its own end.
+
+    Raises:
+        UnknownMessage: The team does not know the type of a message.
+        CheckpointCorrupt: There is no such end.
+    """
+    end: Any = None if kept is None else kept.rest.get("end")
+    if kept is None or end.__class__ is not dict:
+        raise CheckpointCorrupt(run_id, "it is completed, and has no end")
+    items = Items(types_of(named_components(team).values()))
+    messages = [items.parse(data) for data in kept.logs.get("output", ())]
+    return TaskResult(messages=messages, stop_reason=end.get("stop_reason"))

@@ -1,0 +1,156 @@
+"""What is written of a run while it is at work here: each step, each call, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, cast
+
+from supervisor._autogen.checkpoints.capture import Capture
+from supervisor._autogen.checkpoints.gate import ToolGate
+from supervisor._autogen.checkpoints.held_back import HeldBack
+from supervisor._autogen.checkpoints.revive import revive
+from supervisor._autogen.checkpoints.revived import Revived
+from supervisor._autogen.messages import Event, Item, TaskResult
+from supervisor._autogen.results import with_new
+from supervisor._autogen.run_context import RunContext
+from supervisor._checkpoints.owned_run import Found, OwnedRun
+from supervisor._checkpoints.settings import KeepingSettings
+from supervisor._checkpoints.snapshot import Snapshot
+from supervisor._core.adapter import Control
+
+
+class Recording:
+    """What is written of one run, from its start here to its end.
+
+    Args:
+        held: The run.
+        team: What is run.
+        context: What is at work for it.
+        control: Its control.
+        settings: How it is kept.
+    """
+
+    def __init__(
+        self,
+        held: OwnedRun,
+        team: object,
+        context: RunContext,
+        control: Control[Event, TaskResult],
+        settings: KeepingSettings,
+    ) -> None:
+        self._held = held
+        self._team = team
+        self._context = context
+        self._control = control
+        self._loop = asyncio.get_running_loop()
+        self._held_back = HeldBack(control.channel) if settings.durability == "sync" else None
+        self._gate: ToolGate | None = None  # None where no call is recorded
+        if settings.durability != "exit":
+            self._gate = ToolGate(held, self._snapshot, context, settings.idempotent)
+        self._revived: Revived | None = None
+        self._capture: Capture | None = None
+
+    async def begin(self, found: Found, things: Sequence[object]) -> bool:
+        """Have the team stand where it stood; from here on each step is written.
+
+        Args:
+            found: What was read of the run.
+            things: What is run, and the components that it holds.
+
+        Returns:
+            Whether it goes on without its task.
+        """
+        revived = self._revived = await self._revive(found)
+        if self._gate is not None:
+            self._gate.open(things)
+            if revived is not None:
+                await self._gate.make_again()
+        self._capture = Capture(self._team, self._context, self._said_from, revived)
+        self._context.journal.on_step = self._step
+        return revived is not None and revived.has_taken_task
+
+    async def _revive(self, found: Found) -> Revived | None:
+        if found.kept is None:
+            return None
+        calls = found.stored.calls
+        if self._gate is None:
+            return await revive(self._team, found.kept, calls)
+        return await revive(self._team, found.kept, calls, self._gate.recall)
+
+    def close(self) -> None:
+        """Write no further step."""
+        self._context.journal.on_step = None
+        if self._gate is not None:
+            self._gate.close()
+
+    # -- while it is at work --------------------------------------------------------------------
+
+    def _said_from(self, place: int) -> Sequence[Item]:
+        if self._held_back is not None:
+            return self._held_back.said_from(place)
+        return cast("Sequence[Item]", self._control.channel.held_from(place))
+
+    def _step(self) -> None:
+        """Write a step; in the midst of the framework's code, which an error would end."""
+        try:
+            snapshot = self._snapshot()
+            self._held.commit(snapshot, open_calls=_open_calls(snapshot))
+        except Exception as error:  # noqa: BLE001 - the run fails with it, in the next step
+            self._loop.call_soon(self._control.fail, error)
+
+    def _snapshot(self) -> Snapshot:
+        assert self._capture is not None, "it has begun"
+        found = self._capture.snapshot()
+        if self._held_back is not None:  # soon: it is queued in this step
+            self._loop.call_soon(self._tell_written, found, self._held_back)
+        return found
+
+    def _tell_written(self, snapshot: Snapshot, held_back: HeldBack) -> None:
+        def written(future: asyncio.Future[None]) -> None:
+            if not future.cancelled() and future.exception() is None:
+                held_back.written(snapshot)
+
+        self._held.when_durable().future.add_done_callback(written)
+
+    def pass_on(self, stream: AsyncIterator[Event]) -> AsyncIterator[Event]:
+        """Return the events that may be read."""
+        return stream if self._held_back is None else self._held_back.pass_on(stream)
+
+    # -- the end --------------------------------------------------------------------------------
+
+    def end(self, result: TaskResult) -> Snapshot | None:
+        """Return the end that the run has come to by itself.
+
+        Args:
+            result: Its whole result.
+        """
+        if self._capture is None:
+            return None
+        self._context.journal.turn = None  # of an agent alone: it is over, and stays as it is
+        return self._capture.end(result)
+
+    def let_go(self) -> None:
+        """Show what was held back, for the run's own end is durable."""
+        if self._held_back is not None:
+            self._held_back.let_go()
+
+    def whole(self, result: TaskResult) -> TaskResult:
+        """Return a result with all messages of the run, those of earlier processes first."""
+        if self._capture is not None:
+            return self._capture.whole(result)
+        if self._revived is None:
+            return result
+        messages = with_new(self._revived.output(), result.messages)
+        return TaskResult(messages=messages, stop_reason=result.stop_reason)
+
+
+def _open_calls(snapshot: Snapshot) -> set[str]:
+    """Return the records of turns that are open: the others are in what agents remember."""
+    turns = cast("Sequence[Mapping[str, Any]]", snapshot.rest.get("turns", ()))
+    return {record for turn in turns for record in turn["records"]}
+
+
+def without_fast_path(options: dict[str, Any], settings: KeepingSettings) -> dict[str, Any]:
+    """Return the options of an adapter whose events all pass the driver, where they are held."""
+    return {**options, "fast_path": False} if settings.durability == "sync" else options
