@@ -36,10 +36,10 @@ def refuse_shared_file_system(path: Path, url: str) -> None:
         )
 
 
-def file_system_of(path: Path, mounts: Path = _MOUNTS) -> str | None:
+def file_system_of(path: Path, mounts: Path | None = None) -> str | None:
     """Return the type of the file system on which a path lies; None where nobody tells."""
     try:
-        lines = mounts.read_text(errors="surrogateescape").splitlines()
+        lines = (mounts or _MOUNTS).read_text(errors="surrogateescape").splitlines()
     except OSError:
         return None
     where = path.resolve()

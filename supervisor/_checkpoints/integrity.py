@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -226,6 +227,6 @@ def _are_seals(seals: object) -> bool:
 def _is_seal(seal: object) -> bool:
     match seal:
         case [int(length), str()]:
-            return length >= 0
+            return 0 <= length <= sys.maxsize
         case _:
             return False

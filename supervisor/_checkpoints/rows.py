@@ -62,9 +62,9 @@ class Row:
         return None if value is None else from_column(value)
 
     def number(self) -> int:
-        """Take a whole number, 0 or more."""
+        """Take a whole number, 0 or more, to which each database can add."""
         value = next(self._columns)
-        if isinstance(value, int) and value >= 0:
+        if isinstance(value, int) and 0 <= value <= _LARGEST:
             return value
         raise self._refused(value, "a whole number")
 
@@ -235,3 +235,4 @@ def _shown(value: object) -> str:
 
 
 _LONGEST = 200
+_LARGEST = 2**62

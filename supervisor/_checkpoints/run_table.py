@@ -6,6 +6,7 @@ Each of them stands within a transaction of its caller.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Collection, Sequence
 
 from supervisor._checkpoints import rows, tables
@@ -20,6 +21,7 @@ _SELECT = """SELECT id, status, team, turn, attempts, failures, fence, owner, le
     FROM sv_run """
 _OF_ID = _SELECT + "WHERE id = ?"
 _OF_ID_LOCKED = _OF_ID + " FOR UPDATE"
+_NUMBER = re.compile("[0-9]{1,19}")
 _OF_STATUS = _SELECT + "WHERE status = ?"
 
 
@@ -121,7 +123,7 @@ def remove(database: Database, run_id: str) -> None:
     key = (to_column(run_id),)
     (fence,) = database.do("SELECT fence FROM sv_run WHERE id = ?", key).fetchone()
     noted = tables.meta(database, "fence") or ""
-    if isinstance(fence, int) and fence > (int(noted) if noted.isdecimal() else 0):
+    if isinstance(fence, int) and fence > (int(noted) if _NUMBER.fullmatch(noted) else 0):
         tables.put_meta(database, "fence", str(fence))
     database.do("DELETE FROM sv_entry WHERE run_id = ?", key)
     database.do("DELETE FROM sv_call WHERE run_id = ?", key)

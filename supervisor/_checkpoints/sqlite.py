@@ -172,17 +172,24 @@ def _text(column: bytes) -> str:
 
 def _make_private_file(path: Path, url: str) -> None:
     """Make the file where there is none; SQLite gives `-wal` and `-shm` the same permissions."""
+    try:
+        problem = _problem_with(path)
+    except OSError as error:
+        raise StoreUnavailable(url, f"the file cannot be made: {error.strerror}") from error
+    if problem:
+        raise StoreUnavailable(url, problem)
+
+
+def _problem_with(path: Path) -> str:
     if path.is_dir():
-        raise StoreUnavailable(url, "it is a folder, not a file")
+        return "it is a folder, not a file"
     if not path.parent.is_dir():
-        raise StoreUnavailable(url, f"the folder {str(path.parent)!r} is not there")
+        return f"the folder {str(path.parent)!r} is not there"
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:
-        if not os.access(path, os.R_OK | os.W_OK):
-            raise StoreUnavailable(url, "the file can be read or written only by others") from None
-    except OSError as error:
-        raise StoreUnavailable(url, f"the file cannot be made: {error.strerror}") from error
+        return "" if os.access(path, os.R_OK | os.W_OK) else "the file cannot be read and written"
+    return ""
 
 
 def _set_journal(connection: sqlite3.Connection, url: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from supervisor._checkpoints.database import Database
 from supervisor._checkpoints.schema import FORMAT, META, STEPS
 from supervisor._core.errors import CheckpointTooNew, StoreUnavailable
@@ -45,7 +47,7 @@ def _format(database: Database) -> int:
     text = meta(database, "format") if database.has_table("sv_meta") else None
     if text is None:
         return 0
-    if not text.isdecimal():
+    if not re.fullmatch("[0-9]{1,9}", text):
         raise StoreUnavailable(database.url, f"its format is {text[:20]!r}, which is no number")
     if int(text) > FORMAT:
         raise CheckpointTooNew(database.url, int(text), FORMAT)

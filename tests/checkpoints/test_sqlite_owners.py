@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -81,7 +81,7 @@ def test_containers_exclude_each_other(tmp_path: Path) -> None:
 
 
 @contextmanager
-def _holding(path: str, before: Sequence[str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def _holding(path: str, before: Sequence[str]) -> Generator[tuple[subprocess.Popen[str], str]]:
     """Start a program that holds the run; yield it and the line that it says."""
     command = [*before, sys.executable, "-m", sqlite_owners.__name__, path]
     with subprocess.Popen(
