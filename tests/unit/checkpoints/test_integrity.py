@@ -140,7 +140,7 @@ def test_a_newer_format_is_refused() -> None:
         {
             "format": st.just(STATE_FORMAT) | _JSON,
             "turn": st.just(0) | _JSON,
-            "rest": st.just({}) | _JSON,
+            "rest": st.dictionaries(st.text(), _JSON, max_size=1) | _JSON,
             "logs": _JSON
             | st.dictionaries(
                 st.sampled_from(["log", "other"]), st.lists(_JSON, max_size=3) | _JSON

@@ -14,7 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from supervisor._checkpoints import sqlite
+from supervisor._checkpoints.database import Database
 from supervisor._checkpoints.integrity import check
+from supervisor._checkpoints.sql_store import SqlStore
 from supervisor._checkpoints.sqlite import SqliteDatabase, sqlite_store
 from supervisor._checkpoints.store import CheckpointStore, RunStatus
 from supervisor.errors import CheckpointError, LeaseLost, StoreUnavailable, UsageError
@@ -127,7 +129,8 @@ def test_a_file_that_others_keep_locked_is_said(
 def test_a_full_file_loses_nothing(tmp_path: Path) -> None:
     """A commit that does not fit is not written at all, and can be made when there is room."""
     with opened(tmp_path / "runs.db") as store:
-        database = store._database  # type: ignore[attr-defined]
+        assert isinstance(store, SqlStore)
+        database = store._database
         run = KeptRun(store)
         run.finish_turn()
         with database.reading():
@@ -154,7 +157,7 @@ def _finish_turns(run: KeptRun, count: int) -> None:
         run.finish_turn()
 
 
-def _set_limit(database: SqliteDatabase, pages: int) -> None:
+def _set_limit(database: Database, pages: int) -> None:
     with database.reading():
         database.do(f"PRAGMA max_page_count = {pages}")
 
