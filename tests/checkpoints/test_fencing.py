@@ -42,14 +42,14 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def test_each_turn_is_written_once(server: Server, store_url: str, tmp_path: Path) -> None:
     """Processes race for runs, one is killed and one is stopped past its lease."""
-    _race(server, store_url, tmp_path, 4, runs=12, turns=8, pause=0.05, kills=1, stops=1)
+    _race(server, store_url, tmp_path, 4, runs=12, turns=8, pause=0.05, signals=1)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_each_turn_of_many_is_written_once(server: Server, store_url: str, tmp_path: Path) -> None:
     """The same holds for 8 processes and 200 runs of 20 turns, with many stops and kills."""
-    _race(server, store_url, tmp_path, 8, runs=200, turns=20, pause=0.004, kills=30, stops=30)
+    _race(server, store_url, tmp_path, 8, runs=200, turns=20, pause=0.004, signals=30)
 
 
 @pytest.mark.parametrize("crashes", [2, pytest.param(30, marks=pytest.mark.soak)])
@@ -142,20 +142,17 @@ def _race(
     runs: int,
     turns: int,
     pause: float,
-    kills: int,
-    stops: int,
+    signals: int,
 ) -> None:
     rng, race = random.Random(_SEED), {"runs": runs, "turns": turns, "pause": pause}
     with contextlib.ExitStack() as stack:
         racers = _start(stack, server, url, folder, processes, **race)
-        what = ["kill"] * kills + ["stop"] * stops
-        for each in rng.sample(what, len(what)):
+        _wait_until_all_write(folder / "notes", processes)
+        for _ in range(signals):
             place = rng.randrange(processes)
-            if each == "kill":
-                racers[place].signal(signal.SIGKILL)
-                (racers[place],) = _start(stack, server, url, folder, 1, **race)
-            else:
-                _stop_past_lease(racers[place])
+            racers[place].signal(signal.SIGKILL)
+            (racers[place],) = _start(stack, server, url, folder, 1, **race)
+            _stop_past_lease(racers[rng.randrange(processes)])
         _end(racers)
     assert _check(url, folder, runs, turns) > 1, "nobody has taken a run over"
 
@@ -169,7 +166,8 @@ def _start(
     **arguments: Any,
 ) -> list[Child]:
     print(f"CHECKPOINTS_SEED={_SEED} repeats this")
-    notes, race = str(folder / "notes"), {"url": url, "lease": _LEASE, **arguments}
+    notes = str(folder / "notes")
+    race: dict[str, Any] = {"url": url, "lease": _LEASE, **arguments}
     racers = [
         stack.enter_context(server.start("races", notes=notes, seed=_SEED + place, **race))
         for place in range(processes)
@@ -183,6 +181,13 @@ def _end(racers: list[Child]) -> None:
     for racer in racers:
         racer.until("done", seconds=300)
         assert racer.wait() == 0, racer.story()
+
+
+def _wait_until_all_write(notes: Path, processes: int) -> None:
+    end = time.monotonic() + 30
+    while not notes.exists() or len({owner for _, owner, _, _ in noted(notes)}) < processes:
+        assert time.monotonic() < end, "somebody writes nothing"
+        time.sleep(0.005)
 
 
 def _stop_past_lease(racer: Child) -> None:
