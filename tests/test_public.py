@@ -22,6 +22,7 @@ import supervisor
 import supervisor.checkpoints
 import supervisor.errors
 import supervisor.integrations.asgi
+import supervisor.integrations.fleet
 import supervisor.integrations.streams
 import supervisor.testing
 import supervisor.types
@@ -36,6 +37,7 @@ PUBLIC = (
     supervisor.errors,
     supervisor.integrations.streams,
     supervisor.integrations.asgi,
+    supervisor.integrations.fleet,
     supervisor.testing,
     supervisor.types,
 )
@@ -86,6 +88,7 @@ def test_run_names_each_setting_of_a_supervisor() -> None:
         ("supervisor.integrations.streams", set(supervisor.integrations.streams.__all__)),
         ("supervisor.errors", set(supervisor.errors.__all__)),
         ("supervisor.checkpoints", set(supervisor.checkpoints.__all__)),
+        ("supervisor.integrations.fleet", set(supervisor.integrations.fleet.__all__)),
         ("supervisor.integrations.asgi", set(supervisor.integrations.asgi.__all__)),
         ("supervisor.types", set(supervisor.types.__all__)),
         ("supervisor.testing", set(supervisor.testing.__all__)),
@@ -115,6 +118,7 @@ def test_what_is_public_has_no_leading_underscore() -> None:
         "supervisor.errors",
         "supervisor.integrations.streams",
         "supervisor.integrations.asgi",
+        "supervisor.integrations.fleet",
         "supervisor.types",
     }
     assert {path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "_"} == {

@@ -44,6 +44,13 @@ def original_error(error: BaseException) -> OriginalError:
     return OriginalError(name, message, tracebacks[0].replace("\n\n", "\n"))
 
 
+def line_of(error: BaseException) -> str:
+    """Return what an exception is about, in one line."""
+    original = original_error(error)
+    text = " ".join(original.message.split())
+    return f"{original.type}: {text}" if text else original.type
+
+
 def _text(error: BaseException) -> str:
     try:
         return str(error)

@@ -25,6 +25,9 @@ COMMANDS: Final = {
     "show": "show a run that is kept: its messages, its calls, and who has it",
     "cancel": "cancel runs that are kept, wherever they are at work",
     "forget": "remove runs from a store",
+    "work": "carry kept runs on, as one of a fleet",
+    "submit": "put a run into the queue of a fleet",
+    "retry": "have a run tried again that is at rest",
     "check": "say what would keep a program from stopping in order, before it is deployed",
     "exec": "run a command as the only child of a small parent, which may be PID 1",
 }

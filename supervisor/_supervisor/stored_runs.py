@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
@@ -108,6 +108,20 @@ class StoredRuns:
             RunNotFound: It is not there.
         """
         self._ready().forget(run_id)
+
+    def wanting(self) -> Sequence[str]:
+        """Return the ids of the runs that want an owner: queued, or left by one that has died."""
+        return self._ready().wanting()
+
+    def requeue(self, run_id: str) -> None:
+        """Put a run that is at rest into the queue, and forget its failures.
+
+        Raises:
+            RunHeld: Somebody has it.
+            RunNotFound: It is not there.
+            UsageError: It is completed.
+        """
+        self._ready().requeue(run_id)
 
     def _ready(self) -> CheckpointStore:
         if not self._is_set_up:

@@ -47,6 +47,9 @@ print(json.dumps([help.getvalue(), sorted(sys.modules)]))
         ("show", ["ID", "--json", "--verbose", "--checkpoints URL"]),
         ("cancel", ["ID [ID ...]", "--checkpoints URL"]),
         ("forget", ["ID [ID ...]", "--checkpoints URL"]),
+        ("work", ["--store", "--concurrency", "--attempts", "--backoff", "--lease", "--drain"]),
+        ("submit", ["--store", "--id", "--trust"]),
+        ("retry", ["--store"]),
         ("check", ["--json", "TARGET", "FILE", "-- COMMAND"]),
     ],
 )

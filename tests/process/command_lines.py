@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import runpy
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -38,4 +39,17 @@ def command_line(
     main()
 
 
-PROGRAMS: dict[str, Callable[..., Any]] = {"command_line": command_line}
+def module(name: str, words: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> None:
+    """Run a module as `python -m` does.
+
+    Args:
+        name: The module.
+        words: What stands behind it.
+        environ: More variables of the environment.
+    """
+    os.environ.update(environ or {})
+    sys.argv = [name, *words]
+    runpy.run_module(name, run_name="__main__", alter_sys=True)
+
+
+PROGRAMS: dict[str, Callable[..., Any]] = {"command_line": command_line, "module": module}

@@ -37,9 +37,13 @@ _WARM: Final = (
     "uvloop",
     "supervisor._supervisor.facade",
     "supervisor._autogen.adapter",
+    "supervisor._autogen.checkpoints.kept_adapter",
     "supervisor._autogen.routing",
+    "supervisor._checkpoints.postgres",
+    "supervisor._cli.fleet.session",
     "supervisor._cli.program.launch",
     "supervisor._runner",
+    "supervisor.integrations._fleet.worker",
     "supervisor.testing",
     "tests.process.programs",
 )

@@ -18,6 +18,7 @@ from supervisor._autogen.checkpoints.comparison import (
 )
 from supervisor._autogen.checkpoints.recording import Recording
 from supervisor._autogen.messages import Event, TaskResult
+from supervisor._autogen.original_error import line_of
 from supervisor._autogen.run_context import RunContext
 from supervisor._checkpoints.kept_runs import TRY_SECONDS, KeptRuns, end_as_before
 from supervisor._checkpoints.owned_run import Found, OwnedRun
@@ -268,7 +269,7 @@ class KeptRun:
             return end_as_before(held.info)
         if state.error is not None and not state.is_given_up:
             status = RunStatus.FAILED if self.attempts is None else RunStatus.QUEUED
-            error = _line(state.error)
+            error = line_of(state.error)
             reason = state.reason
             return End(status=status, stop_reason=reason, error=error, attempts=self.attempts)
         if state.natural is not None:
@@ -297,9 +298,3 @@ def _nothing() -> None:
 
 def _no_more(_error: BaseException | None) -> None:
     pass
-
-
-def _line(error: BaseException) -> str:
-    """Return an error in one line."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -55,11 +55,12 @@ def user_store() -> str:
 
 
 @contextmanager
-def opened(flag: str | None) -> Generator[CheckpointStore]:
-    """Open the store that is meant, which is there already, and close it.
+def opened(flag: str | None, *, is_made: bool = False) -> Generator[CheckpointStore]:
+    """Open the store that is meant, and close it.
 
     Args:
         flag: What the flag says; None where it was not given.
+        is_made: Whether it is made where it is not there; else that is an error.
 
     Raises:
         CommandError: There is no such store, or what the block raises of it is told in one line.
@@ -67,7 +68,7 @@ def opened(flag: str | None) -> Generator[CheckpointStore]:
     from supervisor._checkpoints.urls import open_store
 
     url = url_of(flag)
-    if url != user_store():
+    if not is_made and url != user_store():
         _check_is_there(url)
     try:
         with closing(open_store(url)) as store:

@@ -1,4 +1,4 @@
-"""What the extra `cli` brings."""
+"""What the extras bring."""
 
 from __future__ import annotations
 
@@ -21,3 +21,5 @@ def test_a_missing_module_is_one_line_that_names_the_extra() -> None:
         require("no_such_package.part", "chat")
     assert "chat needs no_such_package" in str(caught.value)
     assert "autogen-supervisor[cli]" in str(caught.value)
+    with pytest.raises(CommandError, match=r"autogen-supervisor\[fleet\]"):
+        require("no_such_package", "work", "fleet")

@@ -1,0 +1,3 @@
+"""Workers that carry kept runs on."""
+
+from __future__ import annotations

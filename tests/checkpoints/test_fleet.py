@@ -1,0 +1,213 @@
+"""A fleet: real workers on a real PostgreSQL, which are stopped, killed and told lies."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Generator
+
+import psycopg
+import pytest
+
+from supervisor.integrations.fleet import submit
+from tests.checkpoints import fleet_teams
+from tests.checkpoints.fleets import LEASE, Fleet, fleet
+from tests.process.harness import Child, Server
+
+pytestmark = [pytest.mark.process, pytest.mark.blocks, pytest.mark.timeout(120)]
+
+HAND_OVERS = 5
+SLOW_TURN = LEASE + 1.0  # seconds: longer than a worker may be silent
+
+
+@pytest.fixture
+def workers(server: Server, postgres_url: str) -> Generator[Fleet]:
+    """Return a fleet whose turns are short."""
+    with fleet(server, postgres_url) as made:
+        yield made
+
+
+@pytest.fixture
+def slow_workers(server: Server, postgres_url: str) -> Generator[Fleet]:
+    """Return a fleet whose turns take longer than a lease."""
+    with fleet(server, postgres_url, turn_seconds=SLOW_TURN) as made:
+        yield made
+
+
+def hand_over(old: Child, new: Child, number: int) -> float:
+    """End a worker that has the run; return the seconds until another's first turn."""
+    at = old.signal(number)
+    return float(new.until("begins")["at"]) - at
+
+
+def turns(child: Child, what: str) -> list[int]:
+    """Return the turns that began or ended in a child, once that has ended."""
+    return [fact["turn"] for fact in child.facts(what)]
+
+
+def test_a_stopped_worker_hands_over(workers: Fleet) -> None:
+    """Five times: another one goes on with the next turn, and none is taken twice."""
+    found = [workers.start()]
+    workers.submit("long")
+    found[0].until("begins")
+    for _ in range(HAND_OVERS):
+        found.append(workers.start())
+        hand_over(found[-2], found[-1], signal.SIGTERM)
+        assert found[-2].wait() == -signal.SIGTERM, found[-2].story()
+        assert "is handed over" in found[-2].stderr
+    found[-1].signal(signal.SIGTERM)
+    found[-1].wait()
+    ended = [turn for child in found for turn in turns(child, "ends")]
+    assert ended == list(range(len(ended)))
+    assert len(ended) > HAND_OVERS
+    assert workers.store.info("long").turn == len(ended)
+
+
+def test_a_killed_worker_is_noticed(workers: Fleet) -> None:
+    """Nobody was told: once its lease is over, another one goes on from its last finished turn."""
+    old = workers.start()
+    workers.submit("long")
+    old.until("ends")
+    new = workers.start()
+    hand_over(old, new, signal.SIGKILL)
+    old.wait()
+    begun = turns(old, "begins")
+    assert turns(new, "begins")[0] in (begun[-1], begun[-1] + 1)
+
+
+def test_a_long_drain_is_not_stolen(slow_workers: Fleet) -> None:
+    """The turn takes longer than a lease and a heartbeat: the owner finishes it, nobody else."""
+    old = slow_workers.start("--drain", "30")
+    slow_workers.submit("slow")
+    first = old.until("begins")["turn"]
+    new = slow_workers.start()
+    old.signal(signal.SIGTERM)
+    assert new.until("begins")["turn"] == first + 1
+    assert old.wait() == -signal.SIGTERM
+    assert turns(old, "ends") == [first]
+
+
+def test_a_lost_hint_is_put_again(workers: Fleet) -> None:
+    """A worker's sweep finds a run of which no hint tells."""
+    worker = workers.start()
+    submit(workers.url, fleet_teams.talkers(), "Talk", "unheard")
+    worker.until("begins")
+
+
+def test_a_doubled_hint_does_no_harm(workers: Fleet) -> None:
+    """Each turn is taken by one worker, and the other ones leave the run alone."""
+    found = [workers.start(), workers.start()]
+    workers.submit("twin")
+    with psycopg.connect(workers.url, autocommit=True) as database:
+        database.execute(
+            "INSERT INTO sv_pgqueuer (priority, status, entrypoint, payload) "
+            "VALUES (0, 'queued', 'carry_on', 'twin'), (0, 'queued', 'carry_on', 'twin')"
+        )
+    workers.until(lambda: any("is another worker's" in child.stderr for child in found))
+    for child in found:
+        child.signal(signal.SIGTERM)
+    for child in found:
+        child.wait()
+    ended = sorted(turn for child in found for turn in turns(child, "ends"))
+    assert ended == list(range(len(ended)))
+
+
+def test_cancel_reaches_a_run_in_each_state(slow_workers: Fleet) -> None:
+    """One that is queued, one that runs, and one that drains: nobody goes on with it."""
+    slow_workers.submit("queued")
+    slow_workers.do("cancel", "queued")
+    assert slow_workers.store.info("queued").status == "cancelled"
+    worker = slow_workers.start("--drain", "30")
+    slow_workers.submit("running")
+    worker.until("begins")
+    slow_workers.store.request_cancel("running")
+    slow_workers.until_status("running", "cancelled")
+    slow_workers.submit("draining")
+    worker.until("begins")
+    worker.signal(signal.SIGTERM)
+    slow_workers.store.request_cancel("draining")
+    assert worker.wait() == -signal.SIGTERM
+    assert slow_workers.store.info("draining").status == "cancelled"
+    assert turns(worker, "ends") == []
+
+
+def test_what_keeps_failing_comes_to_rest(workers: Fleet) -> None:
+    """After as many attempts as it has, with its error; `retry` has it tried again."""
+    worker = workers.start("--attempts", "3", "--backoff", "0.1:0.1", team="failing")
+    workers.submit("poison", "failing")
+    info = workers.until_status("poison", "failed")
+    assert (info.failures, info.error) == (3, "ValueError: the model is out of order")
+    workers.until(lambda: "it rests until `retry`" in worker.stderr)
+    assert worker.stderr.count("is tried again in 0.1 s") == 2, worker.story()
+    workers.do("retry", "poison")
+    workers.until(lambda: worker.stderr.count("it rests") == 2)
+    assert len(turns(worker, "begins")) >= 6
+
+
+def test_a_worker_leaves_to_others_what_would_wait(workers: Fleet) -> None:
+    """One run at a time in each: the second run goes to the worker that is idle."""
+    found = [workers.start(), workers.start()]
+    workers.submit("one")
+    workers.submit("two")
+    for child in found:
+        child.until("begins")
+    owners = {workers.store.info(name).owner for name in ("one", "two")}
+    assert len(owners) == 2
+
+
+def test_runs_come_to_their_end(server: Server, postgres_url: str) -> None:
+    """Several at once in one worker; each is completed, and has all its messages."""
+    with fleet(server, postgres_url, turn_seconds=0.01, messages=5) as workers:
+        workers.start("--concurrency", "3")
+        for name in ("a", "b", "c"):
+            workers.submit(name)
+        for name in ("a", "b", "c"):
+            workers.until_status(name, "completed")
+
+
+def test_a_store_without_a_queue_is_carried_on_once(server: Server, tmp_path: object) -> None:
+    """On SQLite a worker carries on what is queued, and exits."""
+    with fleet(server, f"sqlite:///{tmp_path}/runs.db", messages=5) as workers:
+        for name in ("a", "b"):
+            workers.submit(name)
+        workers.do("work", "tests.checkpoints.fleet_teams:talkers", "--concurrency", "2")
+        assert [info.status for info in workers.store.list()] == ["completed", "completed"]
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_fifty_hand_overs_are_quick(workers: Fleet) -> None:
+    """From SIGTERM to the other's first turn: half of them under 0.25 s, all under a second."""
+    taken = _chain(workers, signal.SIGTERM, 50)
+    print(_figures("SIGTERM to the next turn", taken))
+    assert taken[len(taken) // 2] < 0.25
+    assert taken[-1] < 1.0
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_fifty_deaths_are_noticed_in_time(workers: Fleet) -> None:
+    """From SIGKILL to the other's first turn: within lease or heartbeat, and a second."""
+    taken = _chain(workers, signal.SIGKILL, 50)
+    print(_figures("SIGKILL to the next turn", taken))
+    assert taken[-1] < LEASE + 1.0
+
+
+def _chain(workers: Fleet, number: int, count: int) -> list[float]:
+    """Hand a run over so often; return the seconds that it took, the shortest first."""
+    old = workers.start()
+    workers.submit("long")
+    taken: list[float] = []
+    for _ in range(count):
+        old.until("ends")
+        new = workers.start()
+        time.sleep(0.3)  # it listens by then: a fact that nobody tells
+        taken.append(hand_over(old, new, number))
+        old.wait()
+        old = new
+    return sorted(taken)
+
+
+def _figures(what: str, taken: list[float]) -> str:
+    half, most = taken[len(taken) // 2], taken[-1]
+    return f"{what}: n={len(taken)} p50 {half:.3f} s, max {most:.3f} s"
