@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from supervisor._checkpoints.integrity import Sealed, Sealer
 from supervisor._checkpoints.owners import owner_name
-from supervisor._checkpoints.snapshot import Kept, LogChange, Snapshot
+from supervisor._checkpoints.snapshot import LogChange, Snapshot
 from supervisor._checkpoints.store import (
     CallRecord,
     CheckpointStore,
@@ -43,27 +43,33 @@ class KeptRun:
     ) -> None:
         self._store = store
         self._run_id = run_id
-        self._sealer = Sealer(run_id)
         self._mark = mark
         self.owner = owner or owner_name()
         acquired = store.acquire(run_id, self.owner, lease, new=NEW)
         self.fence = acquired.fence or 0
-        self.kept = self._sealer.check(store.load(run_id))
+        self._read()
+
+    def _read(self) -> None:
+        self._sealer = Sealer(self._run_id)
+        self.kept = self._sealer.check(self._store.load(self._run_id))
         self.turn = self.kept.turn if self.kept else 0
+        self._log = [*self.kept.logs["thread"]] if self.kept else []
 
     def finish_turn(self, end: End | None = None) -> None:
         """Write a turn of two items, and what is known at its end."""
         turn = self.turn + 1
         first = 0 if turn % 10 == 0 else 2 * self.turn  # now and then the log is written anew
-        items = items_of(turn, self._mark)
-        before = [*self.kept.logs["thread"]] if self.kept else []
-        self.kept = Kept(turn=turn, logs={"thread": [*before, *items]}, rest={})
-        changes = [LogChange("thread", first, self.kept.logs["thread"][first:])]
+        self._log += items_of(turn, self._mark)
+        changes = [LogChange("thread", first, self._log[first:])]
         sealed = self._sealer.seal(
             Snapshot(turn=turn, changes=changes, lengths={"thread": 2 * turn}, rest={"at": turn})
         )
         self._store.commit(self._run_id, self.fence, _commit(self.turn, sealed, end))
         self.turn = turn
+
+    def undo(self) -> None:
+        """Stand at the last turn that was written, after one that could not be."""
+        self._read()
 
     def call_tool(self) -> None:
         """Write that a call begins, and what it has found."""

@@ -15,24 +15,31 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 _ROOT = Path(__file__).parents[2]
 
 
-def run_scenario(scenario: Callable[..., Any], *, seconds: float = 60, **arguments: Any) -> Any:
+def run_scenario(
+    scenario: Callable[..., Any],
+    *,
+    seconds: float = 60,
+    within: Sequence[str] = (),
+    **arguments: Any,
+) -> Any:
     """Run a scenario in a new process, and return its result.
 
     Args:
         scenario: A function of a module.
         seconds: For how long it may run.
+        within: A command that is to start the process.
         arguments: Its arguments.
     """
     module = scenario.__module__
     with subprocess.Popen(
-        [sys.executable, "-m", __name__, module, scenario.__name__, json.dumps(arguments)],
+        [*within, sys.executable, "-m", __name__, module, scenario.__name__, json.dumps(arguments)],
         cwd=_ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

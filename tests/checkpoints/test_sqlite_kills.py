@@ -51,7 +51,8 @@ def test_kills_at_random_lose_no_finished_turn(tmp_path: Path, kills: int, torn:
 )
 def test_a_damaged_file_never_gives_a_wrong_transcript(tmp_path: Path, times: int) -> None:
     """What is read of it is right, or is refused with an error that says so."""
-    arguments = {"folder": str(tmp_path), "times": times, "seed": seed("MOMENTS_SEED")}
-    found = run_scenario(scribble, seconds=500, **arguments)
+    found = run_scenario(
+        scribble, seconds=500, folder=str(tmp_path), times=times, seed=seed("MOMENTS_SEED")
+    )
     assert found["unharmed"] + found["refused"] == times
     assert found["refused"]
