@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
+from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.base import TaskResult
 from autogen_agentchat.conditions import MaxMessageTermination
-from autogen_agentchat.messages import BaseChatMessage
 from autogen_agentchat.teams import RoundRobinGroupChat
+from autogen_core.models import LLMMessage
 
 from supervisor import Supervisor
 from supervisor.errors import LeaseLost
-from supervisor.testing import ScriptedAgent
+from supervisor.testing import ScriptedModel, answers_so_far
 from tests.process.server import tell
 
 
@@ -32,16 +32,13 @@ def streams(url: str, run_id: str, lease: float, turns: int, pause: float, stays
 
 
 def _team(turns: int, pause: float, stays: int) -> RoundRobinGroupChat:
-    spoken = 0
+    async def speak(messages: Sequence[LLMMessage]) -> str:
+        turn = answers_so_far(messages) + 1
+        tell("turn", turn=turn)
+        await (asyncio.Event().wait() if turn == stays else asyncio.sleep(pause))
+        return f"turn {turn}"
 
-    async def speak(_messages: Sequence[BaseChatMessage], _token: Any) -> str:
-        nonlocal spoken
-        spoken += 1
-        tell("turn", turn=spoken)
-        await (asyncio.Event().wait() if spoken == stays else asyncio.sleep(pause))
-        return f"turn {spoken}"
-
-    speaker = ScriptedAgent("speaker", [speak] * turns)
+    speaker = AssistantAgent("speaker", ScriptedModel([speak] * turns))
     return RoundRobinGroupChat([speaker], termination_condition=MaxMessageTermination(turns + 1))
 
 
@@ -52,5 +49,6 @@ async def _stream(url: str, run_id: str, lease: float, team: RoundRobinGroupChat
         except LeaseLost as error:
             tell("ended", error=type(error).__name__)
         else:
-            tell("ended", error=None, messages=len(result.messages))
+            said = [message.to_text() for message in result.messages]
+            tell("ended", error=None, said=said)
     tell("left")

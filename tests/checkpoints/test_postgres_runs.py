@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from typing import Any
 
 import pytest
@@ -22,6 +23,16 @@ def _info(url: str) -> RunInfo:
     return info
 
 
+def _until_kept(url: str, turn: int) -> None:
+    end = time.monotonic() + 30
+    store = open_store(url)
+    store.setup()
+    while not store.list() or store.info("run").turn < turn:
+        assert time.monotonic() < end, "the turn is not written"
+        time.sleep(0.01)
+    store.close()
+
+
 def _arguments(url: str, **changed: Any) -> dict[str, Any]:
     return {
         "url": url,
@@ -33,6 +44,12 @@ def _arguments(url: str, **changed: Any) -> dict[str, Any]:
     } | changed
 
 
+def _ended(turns: int) -> dict[str, Any]:
+    """Return what is told at the end of a run whose turns are all there, each once."""
+    said = ["Talk", *(f"turn {turn}" for turn in range(1, turns + 1))]
+    return {"fact": "ended", "error": None, "said": said}
+
+
 @pytest.mark.parametrize(
     "seconds", [0.5, pytest.param(5, marks=pytest.mark.soak)], ids=lambda s: f"{s} s"
 )
@@ -40,7 +57,7 @@ def test_goes_on_after_the_server_was_away(
     server: Server, postgres_server: PostgresServer, postgres_url: str, seconds: float
 ) -> None:
     """A run whose turns cannot be written for a while loses none of them."""
-    with server.start("streams", **_arguments(postgres_url, turns=30, pause=0.05)) as it:
+    with server.start("streams", **_arguments(postgres_url, turns=20, pause=0.1)) as it:
         it.until("turn")
         it.until("turn")
         postgres_server.crash()
@@ -48,23 +65,36 @@ def test_goes_on_after_the_server_was_away(
             assert not it.has_ended(seconds)
         finally:
             postgres_server.start()
-        assert it.until("ended") == {"fact": "ended", "error": None, "messages": 31}
+        assert it.until("ended") == _ended(20)
         assert it.wait() == 0, it.story()
-    assert _info(postgres_url).status is RunStatus.COMPLETED
+    info = _info(postgres_url)
+    assert (info.status, info.turn, info.attempts) == (RunStatus.COMPLETED, 20, 1)
+
+
+def test_is_gone_on_with_after_a_kill(server: Server, postgres_url: str) -> None:
+    """Another process waits for the lease of one that was killed, and takes its open turn anew."""
+    with server.start("streams", **_arguments(postgres_url, lease=1, stays=2)) as it:
+        _until_kept(postgres_url, 1)
+        it.signal(signal.SIGKILL)
+    with server.start("streams", **_arguments(postgres_url, lease=1)) as other:
+        assert other.until("ended") == _ended(3)
+        assert other.wait() == 0, other.story()
+        assert [fact["turn"] for fact in other.facts("turn")] == [2, 3]
+    info = _info(postgres_url)
+    assert (info.status, info.attempts) == (RunStatus.COMPLETED, 2)
 
 
 def test_one_that_stood_still_ends_in_order(server: Server, postgres_url: str) -> None:
     """Another process waits for its lease and goes on; its own run ends with LeaseLost then."""
     with server.start("streams", **_arguments(postgres_url, lease=1, stays=2)) as it:
-        it.until("turn")
-        it.until("turn")
+        _until_kept(postgres_url, 1)
         it.signal(signal.SIGSTOP)
         with server.start("streams", **_arguments(postgres_url, lease=1)) as other:
-            assert other.until("ended") == {"fact": "ended", "error": None, "messages": 4}
+            assert other.until("ended") == _ended(3)
             assert other.wait() == 0, other.story()
         it.signal(signal.SIGCONT)
         assert it.until("ended")["error"] == "LeaseLost"
         it.until("left")
         assert it.wait() == 0, it.story()
     info = _info(postgres_url)
-    assert (info.status, info.attempts) == (RunStatus.COMPLETED, 2)
+    assert (info.status, info.turn, info.attempts) == (RunStatus.COMPLETED, 3, 2)
