@@ -33,7 +33,11 @@ def own_lists(agent: Any) -> Iterator[tuple[str, list[Any]]]:
         return
     others = upstream.set_by_autogen(kind)
     for attribute, value in cast("dict[str, Any]", vars(agent)).items():
-        if attribute not in others and is_list_of_messages(value):
+        if (
+            attribute not in others
+            and is_list_of_messages(value)
+            and is_list_of_messages(value[:1])
+        ):
             yield attribute, value
 
 

@@ -53,7 +53,7 @@ def _items(collection: Any) -> Iterable[tuple[Any, Any]]:
 
 def _item_name(place: str, key: Any, item: Any) -> str:
     own = getattr(item, "name", key)
-    return str(own) if place == "participants" else f"{place}.{own}"
+    return str(own) if place.endswith("participants") else f"{place}.{own}"
 
 
 def join(outer: str, inner: str) -> str:

@@ -12,7 +12,7 @@ a turn has what its members said before.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, cast
 
 from autogen_agentchat.agents import SocietyOfMindAgent
@@ -25,7 +25,7 @@ from supervisor._autogen import results, upstream
 from supervisor._autogen.checkpoints.agent_states import put_agent_state
 from supervisor._autogen.checkpoints.conditions import put_condition_state
 from supervisor._autogen.checkpoints.items import Items, types_of
-from supervisor._autogen.checkpoints.kept_turns import KeptTurns, Recall
+from supervisor._autogen.checkpoints.kept_turns import KeptTurns
 from supervisor._autogen.checkpoints.memories import (
     contexts_of,
     log_of_context,
@@ -34,7 +34,7 @@ from supervisor._autogen.checkpoints.memories import (
 )
 from supervisor._autogen.checkpoints.paths import named_components
 from supervisor._autogen.checkpoints.plain import from_plain
-from supervisor._autogen.checkpoints.recalled import recalled_calls
+from supervisor._autogen.checkpoints.recalled import Recalled
 from supervisor._autogen.checkpoints.revived import Revived, without_team_events
 from supervisor._autogen.checkpoints.team_record import log_of_team
 from supervisor._autogen.history.memory import as_context_takes
@@ -45,22 +45,14 @@ from supervisor._autogen.history.resume import (
     ResumingTeam,
     resume_member,
 )
-from supervisor._autogen.history.team_run import Turn
 from supervisor._autogen.upstream import Group
 from supervisor._checkpoints.snapshot import Kept
-from supervisor._checkpoints.store import CallRecord
-
-
-def recall_calls(turn: Turn, records: Sequence[CallRecord]) -> None:
-    """Let a turn have the tool calls that were recorded in it, and nothing else."""
-    turn.calls.extend(recalled_calls(turn, [it for it in records if it.kind == "tool"]))
 
 
 async def revive(
     team: object,
     kept: Kept,
-    calls: Sequence[CallRecord] = (),
-    recall: Recall = recall_calls,
+    recalled: Recalled | None = None,
 ) -> Revived:
     """Put a run that was kept into a team, so that it goes on where it stood.
 
@@ -68,9 +60,8 @@ async def revive(
         team: A team of the same shape, which is not at work: a fresh one, or the one that was
             stopped. Then run it without a task.
         kept: What was read of the run.
-        calls: What was recorded in its open turns.
-        recall: Lets a turn have what was recorded in it: `ToolGate.recall`, whose `make_again` is
-            then to be awaited before the run goes on.
+        recalled: What was recorded in its open turns. `ToolGate.make_again` is to be awaited then,
+            before the run goes on.
 
     Returns:
         What is left to do.
@@ -79,7 +70,7 @@ async def revive(
         UnknownMessage: The team does not know the type of a message.
         CheckpointCorrupt: What was read is not what a snapshot consists of.
     """
-    return await _Revival(team, kept, calls, recall).carry_out()
+    return await _Revival(team, kept, recalled or Recalled(())).carry_out()
 
 
 class PutCondition:
@@ -99,15 +90,12 @@ class PutCondition:
 
 
 class _Revival:
-    def __init__(
-        self, team: object, kept: Kept, calls: Sequence[CallRecord], recall: Recall
-    ) -> None:
+    def __init__(self, team: object, kept: Kept, recalled: Recalled) -> None:
         self._team = team
         self._kept = kept
         self._rest = kept.rest
         self._teams = cast("dict[str, dict[str, Any]]", self._rest["teams"])
-        self._calls = calls
-        self._recall = recall
+        self._recalled = recalled
         self._things = named_components(team)
         self._items = Items(types_of(self._things.values()))
         self._groups: dict[str, Group] = {}
@@ -199,7 +187,7 @@ class _Revival:
     # -- turns that are kept, and runs that go on within a turn ---------------------------------
 
     def _put_kept_turns(self) -> None:
-        turns = KeptTurns(self._things, self._groups, self._calls, self._recall)
+        turns = KeptTurns(self._things, self._groups, self._recalled)
         for data in self._rest["turns"]:
             events = self._log(log_of_team("events", data["agent"]))
             turns.add(data, events)
@@ -269,14 +257,14 @@ class _Revival:
             revived.has_ended, revived.stop_reason = True, end["stop_reason"]
             return
         undone = self._undone.union(rest["undone"])
-        shown = without_team_events(self._log("shown"), rest)
+        shown = self._log("shown")
         late = [self._items.parse(item) for item in rest["late"]]
         for data in rest["within"]:
             late = results.with_new(late, self._log(log_of_team("said", data["team"])))
         thread = self._groups[""].thread if "" in self._groups else []
         revived.held = list(thread[rest["start"] :])
         now = results.merged(results.with_new(shown, late), revived.held)
-        now = [item for item in now if item.id not in undone]
+        now = without_team_events([item for item in now if item.id not in undone])
         revived.shown = results.with_new(self._log("output"), now)
         for log in ("shown", "output"):
             revived.written.pop(log, None)

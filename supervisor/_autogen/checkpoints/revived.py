@@ -51,9 +51,9 @@ class Revived:
         yield from self.written.items()
 
 
-def without_team_events(items: Sequence[Item], kept: Mapping[str, Any]) -> list[Item]:
-    """Return what was shown without the selections at its end, which are shown again."""
+def without_team_events(items: Sequence[Item]) -> list[Item]:
+    """Return what was shown without the selection at its end, which is shown again."""
     end = len(items)
     while end and isinstance(items[end - 1], (SelectSpeakerEvent, SelectorEvent)):
         end -= 1
-    return list(items[:end]) if kept else list(items)
+    return list(items[:end])

@@ -155,10 +155,10 @@ class Taking:
             "agent": agent,
             "given": turn.given,
             "starts": dict(self._starts(turn)),
-            "is_whole": turn.savepoint.is_whole,
             "records": list(turn.records),
+            "begun": [call.call.id for call in turn.calls if call.has_taken_effect],
             "has_executed": turn.has_executed,
-            "has_effect": turn.has_taken_effect(),
+            "is_kept": turn.has_taken_effect() or not turn.savepoint.is_whole,
         }
 
     def _starts(self, turn: Turn) -> Iterator[tuple[str, int]]:

@@ -76,7 +76,7 @@ class TeamRecord:
         if group.restarts:
             self._put_orchestrator(run, asked, unheard)
         elif asked:
-            self._put_speakers(asked, group.state(), is_first=True)
+            self._put_speakers(asked, {}, is_first=True)
         elif is_selecting and selection.override is not None:
             self._put_override(selection.override)
 
