@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from autogen_agentchat.agents import SocietyOfMindAgent
@@ -10,13 +10,16 @@ from autogen_core.model_context import ChatCompletionContext
 
 from supervisor._autogen import upstream
 from supervisor._autogen.checkpoints.memories import log_of_context, log_of_list, own_lists
-from supervisor._autogen.checkpoints.recalled import Recalled
 from supervisor._autogen.history.team_repair import TurnRepair
 from supervisor._autogen.history.team_run import Turn
 from supervisor._autogen.messages import Item
 from supervisor._autogen.results import Remains
 from supervisor._autogen.upstream import Group
 from supervisor._autogen.walk import walk
+from supervisor._checkpoints.store import CallRecord
+
+Recall = Callable[[Turn, Sequence[CallRecord]], object]
+"""Lets a turn have what was recorded in it: `ToolGate.recall`."""
 
 
 class KeptTurns:
@@ -25,14 +28,16 @@ class KeptTurns:
     Args:
         things: The components of the team, by their names.
         groups: The teams among them.
-        recalled: What was recorded in these turns.
+        calls: What was recorded in these turns.
+        recall: Lets a turn have what was recorded in it.
     """
 
     def __init__(
         self,
         things: Mapping[str, Any],
         groups: Mapping[str, Group],
-        recalled: Recalled,
+        calls: Sequence[CallRecord],
+        recall: Recall,
     ) -> None:
         self.remains = Remains()
         """What is left of the turns that are kept."""
@@ -44,7 +49,8 @@ class KeptTurns:
         """Whether the turn of an agent that is run alone is kept."""
         self._things = things
         self._groups = groups
-        self._recalled = recalled
+        self._records = {record.id: record for record in calls}
+        self._recall = recall
         self._names = {id(thing): name for name, thing in things.items()}
 
     def add(self, data: Mapping[str, Any], events: Sequence[Item]) -> None:
@@ -55,7 +61,8 @@ class KeptTurns:
             events: What was said in it.
         """
         turn = self._restored(data, events)
-        self._recalled.put(turn, data["records"], data["begun"])
+        found = [self._records[id_] for id_ in data["records"] if id_ in self._records]
+        self._recall(turn, found)
         repair = TurnRepair(turn)
         is_society = isinstance(turn.agent, SocietyOfMindAgent)
         if not (is_society or data["is_kept"] or repair.must_be_kept()):
@@ -73,7 +80,7 @@ class KeptTurns:
         if group is None:
             self.has_kept_agent = True
         elif not repair.takes_at_its_end():
-            group.put_buffer(data["member"], due[count:])
+            group.put_buffer(data["member"], due[count : turn.given], due[turn.given :])
 
     # -- the record of the turn -----------------------------------------------------------------
 

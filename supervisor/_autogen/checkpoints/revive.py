@@ -12,7 +12,7 @@ a turn has what its members said before.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from autogen_agentchat.agents import SocietyOfMindAgent
@@ -25,7 +25,7 @@ from supervisor._autogen import results, upstream
 from supervisor._autogen.checkpoints.agent_states import put_agent_state
 from supervisor._autogen.checkpoints.conditions import put_condition_state
 from supervisor._autogen.checkpoints.items import Items, types_of
-from supervisor._autogen.checkpoints.kept_turns import KeptTurns
+from supervisor._autogen.checkpoints.kept_turns import KeptTurns, Recall
 from supervisor._autogen.checkpoints.memories import (
     contexts_of,
     log_of_context,
@@ -47,12 +47,14 @@ from supervisor._autogen.history.resume import (
 )
 from supervisor._autogen.upstream import Group
 from supervisor._checkpoints.snapshot import Kept
+from supervisor._checkpoints.store import CallRecord
 
 
 async def revive(
     team: object,
     kept: Kept,
-    recalled: Recalled | None = None,
+    calls: Sequence[CallRecord] = (),
+    recall: Recall | None = None,
 ) -> Revived:
     """Put a run that was kept into a team, so that it goes on where it stood.
 
@@ -60,8 +62,9 @@ async def revive(
         team: A team of the same shape, which is not at work: a fresh one, or the one that was
             stopped. Then run it without a task.
         kept: What was read of the run.
-        recalled: What was recorded in its open turns. `ToolGate.make_again` is to be awaited then,
-            before the run goes on.
+        calls: What was recorded in its open turns.
+        recall: Lets a turn have what was recorded in it: `ToolGate.recall`. Its `make_again` is
+            then to be awaited before the run goes on.
 
     Returns:
         What is left to do.
@@ -70,7 +73,7 @@ async def revive(
         UnknownMessage: The team does not know the type of a message.
         CheckpointCorrupt: What was read is not what a snapshot consists of.
     """
-    return await _Revival(team, kept, recalled or Recalled(())).carry_out()
+    return await _Revival(team, kept, calls, recall or Recalled().put).carry_out()
 
 
 class PutCondition:
@@ -90,12 +93,15 @@ class PutCondition:
 
 
 class _Revival:
-    def __init__(self, team: object, kept: Kept, recalled: Recalled) -> None:
+    def __init__(
+        self, team: object, kept: Kept, calls: Sequence[CallRecord], recall: Recall
+    ) -> None:
         self._team = team
         self._kept = kept
         self._rest = kept.rest
         self._teams = cast("dict[str, dict[str, Any]]", self._rest["teams"])
-        self._recalled = recalled
+        self._calls = calls
+        self._recall = recall
         self._things = named_components(team)
         self._items = Items(types_of(self._things.values()))
         self._groups: dict[str, Group] = {}
@@ -133,7 +139,9 @@ class _Revival:
         group.unlock()
         group.thread[:] = self._log(log_of_team("thread", name))
         for member in group.names:
-            group.put_buffer(member, list(self._log(log_of_team("due", name, member))))
+            due = self._log(log_of_team("due", name, member))
+            end = len(due) - data["later"].get(member, 0)
+            group.put_buffer(member, due[:end], due[end:])
         group.put_state(from_plain(data["state"], self._items.parse))
         for place, context in contexts_of(name, group):
             await self._put_memory(place, context)
@@ -187,7 +195,7 @@ class _Revival:
     # -- turns that are kept, and runs that go on within a turn ---------------------------------
 
     def _put_kept_turns(self) -> None:
-        turns = KeptTurns(self._things, self._groups, self._recalled)
+        turns = KeptTurns(self._things, self._groups, self._calls, self._recall)
         for data in self._rest["turns"]:
             events = self._log(log_of_team("events", data["agent"]))
             turns.add(data, events)
@@ -256,6 +264,9 @@ class _Revival:
             revived.shown = self._log("output")
             revived.has_ended, revived.stop_reason = True, end["stop_reason"]
             return
+        if not revived.has_taken_task:  # it is given the task again, and says all of it again
+            revived.shown = []
+            return
         undone = self._undone.union(rest["undone"])
         shown = self._log("shown")
         late = [self._items.parse(item) for item in rest["late"]]
@@ -264,6 +275,7 @@ class _Revival:
         thread = self._groups[""].thread if "" in self._groups else []
         revived.held = list(thread[rest["start"] :])
         now = results.merged(results.with_new(shown, late), revived.held)
+        now = results.with_new(self._log("task"), now)
         now = without_team_events([item for item in now if item.id not in undone])
         revived.shown = results.with_new(self._log("output"), now)
         for log in ("shown", "output"):

@@ -73,6 +73,8 @@ class Taking:
         self.rest["turns"] = [self._kept(kept) for kept in self._open.kept]
         self.rest["undone"] = self._open.events
         root = self._journal.root
+        if root is not None:
+            self.cut.add("task", root.task)
         self.rest["has_taken_task"] = root is not None and _has_taken(root)
         self.rest["start"] = _start_of(root) if root is not None else 0
         self.rest["teams"] = {name: record.data for name, record in self._records.items()}
@@ -156,7 +158,6 @@ class Taking:
             "given": turn.given,
             "starts": dict(self._starts(turn)),
             "records": list(turn.records),
-            "begun": [call.call.id for call in turn.calls if call.has_taken_effect],
             "has_executed": turn.has_executed,
             "is_kept": turn.has_taken_effect() or not turn.savepoint.is_whole,
         }

@@ -61,12 +61,14 @@ class TeamRecord:
             run: Its run.
             is_over: Whether that does not go on: it was run by a tool, whose call is closed.
         """
-        if run.has_progressed and run.task:
+        if run.has_progressed and run.task and not self._group.restarts:
             run.tell_task()  # its manager has told the members before it selected one
         group, asked, selection = self._group, list(run.turns), run.selection
         is_selecting = selection.state is not None and not selection.has_answer and not asked
         state = selection.state if is_selecting else None
         self._put(group.thread, run.due, state or group.state())
+        later = {n: len(run.due[n]) - turn.given for n, turn in run.turns.items()}
+        self.data["later"].update({n: count for n, count in later.items() if count})
         unheard = self._unheard(run)
         self.data["unheard"] = [[self._cut.dump(item) for item in said] for said in unheard]
         self.data["ends_turn"] = bool(unheard) and not asked and selection.has_answer
@@ -94,6 +96,8 @@ class TeamRecord:
         state: ManagerState,
     ) -> None:
         self._cut.add(self.log("thread"), thread)
+        held_back = {member: self._group.held_back(member) for member in due}
+        self.data["later"] = {member: count for member, count in held_back.items() if count}
         for member, messages in due.items():
             if messages or self._cut.length(self.log("due", member)):
                 self._cut.add(self.log("due", member), messages)

@@ -208,7 +208,8 @@ class TeamRun:
         if not self.group.has_turns:
             self.transcript.unheard.clear()
         agent = self.group.agent(name)
-        turn = self.turns[name] = Turn(agent, len(self.due[name]))
+        given = len(self.due[name]) - self.group.held_back(name)
+        turn = self.turns[name] = Turn(agent, given)
         if isinstance(agent, Team) and not isinstance(agent, ResumingTeam) and not self.due[name]:
             turn.resuming = resume_member(self.group, name, agent)
         return turn

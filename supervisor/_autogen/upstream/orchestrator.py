@@ -74,3 +74,4 @@ class Orchestrator:
         topic = DefaultTopicId(self._manager._participant_name_to_topic_type[name])
         request = GroupChatRequestPublish()
         await self._manager.publish_message(request, topic, cancellation_token=token)
+        await self._manager._log_speaker_selection([name])

@@ -13,7 +13,6 @@ from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage
 from supervisor import Supervisor
 from supervisor._autogen.adapter import TeamAdapter
 from supervisor._autogen.checkpoints.capture import Capture
-from supervisor._autogen.checkpoints.recalled import Recalled
 from supervisor._autogen.checkpoints.revive import revive
 from supervisor._autogen.checkpoints.revived import Revived
 from supervisor._checkpoints.snapshot import Kept, Snapshot
@@ -89,8 +88,7 @@ async def run_kept(
         calls: What was recorded of calls.
         at_step: Called after each snapshot.
     """
-    recalled = Recalled(calls)
-    revived = await revive(team, shelf.kept(), recalled) if shelf is not None else None
+    revived = await revive(team, shelf.kept(), calls) if shelf is not None else None
     held = shelf.copy() if shelf is not None else Shelf()
     shelves: list[Shelf] = []
     async with Supervisor(signals={}) as sup:
