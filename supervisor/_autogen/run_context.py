@@ -104,13 +104,17 @@ class RunContext:
         if code_execution.can_run():
             for task in self.scope.at_work():
                 self.journal.execute(task, self.scope.root(task))
-        own: list[Delivery] = []
-        for engine in self.engines.values():
-            own += engine.queued()
         try:
-            self.journal.close(own + (self.shared.queued() if self.shared.runtimes else []))
+            self.journal.close(self.queued())
         except Exception as error:  # noqa: BLE001 - the stop must go on
             reporter.event(log_events.MESSAGES_NOT_COUNTED, exc_info=error)
+
+    def queued(self) -> list[Delivery]:
+        """Return the messages that wait in the queues of its runtimes."""
+        found: list[Delivery] = []
+        for engine in self.engines.values():
+            found += engine.queued()
+        return found + (self.shared.queued() if self.shared.runtimes else [])
 
     def task_info(self, task: AnyTask, team: str, asked: float | None) -> TaskInfo:
         """Describe a task, for a report."""

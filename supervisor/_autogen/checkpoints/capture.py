@@ -39,6 +39,7 @@ class Capture:
         self, team: object, context: RunContext, shown: Shown, revived: Revived | None = None
     ) -> None:
         self._team = team
+        self._context = context
         self._journal = context.journal
         self._logs = Logs()
         self._agents = AgentStates()
@@ -75,7 +76,7 @@ class Capture:
 
     def _take(self, result: TaskResult | None) -> Snapshot:
         found = Taking(
-            self._journal, self._logs.cut(messages.dump), named_components(self._team), self._groups
+            self._context, self._logs.cut(messages.dump), named_components(self._team), self._groups
         )
         found.take(self._agents)
         if result is not None:

@@ -7,7 +7,7 @@ So does the team of a `SocietyOfMindAgent`, once a member has answered.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from autogen_agentchat.base import Team
 
 from supervisor._autogen.history.journal import Journal
 from supervisor._autogen.history.team_run import Start, TeamRun, Turn
+from supervisor._autogen.upstream import Delivery, GroupChatAgentResponse
 from supervisor._autogen.walk import walk
 
 
@@ -111,11 +112,35 @@ class OpenTurns:
 
 def is_kept(turn: Turn) -> bool:
     """Return whether a turn is written as it is now."""
-    if turn.records or not turn.savepoint.is_whole or turn.has_taken_effect():
+    if _is_recorded(turn) or not turn.savepoint.is_whole or turn.has_taken_effect():
         return True
     if not isinstance(turn.agent, SocietyOfMindAgent):
         return False
     return any(run.has_answers or run.start.earlier is not None for run in turn.team_runs)
+
+
+def _is_recorded(turn: Turn) -> bool:
+    inner = [one for run in turn.team_runs for one in run.turns.values()]
+    return bool(turn.records) or any(map(_is_recorded, inner))
+
+
+def count_waiting(journal: Journal, kept: Iterable[KeptTurn], waiting: Iterable[Delivery]) -> bool:
+    """Count the answers that wait in a queue as given, where their turns would be kept open.
+
+    Such an agent has finished: to ask it again would be to answer its own answer.
+
+    Returns:
+        Whether there were any.
+    """
+    open_ = {(it.team, it.member) for it in kept}
+    answers = [it for it in waiting if type(it.message) is GroupChatAgentResponse]
+    found = [it for it in answers if (it.key, it.message.name) in open_]
+    on_step, journal.on_step = journal.on_step, None
+    for delivery in found:
+        journal.deliver(delivery, None)
+        journal.team_runs[delivery.key].counted.append(delivery.message)
+    journal.on_step = on_step
+    return bool(found)
 
 
 def open_turns_of(journal: Journal) -> OpenTurns:

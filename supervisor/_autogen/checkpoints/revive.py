@@ -183,7 +183,8 @@ class _Revival:
             if group.graph is not None and speakers["is_first"]:
                 group.graph.put_first(speakers["names"])
             then = from_plain(speakers["then"], self._items.parse)
-            NextSpeakers(group, speakers["names"], then=then)
+            unasked = [self._items.parse(item) for item in speakers["unasked"]]
+            NextSpeakers(group, speakers["names"], then=then, unasked=unasked)
         if restart is not None:
             OneShotOverride(
                 group,

@@ -21,13 +21,14 @@ from supervisor._autogen.checkpoints.memories import (
 from supervisor._autogen.checkpoints.open_turns import (
     KeptTurn,
     OpenTurns,
+    count_waiting,
     open_turns_of,
 )
 from supervisor._autogen.checkpoints.team_record import TeamRecord, log_of_team, stand_ins
-from supervisor._autogen.history.journal import Journal
 from supervisor._autogen.history.resume import ResumingTeam
 from supervisor._autogen.history.team_run import TeamRun, Turn, stand_ins_of
 from supervisor._autogen.messages import Item
+from supervisor._autogen.run_context import RunContext
 from supervisor._autogen.upstream import Group
 
 
@@ -35,14 +36,14 @@ class Taking:
     """One snapshot as it is taken.
 
     Args:
-        journal: What has happened in the run.
+        context: What is at work for the run.
         cut: The logs of the snapshot.
         things: The components of what is run, by their names.
         groups: The teams that are known, by their ids; it is added to.
     """
 
     def __init__(
-        self, journal: Journal, cut: Cut, things: dict[str, Any], groups: dict[str, Group]
+        self, context: RunContext, cut: Cut, things: dict[str, Any], groups: dict[str, Group]
     ) -> None:
         self.cut = cut
         """The logs of the snapshot."""
@@ -50,10 +51,10 @@ class Taking:
         """Everything else that is small."""
         self.states: dict[str, Any] = {}
         """What is written whole."""
-        self._journal = journal
+        self._journal = context.journal
         self._things = things
         self._groups = groups
-        self._open: OpenTurns = open_turns_of(journal)
+        self._open: OpenTurns = _open_turns(context)
         self._names = {id(thing): name for name, thing in things.items()}
         self._records: dict[str, TeamRecord] = {}
 
@@ -173,6 +174,13 @@ class Taking:
             if name is not None and has_grown:
                 log = log_of_list(name, attribute) if attribute else log_of_context(name)
                 yield log, len(before)
+
+
+def _open_turns(context: RunContext) -> OpenTurns:
+    found = open_turns_of(context.journal)
+    if found.kept and count_waiting(context.journal, found.kept, context.queued()):
+        return open_turns_of(context.journal)
+    return found
 
 
 def _messages_of(context: object) -> list[Any]:

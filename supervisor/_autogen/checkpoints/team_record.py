@@ -71,7 +71,6 @@ class TeamRecord:
         self.data["later"].update({n: count for n, count in later.items() if count})
         unheard = self._unheard(run)
         self.data["unheard"] = [[self._cut.dump(item) for item in said] for said in unheard]
-        self.data["ends_turn"] = bool(unheard) and not asked and selection.has_answer
         if not is_over:
             self.data["turns"] = group.turns
             self.data["condition"] = _condition_of(group)
@@ -81,6 +80,8 @@ class TeamRecord:
             self._put_speakers(asked, {}, is_first=True)
         elif is_selecting and selection.override is not None:
             self._put_override(selection.override)
+        elif unheard and selection.has_answer:
+            self._put_speakers([], {}, is_first=False, unasked=run.transcript.deltas[-1])
 
     def _unheard(self, run: TeamRun) -> list[list[ChatItem]]:
         """Return what was published and the manager has not heard."""
@@ -119,11 +120,23 @@ class TeamRecord:
             self._put_restart(restart.asked, restart.unheard, is_replanning=restart.is_replanning)
 
     def _put_override(self, override: NextSpeakers) -> None:
-        self._put_speakers(override.names, override.then, is_first=False)
+        names, unasked = override.names, override.unasked
+        self._put_speakers(names, override.then, is_first=False, unasked=unasked)
 
-    def _put_speakers(self, names: Sequence[str], then: ManagerState, *, is_first: bool) -> None:
-        plain = self._plain(then)
-        self.data["speakers"] = {"names": list(names), "then": plain, "is_first": is_first}
+    def _put_speakers(
+        self,
+        names: Sequence[str],
+        then: ManagerState,
+        *,
+        is_first: bool,
+        unasked: Sequence[ChatItem] = (),
+    ) -> None:
+        self.data["speakers"] = {
+            "names": list(names),
+            "then": self._plain(then),
+            "is_first": is_first,
+            "unasked": [self._cut.dump(item) for item in unasked],
+        }
 
     def _put_orchestrator(
         self, run: TeamRun, asked: Sequence[str], unheard: Sequence[Sequence[ChatItem]]

@@ -190,6 +190,8 @@ class Journal:
         team_run, message = self.team_runs.get(found.key), found.message
         if team_run is None or found.address != team_run.group.topic:
             return
+        if any(message is counted for counted in team_run.counted):
+            return
         if isinstance(message, GroupChatAgentResponse):
             told = [message.response.chat_message]
             inner = [] if team_run.group.restarts else message.response.inner_messages or []

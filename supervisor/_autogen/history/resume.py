@@ -262,14 +262,22 @@ class NextSpeakers:
         group: The team.
         names: The members that are asked; none where the manager finds them itself.
         then: The state by which the manager selects after that.
+        unasked: An answer that has ended a turn, and about which the condition was not asked yet:
+            it is asked first, and may end the team.
     """
 
     def __init__(
-        self, group: Group, names: Sequence[str], *, then: ManagerState | None = None
+        self,
+        group: Group,
+        names: Sequence[str],
+        *,
+        then: ManagerState | None = None,
+        unasked: Sequence[ChatItem] = (),
     ) -> None:
         self.manager = group.manager
         self.names = list(names)
         self.then = then or {}
+        self.unasked = list(unasked)
         self._group = group
         self._heard = len(group.thread)
         self._last = group.thread[-1].id if group.thread else None
@@ -294,6 +302,8 @@ class NextSpeakers:
                 self._group.graph.take_out(self.names)
             self._group.put_state(self.then)
             return list(self.names)
+        if self.unasked and not is_new_task and await self._group.ends_with(self.unasked):
+            return []
         if is_new_task and self._group.graph is not None:
             self._group.graph.start_over()
         return await self.manager.select_speaker(thread)

@@ -163,6 +163,8 @@ class TeamRun:
         self.orchestration = Orchestration()
         self.past: dict[str, TeamRun] = {}
         """The first run of each team that was a member's turn, by the team's id."""
+        self.counted: list[object] = []
+        """Answers that count as given already, while they wait in a queue."""
         self.is_told = False
         """Whether the members were told of the task."""
         self.has_progressed = False

@@ -187,6 +187,10 @@ class Group:
         else:
             self.add(messages)
 
+    async def ends_with(self, said: Sequence[ChatItem]) -> bool:
+        """Let the manager ask its condition about a turn; return whether it has ended the team."""
+        return await self.manager._apply_termination_condition(said, increment_turn_count=True)
+
     def would_end(
         self,
         turns: int,
