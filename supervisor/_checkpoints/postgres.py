@@ -10,11 +10,11 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import psycopg
 
-from supervisor._checkpoints import run_table
+from supervisor._checkpoints import contents, run_table
 from supervisor._checkpoints.database import Cursor, Leases
 from supervisor._checkpoints.postgres_connection import (
     Connection,
@@ -23,10 +23,12 @@ from supervisor._checkpoints.postgres_connection import (
     problem_of,
     shown,
 )
-from supervisor._checkpoints.rows import from_column, to_column
+from supervisor._checkpoints.rows import RunRow, from_column, to_column
 from supervisor._checkpoints.sql_store import SqlStore
 from supervisor._checkpoints.store import Acquired, Commit, NewRun, Renewal
-from supervisor._core.errors import LeaseLost, StoreUnavailable
+from supervisor._core.errors import RunNotFound, StoreUnavailable
+
+T = TypeVar("T")
 
 _LONGEST_PATIENCE: Final = 5.0
 _SHORTEST_PATIENCE: Final = 1.0
@@ -192,18 +194,24 @@ class PostgresStore(SqlStore):
             beside: Called with the connection if there was none of that id: what it does is
                 committed with the run.
         """
-        with self._postgres.writing():
+
+        def put() -> bool:
             is_new = run_table.insert(self._postgres, run_id, new)
             if is_new and beside is not None:
                 beside(self._postgres.connection)
-        return is_new
+            return is_new
+
+        return self._surely(put, lambda is_new: not is_new or self._row(run_id) is not None)
 
     def acquire(
         self, run_id: str, owner: str, lease: float, *, new: NewRun | None = None
     ) -> Acquired:
         """Take a run, in one transaction."""
         self._postgres.patience = _patience(lease)
-        return super().acquire(run_id, owner, lease, new=new)
+        return self._surely(
+            lambda: self._take(run_id, owner, lease, new),
+            lambda taken: taken.fence is None or self._has(run_id, owner, taken.fence),
+        )
 
     def renew(self, owner: str, fences: Mapping[str, int], lease: float) -> Renewal:
         """Lengthen the leases of runs: one statement, however many they are."""
@@ -224,38 +232,62 @@ class PostgresStore(SqlStore):
         )
 
     def commit(self, run_id: str, fence: int, commit: Commit) -> None:
-        """Write what is new of a run, in one transaction.
-
-        Where the server goes away while it commits, nobody hears whether it has. The next try is
-        refused then, and what stands there tells.
-        """
+        """Write what is new of a run, in one transaction."""
         key = run_id, fence, commit.turn
+        if self._unheard == key and self._is_written(run_id, fence, commit):
+            self._unheard = None
+            return
+        self._unheard = None
         try:
-            super().commit(run_id, fence, commit)
+            self._surely(
+                lambda: contents.write(self._postgres, run_id, fence, commit),
+                lambda _: self._is_written(run_id, fence, commit),
+            )
+        except StoreUnavailable:
+            self._unheard = key  # the next try looks first
+            raise
+
+    def _surely(self, act: Callable[[], T], is_done: Callable[[T], bool]) -> T:
+        """Do something in a transaction, once.
+
+        Where the server goes away while it commits, nobody hears whether it has: what stands there
+        tells then.
+
+        Args:
+            act: Does it.
+            is_done: Given its result, looks whether it was committed.
+        """
+        results = list[T]()
+        try:
+            with self._postgres.writing():
+                results.append(act())
         except StoreUnavailable:
             if not self._postgres.is_in_doubt:
                 raise
-            self._unheard = key
-            self._commit_again(run_id, fence, commit)
-        except LeaseLost:
-            if self._unheard != key or not self._is_written(run_id, fence, commit):
-                raise
-        self._unheard = None
-
-    def _commit_again(self, run_id: str, fence: int, commit: Commit) -> None:
-        try:
-            super().commit(run_id, fence, commit)
-        except LeaseLost:
-            if not self._is_written(run_id, fence, commit):
-                raise
+            if not is_done(results[0]):
+                with self._postgres.writing():
+                    return act()
+        return results[0]
 
     def _is_written(self, run_id: str, fence: int, commit: Commit) -> bool:
         """Tell whether the run stands where a commit of this owner leaves it."""
+        if commit.turn == commit.expects and commit.end is None:
+            return False  # nothing tells, and to write it again changes nothing
+        row = self._row(run_id)
+        if row is None or row.fence != fence or row.info.turn != commit.turn:
+            return False
+        return (row.info.owner is None) == (commit.end is not None)
+
+    def _has(self, run_id: str, owner: str, fence: int) -> bool:
+        row = self._row(run_id)
+        return row is not None and (row.info.owner, row.fence) == (owner, fence)
+
+    def _row(self, run_id: str) -> RunRow | None:
         with self._postgres.reading():
-            row = run_table.find(self._postgres, run_id)
-        is_given_up = row.info.owner is None
-        is_there = row.fence == fence and row.info.turn == commit.turn
-        return is_there and is_given_up == (commit.end is not None)
+            try:
+                return run_table.find(self._postgres, run_id)
+            except RunNotFound:
+                return None
 
 
 def postgres_store(url: str) -> PostgresStore:

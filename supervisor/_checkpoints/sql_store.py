@@ -75,17 +75,21 @@ class SqlStore:
         """Take a run, in one transaction."""
         self._ownership.claim(owner)
         with self._database.writing():
-            if new is not None:
-                run_table.insert(self._database, run_id, new)
-            row = self._free_row(run_id)
-            has_died = row.info.status is RunStatus.RUNNING
-            if has_died and row.info.is_cancel_requested:
-                run_table.set_status(self._database, run_id, RunStatus.CANCELLED)
-                return Acquired(info=replace(row.info, status=RunStatus.CANCELLED), fence=None)
-            if row.info.status in _ENDED:
-                return Acquired(info=row.info, fence=None)
-            run_table.take(self._database, row, owner, self._ownership.lease(lease))
-            return Acquired(info=row.info, fence=row.fence + 1, has_died=has_died)
+            return self._take(run_id, owner, lease, new)
+
+    def _take(self, run_id: str, owner: str, lease: float, new: NewRun | None) -> Acquired:
+        """Take a run, within a transaction."""
+        if new is not None:
+            run_table.insert(self._database, run_id, new)
+        row = self._free_row(run_id)
+        has_died = row.info.status is RunStatus.RUNNING
+        if has_died and row.info.is_cancel_requested:
+            run_table.set_status(self._database, run_id, RunStatus.CANCELLED)
+            return Acquired(info=replace(row.info, status=RunStatus.CANCELLED), fence=None)
+        if row.info.status in _ENDED:
+            return Acquired(info=row.info, fence=None)
+        run_table.take(self._database, row, owner, self._ownership.lease(lease))
+        return Acquired(info=row.info, fence=row.fence + 1, has_died=has_died)
 
     def renew(self, owner: str, fences: Mapping[str, int], lease: float) -> Renewal:
         """Lengthen the leases of runs."""

@@ -218,6 +218,58 @@ def _never(_data: bytes) -> bool:
     return False
 
 
+def test_a_run_whose_take_is_not_heard_of_is_taken(
+    far: PostgresStore, store: PostgresStore, proxy: Proxy
+) -> None:
+    """Its owner learns the same as if it had been heard, and has it once."""
+    assert store.submit(RUN, NEW)
+    proxy.after = once(_COMMIT)
+    got = far.acquire(RUN, OWNER, 30)
+    assert (got.fence, got.has_died, got.info.status) == (1, False, RunStatus.QUEUED)
+    assert (store.info(RUN).owner, store.info(RUN).attempts) == (OWNER, 1)
+    proxy.before = once(_COMMIT)
+    assert far.acquire("other", OWNER, 30, new=NEW).fence == 1
+    assert store.info("other").attempts == 1
+
+
+def test_a_run_that_somebody_else_takes_first_is_refused(
+    far: PostgresStore, store: PostgresStore, proxy: Proxy
+) -> None:
+    """An owner whose try was cut off does not take another one's fence for its own."""
+    assert store.submit(RUN, NEW)
+    far.list()  # it has a connection
+    proxy.before = once(_COMMIT)
+    is_second = once(b"\0\0\0")
+
+    def take_first(data: bytes) -> bool:
+        if _begins_connection(data) and is_second(data):
+            store.acquire(RUN, "another", 30)
+        return False
+
+    proxy.after = take_first
+    with pytest.raises(RunHeld, match="another"):
+        far.acquire(RUN, OWNER, 30)
+
+
+@pytest.mark.parametrize("is_cut", [False, True], ids=["answer lost", "cut off"])
+def test_a_run_whose_submission_is_not_heard_of_is_there_once(
+    far: PostgresStore, store: PostgresStore, proxy: Proxy, is_cut: bool
+) -> None:
+    """What was added is there once, and the caller is told that the run is new."""
+    with store._postgres.writing():
+        store._postgres.do("CREATE TABLE hint (run TEXT)")
+
+    def add(connection: psycopg.Connection[object]) -> None:
+        connection.execute("INSERT INTO hint VALUES ('here')")
+
+    for is_new in (True, False):
+        proxy.before = once(_COMMIT) if is_cut else _never
+        proxy.after = _never if is_cut else once(_COMMIT)
+        assert far.submit(RUN, NEW, beside=add) is is_new
+    with store._postgres.reading():
+        assert store._postgres.do("SELECT run FROM hint").fetchall() == [("here",)]
+
+
 def test_a_commit_that_was_cut_off_is_written_by_the_next_try(
     far: PostgresStore, store: PostgresStore, proxy: Proxy
 ) -> None:
