@@ -111,7 +111,8 @@ class Keeper:
         self._is_down = False
         for run in runs.values():
             if run.id in renewal.lost:
-                self._drop(run, None)
+                if not run.is_given_up:  # else it is nobody's by now; its writer knows better
+                    self._drop(run, None)
             else:
                 run.lease.renew(asked)
             if run.id in renewal.cancelled:

@@ -65,6 +65,7 @@ class OwnedRun:
         self.on_failed: Callable[[BaseException], None] = _ignore
         self.on_cancel: Callable[[], None] = _nothing
         self.has_failed = False
+        self.is_given_up = False
         self._loop = asyncio.get_running_loop()
         self._thread = thread
         self._writes_late = writes_late
@@ -145,6 +146,7 @@ class OwnedRun:
             end: How it is left.
             snapshot: Where it has come to.
         """
+        self.is_given_up = True
         outcome = Outcome[None](self._loop)
         self._writer.try_once_more()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from supervisor._checkpoints.keeper import Keeper
-from supervisor._checkpoints.store import Renewal
+from supervisor._checkpoints.store import End, Renewal, RunStatus
 from supervisor.errors import LeaseLost, StoreUnavailable
 from tests.unit.checkpoints.noted import NotedStore
 from tests.unit.checkpoints.owning import Owning
@@ -54,6 +54,18 @@ async def test_who_has_lost_a_run_is_told() -> None:
     keeper.look(cast(Any, made.store))
     await asyncio.sleep(0)
     assert [type(error) for error in made.errors] == [LeaseLost]
+
+
+async def test_a_run_that_is_being_given_up_is_not_lost() -> None:
+    """A renewal that comes after the last commit, and finds nobody's run, is no failure."""
+    made = Owning(NotedStore())
+    keeper = keeper_of(made)
+    await made.run.release(End(status=RunStatus.COMPLETED))
+    await made.thread.aclose()
+    made.store.renewal = Renewal(lost=frozenset({"r"}))
+    keeper.look(cast(Any, made.store))
+    await asyncio.sleep(0)
+    assert made.errors == []
 
 
 async def test_a_request_to_cancel_is_heard() -> None:
