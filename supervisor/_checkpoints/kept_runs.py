@@ -51,9 +51,10 @@ class KeptRuns:
         self.owner: str = "this Supervisor"
         """Its name in the store, from the first run on."""
         self._margin = margin
-        self._thread = StoreThread(settings.store, "supervisor-checkpoints")
+        # Not the user's own object, which others may use, and which is not ours to close.
+        self._thread = StoreThread(settings.store.clone(), "supervisor-checkpoints")
         self._keeper = Keeper(settings.store.clone, settings.lease, is_allowed)
-        self._taken: set[str] = set()
+        self._taken: dict[str, Callable[[], bool]] = {}  # each with whether it is ending
 
     def call(self, job: Callable[[CheckpointStore], T]) -> Outcome[T]:
         """Have something done with the store, in its thread."""
@@ -69,7 +70,9 @@ class KeptRuns:
             return wait
         return 0.0 if self.settings.store.sees_owners else self.settings.lease
 
-    def take(self, run_id: str, new: NewRun | None) -> Outcome[Found]:
+    def take(
+        self, run_id: str, new: NewRun | None, is_ending: Callable[[], bool]
+    ) -> Outcome[Found]:
         """Take a run, or find that it is over.
 
         It fails with `RunHeld` where another supervisor has it, and with `RunNotFound` where it is
@@ -78,20 +81,26 @@ class KeptRuns:
         Args:
             run_id: The run.
             new: What it is, where it is not there.
+            is_ending: Tells whether it was told to stop, so that it is worth while to wait for it.
 
         Raises:
             RunHeld: This supervisor has it.
         """
         if run_id in self._taken:
             raise RunHeld(run_id, self.owner)
-        self._taken.add(run_id)
+        self._taken[run_id] = is_ending
         outcome = self._thread.call(functools.partial(self._take, run_id, new))
         outcome.future.add_done_callback(functools.partial(self._forget_failed, run_id))
         return outcome
 
+    def is_ending(self, run_id: str) -> bool:
+        """Return whether this supervisor has a run that was told to stop."""
+        ending = self._taken.get(run_id)
+        return ending is not None and ending()
+
     def _forget_failed(self, run_id: str, future: asyncio.Future[Found]) -> None:
         if future.cancelled() or future.exception() is not None:
-            self._taken.discard(run_id)
+            self._taken.pop(run_id, None)
 
     def _take(self, run_id: str, new: NewRun | None, store: CheckpointStore) -> Found:
         if self._keeper.owner is None:  # it reads /proc, so not in the loop
@@ -135,7 +144,7 @@ class KeptRuns:
 
     def let_go(self, run_id: str) -> None:
         """Forget a run that was taken, and is over or given up."""
-        self._taken.discard(run_id)
+        self._taken.pop(run_id, None)
         self._keeper.remove(run_id)
 
     async def cancel(self, run_id: str) -> RunStatus:

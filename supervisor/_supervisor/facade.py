@@ -201,9 +201,14 @@ class Supervisor(SupervisorView):
 
     @property
     def runs(self) -> Runs:
-        """The runs that are kept in the store: to list, load, cancel and forget them."""
+        """The runs that are kept in the store: to list, load, cancel and forget them.
+
+        Raises:
+            UsageError: Used outside the block; `supervisor.checkpoints.open` needs none.
+        """
         from supervisor._supervisor.kept import Runs
 
+        self._parts.scope.check_open("runs")
         return Runs(self._parts.keeping)
 
     def iterate(

@@ -73,11 +73,18 @@ def _parse_lease(given: object) -> float:
 
 
 def _parse_idempotent(given: object) -> frozenset[str]:
-    is_several = not isinstance(given, str) and isinstance(given, Collection)
-    names = list(cast("Collection[str]", given)) if is_several else []
-    if not is_several or not all(type(name) is str for name in names):
-        raise SettingsError("idempotent", _IDEMPOTENT, names or given)
-    return frozenset(names)
+    names = _names(given)
+    if names is None:
+        raise SettingsError("idempotent", _IDEMPOTENT, given)
+    return names
+
+
+def _names(given: object) -> frozenset[str] | None:
+    if isinstance(given, str) or not isinstance(given, Collection):
+        return None
+    names = cast("Collection[object]", given)
+    found = frozenset(name for name in names if isinstance(name, str))
+    return found if len(found) == len(frozenset(names)) else None
 
 
 class Keeping:

@@ -40,11 +40,12 @@ class SupervisorMiddleware:
 
     Args:
         app: The application.
-        settings: `ladder`, `signals`, `ready_file`, `children` and `fast_path`, as `Supervisor`
-            takes them, and two more. `on_disconnect`: what becomes of the runs of a request whose
-            client disconnects before the response is complete; "stop", the default, or "continue".
-            `ready_path`: a path at which readiness is answered, with 503 from the first stop
-            request on; None, the default, for none.
+        settings: `ladder`, `signals`, `ready_file`, `children`, `fast_path`, `checkpoints`,
+            `durability`, `lease` and `idempotent`, as `Supervisor` takes them, and two more.
+            `on_disconnect`: what becomes of the runs of a request whose client disconnects before
+            the response is complete; "stop", the default, or "continue". `ready_path`: a path at
+            which readiness is answered, with 503 from the first stop request on; None, the default,
+            for none.
 
     A mistake in them is an error as the server starts, and not where this is made: Starlette makes
     it in the lifespan, and a server takes an exception there for an application without a lifespan.

@@ -161,13 +161,20 @@ class KeptRun:
         end = loop.time() + self._runs.patience(self._wait)
         while True:
             try:
-                self._taking = self._runs.take(self._run_id, new)
+                self._taking = self._runs.take(self._run_id, new, self._is_told_to_stop)
                 return await self._taking
             except RunHeld:
                 left = end - loop.time()
-                if left <= 0:
+                if self._runs.is_ending(self._run_id):  # as after `break`: it is over in a moment
+                    left = TRY_SECONDS / 10
+                elif left <= 0:
                     raise
                 await asyncio.sleep(min(TRY_SECONDS, left))
+
+    def _is_told_to_stop(self) -> bool:
+        state = self._control.state
+        is_told = state.is_stop_called or state.request is not None or state.error is not None
+        return is_told and not state.is_given_up
 
     # -- what it is told ------------------------------------------------------------------------
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypedDict, cast, get_args
 
+from supervisor._checkpoints.settings import Durability
+from supervisor._checkpoints.store import CheckpointStore
 from supervisor._core.errors import SettingsError
 from supervisor._core.events import Rung
 from supervisor._core.settings import Children, Ladder
@@ -29,6 +31,10 @@ class HostSettings(TypedDict, total=False):
     ready_file: str | os.PathLike[str] | None
     children: Children
     fast_path: bool
+    checkpoints: str | CheckpointStore | None
+    durability: Durability
+    lease: float
+    idempotent: Collection[str]
     on_disconnect: OnDisconnect
     ready_path: str | None
 

@@ -1,0 +1,66 @@
+"""A real store in SQLite that can be made to fail, or to stand still."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any, cast
+
+from supervisor._checkpoints.sqlite import sqlite_store
+from supervisor._checkpoints.store import CheckpointStore, Commit, Renewal
+from supervisor.errors import StoreUnavailable
+
+
+class Moods:
+    """What all objects on one store have in common."""
+
+    def __init__(self) -> None:
+        self.is_down = False
+        self.may_renew = threading.Event()
+        self.may_commit = threading.Event()
+        self.may_renew.set()
+        self.may_commit.set()
+
+
+class Moody:
+    """A store that knows owners by their leases, and does as a test wants.
+
+    Args:
+        path: The file.
+        moods: What it is like.
+    """
+
+    def __init__(self, path: Path, moods: Moods) -> None:
+        self.moods = moods
+        self._path = path
+        self._store = sqlite_store(path, f"sqlite:///{path}", takes_locks=False)
+
+    def __getattr__(self, name: str) -> Any:
+        """Be the real one in everything else."""
+        return getattr(self._store, name)
+
+    def clone(self) -> CheckpointStore:
+        """Return another object, which is like this one."""
+        return cast(CheckpointStore, Moody(self._path, self.moods))
+
+    def commit(self, run_id: str, fence: int, commit: Commit) -> None:
+        """Write, or fail, or wait."""
+        assert self.moods.may_commit.wait(20)
+        self._fail()
+        self._store.commit(run_id, fence, commit)
+
+    def renew(self, owner: str, fences: Any, lease: float) -> Renewal:
+        """Renew, or fail, or wait."""
+        assert self.moods.may_renew.wait(20)
+        self._fail()
+        return self._store.renew(owner, fences, lease)
+
+    def _fail(self) -> None:
+        if self.moods.is_down:
+            raise StoreUnavailable(self._store.url, "it is down")
+
+
+def moody_store(path: Path) -> tuple[CheckpointStore, Moods]:
+    """Return such a store, and what it is like."""
+    moods = Moods()
+    return cast(CheckpointStore, Moody(path, moods)), moods

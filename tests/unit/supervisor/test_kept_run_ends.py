@@ -1,0 +1,273 @@
+"""How runs with an id are stopped, go on, fail and are lost; within one process."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from autogen_agentchat.base import TaskResult
+from autogen_agentchat.conditions import MaxMessageTermination
+from autogen_agentchat.teams import RoundRobinGroupChat
+
+from supervisor import Ladder, Supervisor, supervise
+from supervisor.checkpoints import RunInfo, RunStatus
+from supervisor.errors import LeaseLost, Quarantined, RunHeld, RunMismatch, StoreUnavailable
+from supervisor.testing import ScriptedAgent
+from tests.unit.supervisor.outages import moody_store
+
+QUICK = Ladder(drain=0.05, cancel=0.05, abandon=0.05)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """Return the URL of a store that is not there yet."""
+    return f"sqlite:///{tmp_path}/runs.db"
+
+
+class Talk:
+    """A team of two, whose second speaker waits until it may go on."""
+
+    def __init__(self, *, is_slow: bool = True) -> None:
+        self.is_waiting = asyncio.Event()
+        self.may_go_on = asyncio.Event()
+        if not is_slow:
+            self.may_go_on.set()
+        self.team = RoundRobinGroupChat(
+            [ScriptedAgent("writer"), ScriptedAgent("critic", self._criticise)],
+            termination_condition=MaxMessageTermination(6),
+        )
+
+    async def _criticise(self, heard: Any, _token: object) -> str:
+        self.is_waiting.set()
+        await self.may_go_on.wait()
+        return f"After {len(heard)}"
+
+
+def contents(result: TaskResult | None) -> list[object]:
+    """Return what was said in a run."""
+    assert result is not None
+    return [getattr(item, "content", None) for item in result.messages]
+
+
+async def info_of(sup: Supervisor) -> RunInfo:
+    """Return what the store tells of the only run."""
+    [info] = await sup.runs.list()
+    return info
+
+
+async def finished(sup: Supervisor) -> list[object]:
+    """Go on with the run to its end, and return what was said in it."""
+    return contents(await sup.stream(Talk(is_slow=False).team, id="talk"))
+
+
+async def in_one_go() -> list[object]:
+    """Return what the team says without a stop."""
+    return contents(await supervise(Talk(is_slow=False).team, "Talk"))
+
+
+async def test_a_time_limit_counts_for_each_call(url: str) -> None:
+    """A run that its time limit has stopped is at rest, and goes on with the next call."""
+    async with Supervisor(checkpoints=url) as sup:
+        stopped = await sup.stream(Talk().team, "Talk", id="talk", timeout=0.05)
+        assert stopped.stop_reason == "Stopped after 0.05 s"
+        assert (await info_of(sup)).status is RunStatus.STOPPED
+        assert await finished(sup) == await in_one_go()
+        assert (await info_of(sup)).attempts == 2
+
+
+async def test_a_loop_that_is_left_gives_the_run_up(url: str) -> None:
+    """After `break` the run is at rest once it has settled."""
+    async with Supervisor(checkpoints=url) as sup:
+        async for _ in sup.stream(Talk().team, "Talk", id="talk"):
+            break
+        assert await finished(sup) == await in_one_go()
+
+
+async def test_a_caller_that_is_cancelled_gives_the_run_up(url: str) -> None:
+    """The cancellation is raised once the run is at rest."""
+    async with Supervisor(checkpoints=url) as sup:
+        talk = Talk()
+        task = asyncio.create_task(sup.stream(talk.team, "Talk", id="talk"))
+        await talk.is_waiting.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (await info_of(sup)).status is RunStatus.STOPPED
+        assert await finished(sup) == await in_one_go()
+
+
+async def test_the_same_team_goes_on_too(url: str) -> None:
+    """In one process the team that was stopped goes on as well as one that was built anew."""
+    async with Supervisor(checkpoints=url) as sup:
+        talk = Talk()
+        run = sup.stream(talk.team, "Talk", id="talk")
+        task = asyncio.create_task(run)
+        await talk.is_waiting.wait()
+        run.stop()
+        await task
+        talk.may_go_on.set()
+        result = await sup.stream(talk.team, "Talk", id="talk")
+        assert contents(result) == await in_one_go()
+
+
+async def test_a_stop_of_the_supervisor_is_one_of_the_process(url: str) -> None:
+    """Where a fleet serves the store, such a run is queued; and stopped where none does."""
+    for has_fleet in (False, True):
+        async with Supervisor(checkpoints=url) as sup:
+            if has_fleet:
+                runs = sup._parts.keeping.runs("a test")
+                await runs.call(lambda store: store.note_fleet())
+            talk = Talk()
+            task = asyncio.create_task(sup.stream(talk.team, "Talk", id="talk"))
+            await talk.is_waiting.wait()
+            sup.stop("Going down")
+            await task
+            info = await info_of(sup)
+        assert info.status is (RunStatus.QUEUED if has_fleet else RunStatus.STOPPED)
+        assert info.stop_reason == "Going down"
+
+
+async def test_another_task_or_team_is_refused(url: str) -> None:
+    """The error names the difference, the run stays as it was, and `allow_changed` goes on."""
+    async with Supervisor(checkpoints=url) as sup:
+        talk = Talk()
+        run = sup.stream(talk.team, "Talk", id="talk")
+        task = asyncio.create_task(run)
+        await talk.is_waiting.wait()
+        run.stop("Enough")
+        await task
+        with pytest.raises(RunMismatch, match=r"another task.*'Sing'"):
+            await sup.stream(Talk().team, "Sing", id="talk")
+        other = RoundRobinGroupChat([ScriptedAgent("writer"), ScriptedAgent("painter")])
+        with pytest.raises(RunMismatch, match=r"another team.*'critic'"):
+            await sup.stream(other, "Talk", id="talk")
+        info = await info_of(sup)
+        assert (info.status, info.stop_reason) == (RunStatus.STOPPED, "Enough")
+        talk = Talk(is_slow=False)
+        result = await sup.stream(talk.team, "Sing", id="talk", allow_changed=True)
+        assert contents(result) == await in_one_go()
+
+
+async def test_who_waits_gets_a_run_once_it_is_free(url: str) -> None:
+    """`wait=` waits for the owner, and a stop ends the waiting."""
+    async with Supervisor(checkpoints=url) as sup, Supervisor(checkpoints=url) as other:
+        talk = Talk()
+        task = asyncio.create_task(sup.stream(talk.team, "Talk", id="talk"))
+        await talk.is_waiting.wait()
+        with pytest.raises(RunHeld):
+            await other.stream(Talk().team, id="talk", wait=0.1)
+        stopped = other.stream(Talk().team, id="talk", wait=60, timeout=0.1)
+        assert contents(await stopped) == []
+        waiting = asyncio.create_task(other.stream(Talk().team, id="talk", wait=60))
+        talk.may_go_on.set()
+        assert await waiting == await task
+
+
+async def test_what_refuses_to_end_keeps_its_run_and_nobody_waits(url: str) -> None:
+    """A team in quarantine is not released: its tool may still be at work."""
+    is_waiting, may_end = asyncio.Event(), asyncio.Event()
+
+    async def refuse(_heard: object, _token: object) -> str:
+        is_waiting.set()
+        while not may_end.is_set():
+            try:
+                await may_end.wait()
+            except asyncio.CancelledError:
+                continue
+        return "late"
+
+    agent = ScriptedAgent("stubborn", refuse)
+    async with Supervisor(checkpoints=url, ladder=QUICK, exits=False) as sup:
+        run = sup.stream(agent, "Talk", id="talk")
+        task = asyncio.create_task(run)
+        await is_waiting.wait()
+        run.stop()
+        with pytest.raises(Quarantined):
+            await task
+        assert (await info_of(sup)).status is RunStatus.RUNNING
+        with pytest.raises(RunHeld):
+            await sup.stream(ScriptedAgent("stubborn", ["early"]), "Talk", id="talk")
+        may_end.set()
+
+
+async def test_a_store_that_stands_still_does_not_hold_up_a_stop(tmp_path: Path) -> None:
+    """The ladder bounds the wait for the store, and the result of a stopped run is given."""
+    store, moods = moody_store(tmp_path / "runs.db")
+    async with Supervisor(checkpoints=store, ladder=QUICK, exits=False) as sup:
+        talk = Talk()
+        run = sup.stream(talk.team, "Talk", id="talk")
+        task = asyncio.create_task(run)
+        await talk.is_waiting.wait()
+        moods.may_commit.clear()
+        run.stop()
+        async with asyncio.timeout(10):
+            assert (await task).stop_reason == "Stopped"
+        moods.may_commit.set()
+    assert task.done()
+
+
+async def test_without_its_store_a_run_is_stopped_before_its_lease_ends(tmp_path: Path) -> None:
+    """The run raises StoreUnavailable, and goes on later where the store has it."""
+    store, moods = moody_store(tmp_path / "runs.db")
+    async with Supervisor(checkpoints=store, lease=0.4, ladder=QUICK) as sup:
+        talk = Talk()
+        task = asyncio.create_task(sup.stream(talk.team, "Talk", id="talk"))
+        await talk.is_waiting.wait()
+        moods.is_down = True
+        with pytest.raises(StoreUnavailable):
+            await task
+        moods.is_down = False
+        assert await finished(sup) == await in_one_go()
+
+
+async def test_a_run_whose_lease_was_lost_ends(tmp_path: Path) -> None:
+    """Who was late finds its run taken over, is cancelled, and writes nothing of it."""
+    path = tmp_path / "runs.db"
+    late_store, moods = moody_store(path)
+    store, _ = moody_store(path)
+    async with (
+        Supervisor(checkpoints=late_store, lease=0.3) as late,
+        Supervisor(checkpoints=store) as sup,
+    ):
+        talk = Talk()
+        task = asyncio.create_task(late.stream(talk.team, "Talk", id="talk"))
+        await talk.is_waiting.wait()
+        moods.may_renew.clear()
+        said = contents(await sup.stream(Talk(is_slow=False).team, id="talk", wait=20))
+        moods.may_renew.set()
+        talk.may_go_on.set()
+        with pytest.raises(LeaseLost):
+            await task
+        assert said == await in_one_go()
+        assert contents(await sup.stream(Talk().team, id="talk")) == said
+
+
+async def test_an_ended_run_begins_a_new_conversation(url: str) -> None:
+    """`runs.load` puts the state of a run that has ended into a team."""
+    async with Supervisor(checkpoints=url) as sup:
+        talk, other = Talk(is_slow=False), Talk(is_slow=False)
+        await sup.stream(talk.team, "Talk", id="talk")
+        await sup.runs.load(other.team, "talk")
+        assert await other.team.save_state() == await talk.team.save_state()
+
+
+async def test_messages_are_held_back_until_they_are_written(tmp_path: Path) -> None:
+    """With "sync" no message is shown while the store does not write."""
+    store, moods = moody_store(tmp_path / "runs.db")
+    async with Supervisor(checkpoints=store, durability="sync") as sup:
+        talk = Talk()
+        moods.may_commit.clear()
+        run = sup.stream(talk.team, "Talk", id="talk")
+        events = aiter(run)
+        first = asyncio.ensure_future(anext(events))
+        await talk.is_waiting.wait()
+        await asyncio.sleep(0)
+        assert not first.done()
+        moods.may_commit.set()
+        await first
+        talk.may_go_on.set()
+        rest = [event async for event in events]
+        assert contents(rest[-1]) == await in_one_go()  # type: ignore[arg-type]
+        assert 1 + len(rest) == 6 + 1
