@@ -43,14 +43,14 @@ def model(*answers: Said, seconds: float) -> ScriptedModel:
     return ScriptedModel(answer, seconds=seconds)
 
 
-def counters(pause: float = 0.05) -> RoundRobinGroupChat:
-    """Return two agents that together count from 1 to 20, until there are ten messages."""
+def counters(pause: float = 0.05, messages: int = 10) -> RoundRobinGroupChat:
+    """Return two agents that together count from 1 to 20, until there are so many messages."""
     said = [f"Now comes {number}, and then {number + 1}." for number in range(1, 21, 2)]
     agents = [
         AssistantAgent(name, model(*said[first::2], seconds=pause), model_client_stream=True)
         for first, name in enumerate(("odd", "even"))
     ]
-    return RoundRobinGroupChat(list(agents), termination_condition=MaxMessageTermination(10))
+    return RoundRobinGroupChat(list(agents), termination_condition=MaxMessageTermination(messages))
 
 
 def writers(pause: float = 0.08) -> RoundRobinGroupChat:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Generator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -211,3 +214,19 @@ def _chain(workers: Fleet, number: int, count: int) -> list[float]:
 def _figures(what: str, taken: list[float]) -> str:
     half, most = taken[len(taken) // 2], taken[-1]
     return f"{what}: n={len(taken)} p50 {half:.3f} s, max {most:.3f} s"
+
+
+@pytest.mark.soak
+def test_the_example_shows_runs_that_outlive_their_workers(postgres_server: object) -> None:
+    """Three workers, one stopped and one killed: each run is completed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "examples.fleet.one_machine"],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [name in done.stdout for name in ("SIGTERM", "SIGKILL")] == [True, True]
+    assert done.stdout.count("completed") == 3, done.stdout
