@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from examples.fleet.postgres_server import PostgresServer
+from supervisor import checkpoints
 from supervisor._checkpoints.urls import open_store
 from supervisor.checkpoints import RunInfo, RunStatus
 from tests.process.harness import Server
@@ -98,3 +99,15 @@ def test_one_that_stood_still_ends_in_order(server: Server, postgres_url: str) -
         assert it.wait() == 0, it.story()
     info = _info(postgres_url)
     assert (info.status, info.turn, info.attempts) == (RunStatus.COMPLETED, 3, 2)
+
+
+def test_is_cancelled_from_another_process(server: Server, postgres_url: str) -> None:
+    """The owner learns of it with its next renewal, and nobody goes on with the run."""
+    with server.start("streams", **_arguments(postgres_url, stays=2)) as it:
+        _until_kept(postgres_url, 1)
+        with checkpoints.open(postgres_url) as runs:
+            assert [info.id for info in runs.list(status="running")] == ["run"]
+            assert runs.cancel("run") is RunStatus.RUNNING
+            it.until("ended")
+            assert it.wait() == 0, it.story()
+            assert [info.id for info in runs.list(status="cancelled")] == ["run"]

@@ -1,4 +1,4 @@
-"""Each turn of a run is written by exactly one of those who want it, whatever becomes of them."""
+"""Each turn of a run in PostgreSQL is written by exactly one of those who want it."""
 
 from __future__ import annotations
 
@@ -31,25 +31,18 @@ _LEASE = 1.0
 _RUN = "run"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return the URL of an empty store, of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'runs.db'}"
-    url: str = request.getfixturevalue("postgres_url")
-    return url
-
-
-def test_each_turn_is_written_once(server: Server, store_url: str, tmp_path: Path) -> None:
+def test_each_turn_is_written_once(server: Server, postgres_url: str, tmp_path: Path) -> None:
     """Processes race for runs, one is killed and one is stopped past its lease."""
-    _race(server, store_url, tmp_path, 4, runs=12, turns=8, pause=0.05, signals=1)
+    _race(server, postgres_url, tmp_path, 4, runs=12, turns=8, pause=0.05, signals=1)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(600)
-def test_each_turn_of_many_is_written_once(server: Server, store_url: str, tmp_path: Path) -> None:
+def test_each_turn_of_many_is_written_once(
+    server: Server, postgres_url: str, tmp_path: Path
+) -> None:
     """The same holds for 8 processes and 200 runs of 20 turns, with many stops and kills."""
-    _race(server, store_url, tmp_path, 8, runs=200, turns=20, pause=0.004, signals=30)
+    _race(server, postgres_url, tmp_path, 8, runs=200, turns=20, pause=0.004, signals=30)
 
 
 @pytest.mark.parametrize("crashes", [2, pytest.param(30, marks=pytest.mark.soak)])
