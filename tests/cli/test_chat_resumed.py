@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from supervisor._checkpoints.integrity import check
+from supervisor._checkpoints.urls import open_store
 from tests.cli.chats import PROMPT, RESUME, Chat, chat
 from tests.cli.terminal import CTRL_C, CTRL_D, UP
 from tests.process.harness import Server
@@ -16,19 +19,20 @@ from tests.process.harness import Server
 pytestmark = pytest.mark.process
 
 
-def _folder(tmp_path: Path) -> Path:
-    return tmp_path / "autogen-supervisor" / "sessions"
-
-
 def _until_kept(
-    it: Chat, tmp_path: Path, is_there: Callable[[dict[str, object]], bool] = bool
+    it: Chat, tmp_path: Path, is_there: Callable[[Mapping[str, Any]], bool] = bool
 ) -> str:
-    """Wait until a session's file says so, and return the session's name."""
+    """Wait until the store says so of a session, and return the session's name."""
+    path = tmp_path / "autogen-supervisor" / "runs.db"
     names: list[str] = []
 
     def found() -> bool:
-        paths = list(_folder(tmp_path).glob("*.json"))
-        names[:] = [path.stem for path in paths if is_there(json.loads(path.read_text()))]
+        if not path.exists():
+            return False
+        with closing(open_store(f"sqlite:///{path}")) as store:
+            store.setup()
+            kept = {info.id: check(store.load(info.id)) for info in store.list()}
+        names[:] = [name for name, it in kept.items() if it is not None and is_there(it.rest)]
         return bool(names)
 
     it.wait_until(found)

@@ -42,7 +42,7 @@ print(json.dumps([help.getvalue(), sorted(sys.modules)]))
                 "--id",
             ],
         ),
-        ("chat", ["--continue", "--resume NAME", "--drain", "--trust", "--select"]),
+        ("chat", ["--continue", "--resume NAME", "--id NAME", "--drain", "--trust", "--select"]),
         ("runs", ["--status", "--json", "--checkpoints URL"]),
         ("show", ["ID", "--json", "--verbose", "--checkpoints URL"]),
         ("cancel", ["ID [ID ...]", "--checkpoints URL"]),

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from supervisor._cli.options import Parser, Settings, add_flags, add_team_file_flags, settings_of
+from supervisor._cli.options import (
+    Parser,
+    Settings,
+    add_flags,
+    add_store_flag,
+    add_team_file_flags,
+    settings_of,
+)
 from supervisor._cli.targets import Target, parse
 
 _USAGE: Final = "autogen-supervisor chat [OPTION ...] TARGET"
@@ -31,6 +38,8 @@ class Command:
         settings: The settings of a stop.
         goes_on: Whether to go on with the last session of this target.
         session: The name of the session to go on with.
+        run_id: The same, or the name of a session to begin.
+        checkpoints: The URL of the store in which the session is kept, as it was given.
         trust: Whether a team file may start programs and run code.
         allow: The namespaces from which a team file may load classes.
         select: The name of the team in a gallery.
@@ -40,6 +49,8 @@ class Command:
     settings: Settings
     goes_on: bool
     session: str | None
+    run_id: str | None
+    checkpoints: str | None
     trust: bool
     allow: tuple[str, ...]
     select: str | None
@@ -58,6 +69,8 @@ def read(arguments: Sequence[str]) -> Command:
         settings=settings_of(parsed),
         goes_on=parsed.goes_on,
         session=parsed.session,
+        run_id=parsed.run_id,
+        checkpoints=parsed.checkpoints,
         trust=parsed.trust,
         allow=tuple(parsed.allow),
         select=parsed.select,
@@ -74,6 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     sessions.add_argument(
         "-r", "--resume", dest="session", metavar="NAME", help="go on with this session"
     )
+    what = "go on with this session, or begin it"
+    sessions.add_argument("--id", dest="run_id", metavar="NAME", help=what)
+    add_store_flag(parser)
     add_team_file_flags(parser)
     add_flags(parser, ends=False)
     return parser

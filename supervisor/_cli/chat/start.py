@@ -90,11 +90,22 @@ async def _chat(sup: Supervisor, source: Source, command: Command, ui: UserInter
 
 def _sessions(command: Command) -> Sessions:
     from supervisor._cli.chat.conversation.sessions import Sessions
+    from supervisor._core.errors import SettingsError
 
     needed = ["--trust"] if command.trust else []
     needed += [word for namespace in command.allow for word in ("--allow", namespace)]
     needed += ["--select", command.select] if command.select is not None else []
-    return Sessions(command.target.word, name=command.session, last=command.goes_on, options=needed)
+    try:
+        return Sessions(
+            command.target.word,
+            name=command.session or command.run_id,
+            may_begin=command.run_id is not None,
+            last=command.goes_on,
+            options=needed,
+            store=command.checkpoints,
+        )
+    except SettingsError as error:
+        raise CommandError(f"{error}") from None
 
 
 @contextlib.contextmanager

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 import shlex
-import time
 from typing import TYPE_CHECKING
 
-from supervisor._cli.stored_runs.store import url_of
+from supervisor._cli.stored_runs.names import new_name
+from supervisor._cli.stored_runs.store import url_of, without_password
 from supervisor._core.errors import CheckpointError, LeaseLost, SettingsError, UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +29,8 @@ class Keeping:
         """The store's URL; None where the run is not kept."""
         self.run_id = (command.run_id or new_name()) if command.is_kept else None
         """The run's id in that store; None where it is not kept."""
-        self._shown_url = _without_password(command.checkpoints)
+        given = command.checkpoints
+        self._shown_url = None if given is None else without_password(given)
         self._has_begun = command.task is None and command.task_file is None  # then it is there
 
     def note_begun(self) -> None:
@@ -60,14 +60,3 @@ class Keeping:
         words += ["--select", command.select] if command.select is not None else []
         words += ["--checkpoints", self._shown_url] if self._shown_url else []
         return words
-
-
-def _without_password(url: str | None) -> str | None:
-    from supervisor._checkpoints.urls import open_store
-
-    return None if url is None else open_store(url).url
-
-
-def new_name() -> str:
-    """Return a name that no run has: the time, and a word drawn at random."""
-    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"

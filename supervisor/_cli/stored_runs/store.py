@@ -36,6 +36,17 @@ def url_of(flag: str | None) -> str:
     return flag or os.environ.get(STORE_VARIABLE) or user_store()
 
 
+def without_password(url: str) -> str:
+    """Return the URL of a store as it may be shown.
+
+    Raises:
+        SettingsError: It names no store.
+    """
+    from supervisor._checkpoints.urls import open_store
+
+    return open_store(url).url
+
+
 def user_store() -> str:
     """Return the URL of the store in the user's state directory; its folder is there.
 

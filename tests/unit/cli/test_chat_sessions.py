@@ -4,18 +4,23 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import os
 import stat
+from contextlib import closing
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
+from supervisor._checkpoints.integrity import check
+from supervisor._checkpoints.snapshot import Kept
+from supervisor._checkpoints.store import NewRun, RunStatus
+from supervisor._checkpoints.urls import open_store
+from supervisor._cli.chat.conversation.files import replace
 from supervisor._cli.chat.conversation.progress import Progress
 from supervisor._cli.chat.conversation.record import is_same_target
 from supervisor._cli.chat.conversation.sessions import Sessions
-from supervisor._cli.chat.conversation.writer import replace
 from supervisor._cli.errors import CommandError
 from supervisor._cli.state import state_directory
 from supervisor.testing._settled import said
@@ -31,27 +36,37 @@ pytestmark = pytest.mark.blocks  # the tests read the files
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Return where the sessions of a test are kept."""
-    return tmp_path / "sessions"
+    path = tmp_path / "sessions"
+    path.mkdir()
+    return path
+
+
+def url(folder: Path) -> str:
+    """Return the URL of the store in a folder."""
+    return f"sqlite:///{folder / 'runs.db'}"
 
 
 def new(folder: Path, target: str = TARGET) -> Sessions:
     """Begin a session."""
-    return Sessions(target, directory=folder)
+    return Sessions(target, store=url(folder), directory=folder)
 
 
 def last(folder: Path, target: str = TARGET) -> Sessions:
     """Go on with the last session."""
-    return Sessions(target, last=True, directory=folder)
+    return Sessions(target, last=True, store=url(folder), directory=folder)
 
 
 def named(folder: Path, name: str, target: str = TARGET) -> Sessions:
     """Go on with a session by its name."""
-    return Sessions(target, name=name, directory=folder)
+    return Sessions(target, name=name, store=url(folder), directory=folder)
 
 
-def content(sessions: Sessions) -> dict[str, Any]:
-    """Return what is in the file of a session."""
-    return cast("dict[str, Any]", json.loads(sessions.path.read_text()))
+def kept(folder: Path, name: str) -> Kept:
+    """Return what the store has of a session."""
+    with closing(open_store(url(folder))) as store:
+        found = check(store.load(name))
+    assert found is not None
+    return found
 
 
 async def talked(folder: Path) -> str:
@@ -66,24 +81,20 @@ async def talked(folder: Path) -> str:
 
 
 async def test_only_the_user_can_read_it(folder: Path) -> None:
-    """The directory has mode 0700 and each file 0600, whatever the umask is."""
+    """Each file of the store has mode 0600, whatever the umask is."""
     umask = os.umask(0)
     try:
         name = await talked(folder)
     finally:
         os.umask(umask)
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert stat.S_IMODE((folder / f"{name}.json").stat().st_mode) == 0o600
-    assert [path.name for path in folder.iterdir()] == [f"{name}.json"]
+    assert kept(folder, name).turn == 3
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
 
 
 async def test_it_says_what_it_is(folder: Path) -> None:
-    """The file has the version of its schema, the target, the shape, times, and a count."""
-    sessions = new(folder)
-    async with chat(pair, sessions=sessions) as talk:
-        await talk.exchange("Begin")
-        await talk._progress.flush()
-        found = content(sessions)
+    """It has the version of its schema, the target, the shape, times, and what was said."""
+    stored = kept(folder, await talked(folder))
+    found = stored.rest
     assert (found["schema_version"], found["target"]) == (1, TARGET)
     assert found["folder"] == str(Path.cwd())
     assert found["shape"] == [
@@ -93,6 +104,7 @@ async def test_it_says_what_it_is(folder: Path) -> None:
     ]
     assert found["begun"] <= found["saved"]
     assert found["messages"] == 3
+    assert [item["source"] for item in stored.logs["output"]] == ["user", "ann", "bob"]
 
 
 async def test_the_user_says_where_state_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +128,7 @@ def test_a_user_without_a_home_directory(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 async def test_it_is_saved_after_each_turn(folder: Path) -> None:
-    """When a turn begins, the file has the turn before it: a kill loses the turn in progress."""
+    """When a turn begins, the store has the turn before it: a kill loses the turn in progress."""
     sessions = new(folder)
     async with chat(lambda: pair(3), sessions=sessions) as talk:
         counts: list[int] = []
@@ -126,12 +138,12 @@ async def test_it_is_saved_after_each_turn(folder: Path) -> None:
             noted(state, messages)
             assert sessions._writer._last is not None
             sessions._writer._last.result()
-            counts.append(content(sessions)["messages"])
+            counts.append(kept(folder, sessions.name).turn)
 
         talk._progress.note_turn = note_turn  # type: ignore[method-assign]
         await talk.exchange("Begin")
         await talk._progress.flush()
-        counts.append(content(sessions)["messages"])
+        counts.append(kept(folder, sessions.name).turn)
     assert counts == [2, 3, 4]
 
 
@@ -189,7 +201,8 @@ async def test_going_on_with_the_last_one(folder: Path) -> None:
     name = await talked(folder)
     async with chat(pair, sessions=last(folder)) as talk:
         assert talk.opening == f"Going on with {name}: 3 messages."
-        assert talk.resume_line == f"autogen-supervisor chat {TARGET} -r {name}"
+        options = f"--checkpoints {url(folder)} -r {name}"
+        assert talk.resume_line == f"autogen-supervisor chat {TARGET} {options}"
         assert [who for who, _ in said(talk.team)] == ["ann", "bob"]
         assert "taken back" in await talk.command("/undo")
 
@@ -228,14 +241,102 @@ async def test_a_session_of_another_target(folder: Path) -> None:
 
 
 async def test_a_session_of_another_shape(folder: Path) -> None:
-    """One line says what the team was and what it is now, and the file is as it was."""
+    """One line says what the team was and what it is now, and the session is as it was."""
     name = await talked(folder)
-    before = (folder / f"{name}.json").read_bytes()
+    before = kept(folder, name)
     with pytest.raises(CommandError) as raised:
         async with chat(lambda: round_robin(agent("eve")), sessions=named(folder, name)):
             pass
     assert "bob (AssistantAgent); now it is" in str(raised.value)
-    assert (folder / f"{name}.json").read_bytes() == before
+    assert kept(folder, name) == before
+
+
+async def test_a_session_of_an_earlier_version(folder: Path) -> None:
+    """A file of its own is gone on with, and left as it is; from then on the store has it."""
+    old = folder / "old.json"
+    async with chat(pair) as talk:
+        await talk.exchange("Begin")
+        replace(old, talk._progress.record().to_text("old", TARGET, str(Path.cwd())))
+    before = old.read_bytes()
+    async with chat(pair, sessions=last(folder)) as talk:
+        assert talk.opening == "Going on with old: 3 messages."
+        assert kept(folder, "old").turn == 3
+        await talk.exchange("More")
+    async with chat(pair, sessions=named(folder, "old")) as talk:
+        assert [who for who, _ in said(talk.team)] == ["ann", "bob", "ann", "bob"]
+    assert old.read_bytes() == before
+
+
+async def test_a_session_with_a_name_of_the_users(folder: Path) -> None:
+    """It is begun the first time, and gone on with the next."""
+
+    def mine() -> Sessions:
+        return Sessions(TARGET, name="mine", may_begin=True, store=url(folder), directory=folder)
+
+    async with chat(pair, sessions=mine()) as talk:
+        assert talk.opening == ""
+        await talk.exchange("Begin")
+    async with chat(pair, sessions=mine()) as talk:
+        assert talk.opening == "Going on with mine: 3 messages."
+
+
+async def test_a_run_is_no_session(folder: Path) -> None:
+    """One line says how to go on with it."""
+    with closing(open_store(url(folder))) as store:
+        store.setup()
+        store.submit("one", NewRun(team="team", shape="[]", task="[]"))
+    with pytest.raises(CommandError, match=r"go on with it by: .* run team\.py:team --id one"):
+        named(folder, "one").open([])
+
+
+async def test_a_session_that_was_cancelled(folder: Path) -> None:
+    """A chat that has it says so and goes on; no other one takes it."""
+    sessions = new(folder)
+    async with chat(pair, sessions=sessions) as talk:
+        with closing(open_store(url(folder))) as store:
+            assert store.request_cancel(sessions.name) == RunStatus.RUNNING
+        renewing = sessions._writer._renewing
+        assert renewing is not None
+        await asyncio.to_thread(renewing.join, 30.0)
+        done = await talk.exchange("Begin")
+        assert "not kept: it was cancelled; the chat goes on" in done.notice
+    with pytest.raises(CommandError, match="was cancelled; begin a new one"):
+        named(folder, sessions.name).open([])
+
+
+async def test_a_lease_that_was_lost(folder: Path) -> None:
+    """Nothing is written over what another chat has, and the chat says so."""
+    sessions = new(folder)
+    async with chat(pair, sessions=sessions) as talk:
+        sessions._writer._fence = 99
+        done = await talk.exchange("Begin")
+        assert "not kept: another chat has it by now" in done.notice
+    assert kept(folder, sessions.name).turn == 0
+
+
+async def test_what_was_said_is_as_long_as_the_conversation(folder: Path) -> None:
+    """`/undo` takes it back, and `/undo` of a reset brings it again, in a later chat too."""
+    sessions = new(folder)
+
+    async def count(talk: Chat) -> int:
+        await talk._progress.flush()
+        return len(kept(folder, sessions.name).logs["output"])
+
+    async with chat(pair, sessions=sessions) as talk:
+        await talk.exchange("One")
+        await talk.exchange("Two")
+        assert await count(talk) == 6
+        await talk.command("/undo")
+        assert await count(talk) == 3
+        await talk.command("/reset")
+        assert await count(talk) == 0
+        await talk.command("/undo")
+        assert await count(talk) == 3
+        await talk.exchange("Three")
+    async with chat(pair, sessions=last(folder)) as talk:
+        assert await count(talk) == 6
+        await talk.command("/undo")
+        assert await count(talk) == 3
 
 
 @pytest.mark.parametrize(
@@ -248,9 +349,10 @@ async def test_a_session_of_another_shape(folder: Path) -> None:
         ("\\xff", "is damaged"),
     ],
 )
-def test_a_file_that_cannot_be_used(folder: Path, text: str, says: str) -> None:
+def test_a_file_of_an_earlier_version_that_cannot_be_used(
+    folder: Path, text: str, says: str
+) -> None:
     """One line says why, and the file is left as it is."""
-    folder.mkdir()
     path = folder / "it.json"
     path.write_text(text)
     sessions = named(folder, "it")
@@ -279,7 +381,7 @@ async def test_two_chats_on_one_session(folder: Path) -> None:
     """The second one says so, with the process that has it; after the first it can go on."""
     name = await talked(folder)
     async with chat(pair, sessions=named(folder, name)):
-        with pytest.raises(CommandError, match=rf"another chat \(process {os.getpid()}\)"):
+        with pytest.raises(CommandError, match=rf"another chat \(.*/{os.getpid()}/"):
             named(folder, name).open([])
     async with chat(pair, sessions=named(folder, name)) as talk:
         assert said(talk.team)
@@ -290,10 +392,11 @@ async def test_two_chats_on_one_session(folder: Path) -> None:
 
 async def test_what_cannot_be_written_is_said_once(folder: Path) -> None:
     """The first exchange says why the conversation is not kept; the chat goes on."""
+    folder.rmdir()
     folder.write_text("a file where a directory should be")
     async with chat(pair, sessions=new(folder)) as talk:
         assert "not kept" in talk.opening
-        assert "File exists" in talk.opening or "Not a directory" in talk.opening
+        assert "is not there" in talk.opening
         done = await talk.exchange("Begin")
         assert done.outcome == "finished"
         assert "not kept" not in done.notice

@@ -6,11 +6,10 @@ import asyncio
 from pathlib import Path
 
 from supervisor._cli.chat.conversation.built_target import BuiltTarget
+from supervisor._cli.chat.conversation.files import read, replace
 from supervisor._cli.chat.conversation.points import Point
 from supervisor._cli.chat.conversation.progress import Progress
 from supervisor._cli.chat.conversation.record import Record
-from supervisor._cli.chat.conversation.sessions import read
-from supervisor._cli.chat.conversation.writer import replace
 from supervisor._cli.errors import CommandError
 from supervisor._cli.output.amounts import count
 from supervisor._cli.user_code import summary
@@ -74,8 +73,8 @@ class Actions:
         if not file:
             self._progress.write()
             problem = await self._progress.flush()
-            path = self._progress.path
-            return problem or (f"Saved in {str(path)!r}." if path else "Name a file: /save FILE.")
+            place = self._progress.place
+            return problem or (f"Saved in {place}." if place else "Name a file: /save FILE.")
         try:
             await asyncio.to_thread(_save, file, self._progress.text())
         except (CommandError, OSError, TypeError, ValueError) as error:
@@ -86,7 +85,7 @@ class Actions:
         """Describe the conversation."""
         progress = self._progress
         now = progress.turn or progress.now
-        kept = f"{progress.name}, in {str(progress.path)!r}" if progress.name else "not kept"
+        kept = f"{progress.name}, in {progress.place}" if progress.name else "not kept"
         who = ", ".join(self._target.shape) if self._target.is_built else "could not be built"
         return "\n".join(
             [

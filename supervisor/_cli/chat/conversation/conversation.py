@@ -126,6 +126,7 @@ class Conversation:
             problem = await self._actions.go_to(record.point)
             if problem:
                 raise CommandError(f"the session {self._progress.name!r} does not fit: {problem}")
+            self._progress.write()  # at once: it may come from a file of an earlier version
             self.opening = self._progress.describe()
         self.opening += await self._progress.flush()
 
@@ -196,11 +197,17 @@ class Conversation:
             return Exchange(outcome="stopped" if words is None else "undone", words=words or "")
         self._progress.begin(words)
         task = None if words is None else self._target.task(words)
+        if task is not None:
+            self._progress.note_said(task)
         answer = Answer(self._sup, self._target.built, task, self._progress.note_turn)
         self._answer = answer
-        await answer.read(self._on_event)
+        await answer.read(self._note_event)
         self._answer = None
         return await self._conclude(words, answer)
+
+    def _note_event(self, event: object) -> None:
+        self._progress.note_said(event)
+        self._on_event(event)
 
     async def _conclude(self, words: str | None, answer: Answer) -> Exchange:
         try:
@@ -222,6 +229,7 @@ class Conversation:
             messages=self._progress.now.messages + said,
             can_go_on=answer.outcome != "finished" and not self._target.waits_for_user,
         )
+        point = replace(point, said=self._progress.said)
         self._progress.keep(point, can_be_undone=words is not None)
         return Exchange(outcome=answer.outcome, notice=answer.notice)
 

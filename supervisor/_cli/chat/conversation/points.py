@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,16 +23,18 @@ class Point:
         messages: How many messages were said.
         can_go_on: Whether an answer was cut off, and goes on without words.
         memory: What its agents remember beside that; in the process that has made it.
+        said: What was shown of it until then, as JSON-able data.
     """
 
     state: Mapping[str, Any] | None
     messages: int = 0
     can_go_on: bool = False
     memory: object | None = None
+    said: Sequence[Mapping[str, Any]] = ()
 
     @functools.cached_property
     def text(self) -> str:
-        """What of it is kept in a file, as JSON; written out once.
+        """What of it is kept, as JSON; written out once.
 
         Raises:
             TypeError: The state is no JSON.
@@ -41,7 +43,12 @@ class Point:
         if self.state is None:
             raise ValueError("an agent of it gives none")
         return json.dumps(
-            {"messages": self.messages, "can_go_on": self.can_go_on, "state": self.state}
+            {
+                "messages": self.messages,
+                "can_go_on": self.can_go_on,
+                "said": len(self.said),
+                "state": self.state,
+            }
         )
 
 

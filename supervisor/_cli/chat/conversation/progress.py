@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from supervisor._cli.chat.conversation.points import Point, UndoPoints
 from supervisor._cli.chat.conversation.record import Record
-from supervisor._cli.output.amounts import count
+from supervisor._cli.output import amounts
+from supervisor._reports.run_json import CHUNK, RESULT, kind_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from supervisor._cli.chat.conversation.sessions import Sessions
 
 
@@ -33,6 +33,7 @@ class Progress:
         self.unanswered = ""
         """The words of an exchange in which nobody has answered yet."""
         self._sessions = sessions
+        self._said: list[Mapping[str, Any]] = []
         self._shape: Sequence[str] = ()
         self._begun = time.time()
         self._problem = ""
@@ -58,6 +59,7 @@ class Progress:
         if record is not None:
             self.now, self.unanswered, self._begun = record.point, record.unanswered, record.begun
             self.undo = UndoPoints(record.undo)
+            self._said = list(self.now.said)
         return record
 
     def start(self, point: Point) -> None:
@@ -67,7 +69,7 @@ class Progress:
 
     def describe(self) -> str:
         """Describe a session that is gone on with, in one line."""
-        said = f"Going on with {self.name}: {count(self.now.messages, 'message')}"
+        said = f"Going on with {self.name}: {amounts.count(self.now.messages, 'message')}"
         if self.unanswered:
             said += "; the last words were not answered"
         elif self.now.can_go_on:
@@ -80,9 +82,9 @@ class Progress:
         return self._sessions.name if self._sessions is not None else ""
 
     @property
-    def path(self) -> Path | None:
-        """The file of the session."""
-        return self._sessions.path if self._sessions is not None else None
+    def place(self) -> str:
+        """Where the session is kept; "" where it is not."""
+        return self._sessions.place if self._sessions is not None else ""
 
     @property
     def resume_line(self) -> str:
@@ -120,7 +122,7 @@ class Progress:
         if self._sessions is None:
             return
         try:
-            self._sessions.write(self.text())
+            self._sessions.write(self.record())
         except (TypeError, ValueError) as error:
             self._problem = f"the state of this target cannot be written ({error})"
 
@@ -148,8 +150,22 @@ class Progress:
     def begin(self, words: str | None) -> None:
         """Note that an exchange begins; None where one goes on."""
         self.turn, self.unanswered = None, words or ""
+        self._said = list(self.now.said)
         self._has_words = words is not None
         self.write()
+
+    def note_said(self, message: object) -> None:
+        """Note a message or an event of the exchange, the user's words included."""
+        from supervisor._autogen.checkpoints import messages
+
+        if kind_of(message) not in (CHUNK, RESULT):
+            with contextlib.suppress(Exception):  # of a class of the user's
+                self._said.append(messages.dump(cast("Any", message)))
+
+    @property
+    def said(self) -> Sequence[Mapping[str, Any]]:
+        """What was said until now, as JSON-able data."""
+        return tuple(self._said)
 
     def note_turn(self, state: Mapping[str, Any], messages: int) -> None:
         """Note the state after a turn of the exchange.
@@ -158,7 +174,8 @@ class Progress:
             state: The state.
             messages: How many messages were said since the exchange began.
         """
-        self.turn = Point(state=state, messages=self.now.messages + messages, can_go_on=True)
+        count = self.now.messages + messages
+        self.turn = Point(state=state, messages=count, can_go_on=True, said=self.said)
         self.write()
 
     def keep(self, point: Point, *, can_be_undone: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""What is kept of a conversation, as one JSON object."""
+"""What is kept of a conversation, as one JSON object or in the parts of a store."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Damaged(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """A conversation, as it is kept in a file.
+    """A conversation, as it is kept.
 
     Args:
         point: Where it stands.
@@ -55,7 +55,13 @@ class Record:
             TypeError: The state of an agent is no JSON.
             ValueError: The same.
         """
-        head = {
+        undo = ", ".join(self.newest_undo())
+        head = json.dumps(self.head(name, target, folder))
+        return f'{head[:-1]}, "now": {self.point.text}, "undo": [{undo}]}}\n'
+
+    def head(self, name: str, target: str, folder: str) -> dict[str, Any]:
+        """Return what is told of it."""
+        return {
             "schema_version": VERSION,
             "session": name,
             "target": target,
@@ -66,8 +72,10 @@ class Record:
             "messages": self.point.messages,
             "unanswered": self.unanswered,
         }
-        undo = ", ".join(_newest([point.text for point in self.undo]))
-        return f'{json.dumps(head)[:-1]}, "now": {self.point.text}, "undo": [{undo}]}}\n'
+
+    def newest_undo(self) -> list[str]:
+        """Return the points before its last exchanges as JSON, as many as are kept."""
+        return _newest([point.text for point in self.undo])
 
     @classmethod
     def from_text(cls, text: str) -> Record:
@@ -85,13 +93,38 @@ class Record:
         data = cast("dict[str, Any]", found)
         if "schema_version" not in data:
             return cls(point=_bare(data))
-        version = data["schema_version"]
+        return cls._read(data, ())
+
+    @classmethod
+    def from_parts(
+        cls, head: Mapping[str, Any], now: str, undo: Sequence[str], said: Sequence[Any]
+    ) -> Record:
+        """Read what a store has of it.
+
+        Args:
+            head: What is told of it.
+            now: Where it stands, as JSON.
+            undo: The points before its last exchanges, as JSON.
+            said: What was shown of it.
+
+        Raises:
+            Damaged: It is something else.
+        """
+        try:
+            data = {**head, "now": json.loads(now), "undo": [json.loads(point) for point in undo]}
+        except (TypeError, ValueError) as error:
+            raise Damaged(f"it is damaged ({error})") from error
+        return cls._read(data, said)
+
+    @classmethod
+    def _read(cls, data: Mapping[str, Any], said: Sequence[Any]) -> Record:
+        version = data.get("schema_version")
         if isinstance(version, int) and version > VERSION:
             raise Damaged("a newer version of autogen-supervisor has written it; use that one")
         try:
             return cls(
-                point=_point(data["now"]),
-                undo=tuple(map(_point, data["undo"])),
+                point=_point(data["now"], said),
+                undo=tuple(_point(point, said) for point in data["undo"]),
                 unanswered=str(data["unanswered"]),
                 shape=tuple(map(str, data["shape"])),
                 begun=_seconds(data["begun"]),
@@ -146,7 +179,7 @@ def _bare(state: Mapping[str, Any]) -> Point:
     return Point(state=state)
 
 
-def _point(data: Mapping[str, Any]) -> Point:
+def _point(data: Mapping[str, Any], said: Sequence[Any]) -> Point:
     state = data["state"]
     if not isinstance(state, dict):
         raise TypeError("its state is no object")
@@ -154,6 +187,7 @@ def _point(data: Mapping[str, Any]) -> Point:
         state=cast("dict[str, Any]", state),
         messages=int(data["messages"]),
         can_go_on=bool(data["can_go_on"]),
+        said=tuple(said[: int(data.get("said", 0))]),
     )
 
 

@@ -1,37 +1,107 @@
-"""Writes files in a thread of its own, each replaced whole."""
+"""Keeps one conversation in a store, in a thread of its own, so that a slow disk holds nothing up.
+
+Of what comes while it writes, only the newest is written next. The store is used by that thread
+alone; another one keeps the conversation ours where the store needs to be told of that, and hears
+whether somebody has cancelled it.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import tempfile
 import threading
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from supervisor._checkpoints.integrity import Sealer
+from supervisor._checkpoints.owners import owner_name
+from supervisor._checkpoints.store import Commit, End, RunStatus
+from supervisor._cli.chat.conversation.kept_record import SAID, Contents
+from supervisor._core.errors import CheckpointError, LeaseLost
+
+if TYPE_CHECKING:
+    from supervisor._checkpoints.snapshot import Kept
+    from supervisor._checkpoints.store import CheckpointStore, NewRun
+
+LEASE: Final = 15.0
+"""Seconds for which a conversation stays ours after a kill, where the store does not see that."""
+
+_LOOKS: Final = 1.0  # seconds between two looks at whether it is cancelled
+_CANCELLED: Final = "it was cancelled"
+_LOST: Final = "another chat has it by now"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A conversation that is ours.
+
+    Args:
+        kept: What the store has of it; None where nothing was written yet.
+    """
+
+    kept: Kept | None
 
 
 class Writer:
-    """Writes the newest text for a file, soon.
+    """Writes a conversation.
 
-    If another one comes while it writes, the one in between is left out.
+    Args:
+        make_store: Opens the store; called in the thread.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, make_store: Callable[[], CheckpointStore]) -> None:
+        self._make_store = make_store
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="supervisor-session")
+        self._store: CheckpointStore | None = None
         self._lock = threading.Lock()
-        self._next: tuple[Path, str] | None = None
-        self._pool: ThreadPoolExecutor | None = None
+        self._next: Contents | None = None
         self._last: Future[None] | None = None
         self._problem = ""
+        self._given_up = ""  # why it is not ours any more
+        self._run_id = ""
+        self._owner = ""
+        self._fence: int | None = None  # None: it is not ours
+        self._turn = 0
+        self._sealer = Sealer("")
+        self._written: Sequence[Mapping[str, Any]] = ()
+        self._closed = threading.Event()
+        self._renewing: threading.Thread | None = None
 
-    def write(self, path: Path, text: str) -> None:
-        """Have a text written; in any thread."""
+    def do(self, job: Callable[[CheckpointStore], T]) -> T:
+        """Do something with the store, and wait for that; in any thread but its own.
+
+        Raises:
+            CheckpointError: The store does not answer, or what the job raises.
+            SettingsError: The URL names no store.
+        """
+        return self._pool.submit(lambda: job(self._opened())).result()
+
+    def take(self, run_id: str, new: NewRun | None) -> Taken | None:
+        """Take a conversation.
+
+        Args:
+            run_id: Its name.
+            new: What it is, where it is not there.
+
+        Returns:
+            What it has; None where it was cancelled.
+
+        Raises:
+            RunHeld: Somebody has it.
+            CheckpointError: It cannot be read.
+        """
+        return self.do(lambda store: self._take(store, run_id, new))
+
+    def write(self, contents: Contents) -> None:
+        """Have it written, soon; in any thread."""
         with self._lock:
             is_due = self._next is not None  # the thread will come to it
-            self._next = (path, text)
-            if not is_due:
-                if self._pool is None:
-                    self._pool = ThreadPoolExecutor(1, thread_name_prefix="supervisor-session")
+            self._next = contents
+            if not is_due and not self._closed.is_set():
                 self._last = self._pool.submit(self._write)
 
     async def flush(self, seconds: float | None) -> str:
@@ -41,46 +111,91 @@ class Writer:
             seconds: For how long at most.
 
         Returns:
-            Why the last text is not written; "" where it is, or may be yet.
+            Why the last of it is not written; "" where it is, or may be yet.
         """
         if self._last is not None:
             await asyncio.wait([asyncio.wrap_future(self._last)], timeout=seconds)
-        return self._problem
+        return self._given_up or self._problem
 
     def close(self) -> None:
-        """Wait for what is being written, and write nothing more."""
-        if self._pool is not None:
+        """Wait for what is being written, give the conversation up, and write nothing more."""
+        if not self._closed.is_set():
+            self._closed.set()
+            self._pool.submit(self._release)
             self._pool.shutdown()
-            self._pool = None
+            if self._renewing is not None:
+                self._renewing.join(_LOOKS)
+
+    # -- in the thread --------------------------------------------------------------------------
+
+    def _opened(self) -> CheckpointStore:
+        if self._store is None:
+            store = self._make_store()
+            store.setup()
+            self._store = store
+        return self._store
+
+    def _take(self, store: CheckpointStore, run_id: str, new: NewRun | None) -> Taken | None:
+        self._owner = owner_name()
+        acquired = store.acquire(run_id, self._owner, LEASE, new=new)
+        self._run_id, self._fence = run_id, acquired.fence
+        self._turn = acquired.info.turn
+        if acquired.fence is None:
+            return None
+        self._sealer = Sealer(run_id)
+        kept = self._sealer.check(store.load(run_id))
+        self._written = () if kept is None else kept.logs.get(SAID, ())
+        name = "supervisor-session-lease"
+        self._renewing = threading.Thread(target=self._renew, args=[store.clone()], name=name)
+        self._renewing.daemon = True
+        self._renewing.start()
+        return Taken(kept)
 
     def _write(self) -> None:
         with self._lock:
-            if self._next is None:
-                return
-            (path, text), self._next = self._next, None
+            contents, self._next = self._next, None
+        if contents is None or self._fence is None or self._given_up:
+            return
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            replace(path, text)
-        except OSError as error:
-            self._problem = f"{str(path)!r}: {error.strerror or error}"
+            self._commit(contents)
+        except LeaseLost:
+            self._given_up = _LOST
+        except CheckpointError as error:
+            self._sealer, self._written = Sealer(self._run_id), ()  # the next one is whole
+            self._problem = f"{error}"
         else:
             self._problem = ""
 
+    def _commit(self, contents: Contents) -> None:
+        assert self._fence is not None
+        sealed = self._sealer.seal(contents.after(self._written))
+        commit = Commit(
+            expects=self._turn,
+            turn=sealed.turn,
+            state=sealed.state,
+            digest=sealed.digest,
+            entries=sealed.entries,
+        )
+        self._opened().commit(self._run_id, self._fence, commit)
+        self._turn, self._written = sealed.turn, contents.said
 
-def replace(path: Path, text: str) -> None:
-    """Replace a file by a new one, whole; only its user can read it.
+    def _release(self) -> None:
+        if self._store is None:
+            return
+        with suppress(CheckpointError, LeaseLost):  # a lease ends by itself
+            if self._fence is not None:
+                end = End(status=RunStatus.STOPPED)
+                commit = Commit(expects=self._turn, turn=self._turn, end=end)
+                self._store.commit(self._run_id, self._fence, commit)
+        self._store.close()
 
-    Raises:
-        OSError: It cannot be written; what was there is there still.
-    """
-    fd, made = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(fd, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(made).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(made).unlink()
-        raise
+    # -- in the thread of the lease -------------------------------------------------------------
+
+    def _renew(self, store: CheckpointStore) -> None:
+        while not self._closed.wait(_LOOKS):
+            with suppress(CheckpointError):
+                renewal = store.renew(self._owner, {self._run_id: self._fence or 0}, LEASE)
+                if renewal.lost or renewal.cancelled:
+                    self._given_up = _CANCELLED if renewal.cancelled else _LOST
+                    break
+        store.close()
