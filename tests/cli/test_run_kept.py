@@ -1,14 +1,20 @@
-"""`run --id` in processes of its own: cancelled from elsewhere, and stopped."""
+"""`run --id` in processes of its own: killed, gone on with, over, and cancelled from elsewhere."""
 
 from __future__ import annotations
 
+import shlex
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from supervisor._checkpoints.urls import open_store
 from tests.cli.headless import PATIENCE, ROOT, headless
 
 pytestmark = pytest.mark.process
@@ -35,6 +41,46 @@ def _command(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
     )
 
 
+def _until_kept(folder: Path, turns: int) -> None:
+    """Wait until so many turns of the run are durable."""
+    end = time.monotonic() + PATIENCE
+    with closing(open_store(f"sqlite:///{folder}/autogen-supervisor/runs.db")) as store:
+        while store.info("one").turn < turns:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+
+def _said(lines: Sequence[dict[str, Any]]) -> list[str]:
+    return [line["source"] for line in lines if line["type"] == "message"]
+
+
+def test_a_killed_run_goes_on_by_the_line_that_its_result_has(folder: Path) -> None:
+    """No finished turn is taken again; once it is over, the same line returns what is stored."""
+    with headless("kept", "--id", "one") as run:
+        run.until('"source": "bob"')
+        _until_kept(folder, turns=2)
+        run.signal(signal.SIGKILL)
+        ended = run.end()
+    assert ended.result["status"] == "killed"
+    words = shlex.split(ended.result["resume"])
+    assert words == [
+        *("autogen-supervisor", "run", "tests.cli.run_targets:kept", "--id", "one"),
+    ]
+
+    (folder / "go").touch()
+    with headless("kept", "--id", "one") as run:
+        ended = run.end()
+    assert (ended.result["status"], ended.result["resume"]) == ("finished", None)
+    assert _said(ended.lines) == ["ann", "bob"]
+    assert (folder / "turns").read_text().split() == ["ann", "bob", "ann", "ann", "bob"]
+
+    with headless("kept", "--id", "one") as run:
+        ended = run.end()
+    assert _said(ended.lines) == ["user", "ann", "bob", "ann", "bob"]
+    assert len((folder / "turns").read_text().split()) == 5
+    assert _command(words[1:]).stdout.count("This is ann.") == 2
+
+
 def test_a_run_is_cancelled_from_another_process(folder: Path) -> None:
     """It ends in order with status 1, and nothing goes on with it."""
     with headless("kept", "--id", "one") as run:
@@ -54,6 +100,17 @@ def test_a_run_is_cancelled_from_another_process(folder: Path) -> None:
 def test_a_person_is_told_how_to_go_on(folder: Path) -> None:
     """The line comes last, on stdout."""
     target = "tests.cli.run_targets:kept"
-    done = _command(["run", target, "a task", "--id", "one", "--timeout", "0.5", "--drain", "0"])
-    assert done.returncode == 124
-    assert done.stdout.endswith(f"\nResume with: autogen-supervisor run {target} --id one\n")
+    words = ["run", target, "a task", "--id", "one", "--drain", "0"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "supervisor", *words], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            while "busy" not in process.stdout.readline():
+                assert process.poll() is None
+            process.terminate()
+            said = process.stdout.read()
+            assert process.wait(PATIENCE) == -signal.SIGTERM
+        finally:
+            process.kill()
+    assert said.endswith(f"\nResume with: autogen-supervisor run {target} --id one\n")

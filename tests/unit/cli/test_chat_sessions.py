@@ -308,7 +308,8 @@ async def test_a_lease_that_was_lost(folder: Path) -> None:
     """Nothing is written over what another chat has, and the chat says so."""
     sessions = new(folder)
     async with chat(pair, sessions=sessions) as talk:
-        sessions._writer._fence = 99
+        assert sessions._writer._row is not None
+        sessions._writer._row.fence = 99
         done = await talk.exchange("Begin")
         assert "not kept: another chat has it by now" in done.notice
     assert kept(folder, sessions.name).turn == 0

@@ -46,6 +46,65 @@ class Taken:
     kept: Kept | None
 
 
+class _Row:
+    """A conversation in the store, as far as it was written. One thread uses it.
+
+    Args:
+        run_id: Its name.
+        fence: What proves that it is ours.
+        turn: The turn at which it stands.
+    """
+
+    def __init__(self, run_id: str, fence: int, turn: int) -> None:
+        self.run_id = run_id
+        self.fence = fence
+        self._turn = turn
+        self._sealer = Sealer(run_id)
+        self._written: Sequence[Mapping[str, Any]] = ()
+
+    def load(self, store: CheckpointStore) -> Kept | None:
+        """Read it.
+
+        Raises:
+            CheckpointCorrupt: It is damaged.
+        """
+        kept = self._sealer.check(store.load(self.run_id))
+        self._written = () if kept is None else kept.logs.get(SAID, ())
+        return kept
+
+    def write(self, store: CheckpointStore, contents: Contents) -> None:
+        """Write what is new of it; after an error the next time writes all of it.
+
+        Raises:
+            CheckpointError: It is not written.
+            LeaseLost: It is not ours any more.
+        """
+        try:
+            sealed = self._sealer.seal(contents.after(self._written))
+            commit = Commit(
+                expects=self._turn,
+                turn=sealed.turn,
+                state=sealed.state,
+                digest=sealed.digest,
+                entries=sealed.entries,
+            )
+            store.commit(self.run_id, self.fence, commit)
+        except BaseException:
+            self._sealer, self._written = Sealer(self.run_id), ()
+            raise
+        self._turn, self._written = sealed.turn, contents.said
+
+    def release(self, store: CheckpointStore) -> None:
+        """Give it up.
+
+        Raises:
+            CheckpointError: The store does not answer.
+            LeaseLost: It is not ours any more.
+        """
+        end = End(status=RunStatus.STOPPED)
+        store.commit(self.run_id, self.fence, Commit(expects=self._turn, turn=self._turn, end=end))
+
+
 class Writer:
     """Writes a conversation.
 
@@ -62,12 +121,7 @@ class Writer:
         self._last: Future[None] | None = None
         self._problem = ""
         self._given_up = ""  # why it is not ours any more
-        self._run_id = ""
-        self._owner = ""
-        self._fence: int | None = None  # None: it is not ours
-        self._turn = 0
-        self._sealer = Sealer("")
-        self._written: Sequence[Mapping[str, Any]] = ()
+        self._row: _Row | None = None  # None: it is not ours
         self._closed = threading.Event()
         self._renewing: threading.Thread | None = None
 
@@ -136,66 +190,48 @@ class Writer:
         return self._store
 
     def _take(self, store: CheckpointStore, run_id: str, new: NewRun | None) -> Taken | None:
-        self._owner = owner_name()
-        acquired = store.acquire(run_id, self._owner, LEASE, new=new)
-        self._run_id, self._fence = run_id, acquired.fence
-        self._turn = acquired.info.turn
+        owner = owner_name()
+        acquired = store.acquire(run_id, owner, LEASE, new=new)
         if acquired.fence is None:
             return None
-        self._sealer = Sealer(run_id)
-        kept = self._sealer.check(store.load(run_id))
-        self._written = () if kept is None else kept.logs.get(SAID, ())
-        name = "supervisor-session-lease"
-        self._renewing = threading.Thread(target=self._renew, args=[store.clone()], name=name)
-        self._renewing.daemon = True
+        row = self._row = _Row(run_id, acquired.fence, acquired.info.turn)
+        kept = row.load(store)
+        self._renewing = threading.Thread(
+            target=self._renew,
+            args=[store.clone(), owner, {run_id: row.fence}],
+            name="supervisor-session-lease",
+            daemon=True,
+        )
         self._renewing.start()
         return Taken(kept)
 
     def _write(self) -> None:
         with self._lock:
             contents, self._next = self._next, None
-        if contents is None or self._fence is None or self._given_up:
+        if contents is None or self._row is None or self._given_up:
             return
         try:
-            self._commit(contents)
+            self._row.write(self._opened(), contents)
         except LeaseLost:
             self._given_up = _LOST
         except CheckpointError as error:
-            self._sealer, self._written = Sealer(self._run_id), ()  # the next one is whole
             self._problem = f"{error}"
         else:
             self._problem = ""
 
-    def _commit(self, contents: Contents) -> None:
-        assert self._fence is not None
-        sealed = self._sealer.seal(contents.after(self._written))
-        commit = Commit(
-            expects=self._turn,
-            turn=sealed.turn,
-            state=sealed.state,
-            digest=sealed.digest,
-            entries=sealed.entries,
-        )
-        self._opened().commit(self._run_id, self._fence, commit)
-        self._turn, self._written = sealed.turn, contents.said
-
     def _release(self) -> None:
-        if self._store is None:
-            return
-        with suppress(CheckpointError, LeaseLost):  # a lease ends by itself
-            if self._fence is not None:
-                end = End(status=RunStatus.STOPPED)
-                commit = Commit(expects=self._turn, turn=self._turn, end=end)
-                self._store.commit(self._run_id, self._fence, commit)
-        self._store.close()
+        if self._store is not None:
+            if self._row is not None:
+                with suppress(CheckpointError, LeaseLost):  # a lease ends by itself
+                    self._row.release(self._store)
+            self._store.close()
 
     # -- in the thread of the lease -------------------------------------------------------------
 
-    def _renew(self, store: CheckpointStore) -> None:
-        while not self._closed.wait(_LOOKS):
+    def _renew(self, store: CheckpointStore, owner: str, fences: Mapping[str, int]) -> None:
+        while not self._closed.wait(_LOOKS) and not self._given_up:
             with suppress(CheckpointError):
-                renewal = store.renew(self._owner, {self._run_id: self._fence or 0}, LEASE)
+                renewal = store.renew(owner, fences, LEASE)
                 if renewal.lost or renewal.cancelled:
                     self._given_up = _CANCELLED if renewal.cancelled else _LOST
-                    break
         store.close()
