@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import stat
 import sys
 import threading
 from collections.abc import Generator
@@ -43,7 +44,8 @@ class OwnerLocks:
     """The owners of the runs of one store, where the kernel tells of them.
 
     Args:
-        path: The file of the store; the file of locks is beside it, and made where it is not there.
+        path: The file of the store. That of the locks lies beside it, and is made where it is not
+            there, with the same permissions.
         url: What messages call the store.
         takes_locks: Whether owners that are claimed here lock their bytes; where they do not, a
             lease tells of them.
@@ -96,7 +98,7 @@ class OwnerLocks:
     @contextlib.contextmanager
     def _file(self) -> Generator[_LockFile]:
         try:
-            with _mutex, _opened(_beside(self._path)) as file:
+            with _mutex, _opened(Path(self._path).resolve()) as file:
                 yield file
         except OSError as error:
             problem = f"its owners cannot be locked beside {self._path}: {error.strerror}"
@@ -108,15 +110,11 @@ _files = dict[tuple[int, int], _LockFile]()
 _mutex = threading.Lock()
 
 
-def _beside(path: str) -> str:
-    """Return the file of locks: one, also where the store's file has several names."""
-    return f"{Path(path).resolve()}-owners"
-
-
 @contextlib.contextmanager
-def _opened(path: str) -> Generator[_LockFile]:
-    """Have a file of locks open, as long as this process has an owner in it."""
-    file = _known(path) or _open(path)
+def _opened(store: Path) -> Generator[_LockFile]:
+    """Have a store's file of locks open, as long as this process has an owner in it."""
+    path = Path(f"{store}-owners")
+    file = _known(path) or _open(path, store)
     try:
         yield file
     finally:
@@ -125,16 +123,21 @@ def _opened(path: str) -> Generator[_LockFile]:
             os.close(file.descriptor)
 
 
-def _known(path: str) -> _LockFile | None:
+def _known(path: Path) -> _LockFile | None:
     try:
-        found = Path(path).stat()
+        found = path.stat()
     except FileNotFoundError:
         return None
     return _files.get((found.st_dev, found.st_ino))
 
 
-def _open(path: str) -> _LockFile:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+def _open(path: Path, store: Path) -> _LockFile:
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        with contextlib.suppress(FileNotFoundError):  # an owner may come before the store is made
+            path.chmod(stat.S_IMODE(store.stat().st_mode))
     found = os.fstat(descriptor)
     file = _LockFile((found.st_dev, found.st_ino), descriptor)
     return _files.setdefault(file.key, file)

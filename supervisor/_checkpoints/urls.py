@@ -29,7 +29,10 @@ def open_store(url: str) -> CheckpointStore:
 
 
 def _sqlite(url: str) -> CheckpointStore:
-    from supervisor._checkpoints.sqlite import sqlite_store
+    try:
+        from supervisor._checkpoints.sqlite import sqlite_store
+    except ImportError:
+        raise SettingsError("checkpoints", "use a Python that has sqlite3", url) from None
 
     path = url.removeprefix(_SQLITE)
     if not path or path.endswith("/"):

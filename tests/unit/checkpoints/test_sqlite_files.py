@@ -45,12 +45,13 @@ def test_only_its_owner_may_read_a_store(tmp_path: Path) -> None:
 
 
 def test_a_file_of_the_user_keeps_its_permissions(tmp_path: Path) -> None:
-    """A file that was there before is used as it is."""
+    """A file that was there before is used as it is, and the others are like it."""
     path = tmp_path / "runs.db"
     path.touch(0o640)
     path.chmod(0o640)
-    with opened(path):
-        assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    with opened(path) as store:
+        KeptRun(store)
+        assert {stat.S_IMODE(found.stat().st_mode) for found in tmp_path.iterdir()} == {0o640}
 
 
 def test_each_commit_is_on_the_disk(tmp_path: Path) -> None:
