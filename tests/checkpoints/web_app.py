@@ -10,13 +10,15 @@ from autogen_agentchat.conditions import MaxMessageTermination
 from autogen_agentchat.teams import RoundRobinGroupChat
 from fastapi import FastAPI
 
-from supervisor import current
+from supervisor import Ladder, current
 from supervisor.integrations.asgi import SupervisorMiddleware
 from supervisor.testing import ScriptedAgent
 
 app = FastAPI()
 app.add_middleware(
-    SupervisorMiddleware, checkpoints=f"sqlite:///{os.environ.get('RUNS', 'runs.db')}"
+    SupervisorMiddleware,
+    ladder=Ladder(drain=0.2),
+    checkpoints=f"sqlite:///{os.environ.get('RUNS', 'runs.db')}",
 )
 
 
