@@ -58,7 +58,6 @@ class OwnedRun:
         self.id: str = found.info.id
         self.fence: int = found.fence
         self.info: RunInfo = found.info
-        self.found = found
         self.kept: Kept | None = found.kept
         self.calls: Sequence[CallRecord] = found.stored.calls
         self.lease = lease

@@ -29,7 +29,7 @@ from supervisor._reports import log_events
 from supervisor._reports.log import reporter
 
 _SLOW: Final = 0.02
-_MOST: Final = 100_000  # values that are copied: some ten milliseconds
+_MOST: Final = 20_000  # values that are copied: some milliseconds
 _CONTAINERS: Final = (dict, list, tuple)
 
 
