@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import signal
 import subprocess
@@ -59,6 +60,9 @@ def test_a_killed_run_goes_on_by_the_line_that_its_result_has(folder: Path) -> N
     with headless("kept", "--id", "one") as run:
         run.until('"source": "bob"')
         _until_kept(folder, turns=2)
+        shown = json.loads(_command(["show", "one", "--json"]).stdout)
+        assert [message["source"] for message in shown["messages"]] == ["user", "ann", "bob"]
+        assert shown["run"]["status"] == "running"
         run.signal(signal.SIGKILL)
         ended = run.end()
     assert ended.result["status"] == "killed"

@@ -12,6 +12,7 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, Final, TypeGuard, cast
 
+_CLASS: Final = "$"  # the field that has the name of a message's class
 _TEXTS: Final = ("content", "output", "result")
 """The fields that may have what a message says; the first that is there has it."""
 
@@ -61,8 +62,9 @@ def stored_messages(items: Iterable[Any]) -> list[StoredMessage]:
     """Return the messages of a log, each once."""
     found: dict[str, StoredMessage] = {}
     for place, data in enumerate(items):
-        fields = data if _is_object(data) else {"content": data}
-        message = _class(str(fields.get("type", "")))(fields)
+        fields = dict(data) if _is_object(data) else {"content": data}
+        name = fields.pop(_CLASS, None) or fields.get("type", "")
+        message = _class(str(name))(fields)
         found.setdefault(str(fields.get("id", place)), message)
     return [*found.values()]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -49,11 +49,14 @@ def read(store: CheckpointStore, run_id: str) -> Story:
 
     stored = store.load(run_id)
     kept = check(stored)
-    logs: Mapping[str, Sequence[Any]] = {} if kept is None else kept.logs
+    said: list[Any] = []
+    if kept is not None:
+        said = [item for log in _LOGS for item in kept.logs.get(log, ())]
+        said += kept.rest.get("late", ())  # finished, and on its way to who shows it
     return Story(
         info=stored.info,
         task=json.loads(stored.task) if stored.task else None,
-        messages=stored_messages(item for log in _LOGS for item in logs.get(log, ())),
+        messages=stored_messages(said),
         calls=stored.calls,
     )
 

@@ -152,6 +152,7 @@ def test_show_as_json_has_all_of_it(url: str, capsys: pytest.CaptureFixture[str]
     said = [(message["kind"], message["source"]) for message in report["messages"]]
     assert said == [("TextMessage", "user"), ("TextMessage", "ann")]
     assert report["messages"][1]["content"] == f"Rain. {_HOSTILE}"
+    assert "$" not in report["messages"][1]
 
 
 def test_show_of_a_run_that_has_not_begun(url: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -263,7 +264,7 @@ def test_messages_are_shown_by_their_types() -> None:
         },
         {"type": "HandoffMessage", "id": "4", "source": "ann", "target": "bob", "content": "You"},
         {"type": "CodeExecutionEvent", "id": "5", "source": "bob", "result": {"exit_code": 2}},
-        {"type": "MyMessage", "id": "6", "source": "bob", "content": {"answer": 42}},
+        {"$": "MyMessage", "id": "6", "source": "bob", "content": {"answer": 42}},
         {"type": "MyMessage", "id": "6", "source": "bob", "content": {"answer": 42}},
         {"type": "MultiModalMessage", "id": "7", "source": "bob", "content": ["See", {"data": ""}]},
     ]
