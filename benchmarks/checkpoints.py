@@ -23,7 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.conditions import MaxMessageTermination
@@ -64,27 +64,41 @@ def words(number: int) -> str:
 # -- the conversation -----------------------------------------------------------------------------
 
 
+class Turn(NamedTuple):
+    """How long a turn took."""
+
+    seconds: float
+    work: float
+    """The processor time of the loop's thread, which a busy machine does not change."""
+
+    @classmethod
+    def now(cls) -> Turn:
+        """Return what two of are taken between."""
+        return cls(time.perf_counter(), time.thread_time())
+
+
 class Model(ScriptedModel):
     """Answers after a pause, and notes how long it was not asked.
 
     Args:
-        gaps: Given the seconds between the end of each call and the begin of the next.
+        turns: Given what lies between the end of each call and the begin of the next.
     """
 
-    def __init__(self, gaps: list[float]) -> None:
+    def __init__(self, turns: list[Turn]) -> None:
         super().__init__([])
-        self._gaps = gaps
-        self._ended: float | None = None
+        self._turns = turns
+        self._ended: Turn | None = None
         self._calls = 0
 
     async def create(self, messages: Sequence[LLMMessage], **_options: Any) -> CreateResult:
         """Return the next answer."""
         if self._ended is not None:
-            self._gaps.append(time.perf_counter() - self._ended)
+            now, ended = Turn.now(), self._ended
+            self._turns.append(Turn(now.seconds - ended.seconds, now.work - ended.work))
         await asyncio.sleep(PAUSE)
         self._calls += 1
         usage = RequestUsage(prompt_tokens=1, completion_tokens=1)
-        self._ended = time.perf_counter()
+        self._ended = Turn.now()
         return CreateResult(
             finish_reason="stop", content=words(self._calls), usage=usage, cached=False
         )
@@ -147,39 +161,46 @@ class TimedStore:
 
 async def measure(said: int, folder: Path) -> None:
     """Print what is measured behind so many messages."""
-    gaps: dict[Way, list[float]] = {way: [] for way in WAYS}
+    turns: dict[Way, list[Turn]] = {way: [] for way in WAYS}
     commits: dict[Way, list[float]] = {way: [] for way in WAYS}
     for number in range(ROUNDS):
         for way in (*WAYS[number % 4 :], *WAYS[: number % 4]):
-            gaps[way] += await _gaps(said, way, folder / f"{said}.{way}.{number}.db", commits[way])
-    alone = gaps["not kept"]
+            path = folder / f"{said}.{way}.{number}.db"
+            turns[way] += await _turns(said, way, path, commits[way])
+    alone = turns["not kept"]
     what = f"behind {said:,} messages"
-    result(f"a turn that is not kept, {what}", milliseconds(alone))
+    result(f"a turn that is not kept, {what}", milliseconds([turn.seconds for turn in alone]))
     for way in WAYS[1:]:
-        more = statistics.median(gaps[way]) - statistics.median(alone)
-        most = centile(gaps[way], 0.99) - centile(alone, 0.99)
-        figure = f"median {more * 1e3:+.2f} ms, p99 {most * 1e3:+.2f} ms"
+        longer = _added([turn.seconds for turn in alone], [turn.seconds for turn in turns[way]])
+        work = _added([turn.work for turn in alone], [turn.work for turn in turns[way]])
+        figure = f"{longer}; of the loop's own work {work}"
         result(f'added to a turn by durability="{way}", {what}', figure)
     for way in WAYS[1:]:
         result(f'a commit of "{way}", {what}', milliseconds(commits[way]))
     size = _size(folder / f"{said}.async.0.db")
-    turns = said + TURNS
-    result(f"on disk, {turns:,} messages", f"{size / 1e6:.2f} MB, {size / turns:,.0f} B each")
+    count = said + TURNS
+    result(f"on disk, {count:,} messages", f"{size / 1e6:.2f} MB, {size / count:,.0f} B each")
 
 
-async def _gaps(said: int, way: Way, path: Path, commits: list[float]) -> list[float]:
-    gaps: list[float] = []
-    team = await conversation(said, Model(gaps), TURNS)
+def _added(alone: Sequence[float], kept: Sequence[float]) -> str:
+    median = statistics.median(kept) - statistics.median(alone)
+    p99 = centile(kept, 0.99) - centile(alone, 0.99)
+    return f"median {median * 1e3:+.2f} ms, p99 {p99 * 1e3:+.2f} ms"
+
+
+async def _turns(said: int, way: Way, path: Path, commits: list[float]) -> list[Turn]:
+    turns: list[Turn] = []
+    team = await conversation(said, Model(turns), TURNS)
     if way == "not kept":
         async with Supervisor(signals={}) as sup:
             await sup.stream(team, "Go on")
-        return gaps[1:]
-    store = cast("CheckpointStore", TimedStore(open_store(f"sqlite:///{path}"), commits))
-    first = len(commits) + 1  # it writes all that was said before
+        return turns[2:]
+    took: list[float] = []
+    store = cast("CheckpointStore", TimedStore(open_store(f"sqlite:///{path}"), took))
     async with Supervisor(signals={}, checkpoints=store, durability=way) as sup:
         await sup.stream(team, "Go on", id="it")
-    del commits[first - 1 : first if way != "exit" else first - 1]
-    return gaps[1:]  # the first turn is the one in which that was made text of
+    commits += took if way == "exit" else took[1:]  # the first writes all that was said before
+    return turns[2:]  # and that was made text of beside the first turns
 
 
 def _size(path: Path) -> int:
