@@ -181,10 +181,10 @@ def _make_private_file(path: Path, url: str) -> None:
 
 
 def _problem_with(path: Path) -> str:
-    if path.is_dir():
-        return "it is a folder, not a file"
+    if path.exists() and not path.is_file():
+        return "it is a folder, not a file" if path.is_dir() else "it is no ordinary file"
     if not path.parent.is_dir():
-        return f"the folder {str(path.parent)!r} is not there"
+        return f"there is no folder {str(path.parent)!r}"
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:

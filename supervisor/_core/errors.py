@@ -309,7 +309,7 @@ class StoreUnavailable(CheckpointError):
         super().__init__(store, problem)
 
     def __str__(self) -> str:
-        return f"cannot use {self.store}: {self.problem}; see that it is there, and start again"
+        return f"cannot use {self.store}: {self.problem}; put that right, and start again"
 
 
 class LeaseLost(asyncio.CancelledError):

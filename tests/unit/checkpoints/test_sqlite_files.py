@@ -79,8 +79,9 @@ def test_other_tables_of_a_file_stay(tmp_path: Path) -> None:
     ("name", "problem"),
     [
         ("folder", "it is a folder, not a file"),
-        ("absent/runs.db", "the folder '.*/absent' is not there"),
-        ("text/runs.db", "the folder '.*/text' is not there"),
+        ("/dev/null", "it is no ordinary file"),
+        ("absent/runs.db", "there is no folder '.*/absent'"),
+        ("text/runs.db", "there is no folder '.*/text'"),
         ("text", "the file is not a SQLite database"),
         ("x" * 300, "the file cannot be made: File name too long"),
     ],
