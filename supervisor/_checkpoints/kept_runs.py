@@ -142,6 +142,10 @@ class KeptRuns:
         self._keeper.add(run)
         return run
 
+    def renew_no_more(self, run_id: str) -> None:
+        """Let the lease of a run end, which refuses to end by itself."""
+        self._keeper.remove(run_id)
+
     def let_go(self, run_id: str) -> None:
         """Forget a run that was taken, and is over or given up."""
         self._taken.pop(run_id, None)

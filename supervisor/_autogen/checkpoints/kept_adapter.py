@@ -13,6 +13,7 @@ from supervisor._autogen.checkpoints.recording import without_fast_path
 from supervisor._autogen.messages import Event, TaskResult
 from supervisor._core.adapter import Control, OnKept
 from supervisor._core.run_state import Conclusion
+from supervisor._core.tasks import AnyTask
 
 
 class KeptTeamAdapter(TeamAdapter):
@@ -64,6 +65,11 @@ class KeptTeamAdapter(TeamAdapter):
     def keep(self, on_end: OnKept) -> Conclusion | None:
         """Write how it has ended, and give it up."""
         return self._kept.end(on_end)
+
+    def refused(self, left: list[AnyTask], seconds: float) -> BaseException | None:
+        """Put it into quarantine, and let its lease end."""
+        self._kept.refused()
+        return super().refused(left, seconds)
 
     def unconcluded(self) -> None:
         """Note that the store, or the user's code, has refused to end."""

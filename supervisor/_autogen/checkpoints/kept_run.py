@@ -34,7 +34,7 @@ from supervisor._core.errors import (
     RunHeld,
     StoreUnavailable,
 )
-from supervisor._core.run_state import Conclusion
+from supervisor._core.run_state import Conclusion, Phase
 from supervisor._reports import log_events
 from supervisor._reports.log import reporter
 
@@ -179,14 +179,20 @@ class KeptRun:
     # -- what it is told ------------------------------------------------------------------------
 
     def _fail(self, error: BaseException) -> None:
-        if self._on_end is None:  # else whoever gives it up learns of it
-            self._log(error)
+        if self._on_end is not None:
+            return  # whoever gives it up learns of it
+        self._log(error)
+        if self._control.state.phase is Phase.ACTIVE:  # else it ends already
             self._control.fail(error)
 
     def _cancel(self) -> None:
         if not self._is_cancelled:
             self._is_cancelled = True
             self._control.stop(_CANCELLED)
+
+    def refused(self) -> None:
+        """Let others have the run once its lease is over, for something of it refuses to end."""
+        self._runs.renew_no_more(self._run_id)
 
     @property
     def is_ending(self) -> bool:

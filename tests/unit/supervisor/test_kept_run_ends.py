@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from autogen_agentchat.conditions import MaxMessageTermination
 from autogen_agentchat.teams import RoundRobinGroupChat
 
 from supervisor import Ladder, Supervisor, supervise
+from supervisor._reports.log import reporter
 from supervisor.checkpoints import RunInfo, RunStatus
 from supervisor.errors import LeaseLost, Quarantined, RunHeld, RunMismatch, StoreUnavailable
 from supervisor.testing import ScriptedAgent
@@ -165,31 +167,62 @@ async def test_who_waits_gets_a_run_once_it_is_free(url: str) -> None:
         assert await waiting == await task
 
 
-async def test_what_refuses_to_end_keeps_its_run_and_nobody_waits(url: str) -> None:
-    """A team in quarantine is not released: its tool may still be at work."""
-    is_waiting, may_end = asyncio.Event(), asyncio.Event()
+class Stubborn(ScriptedAgent):
+    """An agent that no cancellation ends."""
 
-    async def refuse(_heard: object, _token: object) -> str:
-        is_waiting.set()
-        while not may_end.is_set():
+    def __init__(self) -> None:
+        super().__init__("stubborn", self._refuse)
+        self.is_waiting, self.may_end = asyncio.Event(), asyncio.Event()
+
+    async def _refuse(self, _heard: object, _token: object) -> str:
+        self.is_waiting.set()
+        while not self.may_end.is_set():
             try:
-                await may_end.wait()
+                await self.may_end.wait()
             except asyncio.CancelledError:
                 continue
         return "late"
 
-    agent = ScriptedAgent("stubborn", refuse)
+
+async def test_what_refuses_to_end_keeps_its_run_and_nobody_waits(url: str) -> None:
+    """A team in quarantine is not released: its tool may still be at work."""
+    agent = Stubborn()
     async with Supervisor(checkpoints=url, ladder=QUICK, exits=False) as sup:
         run = sup.stream(agent, "Talk", id="talk")
         task = asyncio.create_task(run)
-        await is_waiting.wait()
+        await agent.is_waiting.wait()
         run.stop()
         with pytest.raises(Quarantined):
             await task
         assert (await info_of(sup)).status is RunStatus.RUNNING
         with pytest.raises(RunHeld):
             await sup.stream(ScriptedAgent("stubborn", ["early"]), "Talk", id="talk")
-        may_end.set()
+        agent.may_end.set()
+
+
+async def test_what_refuses_to_end_loses_its_run_with_its_lease(tmp_path: Path) -> None:
+    """Where a lease tells of owners, somebody else goes on, and the late one writes nothing."""
+    path = tmp_path / "runs.db"
+    stubborn_store, _ = moody_store(path)
+    store, _ = moody_store(path)
+    talk, agent = Talk(), Stubborn()
+    talk.team = RoundRobinGroupChat([agent], termination_condition=MaxMessageTermination(2))
+    async with Supervisor(checkpoints=stubborn_store, ladder=QUICK, lease=0.3, exits=False) as late:
+        run = late.stream(talk.team, "Talk", id="talk")
+        task = asyncio.create_task(run)
+        await agent.is_waiting.wait()
+        run.stop()
+        with pytest.raises(Quarantined):
+            await task
+        async with Supervisor(checkpoints=store) as sup:
+            team = RoundRobinGroupChat(
+                [ScriptedAgent("stubborn", ["early"])],
+                termination_condition=MaxMessageTermination(2),
+            )
+            result = await sup.stream(team, id="talk", wait=20, allow_changed=True)
+            assert contents(result) == ["Talk", "early"]
+            agent.may_end.set()
+            assert contents(await sup.stream(team, id="talk", allow_changed=True))[1] == "early"
 
 
 async def test_a_store_that_stands_still_does_not_hold_up_a_stop(tmp_path: Path) -> None:
@@ -208,21 +241,30 @@ async def test_a_store_that_stands_still_does_not_hold_up_a_stop(tmp_path: Path)
     assert task.done()
 
 
-async def test_without_its_store_a_run_is_stopped_before_its_lease_ends(tmp_path: Path) -> None:
-    """The run raises StoreUnavailable, and goes on later where the store has it."""
+async def test_without_its_store_a_run_is_stopped_before_its_lease_ends(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The run raises StoreUnavailable, and goes on later; both are logged."""
+    caplog.set_level(logging.INFO, "supervisor")
     store, moods = moody_store(tmp_path / "runs.db")
     async with Supervisor(checkpoints=store, lease=0.4, ladder=QUICK) as sup:
         talk = Talk()
         task = asyncio.create_task(sup.stream(talk.team, "Talk", id="talk"))
         await talk.is_waiting.wait()
+        while not (await info_of(sup)).turn:  # what the first speaker has said is written
+            pass
         moods.is_down = True
         with pytest.raises(StoreUnavailable):
             await task
         moods.is_down = False
         assert await finished(sup) == await in_one_go()
+    assert await asyncio.to_thread(reporter.flush, 5)
+    assert {"store of runs unavailable", "run continued"} <= set(caplog.messages)
 
 
-async def test_a_run_whose_lease_was_lost_ends(tmp_path: Path) -> None:
+async def test_a_run_whose_lease_was_lost_ends(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Who was late finds its run taken over, is cancelled, and writes nothing of it."""
     path = tmp_path / "runs.db"
     late_store, moods = moody_store(path)
@@ -242,6 +284,9 @@ async def test_a_run_whose_lease_was_lost_ends(tmp_path: Path) -> None:
             await task
         assert said == await in_one_go()
         assert contents(await sup.stream(Talk().team, id="talk")) == said
+    assert await asyncio.to_thread(reporter.flush, 5)
+    [lost] = [record for record in caplog.records if record.message == "lease lost"]
+    assert lost.__dict__["run_id"] == "talk"
 
 
 async def test_an_ended_run_begins_a_new_conversation(url: str) -> None:
