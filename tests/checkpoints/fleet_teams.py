@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Sequence
@@ -47,3 +48,15 @@ def failing() -> RoundRobinGroupChat:
         raise ValueError("the model is out of order")
 
     return RoundRobinGroupChat([AssistantAgent("poor", ScriptedModel(answer))])
+
+
+def refusing() -> RoundRobinGroupChat:
+    """Return an agent whose model does not let itself be cancelled."""
+
+    async def answer(_: Sequence[LLMMessage]) -> str:
+        tell("begins", turn=0, at=time.monotonic())
+        while True:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(3600)
+
+    return RoundRobinGroupChat([AssistantAgent("mule", ScriptedModel(answer))])

@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from examples.fleet.postgres_server import PostgresServer
 from supervisor.integrations.fleet import submit
 from tests.checkpoints import fleet_teams
 from tests.checkpoints.fleets import LEASE, Fleet, fleet
@@ -175,6 +176,34 @@ def test_a_store_without_a_queue_is_carried_on_once(server: Server, tmp_path: ob
             workers.submit(name)
         workers.do("work", "tests.checkpoints.fleet_teams:talkers", "--concurrency", "2")
         assert [info.status for info in workers.store.list()] == ["completed", "completed"]
+
+
+def test_a_run_that_refuses_to_stop_is_left_to_its_lease(workers: Fleet) -> None:
+    """Its worker is ended by force, and hands nothing over; another one finds the run."""
+    ladder = ("--drain", "0.2", "--cancel", "0.2", "--abandon", "0.2")
+    old = workers.start(*ladder, team="refusing")
+    workers.submit("mule", "refusing")
+    old.until("begins")
+    new = workers.start(*ladder, team="refusing")
+    old.signal(signal.SIGTERM)
+    assert old.wait() == 137, old.story()
+    assert "handed over" not in old.stderr
+    new.until("begins")
+
+
+def test_workers_outlive_a_crash_of_the_server(
+    server: Server, postgres_server: PostgresServer, postgres_url: str
+) -> None:
+    """They say so, try again, and carry on what was left; no turn is kept twice."""
+    with fleet(server, postgres_url, turn_seconds=0.2, messages=12) as workers:
+        found = [workers.start(), workers.start()]
+        workers.submit("tough")
+        workers.until(lambda: workers.store.info("tough").turn > 1)
+        postgres_server.crash()
+        postgres_server.start()
+        workers.until_status("tough", "completed")
+        assert workers.store.info("tough").turn == 11
+        workers.until(lambda: any("does not answer" in child.stderr for child in found))
 
 
 @pytest.mark.soak

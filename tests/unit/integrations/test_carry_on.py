@@ -1,0 +1,186 @@
+"""What `carry_on` makes of a run, by where the run stands in its store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from autogen_agentchat.agents import AssistantAgent
+from autogen_agentchat.base import Team
+from autogen_agentchat.teams import RoundRobinGroupChat
+
+from supervisor import Supervisor, UsageError
+from supervisor._checkpoints.store import CheckpointStore, Commit, End, RunStatus
+from supervisor._checkpoints.urls import open_store
+from supervisor.integrations.fleet import Done, Failed, HandedOver, Held, carry_on, submit
+from supervisor.testing import ScriptedModel
+
+pytestmark = [pytest.mark.blocks, pytest.mark.one_loop]  # the tests look into the store themselves
+
+FOREVER = 3600.0
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """Return the URL of a store that has the run "one", which is queued."""
+    url = f"sqlite:///{tmp_path / 'runs.db'}"
+    assert submit(url, team(), "Talk", "one")
+    return url
+
+
+@pytest.fixture
+def store(url: str) -> Generator[CheckpointStore]:
+    """Return the store."""
+    with closing(open_store(url)) as opened:
+        opened.setup()
+        yield opened
+
+
+def team(model: ScriptedModel | None = None, turns: int = 2) -> Team:
+    """Return two agents that talk."""
+    model = model or ScriptedModel(lambda _: "Hm.")
+    agents = [AssistantAgent(name, model) for name in ("odd", "even")]
+    return RoundRobinGroupChat(list(agents), max_turns=turns)
+
+
+def never() -> Team:
+    """Fail the test: no team is needed."""
+    raise AssertionError("a team was made")
+
+
+async def test_a_queued_run_comes_to_its_end(url: str, store: CheckpointStore) -> None:
+    """It gets the task that it was submitted with; afterwards it wants no owner any more."""
+    async with Supervisor(signals={}, checkpoints=url) as sup:
+        assert await carry_on(sup, team, "one") == Done(RunStatus.COMPLETED)
+        assert await carry_on(sup, never, "one") == Done(RunStatus.COMPLETED)
+    assert store.info("one").turn == 2
+
+
+async def test_a_team_may_be_made_by_a_coroutine(url: str) -> None:
+    """As one that has to ask a server first."""
+
+    async def make() -> Team:
+        await asyncio.sleep(0)
+        return team()
+
+    async with Supervisor(signals={}, checkpoints=url) as sup:
+        assert await carry_on(sup, make, "one") == Done(RunStatus.COMPLETED)
+
+
+async def test_what_is_over_or_not_there_is_left_alone(url: str, store: CheckpointStore) -> None:
+    """Cancelled, forgotten, or at rest: a late hint does nothing."""
+    async with Supervisor(signals={}, checkpoints=url) as sup:
+        assert await carry_on(sup, never, "two") == Done(None)
+        leave(store, End(status=RunStatus.STOPPED))
+        assert await carry_on(sup, never, "one") == Done(RunStatus.STOPPED)
+        store.request_cancel("one")
+        assert await carry_on(sup, never, "one") == Done(RunStatus.CANCELLED)
+
+
+async def test_a_run_that_somebody_has_is_held(url: str, store: CheckpointStore) -> None:
+    """No team is made; it is to be looked at again within a lease."""
+    store.acquire("one", "somebody", 15)
+    async with Supervisor(signals={}, checkpoints=url, lease=3) as sup:
+        outcome = await carry_on(sup, never, "one")
+    assert isinstance(outcome, Held)
+    assert 0 < outcome.retry_after <= 3
+
+
+async def test_a_stop_hands_the_run_over(url: str, store: CheckpointStore) -> None:
+    """It is queued for another process, from its last finished turn."""
+    begun = asyncio.Event()
+
+    async def answer(_: object) -> str:
+        begun.set()
+        await asyncio.sleep(FOREVER)
+        return "never"
+
+    async with Supervisor(signals={}, checkpoints=url) as sup:
+        task = asyncio.create_task(carry_on(sup, lambda: team(ScriptedModel(answer)), "one"))
+        await begun.wait()
+        sup.stop("enough")
+        assert await task == HandedOver()
+        assert await carry_on(sup, team, "one") == HandedOver()
+    info = store.info("one")
+    assert (info.status, info.failures) == (RunStatus.QUEUED, 0)
+
+
+async def test_an_error_is_counted_until_the_run_rests(url: str, store: CheckpointStore) -> None:
+    """It is queued again, and FAILED after the last attempt, with what the agent has raised."""
+
+    def broken() -> Team:
+        return team(ScriptedModel([ValueError("out of order")] * 9))
+
+    async with Supervisor(signals={}, checkpoints=url) as sup:
+        found = [await carry_on(sup, broken, "one", attempts=2) for _ in range(2)]
+        assert await carry_on(sup, never, "one", attempts=2) == Done(RunStatus.FAILED)
+    assert [facts(outcome) for outcome in found] == [(1, False), (2, True)]
+    assert store.info("one").error == "ValueError: out of order"
+
+
+async def test_an_error_of_who_makes_the_team_counts_too(url: str, store: CheckpointStore) -> None:
+    """Although nobody has had the run then."""
+
+    def broken() -> Team:
+        raise OSError("no such tool")
+
+    async with Supervisor(signals={}, checkpoints=url) as sup:
+        found = [await carry_on(sup, broken, "one", attempts=2) for _ in range(2)]
+    assert [facts(outcome) for outcome in found] == [(1, False), (2, True)]
+    assert store.info("one").error == "OSError: no such tool"
+
+
+async def test_a_run_of_another_team_rests_at_once(url: str, store: CheckpointStore) -> None:
+    """Each attempt would meet the same; a person has to see to it."""
+
+    def other() -> Team:
+        return RoundRobinGroupChat([AssistantAgent("else", ScriptedModel())])
+
+    async with Supervisor(signals={}, checkpoints=url) as sup:
+        outcome = await carry_on(sup, other, "one")
+    assert facts(outcome) == (1, True)
+    info = store.info("one")
+    assert info.status is RunStatus.FAILED
+    assert "RunMismatch" in str(info.error)
+    assert "'odd' was in" in str(info.error)
+
+
+async def test_a_run_that_ends_its_owners_rests(url: str, store: CheckpointStore) -> None:
+    """That an owner died without a finished turn is an error like others."""
+    for number in range(2):
+        with closing(open_store(url)) as dying:
+            assert dying.acquire("one", f"owner {number}", 15).fence is not None
+    async with Supervisor(signals={}, checkpoints=url) as sup:
+        outcome = await carry_on(sup, never, "one", attempts=2)
+    assert isinstance(outcome, Failed)
+    assert outcome.is_at_rest
+    assert "died" in str(store.info("one").error)
+
+
+async def test_a_supervisor_without_a_store_carries_nothing_on() -> None:
+    """The error says what to give."""
+    async with Supervisor(signals={}) as sup:
+        with pytest.raises(UsageError, match="checkpoints="):
+            await carry_on(sup, never, "one")
+
+
+def test_a_run_is_submitted_once(url: str, store: CheckpointStore) -> None:
+    """One of the same id is left as it is."""
+    assert not submit(url, team(turns=5), "Something else", "one")
+    assert "Talk" in store.load("one").task
+
+
+def leave(store: CheckpointStore, end: End) -> None:
+    """Take the run, and leave it."""
+    fence = store.acquire("one", "somebody", 15).fence
+    assert fence is not None
+    store.commit("one", fence, Commit(expects=0, turn=0, end=end))
+
+
+def facts(outcome: object) -> tuple[int, bool]:
+    """Return how many failures there were, and whether the run rests."""
+    assert isinstance(outcome, Failed)
+    return outcome.failures, outcome.is_at_rest
