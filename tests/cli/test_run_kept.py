@@ -97,8 +97,11 @@ def test_a_run_is_cancelled_from_another_process(folder: Path) -> None:
     assert '"resume": null' in result
     refused = _command(["run", "tests.cli.run_targets:kept", "--id", "one"])
     assert refused.returncode == 1
-    assert "was cancelled" in refused.stdout
-    assert refused.stderr == ""
+    assert refused.stdout == ""
+    assert refused.stderr == (
+        "supervisor: the run 'one' was cancelled; "
+        "give another --id, or forget it to begin it anew\n"
+    )
 
 
 def test_a_person_is_told_how_to_go_on(folder: Path) -> None:

@@ -61,6 +61,7 @@ class Command:
         verbose: Whether to show what tools return.
         checkpoints: The URL of the store in which the run is kept, as it was given.
         run_id: The run's id there; None where it is not kept, or has no id yet.
+        allow_changed: Whether to go on with the run by another team, or with another task.
     """
 
     target: Target
@@ -75,6 +76,7 @@ class Command:
     verbose: bool
     checkpoints: str | None = None
     run_id: str | None = None
+    allow_changed: bool = False
 
     @property
     def is_kept(self) -> bool:
@@ -120,6 +122,7 @@ def read(arguments: Sequence[str]) -> Command:
         verbose=parsed.verbose,
         checkpoints=parsed.checkpoints,
         run_id=parsed.run_id,
+        allow_changed=parsed.allow_changed,
     )
 
 
@@ -166,6 +169,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--verbose", action="store_true", help=what)
     what = "keep the run: begin it, go on with it (TASK may be left out), or show what it came to"
     parser.add_argument("--id", dest="run_id", metavar="NAME", help=what)
+    what = "go on with it though its team has another shape now, or TASK is another"
+    parser.add_argument("--allow-changed", action="store_true", help=what)
     add_store_flag(parser)
     add_team_file_flags(parser)
     add_flags(parser)
@@ -213,6 +218,7 @@ def _refuse_for_program(parsed: argparse.Namespace) -> None:
         "--trust": parsed.trust,
         "--checkpoints": parsed.checkpoints,
         "--id": parsed.run_id,
+        "--allow-changed": parsed.allow_changed,
     }
     for option, value in given.items():
         if value:

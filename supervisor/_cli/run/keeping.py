@@ -3,14 +3,50 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from supervisor._cli.errors import CommandError
 from supervisor._cli.stored_runs.names import new_name
 from supervisor._cli.stored_runs.store import url_of, without_password
-from supervisor._core.errors import CheckpointError, LeaseLost, SettingsError, UsageError
+from supervisor._core.errors import (
+    CheckpointError,
+    LeaseLost,
+    RunCancelled,
+    RunHeld,
+    RunMismatch,
+    RunNotFound,
+    SettingsError,
+    StoreUnavailable,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from supervisor._cli.run.command_line import Command
+
+
+_FAILED: Final = 1
+_ADVICE: Final[dict[type[CheckpointError], str]] = {
+    RunHeld: "cancel it, wait for its end, or give another --id",
+    RunMismatch: "give another --id, or --allow-changed to go on all the same",
+    RunNotFound: "give a TASK to begin it",
+    RunCancelled: "give another --id, or forget it to begin it anew",
+}
+"""What to do at the command line; the errors' own words are for code."""
+
+
+class RunRefused(CommandError):
+    """A run that is kept cannot be begun or gone on with; nothing of it was changed.
+
+    Args:
+        error: Why.
+    """
+
+    def __init__(self, error: CheckpointError) -> None:
+        self.type_name = type(error).__name__
+        """The name of the error's class."""
+        said, _, advice = str(error).partition("; ")
+        advice = next((text for kind, text in _ADVICE.items() if isinstance(error, kind)), advice)
+        super().__init__(f"{said}; {advice}", _FAILED)
 
 
 class Keeping:
@@ -37,6 +73,11 @@ class Keeping:
         """Note that the store has the run."""
         self._has_begun = True
 
+    def refusal(self, error: Exception) -> Exception:
+        """Return an error of a run as it is to be told."""
+        is_refusal = isinstance(error, CheckpointError) and not isinstance(error, StoreUnavailable)
+        return RunRefused(error) if is_refusal else error  # type: ignore[arg-type]
+
     def resume_line(self, error: BaseException | None) -> str | None:
         """Return the command line that goes on with a run that has not come to its end.
 
@@ -47,7 +88,7 @@ class Keeping:
         Returns:
             The line; None where nothing is kept, or nothing goes on with it.
         """
-        refused = (CheckpointError, LeaseLost, SettingsError, UsageError)
+        refused = (RunRefused, CheckpointError, LeaseLost, SettingsError, UsageError)
         if self.run_id is None or not self._has_begun or isinstance(error, refused):
             return None
         return shlex.join(["autogen-supervisor", "run", *self._words(), "--id", self.run_id])

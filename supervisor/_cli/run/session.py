@@ -140,12 +140,17 @@ class Session:
             self._begin(_agents(team))
             await self._stream(team)
         except Exception as error:  # noqa: BLE001 - whatever the team raises
-            self._tally.error = error
+            self._tally.error = self._keeping.refusal(error)
 
     async def _stream(self, team: Runnable) -> None:
         from supervisor._autogen.messages import TaskResult
 
-        stream = self._sup.stream(team, self._loading.task, id=self._keeping.run_id)
+        stream = self._sup.stream(
+            team,
+            self._loading.task,
+            id=self._keeping.run_id,
+            allow_changed=self._command.allow_changed,
+        )
         async for event in stream:
             self._keeping.note_begun()
             if isinstance(event, TaskResult):

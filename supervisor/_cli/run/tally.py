@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from supervisor._autogen.original_error import original_error
 from supervisor._cli.errors import CommandError
 from supervisor._cli.output.outcome import TargetFailure
+from supervisor._cli.run.keeping import RunRefused
 from supervisor._core.events import Rung
 from supervisor._reports.outcome import Failure, Outcome, Status, Usage
 from supervisor._reports.run_json import CHUNK, kind_of, usage_of
@@ -111,6 +112,8 @@ class Tally:
 def _failure(error: BaseException | None) -> Failure | None:
     if error is None:
         return None
+    if isinstance(error, RunRefused):
+        return TargetFailure(type=error.type_name, message=str(error))
     if isinstance(error, CommandError):
         return TargetFailure(message=str(error))
     found = original_error(error)

@@ -8,7 +8,7 @@ import pytest
 
 from supervisor import errors
 from supervisor._cli.run.command_line import read
-from supervisor._cli.run.keeping import Keeping
+from supervisor._cli.run.keeping import Keeping, RunRefused
 
 
 def _keeping(line: str, *, has_begun: bool = True) -> Keeping:
@@ -75,6 +75,32 @@ def test_the_line_has_no_password() -> None:
 def test_what_cannot_be_gone_on_with_has_no_line(error: BaseException, goes_on: bool) -> None:
     """An agent that fails can be tried again; a run of another team cannot."""
     assert (_keeping("teams:make task --id one").resume_line(error) is not None) is goes_on
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (errors.RunHeld("one", "somebody"), "in somebody; cancel it, wait for its end, or"),
+        (errors.RunMismatch("one", "task", "other words"), "--allow-changed to go on all the same"),
+        (errors.RunNotFound("one", "sqlite:///r.db"), "in sqlite:///r.db; give a TASK to begin it"),
+        (errors.CheckpointCorrupt("one", "torn"), "damaged: torn; restore the store"),
+    ],
+)
+def test_what_is_refused_says_what_to_do_at_a_command_line(
+    error: errors.CheckpointError, says: str
+) -> None:
+    """It has the error's name for programs, and ends the command with status 1."""
+    told = _keeping("teams:make task --id one").refusal(error)
+    assert isinstance(told, RunRefused)
+    assert says in str(told)
+    assert (told.type_name, told.status) == (type(error).__name__, 1)
+
+
+def test_what_fails_on_its_way_is_told_as_it_is() -> None:
+    """A store that is gone, or an agent's error, is no refusal."""
+    keeping = _keeping("teams:make task --id one")
+    for error in (ZeroDivisionError(), errors.StoreUnavailable("sqlite:///r.db", "gone")):
+        assert keeping.refusal(error) is error
 
 
 def test_there_is_no_line_before_the_store_has_the_run() -> None:
