@@ -31,7 +31,7 @@ def refuse_shared_file_system(path: Path, url: str) -> None:
     if kind in SHARED:
         raise StoreUnavailable(
             url,
-            f"it lies on {kind}, where SQLite loses data (a local disk, or postgresql://, does not)",
+            f"it lies on {kind}, where SQLite loses data (take a local disk, or postgresql://)",
         )
 
 
