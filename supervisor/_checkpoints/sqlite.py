@@ -58,8 +58,9 @@ class SqliteDatabase:
 
     def close(self) -> None:
         """Close the connection; the last one to do so leaves one file."""
+        self._leave_to_parent()
         connection, self._connection = self._connection, None
-        if connection is not None and self._process == os.getpid():
+        if connection is not None:
             connection.close()
 
     def do(self, sql: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
@@ -121,11 +122,17 @@ class SqliteDatabase:
         except UnicodeDecodeError as error:  # within the text of an error
             raise Damaged(self.url, _DAMAGED) from error
 
-    def _opened(self) -> sqlite3.Connection:
+    def _leave_to_parent(self) -> None:
+        """Forget a connection of the process that forked this one, without closing it.
+
+        SQLite would close it as if it had the parent's locks.
+        """
         if self._connection is not None and self._process != os.getpid():
-            # The parent's: closing it here could disturb the parent's locks.
             _left_to_parent.append(self._connection)
             self._connection = None
+
+    def _opened(self) -> sqlite3.Connection:
+        self._leave_to_parent()
         if self._connection is None:
             self._connection = _connect(self._path, self.url)
             self._process = os.getpid()

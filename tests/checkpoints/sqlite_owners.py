@@ -87,6 +87,7 @@ def fork_an_owner(folder: str) -> dict[str, str | None]:
         store.close()
 
     assert wait(fork(child)) == 0
+    assert wait(fork(store.close)) == 0
     in_child, others_run = pipe.lines()
     return {
         "child": in_child,
