@@ -7,6 +7,7 @@ no setting outlives a transaction.
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Generator
 from typing import Any, Final, TypeVar
@@ -30,6 +31,8 @@ _DEFAULTS: Final = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
 }
+# What the URL says already.
+_WHERE: Final = re.compile(r"connection failed: (connection to server at .*? failed: )?(FATAL: +)?")
 _SHORTEST_CONNECT: Final = 2  # seconds; libpq takes none that is shorter
 
 
@@ -92,7 +95,7 @@ def connect(parameters: dict[str, Any], patience: float) -> Connection:
 def problem_of(error: psycopg.Error) -> str:
     """Return what an error says, in one line."""
     said = error.diag.message_primary or str(error)
-    return said.strip().partition("\n")[0].removeprefix("connection failed: ").rstrip(".")
+    return _WHERE.sub("", said.strip().partition("\n")[0]).rstrip(".")
 
 
 def _impatient(work: Generator[Any, Any, T], patience: float) -> Generator[Any, Any, T]:
