@@ -63,8 +63,8 @@ class OwnedRun:
         self.lease = lease
         self.on_failed: Callable[[BaseException], None] = _ignore
         self.on_cancel: Callable[[], None] = _nothing
-        self.has_failed = False
-        self.is_given_up = False
+        self.has_failed: bool = False
+        self.is_given_up: bool = False
         self._loop = asyncio.get_running_loop()
         self._thread = thread
         self._writes_late = writes_late

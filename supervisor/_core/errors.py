@@ -264,7 +264,7 @@ class UnknownMessage(CheckpointCorrupt):
     def __init__(self, run_id: str, type_name: str) -> None:
         self.type_name = type_name
         super().__init__(run_id, f"a message of the unknown type {type_name!r}")
-        self.args = (run_id, type_name)
+        self.args: tuple[object, ...] = (run_id, type_name)
 
     def __str__(self) -> str:
         return (
