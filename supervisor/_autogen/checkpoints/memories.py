@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from autogen_agentchat.base import ChatAgent, Team
+from autogen_agentchat.base import Team
 from autogen_core.model_context import ChatCompletionContext
 
 from supervisor._autogen import upstream
@@ -29,7 +29,7 @@ def contexts_of(name: str, group: Group) -> Iterator[tuple[str, ChatCompletionCo
 def own_lists(agent: Any) -> Iterator[tuple[str, list[Any]]]:
     """Yield the lists of messages that an agent of the user's keeps in its own attributes."""
     kind: Any = agent.__class__
-    if isinstance(agent, Team) or upstream.is_of_autogen(kind):
+    if upstream.is_of_autogen(kind) or issubclass(kind, Team):
         return
     others = upstream.set_by_autogen(kind)
     for attribute, value in cast("dict[str, Any]", vars(agent)).items():
@@ -85,13 +85,11 @@ class Memories:
             agent: The agent.
             is_undone: Whether it is in a turn that is undone.
         """
-        if not isinstance(agent, ChatAgent):
-            return
         for attribute, items in own_lists(agent):
             then = self._rewound.get((id(agent), attribute), items)
             log = log_of_list(name, attribute)
             if then or self._cut.length(log):
                 self._cut.add(log, then)
-        state = self._agents.take(name, agent, is_open=is_undone)
-        if state is not None:
-            self.states[name] = state
+        if upstream.has_own_state(type(agent)):
+            state = self._agents.take(name, agent, is_open=is_undone)
+            self.states.update({} if state is None else {name: state})

@@ -10,11 +10,43 @@ would change them all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, cast
+import enum
+import functools
+from collections.abc import Iterator
+from typing import Any, Final, cast
+
+from autogen_agentchat.agents import SocietyOfMindAgent
+from autogen_agentchat.base import ChatAgent
+from autogen_agentchat.teams import BaseGroupChat
+from autogen_core.model_context import ChatCompletionContext
 
 from supervisor._autogen.history.resume import behind
 from supervisor._autogen.walk import is_component, is_yielded, may_hold
+
+
+class Kind(enum.Enum):
+    """What a component is, as far as that decides how it is written."""
+
+    TEAM = "a team of AutoGen's base class"
+    SOCIETY = "an agent with a team"
+    AGENT = "another agent"
+    CONTEXT = "a model context"
+    OTHER = "nothing that remembers"
+
+
+@functools.cache  # to ask a protocol for each object takes microseconds
+def kind_of(cls: type[Any]) -> Kind:
+    """Return what the objects of a class are."""
+    kinds = {
+        BaseGroupChat: Kind.TEAM,
+        SocietyOfMindAgent: Kind.SOCIETY,
+        ChatAgent: Kind.AGENT,
+        ChatCompletionContext: Kind.CONTEXT,
+    }
+    return next((kind for base, kind in kinds.items() if issubclass(cls, base)), Kind.OTHER)
+
+
+_PLAIN: Final = {bool, float, int, str, type(None)}  # most attributes: asked for none of the rest
 
 
 def named_components(root: object) -> dict[str, Any]:
@@ -35,20 +67,18 @@ def named_components(root: object) -> dict[str, Any]:
 
 def _parts(name: str, thing: Any) -> Iterator[tuple[str, Any]]:
     for attribute, value in cast("dict[str, Any]", vars(thing)).items():
-        if not may_hold(value):
-            continue
-        place = attribute.strip("_")
-        if is_component(value.__class__):
-            yield join(name, place), behind(value)
-            continue
-        for key, item in _items(value):
+        if value.__class__ not in _PLAIN and may_hold(value):
+            yield from _within(name, attribute.strip("_"), value)
+
+
+def _within(name: str, place: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if is_component(value.__class__):
+        yield join(name, place), behind(value)
+    elif value:
+        items = value.items() if value.__class__ is dict else enumerate(value)
+        for key, item in items:
             if is_component(item.__class__):
                 yield join(name, _item_name(place, key, item)), behind(item)
-
-
-def _items(collection: Any) -> Iterable[tuple[Any, Any]]:
-    items: Iterable[tuple[Any, Any]] = getattr(collection, "items", lambda: enumerate(collection))()
-    return items
 
 
 def _item_name(place: str, key: Any, item: Any) -> str:

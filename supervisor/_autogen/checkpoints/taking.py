@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
-from autogen_agentchat.agents import SocietyOfMindAgent
 from autogen_agentchat.teams import BaseGroupChat
 from autogen_core.model_context import ChatCompletionContext
 
@@ -24,6 +23,7 @@ from supervisor._autogen.checkpoints.open_turns import (
     count_waiting,
     open_turns_of,
 )
+from supervisor._autogen.checkpoints.paths import Kind, kind_of
 from supervisor._autogen.checkpoints.team_record import TeamRecord, log_of_team, stand_ins
 from supervisor._autogen.history.resume import ResumingTeam
 from supervisor._autogen.history.team_run import TeamRun, Turn, stand_ins_of
@@ -63,11 +63,12 @@ class Taking:
         memories = Memories(self.cut, agents, self._open.rewound)
         self.states = memories.states
         for name, thing in self._things.items():
-            if isinstance(thing, BaseGroupChat):
+            kind = kind_of(thing.__class__)
+            if kind is Kind.TEAM:
                 self._take_team(name, thing, memories)
-            elif isinstance(thing, ChatCompletionContext):
+            elif kind is Kind.CONTEXT:
                 memories.add_context(name, thing)
-            else:
+            elif kind in (Kind.AGENT, Kind.SOCIETY):
                 is_undone = id(thing) in self._open.undone_agents
                 memories.add_agent(name, thing, is_undone=is_undone)
         self.rest["within"] = [*self._going_on(), *self._waiting()]
@@ -130,7 +131,7 @@ class Taking:
         for group in self._groups.values():
             yield from ((stand_in, stand_in.team) for stand_in in stand_ins(group))
         for thing in self._things.values():
-            if isinstance(thing, SocietyOfMindAgent):
+            if kind_of(thing.__class__) is Kind.SOCIETY:
                 yield from ((stand_in, thing) for _, stand_in in stand_ins_of(thing))
         for turn in self._open.pending:
             if turn.resuming is not None:

@@ -8,7 +8,8 @@ from typing import Any
 _PACKAGES = ("autogen_agentchat", "autogen_core", "autogen_ext")
 
 
-def is_of_autogen(cls: type) -> bool:
+@functools.cache
+def is_of_autogen(cls: type[Any]) -> bool:
     """Return whether a class is AutoGen's own."""
     return cls.__module__.partition(".")[0] in _PACKAGES
 
