@@ -92,6 +92,10 @@ class PutCondition:
             put_condition_state(condition, self.data)
 
 
+def _parent(name: str) -> str:
+    return name.rpartition("/")[0]
+
+
 class _Revival:
     def __init__(
         self, team: object, kept: Kept, calls: Sequence[CallRecord], recall: Recall
@@ -212,7 +216,7 @@ class _Revival:
         earlier = EarlierRun(
             inner,
             self._log(log_of_team("task", data["team"])),
-            self._log(log_of_team("said", data["team"])),
+            self._said(data["team"]),
             deltas=[],
             turns=data["turns"],
             has_ended=data["has_ended"],
@@ -226,6 +230,15 @@ class _Revival:
             for name in group.names:
                 if group.agent(name) is agent:
                     resume_member(group, name, agent, earlier)
+
+    def _said(self, team: str) -> list[Any]:
+        """Return what the members of a team have said in its run, those of inner teams last."""
+        inner = [data["team"] for data in self._rest["within"] if data["agent"] == data["team"]]
+        within = [name for name in inner if _parent(name) == team and name != team]
+        said = self._log(log_of_team("said", team))
+        for name in within:
+            said = results.with_new(said, self._said(name))
+        return said
 
     def _put_society(self, name: str, agent: SocietyOfMindAgent, earlier: EarlierRun) -> None:
         attribute = next(a for a, value in vars(agent).items() if isinstance(value, BaseGroupChat))

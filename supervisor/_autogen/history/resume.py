@@ -56,6 +56,7 @@ class EarlierRun:
         self._group = group
         self.task = list(task)
         self.said = list(said)
+        self.said_ids = {item.id for item in said}
         self.deltas = list(deltas)
         self.turns = turns
         self.has_ended = has_ended

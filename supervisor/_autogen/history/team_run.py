@@ -248,10 +248,16 @@ class TeamRun:
         transcript = self.transcript
         transcript.unheard.append(list(said))
         # AutoGen's result of a team has what its members have shown, and not what they heard.
-        transcript.items.extend(turn.events if turn is not None and turn.events else said)
+        self._add_said(turn.events if turn is not None and turn.events else said)
         self.selection.state_at_answer = self.group.state()
         if not self.turns:  # of parallel turns AutoGen asks the condition with the last
             transcript.deltas.append(list(said))
+
+    def _add_said(self, items: Sequence[ChatItem]) -> None:
+        earlier = self.start.earlier
+        if earlier is not None and earlier.is_same_turn:  # an inner team says again what it said
+            items = [item for item in items if item.id not in earlier.said_ids]
+        self.transcript.items.extend(items)
 
     def forget(self, topic: str) -> None:
         """Note that a member is reset: in the midst of a run, or by whoever has run the team."""
