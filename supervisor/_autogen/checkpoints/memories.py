@@ -77,7 +77,7 @@ class Memories:
         if then or self._cut.length(log_of_context(name)):
             self._cut.add(log_of_context(name), then)
 
-    def add_agent(self, name: str, agent: object, *, is_undone: bool) -> None:
+    def add_agent(self, name: str, agent: Any, *, is_undone: bool) -> None:
         """Add the lists of an agent of the user's, and the state that it saves itself.
 
         Args:
@@ -90,6 +90,6 @@ class Memories:
             log = log_of_list(name, attribute)
             if then or self._cut.length(log):
                 self._cut.add(log, then)
-        if upstream.has_own_state(type(agent)):
+        if upstream.has_own_state(agent.__class__):
             state = self._agents.take(name, agent, is_open=is_undone)
             self.states.update({} if state is None else {name: state})

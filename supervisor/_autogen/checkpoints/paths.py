@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import enum
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, cast
 
 from autogen_agentchat.agents import SocietyOfMindAgent
@@ -34,16 +34,19 @@ class Kind(enum.Enum):
     OTHER = "nothing that remembers"
 
 
+_KINDS: Final[Sequence[tuple[Any, Kind]]] = (
+    (BaseGroupChat, Kind.TEAM),
+    (SocietyOfMindAgent, Kind.SOCIETY),
+    (ChatAgent, Kind.AGENT),
+    (ChatCompletionContext, Kind.CONTEXT),
+)
+
+
 @functools.cache  # to ask a protocol for each object takes microseconds
 def kind_of(cls: type[Any]) -> Kind:
     """Return what the objects of a class are."""
-    kinds = {
-        BaseGroupChat: Kind.TEAM,
-        SocietyOfMindAgent: Kind.SOCIETY,
-        ChatAgent: Kind.AGENT,
-        ChatCompletionContext: Kind.CONTEXT,
-    }
-    return next((kind for base, kind in kinds.items() if issubclass(cls, base)), Kind.OTHER)
+    found = [kind for base, kind in _KINDS if issubclass(cls, base)]
+    return found[0] if found else Kind.OTHER
 
 
 _PLAIN: Final = {bool, float, int, str, type(None)}  # most attributes: asked for none of the rest

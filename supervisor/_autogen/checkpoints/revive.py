@@ -254,11 +254,11 @@ class _Revival:
     def _put_counters(self) -> None:
         within = {data["team"] for data in self._rest["within"]}
         for name, data in self._teams.items():
-            group = self._groups[name]
+            group, put = self._groups[name], PutCondition(data["condition"])
             if group.orchestrator is not None:
                 group.orchestrator.put_ledger(data["ledger"])
+            group.termination.recount(data["turns"], [], put)
             if name not in within and (data["condition"] is not None or data["turns"]):
-                put = PutCondition(data["condition"])
                 EarlierRun(
                     group,
                     [],

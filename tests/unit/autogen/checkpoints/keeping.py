@@ -77,7 +77,7 @@ async def run_kept(
     *,
     shelf: Shelf | None = None,
     calls: Sequence[CallRecord] = (),
-    at_step: Callable[[], None] | None = None,
+    at_step: Callable[[Any], None] | None = None,
 ) -> Keeping:
     """Run a team, and take a snapshot at each step; or go on with what a shelf holds.
 
@@ -86,7 +86,7 @@ async def run_kept(
         task: The task, where the team has not taken it.
         shelf: What is gone on with.
         calls: What was recorded of calls.
-        at_step: Called after each snapshot.
+        at_step: Called with the journal after each snapshot.
     """
     revived = await revive(team, shelf.kept(), calls) if shelf is not None else None
     held = shelf.copy() if shelf is not None else Shelf()
@@ -102,7 +102,7 @@ async def run_kept(
             held.put(capture.snapshot())
             shelves.append(held.copy())
             if at_step is not None:
-                at_step()
+                at_step(adapter.context.journal)
 
         adapter.context.journal.on_step = step
         result = capture.whole(await run)

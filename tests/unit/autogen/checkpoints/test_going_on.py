@@ -1,52 +1,127 @@
-"""Take a run at each boundary, and go on with it in a fresh team."""
+"""Take a run at each step, and go on with it in a fresh team: it is the same run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import os
+from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
-from autogen_agentchat.agents import AssistantAgent
-from autogen_agentchat.conditions import MaxMessageTermination
-from autogen_agentchat.teams import RoundRobinGroupChat
+from autogen_agentchat.teams import BaseGroupChat
 
-from supervisor.testing import ScriptedAgent, ScriptedModel
+from supervisor._autogen.checkpoints.paths import named_components
+from supervisor._autogen.checkpoints.revive import revive
+from supervisor._autogen.repair_thread import drive_sync
+from supervisor.testing import ScriptedModel
 from supervisor.types import Runnable
-from tests.unit.autogen.checkpoints.keeping import run_kept, words
+from tests.unit.autogen.checkpoints.keeping import Keeping, Shelf, run_kept, words
+from tests.unit.autogen.checkpoints.kept_teams import TEAMS, selector
+
+pytestmark = pytest.mark.one_loop
+
+EVERY, MOST = (1, 40) if "SOAK" in os.environ else (5, 4)
 
 
-def _round_robin() -> Runnable:
-    members = [ScriptedAgent(name) for name in "abc"]
-    return RoundRobinGroupChat(members, termination_condition=MaxMessageTermination(7))
+@pytest.fixture(autouse=True)
+async def _fast() -> None:
+    asyncio.get_running_loop().set_debug(False)  # which takes a stack of each task
 
 
-def _assistants() -> Runnable:
-    members = [AssistantAgent(name, ScriptedModel()) for name in "ab"]
-    return RoundRobinGroupChat(members, max_turns=5)
-
-
-def _nested() -> Runnable:
-    inner = RoundRobinGroupChat(
-        [ScriptedAgent("x"), ScriptedAgent("y")],
-        name="inner",
-        termination_condition=MaxMessageTermination(4),
-    )
-    members = [ScriptedAgent("a"), inner, ScriptedAgent("b")]
-    return RoundRobinGroupChat(members, termination_condition=MaxMessageTermination(14))
-
-
-TEAMS: dict[str, Callable[[], Runnable]] = {
-    "round robin": _round_robin,
-    "assistants": _assistants,
-    "nested": _nested,
-}
+def _same(found: Keeping, whole: Keeping, where: str) -> None:
+    assert words(found.result.messages) == words(whole.result.messages), where
+    assert found.result.stop_reason == whole.result.stop_reason, where
 
 
 @pytest.mark.parametrize("kind", list(TEAMS))
 async def test_goes_on_from_each_step_as_if_nothing_had_happened(kind: str) -> None:
     """A fresh team goes on with a run from each step, and its result is that of one run."""
-    make = TEAMS[kind]
-    whole = await run_kept(make())
+    whole = await run_kept(TEAMS[kind]())
+    assert whole.shelves
+    for step in range(0, len(whole.shelves), EVERY):
+        found = await run_kept(TEAMS[kind](), shelf=whole.shelves[step])
+        _same(found, whole, f"at step {step}")
+
+
+@pytest.mark.parametrize("kind", list(TEAMS))
+async def test_goes_on_again_and_again(kind: str) -> None:
+    """A run that goes on in one team after another, some steps in each, is the same run."""
+    whole = await run_kept(TEAMS[kind]())
+    found, number = whole, 0
+    while len(found.shelves) > 2 and number < MOST:
+        found = await run_kept(TEAMS[kind](), shelf=found.shelves[2])
+        number += 1
+        _same(found, whole, f"the {number}th time")
+    assert number
+
+
+async def test_a_selector_is_not_asked_again_for_a_speaker_that_it_has_selected() -> None:
+    """The models of all owners of a run are asked as often as the model of one."""
+
+    def requests(team: Runnable) -> int:
+        return len(cast(ScriptedModel, cast(Any, team)._model_client).requests)
+
+    team = selector()
+    whole = await run_kept(team)
+    # Of each turn two steps: it has ended, and the next speaker is selected.
+    assert len(whole.shelves) == 2 * requests(team)
     for step, shelf in enumerate(whole.shelves):
-        found = await run_kept(make(), shelf=shelf)
-        assert words(found.result.messages) == words(whole.result.messages), f"at step {step}"
-        assert found.result.stop_reason == whole.result.stop_reason, f"at step {step}"
+        fresh = selector()
+        await run_kept(fresh, shelf=shelf)
+        done = (step + 1) // 2
+        assert requests(fresh) == requests(team) - done, f"at step {step}"
+
+
+# -- rebuilt ---------------------------------------------------------------------------------------
+
+
+def _live(team: BaseGroupChat, journal: Any) -> Any:
+    """Return the state of a team, as if its members and its manager had heard all."""
+    state = dict(drive_sync(cast(Any, team.save_state())))
+    members = {name: dict(found) for name, found in state["agent_states"].items()}
+    run = journal.team_runs.get(team._team_id)
+    for name, member in zip(team._participant_names, team._participants, strict=True):
+        if run is not None:
+            members[name]["message_buffer"] = [item.dump() for item in run.due[name]]
+        if isinstance(member, BaseGroupChat):
+            members[name]["agent_state"] = _live(member, journal)
+    if run is not None and not run.group.has_turns:
+        manager = members[team._group_chat_manager_name]
+        unheard = [item.dump() for said in run.transcript.unheard for item in said]
+        manager["message_thread"] = [*manager["message_thread"], *unheard]
+    return {**state, "agent_states": members}
+
+
+def _at_boundary(team: Runnable, journal: Any) -> Iterator[tuple[str, BaseGroupChat]]:
+    """Yield the teams that are between two turns; of inner ones, those with an answer."""
+    for name, thing in named_components(team).items():
+        if isinstance(thing, BaseGroupChat):
+            run = journal.team_runs.get(thing._team_id)
+            if run is not None and not run.turns and (run.has_answers or run is journal.root):
+                yield name, thing
+
+
+async def _revived_states(make: Any, shelf: Shelf, names: list[str]) -> dict[str, Any]:
+    team = make()
+    await revive(team, shelf.kept())
+    things = named_components(team)
+    return {name: await things[name].save_state() for name in names}
+
+
+@pytest.mark.parametrize("kind", list(TEAMS))
+async def test_what_is_rebuilt_is_what_the_team_would_save(kind: str) -> None:
+    """At each boundary, a fresh team made of JSON text has the state that the team would save."""
+    seen: list[dict[str, Any]] = []
+    team = TEAMS[kind]()
+
+    def note(journal: Any) -> None:
+        seen.append({name: _live(thing, journal) for name, thing in _at_boundary(team, journal)})
+
+    whole = await run_kept(team, at_step=note)
+    compared = 0
+    for step, (shelf, states) in enumerate(zip(whole.shelves, seen, strict=True)):
+        rebuilt = await _revived_states(TEAMS[kind], shelf, list(states))
+        for name, state in states.items():
+            assert rebuilt[name] == state, f"{name!r} at step {step}"
+            compared += 1
+    assert compared >= 2
