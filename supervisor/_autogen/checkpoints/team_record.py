@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from supervisor._autogen import upstream
 from supervisor._autogen.checkpoints.conditions import condition_state
 from supervisor._autogen.checkpoints.logs import Cut
 from supervisor._autogen.checkpoints.plain import as_plain
@@ -107,7 +108,7 @@ class TeamRecord:
             self.data["ledger"] = self._group.orchestrator.ledger()
 
     def _plain(self, state: ManagerState) -> dict[str, Any]:
-        return as_plain(self._group.lasting(state), self._cut.dump)
+        return as_plain(upstream.lasting(self._group.manager, state), self._cut.dump)
 
     # -- who speaks next ------------------------------------------------------------------------
 

@@ -303,7 +303,11 @@ class NextSpeakers:
                 self._group.graph.take_out(self.names)
             self._group.put_state(self.then)
             return list(self.names)
-        if self.unasked and not is_new_task and await self._group.ends_with(self.unasked):
+        if (
+            self.unasked
+            and not is_new_task
+            and await self._group.termination.ends_with(self.unasked)
+        ):
             return []
         if is_new_task and self._group.graph is not None:
             self._group.graph.start_over()

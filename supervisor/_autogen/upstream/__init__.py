@@ -67,7 +67,7 @@ from supervisor._autogen.upstream.coroutines import (
 )
 from supervisor._autogen.upstream.creators import refuse_replaced, starting_team
 from supervisor._autogen.upstream.group import Group, group_of, make_group
-from supervisor._autogen.upstream.manager_state import ManagerState
+from supervisor._autogen.upstream.manager_state import ManagerState, lasting
 from supervisor._autogen.upstream.mcp import (
     McpRequest,
     mcp_actor,
@@ -158,6 +158,7 @@ __all__ = [
     "is_read_bare",
     "is_team",
     "kernel_client",
+    "lasting",
     "make_group",
     "marks_of",
     "mcp_actor",

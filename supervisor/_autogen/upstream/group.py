@@ -31,7 +31,6 @@ from supervisor._autogen.upstream.buffers import HeldBack
 from supervisor._autogen.upstream.graph import Graph
 from supervisor._autogen.upstream.manager_state import (
     ManagerState,
-    lasting,
     manager_state,
     put_manager_state,
 )
@@ -163,10 +162,6 @@ class Group:
         """Return a copy of what the manager selects the next speaker by."""
         return manager_state(self.manager)
 
-    def lasting(self, state: ManagerState) -> ManagerState:
-        """Return what of such a state a fresh manager may take over."""
-        return lasting(self.manager, state)
-
     def put_state(self, state: ManagerState) -> None:
         """Let the manager select the next speaker by an earlier state."""
         put_manager_state(self.manager, state)
@@ -186,10 +181,6 @@ class Group:
             self.thread.extend(messages)
         else:
             self.add(messages)
-
-    async def ends_with(self, said: Sequence[ChatItem]) -> bool:
-        """Let the manager ask its condition about a turn; return whether it has ended the team."""
-        return await self.manager._apply_termination_condition(said, increment_turn_count=True)
 
     def would_end(
         self,

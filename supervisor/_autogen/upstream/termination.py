@@ -34,6 +34,10 @@ class Termination:
         """The team's termination condition."""
         return self._manager._termination_condition
 
+    async def ends_with(self, said: Sequence[ChatItem]) -> bool:
+        """Let the manager ask its condition about a turn; return whether it has ended the team."""
+        return await self._manager._apply_termination_condition(said, increment_turn_count=True)
+
     def recount(
         self,
         turns: int,
