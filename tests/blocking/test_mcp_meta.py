@@ -32,8 +32,10 @@ async def _meta(team: RoundRobinGroupChat, held: Held | None) -> dict[str, Any]:
         await run
     assert run.result is not None
     [event] = [e for e in run.result.messages if isinstance(e, ToolCallExecutionEvent)]
-    told: Any = json.loads(event.content[0].content)
-    return dict(json.loads(told[0]["text"]) if type(told) is list else told)
+    told = event.content[0].content
+    if told.startswith("["):  # as a tool words it
+        told = str(json.loads(told)[0]["text"])
+    return dict(json.loads(told))
 
 
 @pytest.mark.parametrize("way", ["workbench", "tool"])

@@ -1,0 +1,55 @@
+"""No tool is called twice for the same call, whenever its process is killed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from supervisor._autogen.checkpoints.recalled import OPEN_CALL
+from tests.checkpoints.preloaded import run_scenario
+from tests.checkpoints.tool_kills import IDEMPOTENT, TEAMS, kill_at_random
+from tests.seeds import seed
+
+pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
+
+OFTEN = 500
+
+
+@pytest.mark.parametrize("team", TEAMS)
+def test_a_run_that_is_killed_calls_no_tool_twice(tmp_path: Path, team: str) -> None:
+    """Each call notes its key in a file; a call without a result reads "Interrupted"."""
+    _check(_killed(tmp_path, team, seed("CHECKPOINTS_SEED"), kills=4))
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("team", TEAMS)
+def test_a_run_that_is_killed_often_calls_no_tool_twice(tmp_path: Path, team: str) -> None:
+    """The same with hundreds of kills, over many runs."""
+    for number in range(OFTEN // 10):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        _check(_killed(folder, team, seed("CHECKPOINTS_SEED") + number, kills=10))
+
+
+def _killed(folder: Path, team: str, number: int, *, kills: int) -> dict[str, Any]:
+    found: dict[str, Any] = run_scenario(
+        kill_at_random, seconds=110, folder=str(folder), team=team, kills=kills, seed=number
+    )
+    return found
+
+
+def _check(found: dict[str, Any]) -> None:
+    noted = Counter(line for line in found["keys"])
+    again = {line for line, count in noted.items() if count > 1}
+    assert all(line.startswith(f"{IDEMPOTENT} ") for line in again), again
+    answers: list[str] = found["answers"]
+    keys = {line.partition(" ")[2] for line in noted}
+    answered = {answer.removeprefix("did ") for answer in answers if answer.startswith("did ")}
+    assert answered <= keys
+    left = [answer for answer in answers if not answer.startswith("did ")]
+    assert set(left) <= {OPEN_CALL}, left
+    assert len(keys - answered) <= len(left), "a call without a result does not say so"

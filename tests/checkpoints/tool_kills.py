@@ -1,0 +1,218 @@
+"""Scenarios: a run whose tools have effects is killed again and again, and gone on with."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from autogen_agentchat.agents import AssistantAgent
+from autogen_agentchat.base import ChatAgent
+from autogen_agentchat.messages import TextMessage, ToolCallExecutionEvent
+from autogen_agentchat.teams import BaseGroupChat, DiGraphBuilder, GraphFlow, RoundRobinGroupChat
+from autogen_core import CancellationToken
+from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
+from autogen_core.tools import BaseStreamTool, StaticStreamWorkbench
+from pydantic import BaseModel
+
+from supervisor import Supervisor, current_call
+from supervisor.testing import ScriptedModel, calls
+from tests.checkpoints.preloaded import Pipe, fork, kill, wait
+
+_RUN: Final = "run"
+_PAUSE: Final = 0.002
+IDEMPOTENT: Final = "search"
+
+
+def kill_at_random(folder: str, team: str, kills: int, seed: int) -> dict[str, Any]:
+    """Kill a run so many times at random moments; then go on to its end.
+
+    Args:
+        folder: Where the store is, and the file in which each call notes its key.
+        team: Which team it is.
+        kills: How often.
+        seed: Draws the moments.
+
+    Returns:
+        The lines of that file, and the results of the calls in the run's own result.
+    """
+    random_moment = random.Random(seed)
+    longest, done = 0.2, 0
+    while done < kills:
+        pipe = Pipe()
+        child = fork(lambda pipe=pipe: _work(Path(folder), team, pipe))
+        said = pipe.lines()
+        if next(said, None) is None:  # it has raised before it came so far
+            raise AssertionError(f"the child has ended with {wait(child)}")
+        time.sleep(random_moment.uniform(0, longest))
+        if (ended := _ended(child)) is not None:
+            assert ended == 0, "a child has failed; see above"
+            (Path(folder) / "runs.db").unlink()  # it came to its end: begin another one
+            for more in ("-wal", "-shm"):
+                (Path(folder) / f"runs.db{more}").unlink(missing_ok=True)
+            (Path(folder) / "keys").unlink()
+            continue
+        kill(child)
+        done += 1
+    pipe = Pipe()
+    child = fork(lambda: _work(Path(folder), team, pipe))
+    *_, result = pipe.lines()
+    assert wait(child) == 0
+    keys = (Path(folder) / "keys").read_text().splitlines()
+    return {"keys": keys, **json.loads(result)}
+
+
+def _ended(child: int) -> int | None:
+    """Return the status of a child that has ended; it is still to be waited for."""
+    with contextlib.suppress(ChildProcessError):
+        found = os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        return None if found is None else wait(child)
+    return None
+
+
+def _work(folder: Path, team: str, pipe: Pipe) -> None:
+    asyncio.run(_stream(folder, team, pipe))
+
+
+async def _stream(folder: Path, team: str, pipe: Pipe) -> None:
+    made = TEAMS[team](_Tools(folder / "keys"))
+    url = f"sqlite:///{folder}/runs.db"
+    async with Supervisor(signals={}, checkpoints=url, idempotent={IDEMPOTENT}) as sup:
+        pipe.say("begun")
+        run = sup.stream(made, "go", id=_RUN, timeout=60)
+        result = await run
+        assert run.stop_request is None, run.stop_request
+    events = [m for m in result.messages if isinstance(m, ToolCallExecutionEvent)]
+    answers = [answer.content for event in events for answer in event.content]
+    pipe.say(json.dumps({"answers": answers, "messages": len(result.messages)}))
+
+
+class _Tools:
+    """Tools that note their keys durably, and answer with them.
+
+    Args:
+        file: Where.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def note(self) -> str:
+        """Note the key of this call; return what answers it."""
+        call = current_call()
+        assert call is not None
+        descriptor = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        os.write(descriptor, f"{call.name} {call.idempotency_key}\n".encode())
+        os.fsync(descriptor)
+        os.close(descriptor)
+        return f"did {call.idempotency_key}"
+
+    async def pay(self) -> str:
+        """Pay."""
+        done = self.note()
+        await asyncio.sleep(_PAUSE)
+        return done
+
+    async def search(self) -> str:
+        """Search, which may be done again."""
+        await asyncio.sleep(_PAUSE)
+        return self.note()
+
+    def count(self) -> str:
+        """Count, in a thread."""
+        done = self.note()
+        time.sleep(_PAUSE)
+        return done
+
+    async def fail(self) -> str:
+        """Fail, but do it."""
+        raise ValueError(self.note())
+
+
+class _Nothing(BaseModel):
+    pass
+
+
+class _Streaming(BaseStreamTool[_Nothing, TextMessage, TextMessage]):
+    def __init__(self, tools: _Tools) -> None:
+        super().__init__(_Nothing, TextMessage, "stream", "It streams.")
+        self._tools = tools
+
+    async def run(self, args: _Nothing, cancellation_token: CancellationToken) -> TextMessage:
+        raise AssertionError("it is streamed")
+
+    async def run_stream(
+        self, args: _Nothing, cancellation_token: CancellationToken
+    ) -> AsyncGenerator[TextMessage, None]:
+        done = self._tools.note()
+        yield TextMessage(content="half", source="stream")
+        await asyncio.sleep(_PAUSE)
+        yield TextMessage(content=done, source="stream")
+
+    def return_value_as_string(self, value: Any) -> str:
+        return str(value.content)
+
+
+def _model(*wanted: str, rounds: int = 1) -> ScriptedModel:
+    """Return a model that makes these calls, so often, once it is spoken to."""
+
+    def answer(messages: Sequence[LLMMessage]) -> Any:
+        made = 0
+        for message in reversed(messages):
+            if not isinstance(message, FunctionExecutionResultMessage):
+                if message.type == "UserMessage":
+                    break
+                continue
+            made += 1
+        return "Done." if made >= rounds else calls(*wanted)
+
+    return ScriptedModel(answer)
+
+
+def _agents(tools: _Tools) -> list[ChatAgent]:
+    """Return agents that call each kind of tool, in each way."""
+    own = [tools.pay, tools.search, tools.count, tools.fail]
+    bench = StaticStreamWorkbench([_Streaming(tools)])
+    return [
+        AssistantAgent("parallel", _model("pay", "search", "count", "pay"), tools=own),
+        AssistantAgent("loops", _model("pay", "fail", rounds=3), tools=own, max_tool_iterations=4),
+        AssistantAgent("reflects", _model("count"), tools=own, reflect_on_tool_use=True),
+        AssistantAgent("streams", _model("stream"), workbench=bench),
+    ]
+
+
+def _round_robin(tools: _Tools) -> BaseGroupChat:
+    return RoundRobinGroupChat(_agents(tools), max_turns=12)
+
+
+def _graph(tools: _Tools) -> BaseGroupChat:
+    """Return a graph whose branches call tools at the same time."""
+    first, *branches = _agents(tools)
+    last = AssistantAgent("last", _model("pay"), tools=[tools.pay])
+    builder = DiGraphBuilder()
+    for agent in (first, *branches, last):
+        builder.add_node(agent)
+    for branch in branches:
+        builder.add_edge(first, branch)
+        builder.add_edge(branch, last)
+    return GraphFlow([first, *branches, last], graph=builder.build())
+
+
+def _nested(tools: _Tools) -> BaseGroupChat:
+    """Return a team with a team within it."""
+    first, *others = _agents(tools)
+    inner = RoundRobinGroupChat(others, name="inner", max_turns=3)
+    return RoundRobinGroupChat([first, inner], max_turns=4)
+
+
+TEAMS: Final[dict[str, Callable[[_Tools], BaseGroupChat]]] = {
+    "round robin": _round_robin,
+    "graph": _graph,
+    "nested": _nested,
+}
