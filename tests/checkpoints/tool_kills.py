@@ -7,13 +7,14 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from autogen_agentchat.agents import AssistantAgent
-from autogen_agentchat.base import ChatAgent
+from autogen_agentchat.base import ChatAgent, Team
 from autogen_agentchat.messages import TextMessage, ToolCallExecutionEvent
 from autogen_agentchat.teams import BaseGroupChat, DiGraphBuilder, GraphFlow, RoundRobinGroupChat
 from autogen_core import CancellationToken
@@ -26,46 +27,60 @@ from supervisor.testing import ScriptedModel, calls
 from tests.checkpoints.preloaded import Pipe, fork, kill, wait
 
 _RUN: Final = "run"
-_PAUSE: Final = 0.002
+_PAUSE: Final = 0.01
+_LONGEST: Final = 0.1
 IDEMPOTENT: Final = "search"
 
 
-def kill_at_random(folder: str, team: str, kills: int, seed: int) -> dict[str, Any]:
-    """Kill a run so many times at random moments; then go on to its end.
+def kill_at_random(folder: str, teams: Sequence[str], kills: int, seed: int) -> dict[str, Any]:
+    """Kill a run of each team so many times at random moments, and go on to its end.
 
     Args:
-        folder: Where the store is, and the file in which each call notes its key.
-        team: Which team it is.
+        folder: Where the stores are, and the files in which each call notes its key.
+        teams: The teams.
         kills: How often.
         seed: Draws the moments.
 
     Returns:
-        The lines of that file, and the results of the calls in the run's own result.
+        Of each team the lines of that file, and the results of the calls in the run's own result.
     """
-    random_moment = random.Random(seed)
-    longest, done = 0.2, 0
+    moments = random.Random(seed)
+    return {team: _killed(Path(folder, team), team, kills, moments) for team in teams}
+
+
+def _killed(folder: Path, team: str, kills: int, moments: random.Random) -> dict[str, Any]:
+    done = 0
     while done < kills:
-        pipe = Pipe()
-        child = fork(lambda pipe=pipe: _work(Path(folder), team, pipe))
-        said = pipe.lines()
-        if next(said, None) is None:  # it has raised before it came so far
-            raise AssertionError(f"the child has ended with {wait(child)}")
-        time.sleep(random_moment.uniform(0, longest))
-        if (ended := _ended(child)) is not None:
-            assert ended == 0, "a child has failed; see above"
-            (Path(folder) / "runs.db").unlink()  # it came to its end: begin another one
-            for more in ("-wal", "-shm"):
-                (Path(folder) / f"runs.db{more}").unlink(missing_ok=True)
-            (Path(folder) / "keys").unlink()
-            continue
-        kill(child)
-        done += 1
-    pipe = Pipe()
-    child = fork(lambda: _work(Path(folder), team, pipe))
-    *_, result = pipe.lines()
+        folder.mkdir(exist_ok=True)
+        if _kill_once(folder, team, moments.uniform(0, _LONGEST)):
+            done += 1
+        else:  # it has come to its end before: begin another one
+            shutil.rmtree(folder)
+    folder.mkdir(exist_ok=True)
+    child, said = _begin(folder, team)
+    result = json.loads(next(said))
     assert wait(child) == 0
-    keys = (Path(folder) / "keys").read_text().splitlines()
-    return {"keys": keys, **json.loads(result)}
+    return {"keys": (folder / "keys").read_text().splitlines(), **result}
+
+
+def _kill_once(folder: Path, team: str, seconds: float) -> bool:
+    """Kill a run after so many seconds; return whether it was still at work."""
+    child, _ = _begin(folder, team)
+    time.sleep(seconds)
+    ended = _ended(child)
+    if ended is None:
+        kill(child)
+    assert ended in (None, 0), "a child has failed; see above"
+    return ended is None
+
+
+def _begin(folder: Path, team: str) -> tuple[int, Iterator[str]]:
+    """Begin a run, or go on with it, in a child; return once that is at work."""
+    pipe = Pipe()
+    child = fork(lambda: asyncio.run(_stream(folder, team, pipe)))
+    said = pipe.lines()
+    assert next(said, None) is not None, f"the child has ended with {wait(child)}"
+    return child, said
 
 
 def _ended(child: int) -> int | None:
@@ -76,16 +91,16 @@ def _ended(child: int) -> int | None:
     return None
 
 
-def _work(folder: Path, team: str, pipe: Pipe) -> None:
-    asyncio.run(_stream(folder, team, pipe))
-
-
 async def _stream(folder: Path, team: str, pipe: Pipe) -> None:
     made = TEAMS[team](_Tools(folder / "keys"))
     url = f"sqlite:///{folder}/runs.db"
     async with Supervisor(signals={}, checkpoints=url, idempotent={IDEMPOTENT}) as sup:
-        pipe.say("begun")
         run = sup.stream(made, "go", id=_RUN, timeout=60)
+        says = False
+        async for _ in run:
+            if not says:
+                pipe.say("at work")
+            says = True
         result = await run
         assert run.stop_request is None, run.stop_request
     events = [m for m in result.messages if isinstance(m, ToolCallExecutionEvent)]
@@ -175,9 +190,9 @@ def _model(*wanted: str, rounds: int = 1) -> ScriptedModel:
     return ScriptedModel(answer)
 
 
-def _agents(tools: _Tools) -> list[ChatAgent]:
+def _agents(tools: _Tools) -> list[ChatAgent | Team]:
     """Return agents that call each kind of tool, in each way."""
-    own = [tools.pay, tools.search, tools.count, tools.fail]
+    own: list[Any] = [tools.pay, tools.search, tools.count, tools.fail]
     bench = StaticStreamWorkbench([_Streaming(tools)])
     return [
         AssistantAgent("parallel", _model("pay", "search", "count", "pay"), tools=own),
@@ -193,7 +208,7 @@ def _round_robin(tools: _Tools) -> BaseGroupChat:
 
 def _graph(tools: _Tools) -> BaseGroupChat:
     """Return a graph whose branches call tools at the same time."""
-    first, *branches = _agents(tools)
+    first, *branches = cast("list[ChatAgent]", _agents(tools))
     last = AssistantAgent("last", _model("pay"), tools=[tools.pay])
     builder = DiGraphBuilder()
     for agent in (first, *branches, last):
