@@ -203,7 +203,7 @@ def _agents(tools: _Tools) -> list[ChatAgent | Team]:
 
 
 def _round_robin(tools: _Tools) -> BaseGroupChat:
-    return RoundRobinGroupChat(_agents(tools), max_turns=12)
+    return RoundRobinGroupChat(_agents(tools), max_turns=8)
 
 
 def _graph(tools: _Tools) -> BaseGroupChat:
