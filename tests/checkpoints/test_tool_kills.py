@@ -34,8 +34,9 @@ def test_runs_that_are_killed_often_call_no_tool_twice(tmp_path: Path) -> None:
 
 
 def _check(folder: Path, number: int, *, kills: int) -> None:
-    arguments = {"folder": str(folder), "teams": list(TEAMS), "kills": kills, "seed": number}
-    found: dict[str, Any] = run_scenario(kill_at_random, seconds=110, **arguments)
+    found: dict[str, Any] = run_scenario(
+        kill_at_random, seconds=110, folder=str(folder), teams=list(TEAMS), kills=kills, seed=number
+    )
     for team in TEAMS:
         _check_calls(found[team])
 
