@@ -9,6 +9,7 @@ from tests.checkpoints import racers, streams
 
 PROGRAMS: dict[str, Callable[..., Any]] = {
     "races": racers.races,
+    "forks_beside_a_store": racers.forks,
     "holds": racers.holds,
     "streams": streams.streams,
     "stops_within": racers.stops_within,

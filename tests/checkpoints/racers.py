@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -150,6 +151,25 @@ def stops_within(url: str, run: str, lease: float) -> None:
     fence = store.acquire(run, owner, lease, new=NEW).fence
     assert fence is not None
     _write_late(lambda: store.commit(run, fence, turn_of(owner, fence, 1)), run, store)
+
+
+def forks(url: str) -> None:
+    """Take a run, have two forked children end, one of which uses the store, and write a turn."""
+    from supervisor._checkpoints.postgres import postgres_store
+
+    store, owner = postgres_store(url), owner_name()
+    store.setup()
+    fence = store.acquire("run", owner, 30, new=NEW).fence
+    assert fence is not None
+    before = store._postgres.connection
+    for uses_it in (True, False):
+        if (pid := os.fork()) == 0:
+            assert not uses_it or [info.id for info in store.list()] == ["run"]
+            sys.exit()
+        assert os.waitpid(pid, 0)[1] == 0
+    store.commit("run", fence, turn_of(owner, fence, 1))
+    tell("wrote", has_kept_connection=store._postgres.connection is before)
+    store.close()
 
 
 def _write_late(write: Any, run: str, store: CheckpointStore) -> None:

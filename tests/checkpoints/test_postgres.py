@@ -24,6 +24,7 @@ from supervisor._checkpoints.urls import open_store
 from supervisor.errors import LeaseLost, RunHeld, SettingsError, StoreUnavailable
 from tests.checkpoints.proxies import Proxy, once
 from tests.checkpoints.racers import LOG, NEW, turn_of
+from tests.process.harness import Server
 from tests.unit.checkpoints.contract import StoreContract, Stores
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
@@ -172,6 +173,14 @@ def test_connects_again_where_the_connection_was_ended(
         )
     store.commit(RUN, fence, turn_of(OWNER, fence, 1))
     assert store.info(RUN).turn == 1
+
+
+def test_a_forked_child_leaves_the_connection_alone(server: Server, schema_url: str) -> None:
+    """It has one of its own, and the parent's is as it was when the child has ended."""
+    with server.start("forks_beside_a_store", url=schema_url) as it:
+        assert it.until("wrote")["has_kept_connection"]
+        assert it.wait() == 0, it.story()
+        assert it.stderr == ""
 
 
 @pytest.mark.parametrize("last", [False, True], ids=["turn", "end"])
