@@ -119,13 +119,15 @@ class RunWriter:
 
     def _commit(self, store: CheckpointStore, batch: Batch) -> None:
         pause, commit = _FIRST_PAUSE, None
+        # A lease may be renewed all the same: a disk that is full can be read.
+        until = self._lease.clock() + self._lease.patience
         while True:
             is_first = commit is None
             try:
                 commit = commit or batch.commit(lambda: store.has_fleet)
                 store.commit(self._run_id, self._fence, commit)
             except StoreUnavailable:
-                if self._is_abandoned or self._lease.is_ending or self._thread.is_closed:
+                if self._has_no_time(until):
                     raise
                 self._thread.pause(pause, lambda: self._is_abandoned)
                 pause = min(2 * pause, _LONGEST_PAUSE)
@@ -135,6 +137,11 @@ class RunWriter:
                 return
             else:
                 return
+
+    def _has_no_time(self, until: float) -> bool:
+        """Return whether nothing is tried again."""
+        is_late = self._lease.is_ending or self._lease.clock() >= until
+        return is_late or self._is_abandoned or self._thread.is_closed
 
     def _was_written(self, store: CheckpointStore, commit: Commit) -> bool:
         """Return whether it was written by a try whose answer did not come through."""

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from supervisor._checkpoints.store import End, RunStatus
+from supervisor._checkpoints.store import Commit, End, RunStatus
 from supervisor.errors import LeaseLost, StoreUnavailable
 from tests.unit.checkpoints.noted import NotedStore, run_info, unavailable
 from tests.unit.checkpoints.owning import Owning, a_call, at_turn, bodies
@@ -62,6 +62,31 @@ async def test_before_the_lease_ends_the_run_is_told() -> None:
         await begun
     assert [type(error) for error in made.errors] == [StoreUnavailable]
     assert not made.run.may_act
+    await made.thread.aclose()
+
+
+class FullStore(NotedStore):
+    """A store that cannot write: each try takes four seconds, and the lease is renewed."""
+
+    made: Owning
+
+    def commit(self, _run_id: str, _fence: int, commit: Commit) -> None:
+        """Fail."""
+        self.made.time.seconds += 4
+        self.made.lease.renew(self.made.time())
+        self.errors.append(unavailable())
+        super().commit(_run_id, _fence, commit)
+
+
+async def test_a_store_that_is_read_and_not_written_is_given_up() -> None:
+    """A full disk lets leases be renewed; the writer gives up after the time of one."""
+    store = FullStore()
+    store.made = made = Owning(store)
+    made.run.commit(at_turn(1, "one"), ())
+    with pytest.raises(StoreUnavailable):
+        await made.run.durable()
+    assert made.time.seconds == 108.0
+    assert [type(error) for error in made.errors] == [StoreUnavailable]
     await made.thread.aclose()
 
 
