@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from supervisor._checkpoints.integrity import Sealed
-from supervisor._checkpoints.snapshot import Snapshot
+from supervisor._checkpoints.snapshot import LogChange, Snapshot
 from supervisor._checkpoints.store import CallRecord, Commit, End, Entry, RunStatus
 from supervisor._checkpoints.store_thread import Outcome
 
@@ -24,6 +24,8 @@ class Batch:
         self._seal = seal
         self._expects = self.turn = turn
         self._entries: dict[tuple[str, int], Entry] = {}
+        self._snapshot: Snapshot | None = None
+        self._changes: list[LogChange] = []
         self._calls: dict[str, CallRecord] = {}
         self._dropped: set[str] = set()
         self._state: str | None = None
@@ -32,10 +34,17 @@ class Batch:
         self._waiters: list[Outcome[None]] = []
 
     def add_snapshot(self, snapshot: Snapshot) -> None:
-        """Add a moment of the run; the last one counts."""
-        sealed = self._seal(snapshot)
-        self._entries.update(((entry.log, entry.pos), entry) for entry in sealed.entries)
-        self._state, self._digest, self.turn = sealed.state, sealed.digest, snapshot.turn
+        """Add a moment of the run; the last one counts, with what is new in all of them."""
+        self._changes.extend(snapshot.changes)
+        self._snapshot, self.turn = snapshot, snapshot.turn
+
+    def seal(self) -> None:
+        """Make text of it, once all is added: a large state of an earlier moment needs none."""
+        if self._snapshot is None:
+            return
+        sealed = self._seal(replace(self._snapshot, changes=self._changes))
+        self._entries = {(entry.log, entry.pos): entry for entry in sealed.entries}
+        self._state, self._digest = sealed.state, sealed.digest
 
     def add_calls(self, calls: Sequence[CallRecord]) -> None:
         """Add calls that have begun, or have a result."""

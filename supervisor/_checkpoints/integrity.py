@@ -55,6 +55,7 @@ class Sealer:
         self._run_id = run_id
         self._logs = dict[str, _Log]()
         self._states = dict[str, _Log]()
+        self._texts_of = dict[str, Any]()  # of what the last texts were made; nobody changes that
 
     def check(self, stored: StoredRun) -> Kept | None:
         """Return what was read of the run, checked and parsed, and go on from there.
@@ -107,16 +108,15 @@ class Sealer:
 
     def _changed_states(self, states: Mapping[str, Any]) -> Iterator[Entry]:
         """Yield the rows of each state that is not as it was; in several, for it may be large."""
-        sealed = dict[str, _Log]()
-        for name, data in states.items():
-            log = sealed[_STATE + name] = _Log()
-            entries = list[Entry]()
-            for text in chunks(data):
-                entries.append(Entry(_STATE + name, log.length, encode(text)))
-                log.add(entries[-1].body)
-            if not log.is_same(self._states.get(_STATE + name)):
+        before, self._states = self._states, {}
+        for log, data in ((_STATE + name, data) for name, data in states.items()):
+            if log in before and self._texts_of.get(log) is data:
+                self._states[log] = before[log]
+                continue
+            self._states[log], entries = _in_rows(log, data)
+            if not self._states[log].is_same(before.get(log)):
                 yield from entries
-        self._states = sealed
+        self._texts_of = {_STATE + name: data for name, data in states.items()}
 
     def _compare(self, lengths: Mapping[str, int]) -> None:
         for name, length in lengths.items():
@@ -205,6 +205,14 @@ class _Log:
             other.length,
             other.hexdigest(),
         )
+
+
+def _in_rows(name: str, data: Any) -> tuple[_Log, Sequence[Entry]]:
+    log, entries = _Log(), list[Entry]()
+    for text in chunks(data):
+        entries.append(Entry(name, log.length, encode(text)))
+        log.add(entries[-1].body)
+    return log, entries
 
 
 def _seals(logs: Mapping[str, _Log]) -> dict[str, list[Any]]:

@@ -93,6 +93,7 @@ class RunWriter:
         try:
             self._fill(batch)
             if self._error is None:
+                batch.seal()
                 self._save(batch)
         except BaseException as error:  # noqa: BLE001 - the run ends with it
             self._fail(error)

@@ -3,8 +3,8 @@
 What an agent keeps in a model context, or in lists of messages, is written as logs, and only what
 is new of it (`memories.py`). AutoGen's AssistantAgent, SocietyOfMindAgent, CodeExecutorAgent,
 MessageFilterAgent and UserProxyAgent keep nothing else, and are not asked. Any other agent with a
-`save_state` of its own is asked at each boundary at which it is not at work, and what it returns is
-written whole. The thread that writes skips what has not changed.
+`save_state` of its own is asked after each of its turns, and what it returns is written whole. The
+thread that writes skips what has not changed.
 
 What it returns is copied, as far as that takes a few milliseconds. A larger state is written as it
 is: an agent must not change it afterwards, so it returns a copy of what it still changes.
@@ -24,6 +24,7 @@ from autogen_agentchat.base import ChatAgent
 
 from supervisor._autogen import upstream
 from supervisor._autogen.repair_thread import drive_sync
+from supervisor._checkpoints.pieces import Later
 from supervisor._core.errors import CheckpointCorrupt
 from supervisor._reports import log_events
 from supervisor._reports.log import reporter
@@ -38,11 +39,16 @@ class AgentStates:
 
     def __init__(self) -> None:
         self._last: dict[str, Any] = {}
+        self._acted: set[int] = set()
         self._said: set[tuple[str, str]] = set()
 
     def seed(self, name: str, state: Any) -> None:
         """Note what was read of an agent."""
         self._last[name] = state
+
+    def note_acted(self, agents: set[int]) -> None:
+        """Note the id()s of agents that may have changed, for it was their turn."""
+        self._acted |= agents
 
     def take(self, name: str, agent: object, *, is_open: bool) -> Any:
         """Return the state of an agent, as JSON-able data.
@@ -57,7 +63,9 @@ class AgentStates:
         """
         if not saves_itself(agent):
             return None
-        if not is_open or name not in self._last:
+        may_have_changed = id(agent) in self._acted and not is_open
+        if may_have_changed or name not in self._last:
+            self._acted.discard(id(agent))
             self._last[name] = self._saved(name, cast("ChatAgent", agent))
         return self._last[name]
 
@@ -72,7 +80,9 @@ class AgentStates:
         seconds = time.perf_counter() - begun
         if seconds > _SLOW and self._is_first(name, "slow"):
             reporter.event(log_events.AGENT_STATE_SLOW, agent=agent.name, seconds=seconds)
-        return own_copy(state)
+        copy = own_copy(state)
+        # Another object each time: what is the same object is taken for the same state.
+        return Later(lambda: state) if copy is state else copy
 
     def _is_first(self, name: str, what: str) -> bool:
         is_first = (name, what) not in self._said

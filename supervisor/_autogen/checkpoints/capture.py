@@ -75,9 +75,10 @@ class Capture:
         return TaskResult(messages=items, stop_reason=result.stop_reason)
 
     def _take(self, result: TaskResult | None) -> Snapshot:
-        found = Taking(
-            self._context, self._logs.cut(messages.dump), named_components(self._team), self._groups
-        )
+        things = named_components(self._team)
+        if result is not None:  # also those that may have changed in nobody's turn
+            self._agents.note_acted(set(map(id, things.values())))
+        found = Taking(self._context, self._logs.cut(messages.dump), things, self._groups)
         found.take(self._agents)
         if result is not None:
             self._output.end(found.cut, result.messages)

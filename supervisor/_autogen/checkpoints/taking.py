@@ -30,6 +30,7 @@ from supervisor._autogen.history.team_run import TeamRun, Turn, stand_ins_of
 from supervisor._autogen.messages import Item
 from supervisor._autogen.run_context import RunContext
 from supervisor._autogen.upstream import Group
+from supervisor._autogen.walk import walk
 
 
 class Taking:
@@ -60,6 +61,7 @@ class Taking:
 
     def take(self, agents: AgentStates) -> None:
         """Write everything but the output."""
+        self._note_acted(agents)
         memories = Memories(self.cut, agents, self._open.rewound)
         self.states = memories.states
         for name, thing in self._things.items():
@@ -80,6 +82,12 @@ class Taking:
         self.rest["has_taken_task"] = root is not None and _has_taken(root)
         self.rest["start"] = _start_of(root) if root is not None else 0
         self.rest["teams"] = {name: record.data for name, record in self._records.items()}
+
+    def _note_acted(self, agents: AgentStates) -> None:
+        """Note whose states may have changed: those of turns that are over, or written as now."""
+        acted = [*self._journal.acted.values(), *(kept.turn.agent for kept in self._open.kept)]
+        self._journal.acted.clear()
+        agents.note_acted({id(thing) for agent in acted for thing in walk(agent)})
 
     # -- the teams ------------------------------------------------------------------------------
 

@@ -64,6 +64,8 @@ class Journal:
         """Called wherever something was finished that is not to be done again."""
         self.finished = 0
         """How many turns of agents are finished."""
+        self.acted: dict[int, Any] = {}
+        """The agents that have finished a turn, by their id()s; whoever reads them clears it."""
         self._on_boundary = on_boundary
         self._had_effect = False
         self._turns: dict[AnyTask, Turn] = {}  # by the task of the handler
@@ -201,6 +203,9 @@ class Journal:
             told = [item for item in said if isinstance(item, BaseChatMessage)]
         is_turn = message.name in team_run.turns
         self.finished += is_turn and isinstance(message, GroupChatAgentResponse)
+        turn = team_run.turns.get(message.name)
+        if turn is not None:
+            self.acted[id(turn.agent)] = turn.agent
         team_run.answer(message.name, said, told)
         self.calls.drop_done()
         if is_turn and (team_run.turns or not team_run.group.has_turns):

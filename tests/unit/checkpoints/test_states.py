@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from supervisor._checkpoints.integrity import Sealed, Sealer, check
+from supervisor._checkpoints.pieces import Later
 from supervisor._checkpoints.snapshot import Snapshot
 from supervisor._checkpoints.store import RunInfo, RunStatus, StoredRun
 from supervisor._core.errors import CheckpointCorrupt
@@ -82,6 +83,23 @@ def test_unchanged_state_is_not_written_again() -> None:
     rows.sealer.check(rows.stored())
     assert {entry.log for entry in rows.write(a=_LARGE, b=3).entries} == {"state:b"}
     assert rows.read() == {"a": _LARGE, "b": 3}
+
+
+def test_same_object_is_made_text_of_once() -> None:
+    """A state that is the very object of the last time is not encoded again."""
+    made: list[int] = []
+
+    def make() -> Any:
+        made.append(1)
+        return [1]
+
+    rows, state = _Rows(), Later(make)
+    rows.write(a=state)
+    rows.write(a=state)
+    assert rows.read() == {"a": [1]}
+    assert made == [1]
+    rows.write(a=Later(make))
+    assert made == [1, 1]
 
 
 def test_state_that_has_become_smaller_leaves_rows_that_do_not_count() -> None:

@@ -67,8 +67,17 @@ def test_turn_that_would_be_undone_is_not_in_the_state() -> None:
     agent, states = _Saving(), AgentStates()
     before = states.take("a", agent, is_open=False)
     agent.notes["n"].append(2)
+    states.note_acted({id(agent)})
     assert states.take("a", agent, is_open=True) is before
     assert states.take("a", agent, is_open=False) == {"n": [1, 2]}
+
+
+def test_agent_is_asked_after_its_own_turns_only() -> None:
+    """An agent whose turn it was not is not asked: to copy a large state takes time."""
+    agent, states = _Saving(), AgentStates()
+    before = states.take("a", agent, is_open=False)
+    agent.notes["n"].append(2)
+    assert states.take("a", agent, is_open=False) is before
 
 
 def test_state_that_was_read_is_that_before_the_first_turn() -> None:
@@ -103,9 +112,11 @@ def test_state_that_cannot_be_saved_is_logged_once(
 ) -> None:
     """A `save_state` that raises, or waits, leaves what was kept before, and is logged once."""
     states = AgentStates()
+    agent = cls()
     states.seed("a", {"n": [7]})
-    assert states.take("a", cls(), is_open=False) == {"n": [7]}
-    assert states.take("a", cls(), is_open=False) == {"n": [7]}
+    for _ in range(2):
+        states.note_acted({id(agent)})
+        assert states.take("a", agent, is_open=False) == {"n": [7]}
     assert reporter.flush(10)
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
@@ -120,7 +131,9 @@ def test_slow_save_state_is_logged_once(caplog: pytest.LogCaptureFixture) -> Non
     """A `save_state` that holds the loop for more than 20 ms is said once for each agent."""
     states = AgentStates()
     for name in ("a", "a", "b"):
-        states.take(name, _Slow(name), is_open=False)
+        agent = _Slow(name)
+        states.note_acted({id(agent)})
+        states.take(name, agent, is_open=False)
     assert reporter.flush(10)
     assert [record.getMessage() for record in caplog.records] == [AGENT_STATE_SLOW.name] * 2
 
