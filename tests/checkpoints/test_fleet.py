@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Generator
 from pathlib import Path
 
@@ -79,16 +78,18 @@ def test_a_killed_worker_is_noticed(workers: Fleet) -> None:
     assert turns(new, "begins")[0] in (begun[-1], begun[-1] + 1)
 
 
-def test_a_long_drain_is_not_stolen(slow_workers: Fleet) -> None:
+@pytest.mark.parametrize("seconds", [SLOW_TURN, pytest.param(10.0, marks=pytest.mark.soak)])
+def test_a_long_drain_is_not_stolen(server: Server, postgres_url: str, seconds: float) -> None:
     """The turn takes longer than a lease and a heartbeat: the owner finishes it, nobody else."""
-    old = slow_workers.start("--drain", "30")
-    slow_workers.submit("slow")
-    first = old.until("begins")["turn"]
-    new = slow_workers.start()
-    old.signal(signal.SIGTERM)
-    assert new.until("begins")["turn"] == first + 1
-    assert old.wait() == -signal.SIGTERM
-    assert turns(old, "ends") == [first]
+    with fleet(server, postgres_url, turn_seconds=seconds) as workers:
+        old = workers.start("--drain", "30")
+        workers.submit("slow")
+        first = old.until("begins")["turn"]
+        new = workers.start()
+        old.signal(signal.SIGTERM)
+        assert new.until("begins")["turn"] == first + 1
+        assert old.wait() == -signal.SIGTERM
+        assert turns(old, "ends") == [first]
 
 
 def test_a_lost_hint_is_put_again(workers: Fleet) -> None:
@@ -233,7 +234,6 @@ def _chain(workers: Fleet, number: int, count: int) -> list[float]:
     for _ in range(count):
         old.until("ends")
         new = workers.start()
-        time.sleep(0.3)  # it listens by then: a fact that nobody tells
         taken.append(hand_over(old, new, number))
         old.wait()
         old = new

@@ -21,6 +21,7 @@ from datetime import timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+import anyio
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver, AsyncpgPoolDriver
 from pgqueuer.adapters.drivers.psycopg import SyncPsycopgDriver
 from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment, QueryQueueBuilder
@@ -85,6 +86,7 @@ class Hints:
         concurrency: int,
         heartbeat: float,
         stopping: asyncio.Event,
+        on_ready: Callable[[], None],
     ) -> None:
         """Take hints until a stop, and wait for what has been taken.
 
@@ -93,6 +95,7 @@ class Hints:
             concurrency: How many at once.
             heartbeat: The seconds after which another worker takes a hint whose worker is silent.
             stopping: Set once no more hints are to be taken.
+            on_ready: Called once hints are heard of.
 
         Raises:
             UNAVAILABLE: The database does not answer.
@@ -105,8 +108,9 @@ class Hints:
             except asyncio.CancelledError:
                 raise RetryRequested(timedelta(0), "its worker was ended") from None
 
+        anyio.CancelScope()  # the first one imports what the first job would wait for
         manager = _Manager(self._queries, _SETTINGS.channel)
-        manager.shutdown, manager.places = stopping, concurrency
+        manager.shutdown, manager.places, manager.on_ready = stopping, concurrency, on_ready
         manager.entrypoint(_NAME, accepts_context=False)(on_job)
         await manager.run(
             dequeue_timeout=timedelta(seconds=heartbeat / 4),  # stale hints tell nobody
@@ -120,10 +124,14 @@ class Hints:
 class _Manager(QueueManager):
     """Takes no job that would wait for another one of this worker."""
 
-    places: int = 1
+    places: int
+    on_ready: Callable[[], None] | None
 
     async def fetch_jobs(self, *args: Any, **settings: Any) -> AsyncGenerator[Job, None]:
-        """Yield jobs, as long as there is a place."""
+        """Yield jobs, as long as there is a place. It is called once notifications are heard."""
+        if self.on_ready is not None:
+            self.on_ready()
+            self.on_ready = None
         if len(self.job_context) >= self.places:
             return
         async with aclosing(super().fetch_jobs(*args, **settings)) as jobs:

@@ -55,7 +55,6 @@ class Worker:
             try:
                 await self._stored.note_fleet()
                 async with open_hints(self._url) as hints:
-                    self._report.at_work()
                     await self._work_on(hints)
             except _LOST as error:
                 self._report.unavailable(str(error) or type(error).__name__)
@@ -68,6 +67,7 @@ class Worker:
                 concurrency=self._plan.concurrency,
                 heartbeat=self._stored.lease,
                 stopping=self._stopping,
+                on_ready=self._report.at_work,
             )
 
     async def _carry_on(self, hints: Hints, run_id: str) -> None:
