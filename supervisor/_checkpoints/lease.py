@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 
 
 def now() -> float:
     """Return seconds that go on while the machine is suspended, as those of other machines do."""
-    if hasattr(time, "CLOCK_BOOTTIME"):
+    if sys.platform == "linux":
         return time.clock_gettime(time.CLOCK_BOOTTIME)
-    return time.monotonic()
+    else:  # noqa: RET505 - type checkers know then that it is of another system
+        return time.monotonic()
 
 
 class Lease:
