@@ -1,0 +1,28 @@
+"""A run is killed or stopped at any step, and goes on in another process as if nothing was."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.checkpoints import step_sweeps
+from tests.checkpoints.preloaded import run_scenario
+from tests.seeds import seed
+from tests.unit.autogen.checkpoints.kept_teams import TEAMS
+
+pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
+
+KINDS = [*TEAMS, "tools"]
+GROUPS = [KINDS[start::3] for start in range(3)]
+
+
+@pytest.mark.parametrize("kinds", GROUPS, ids=lambda kinds: kinds[0])
+def test_goes_on_from_steps_that_are_drawn(kinds: list[str], tmp_path: Path) -> None:
+    """After a kill or a stop the result is that of one run, and no tool is called twice."""
+    drawn = seed("CHECKPOINTS_SEED")
+    sample = 0 if "SOAK" in os.environ else 1
+    arguments = {"folder": str(tmp_path), "kinds": kinds, "seed": drawn, "sample": sample}
+    wrong = run_scenario(step_sweeps.sweep, seconds=290, **arguments)
+    assert not wrong, f"CHECKPOINTS_SEED={drawn}: {wrong}"
