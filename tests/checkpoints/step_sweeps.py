@@ -58,11 +58,12 @@ def _make(kind: str, path: str) -> Runnable:
 
 async def _run(kind: str, path: str, plan: tuple[int, str] | None) -> tuple[int, TaskResult]:
     async with Supervisor(signals={}, checkpoints=f"sqlite:///{path}") as sup:
-        with Steps() as steps:
-            if plan is not None:
-                steps.before(plan[0], _ending(sup, plan[1]))
+        steps = Steps()
+        if plan is not None:
+            steps.before(plan[0], _ending(sup, plan[1]))
+        with steps:
             result = await sup.stream(_make(kind, path), "Begin", id=RUN)
-        return steps.taken, result
+    return steps.taken, result
 
 
 def _ending(sup: Supervisor, way: str) -> Callable[[], object]:
