@@ -87,6 +87,17 @@ def exit_status(value: str) -> int:
     return int(value)
 
 
+def run_name(value: str) -> str:
+    """Return the name of a run that is kept.
+
+    Raises:
+        ArgumentTypeError: It is empty.
+    """
+    if not value.strip():
+        raise argparse.ArgumentTypeError("give the run a name, as report-7")
+    return value
+
+
 _SECONDS: Final[dict[str, str]] = {
     "drain": "for the current turn to finish (5)",
     "cancel": "for what was cancelled to end (2)",

@@ -21,6 +21,7 @@ from supervisor._cli.options import (
     add_flags,
     add_store_flag,
     add_team_file_flags,
+    run_name,
     settings_of,
 )
 from supervisor._cli.targets import Target, parse
@@ -168,7 +169,7 @@ def _parser() -> argparse.ArgumentParser:
     what = "show what tools return, and all that code has printed"
     parser.add_argument("--verbose", action="store_true", help=what)
     what = "keep the run: begin it, go on with it (TASK may be left out), or show what it came to"
-    parser.add_argument("--id", dest="run_id", metavar="NAME", help=what)
+    parser.add_argument("--id", dest="run_id", type=run_name, metavar="NAME", help=what)
     what = "go on with it though its team has another shape now, or TASK is another"
     parser.add_argument("--allow-changed", action="store_true", help=what)
     add_store_flag(parser)

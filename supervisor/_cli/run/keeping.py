@@ -75,23 +75,28 @@ class Keeping:
 
     def refusal(self, error: Exception) -> Exception:
         """Return an error of a run as it is to be told."""
-        is_refusal = isinstance(error, CheckpointError) and not isinstance(error, StoreUnavailable)
-        return RunRefused(error) if is_refusal else error  # type: ignore[arg-type]
+        if isinstance(error, CheckpointError) and not self._can_go_on_after(error):
+            return RunRefused(error)
+        return error
 
     def resume_line(self, error: BaseException | None) -> str | None:
         """Return the command line that goes on with a run that has not come to its end.
 
         Args:
-            error: What it has failed with; for one that is held elsewhere, or cannot be gone on
-                with, there is no line.
+            error: What it has failed with.
 
         Returns:
             The line; None where nothing is kept, or nothing goes on with it.
         """
-        refused = (RunRefused, CheckpointError, LeaseLost, SettingsError, UsageError)
-        if self.run_id is None or not self._has_begun or isinstance(error, refused):
+        if self.run_id is None or not self._can_go_on_after(error):
             return None
         return shlex.join(["autogen-supervisor", "run", *self._words(), "--id", self.run_id])
+
+    def _can_go_on_after(self, error: BaseException | None) -> bool:
+        if isinstance(error, StoreUnavailable):
+            return self._has_begun
+        refused = (RunRefused, CheckpointError, LeaseLost, SettingsError, UsageError)
+        return self._has_begun and not isinstance(error, refused)
 
     def _words(self) -> list[str]:
         command = self._command

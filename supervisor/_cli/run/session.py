@@ -21,7 +21,7 @@ from supervisor._cli.run.questions import Questions
 from supervisor._cli.run.tally import Tally
 from supervisor._cli.run.time_limit import TimeLimit
 from supervisor._cli.user_code import show_traceback, summary
-from supervisor._core.errors import Quarantined, SettingsError
+from supervisor._core.errors import CheckpointError, Quarantined, SettingsError
 from supervisor._core.events import Rung
 from supervisor._process.standard_streams import write_stderr
 from supervisor._supervisor.facade import Supervisor, parts_of
@@ -225,10 +225,11 @@ class Session:
         if error is None:
             return
         is_quiet, is_text = self._command.settings.quiet, self._command.output_format == "text"
-        if not is_quiet and not isinstance(error, CommandError | Quarantined):
+        is_plain = isinstance(error, CommandError | Quarantined | CheckpointError)
+        if not is_quiet and not is_plain:
             show_traceback(error)
         if is_quiet or not is_text or isinstance(error, CommandError):
-            how = "" if isinstance(error, CommandError | Quarantined) else "the run has failed: "
+            how = "" if is_plain else "the run has failed: "
             write_stderr(f"supervisor: {how}{summary(error)}\n")
 
     def _begin(self, agents: list[str] | None = None) -> None:

@@ -67,6 +67,8 @@ def test_what_stands_behind_a_package_is_the_packages(module: str) -> None:
         ("--output-format json app.py", "--output-format is for teams"),
         ("teams:make task --quiet --output-format json", "--quiet is for text"),
         ("--task-file f app.py", "--task-file is for teams"),
+        ("teams:make task --id=", "give the run a name"),
+        ("--id one -m package", "--id is for teams"),
         ("--trust -m package", "--trust is for teams"),
         ("teams:make -m package", "give one target"),
         ("nothing", "lacks an attribute"),

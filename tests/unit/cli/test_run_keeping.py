@@ -97,10 +97,19 @@ def test_what_is_refused_says_what_to_do_at_a_command_line(
 
 
 def test_what_fails_on_its_way_is_told_as_it_is() -> None:
-    """A store that is gone, or an agent's error, is no refusal."""
+    """A store that is gone, or an agent's error, is no refusal, and the run can go on later."""
     keeping = _keeping("teams:make task --id one")
     for error in (ZeroDivisionError(), errors.StoreUnavailable("sqlite:///r.db", "gone")):
         assert keeping.refusal(error) is error
+        assert keeping.resume_line(error) is not None
+
+
+def test_a_store_that_cannot_be_used_refuses_the_run() -> None:
+    """Before the run has begun there is nothing to go on with."""
+    keeping = _keeping("teams:make task --id one", has_begun=False)
+    error = errors.StoreUnavailable("sqlite:///r.db", "gone")
+    assert isinstance(keeping.refusal(error), RunRefused)
+    assert keeping.resume_line(error) is None
 
 
 def test_there_is_no_line_before_the_store_has_the_run() -> None:
