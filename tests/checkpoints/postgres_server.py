@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Iterator
 
@@ -14,11 +15,11 @@ from examples.fleet.postgres_server import PostgresServer
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """Return a server; a test that stops it starts it again."""
-    try:
-        server = PostgresServer()
-    except FileNotFoundError as error:
-        pytest.skip(str(error))
-    with server:
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(PostgresServer())
+        except (FileNotFoundError, PermissionError) as error:
+            pytest.skip(f"no PostgreSQL can be started: {error}")
         yield server
 
 
