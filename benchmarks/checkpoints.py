@@ -254,7 +254,7 @@ def _put_into(path: Path) -> Callable[[int, int], float]:
         checkpoint = base.empty_checkpoint()
         checkpoint["channel_values"] = {"messages": list(said)}
         checkpoint["channel_versions"] = {"messages": step + 1}
-        metadata = {"source": "loop", "step": step, "parents": {}}
+        metadata: dict[str, Any] = {"source": "loop", "step": step, "parents": {}}
         begun = time.perf_counter()
         config = saver.put(config, checkpoint, metadata, {"messages": step + 1})
         return time.perf_counter() - begun

@@ -77,7 +77,9 @@ class Sealer:
         logs = dict(self._checked_logs(state["logs"], stored.logs, self._logs))
         parts = self._checked_logs(state["states"], stored.logs, self._states)
         states = {name.removeprefix(_STATE): self._joined(texts) for name, texts in parts}
-        return Kept(turn=stored.info.turn, logs=logs, rest=state["rest"], states=states)
+        return Kept(
+            turn=stored.info.turn, logs=logs, rest=state["rest"], states=states, run_id=self._run_id
+        )
 
     def seal(self, snapshot: Snapshot) -> Sealed:
         """Return what a commit writes of a snapshot; it follows the one that was sealed before.
@@ -108,7 +110,7 @@ class Sealer:
 
     def _changed_states(self, states: Mapping[str, Any]) -> Iterator[Entry]:
         """Yield the rows of each state that is not as it was; in several, for it may be large."""
-        before, self._states = self._states, {}
+        before, self._states = self._states, dict[str, _Log]()
         for log, data in ((_STATE + name, data) for name, data in states.items()):
             if log in before and self._texts_of.get(log) is data:
                 self._states[log] = before[log]

@@ -56,9 +56,11 @@ class Kept:
         logs: The items of each log.
         rest: The rest of the last snapshot.
         states: What was written whole, by its names.
+        run_id: The run; for errors.
     """
 
     turn: int
     logs: Mapping[str, Sequence[Any]]
     rest: Mapping[str, Any]
     states: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    run_id: str = ""

@@ -69,6 +69,6 @@ def result_of(kept: Kept | None, team: object, run_id: str) -> TaskResult:
     end: Any = None if kept is None else kept.rest.get("end")
     if kept is None or end.__class__ is not dict:
         raise CheckpointCorrupt(run_id, "it is completed, and has no end")
-    items = Items(types_of(named_components(team).values()))
+    items = Items(types_of(named_components(team).values()), run_id)
     messages = [items.parse(data) for data in kept.logs.get("output", ())]
     return TaskResult(messages=messages, stop_reason=end.get("stop_reason"))

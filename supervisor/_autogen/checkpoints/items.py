@@ -26,10 +26,12 @@ class Items:
 
     Args:
         types: The message types that its team knows, by their names.
+        run_id: The run; for errors.
     """
 
-    def __init__(self, types: Mapping[str, type[Item]]) -> None:
+    def __init__(self, types: Mapping[str, type[Item]], run_id: str = "") -> None:
         self._types = types
+        self._run_id = run_id
         self._known: dict[str, tuple[Any, Any]] = {}  # by the id: its data, and the message
 
     def parse(self, data: Any) -> Any:
@@ -43,7 +45,7 @@ class Items:
         known = self._known.get(id_) if isinstance(id_, str) else None
         if known is not None and known[0] == data:
             return known[1]
-        message = messages.parse(data, self._types)
+        message = messages.parse(data, self._types, self._run_id)
         if isinstance(id_, str):
             self._known[id_] = (data, message)
         return message

@@ -81,15 +81,17 @@ class PutCondition:
 
     Args:
         data: What `condition_state` has returned.
+        run_id: The run; for errors.
     """
 
-    def __init__(self, data: Any) -> None:
+    def __init__(self, data: Any, run_id: str) -> None:
         self.data = data
+        self._run_id = run_id
 
     def __call__(self, condition: TerminationCondition) -> None:
         """Do so."""
         if self.data is not None:
-            put_condition_state(condition, self.data)
+            put_condition_state(condition, self.data, self._run_id)
 
 
 def _parent(name: str) -> str:
@@ -107,7 +109,7 @@ class _Revival:
         self._calls = calls
         self._recall = recall
         self._things = named_components(team)
-        self._items = Items(types_of(self._things.values()))
+        self._items = Items(types_of(self._things.values()), kept.run_id)
         self._groups: dict[str, Group] = {}
         self._undone: set[str] = set()
         self._revived = Revived(kept.turn, bool(self._rest["has_taken_task"]))
@@ -163,7 +165,7 @@ class _Revival:
             await self._put_context(name, thing)
             return
         if name in self._kept.states:
-            await put_agent_state(thing, self._kept.states[name])
+            await put_agent_state(thing, self._kept.states[name], self._kept.run_id)
         for attribute, items in own_lists(thing):
             items[:] = self._log(log_of_list(name, attribute))
 
@@ -220,7 +222,7 @@ class _Revival:
             deltas=[],
             turns=data["turns"],
             has_ended=data["has_ended"],
-            put_condition=PutCondition(data["condition"]),
+            put_condition=PutCondition(data["condition"], self._kept.run_id),
             is_same_turn=True,
         )
         if isinstance(agent, SocietyOfMindAgent):
@@ -254,7 +256,7 @@ class _Revival:
     def _put_counters(self) -> None:
         within = {data["team"] for data in self._rest["within"]}
         for name, data in self._teams.items():
-            group, put = self._groups[name], PutCondition(data["condition"])
+            group, put = self._groups[name], PutCondition(data["condition"], self._kept.run_id)
             if group.orchestrator is not None:
                 group.orchestrator.put_ledger(data["ledger"])
             group.termination.recount(data["turns"], [], put)

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from autogen_agentchat.agents import MessageFilterAgent
 from autogen_agentchat.agents._message_filter_agent import MessageFilterConfig
 from autogen_agentchat.base import ChatAgent
@@ -14,6 +15,7 @@ from autogen_agentchat.messages import BaseChatMessage
 from autogen_agentchat.teams import RoundRobinGroupChat
 
 from supervisor import Supervisor
+from supervisor._core.errors import CheckpointCorrupt
 from supervisor.testing import ScriptedAgent
 
 
@@ -63,6 +65,31 @@ async def test_agent_goes_on_with_the_state_of_its_last_turn(tmp_path: Path) -> 
         said = [message.to_text() for message in result.messages]
         assert said == ["go"] + [f"turn {n}" for n in (1, 1, 2, 2, 3, 3, 4, 4, 5)]
         assert [agent.turns for agent in fresh] == [[0, 1, 2, 3, 4], [0, 1, 2, 3]]
+
+
+class Refusing(Counting):
+    """Refuses what was kept of it."""
+
+    async def load_state(self, state: Mapping[str, Any]) -> None:
+        """Refuse."""
+        raise ValueError("of another version")
+
+
+async def test_agent_that_refuses_its_state_ends_the_run(tmp_path: Path) -> None:
+    """What an agent raises as it loads is said with the run and the agent, and nothing is lost."""
+    url = f"sqlite:///{tmp_path / 'runs.db'}"
+    async with Supervisor(signals={}, checkpoints=url) as sup:
+        run = sup.stream(_team(Counting("a")), "go", id="it")
+        async for message in run:
+            if message.source == "a":
+                break
+    async with Supervisor(signals={}, checkpoints=url) as sup:
+        refused = _team(Refusing("a"))
+        with pytest.raises(CheckpointCorrupt, match="'it' is damaged: the agent 'a' refuses"):
+            await sup.stream(refused, id="it", allow_changed=True)
+    async with Supervisor(signals={}, checkpoints=url) as sup:
+        result = await sup.stream(_team(Counting("a")), id="it")
+    assert len(result.messages) == 10
 
 
 async def test_agent_is_asked_once_for_each_of_its_turns(tmp_path: Path) -> None:
