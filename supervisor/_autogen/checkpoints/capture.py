@@ -87,6 +87,7 @@ class Capture:
             self._output.add(found.cut)
             late = self._output.late(self._journal.root)
             found.rest["late"] = [found.cut.dump(item) for item in late]
+        self._logs.keep_only(found.cut.lengths)
         return Snapshot(
             turn=self._turn + self._journal.finished,
             changes=found.cut.changes,

@@ -6,7 +6,7 @@ otherwise it is written anew. AutoGen clears some lists, and the user's code may
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from supervisor._checkpoints.snapshot import LogChange
@@ -22,6 +22,11 @@ class Logs:
         """Note that a log holds these items already."""
         if items:
             self._written[log] = (len(items), items[-1])
+
+    def keep_only(self, logs: Collection[str]) -> None:
+        """Forget all other logs: a store does, where a snapshot does not have them."""
+        for log in self._written.keys() - set(logs):
+            del self._written[log]
 
     def cut(self, dump: Callable[[Any], Any]) -> Cut:
         """Begin a snapshot.

@@ -10,8 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from autogen_agentchat.agents import AssistantAgent, UserProxyAgent
-from autogen_agentchat.base import ChatAgent, Handoff, TaskResult
+from autogen_agentchat.agents import (
+    AssistantAgent,
+    MessageFilterAgent,
+    MessageFilterConfig,
+    SocietyOfMindAgent,
+    UserProxyAgent,
+)
+from autogen_agentchat.base import ChatAgent, Handoff, TaskResult, Team
 from autogen_agentchat.messages import CodeExecutionEvent, ToolCallExecutionEvent
 from autogen_agentchat.teams import RoundRobinGroupChat
 from autogen_agentchat.tools import AgentTool
@@ -92,13 +98,13 @@ def _calling(*wanted: str, rounds: int = 1) -> ScriptedModel:
     return ScriptedModel(answer)
 
 
-def _parallel(effects: Effects) -> list[ChatAgent]:
+def _parallel(effects: Effects) -> list[ChatAgent | Team]:
     tools: list[Any] = [effects.pay, effects.search]
     model = _calling("pay", "search", "pay")
     return [AssistantAgent("ann", model, tools=tools, handoffs=[Handoff(target="bob")])]
 
 
-def _loops(effects: Effects) -> list[ChatAgent]:
+def _loops(effects: Effects) -> list[ChatAgent | Team]:
     model = _calling("pay", rounds=3)
     return [
         AssistantAgent(
@@ -107,7 +113,7 @@ def _loops(effects: Effects) -> list[ChatAgent]:
     ]
 
 
-def _within_a_tool(effects: Effects) -> list[ChatAgent]:
+def _within_a_tool(effects: Effects) -> list[ChatAgent | Team]:
     inner = AssistantAgent("bob", _calling("pay"), tools=[effects.pay])
 
     def answer(messages: Sequence[LLMMessage]) -> Any:
@@ -117,28 +123,46 @@ def _within_a_tool(effects: Effects) -> list[ChatAgent]:
     return [AssistantAgent("ann", ScriptedModel(answer), tools=[AgentTool(inner)])]
 
 
-def _code(effects: Effects) -> list[ChatAgent]:
+def _code(effects: Effects) -> list[ChatAgent | Team]:
     def answer(messages: Sequence[LLMMessage]) -> str:
         return "Done." if messages[-1].source == "cod" else CODE  # type: ignore[union-attr]
 
     return [executing("cod", Counting(effects), ScriptedModel(answer))]
 
 
-def _bare_code(effects: Effects) -> list[ChatAgent]:
+def _bare_code(effects: Effects) -> list[ChatAgent | Team]:
     return [executing("cod", Counting(effects))]
 
 
-def _user(effects: Effects) -> list[ChatAgent]:
+def _user(effects: Effects) -> list[ChatAgent | Team]:
     return [UserProxyAgent("user1", input_func=effects.answer)]
 
 
-TEAMS: dict[str, Callable[[Effects], list[ChatAgent]]] = {
+def _within_a_team(effects: Effects) -> list[ChatAgent | Team]:
+    return [RoundRobinGroupChat([*_parallel(effects)], name="inner", max_turns=1)]
+
+
+def _society(effects: Effects) -> list[ChatAgent | Team]:
+    inner = RoundRobinGroupChat([*_parallel(effects)], name="inner", max_turns=2)
+    return [SocietyOfMindAgent("soc", inner, ScriptedModel(lambda _: "In short."))]
+
+
+def _filtered_user(effects: Effects) -> list[ChatAgent | Team]:
+    user = UserProxyAgent("user1", input_func=effects.answer)
+    everything = MessageFilterConfig(per_source=[])
+    return [MessageFilterAgent("wrap", user, everything)]
+
+
+TEAMS: dict[str, Callable[[Effects], list[ChatAgent | Team]]] = {
     "parallel": _parallel,
     "loops": _loops,
     "within a tool": _within_a_tool,
     "code": _code,
     "bare code": _bare_code,
     "user": _user,
+    "filtered user": _filtered_user,
+    "within a team": _within_a_team,
+    "society": _society,
 }
 
 
@@ -167,11 +191,13 @@ async def test_stopped_before_a_step(sup: Supervisor, kind: str, every: int) -> 
     pytest.fail(f"the run has more than {LAST} steps")
 
 
-def _team(members: list[ChatAgent]) -> RoundRobinGroupChat:
+def _team(members: list[ChatAgent | Team]) -> RoundRobinGroupChat:
     return RoundRobinGroupChat([*members], max_turns=2)
 
 
-async def _stop_before(sup: Supervisor, step: int, members: list[ChatAgent], run_id: str) -> bool:
+async def _stop_before(
+    sup: Supervisor, step: int, members: list[ChatAgent | Team], run_id: str
+) -> bool:
     with Steps() as steps:
         run = sup.stream(_team(members), CODE, id=run_id)
         steps.before(step, lambda: run.stop("enough"))
@@ -184,7 +210,7 @@ def _check(effects: Effects, result: TaskResult, kind: str) -> None:
     assert all(line.startswith("search ") for line in again), again
     events = [m for m in result.messages if isinstance(m, ToolCallExecutionEvent)]
     answers = [answer.content for event in events for answer in event.content]
-    if kind != "within a tool":  # the inner agent's are not shown
+    if kind not in ("within a tool", "society"):  # the inner agent's are not shown
         keys = {line.partition(" ")[2] for line in effects.keys}
         answered = {it.removeprefix("did ") for it in answers if it.startswith("did ")}
         assert answered <= keys
@@ -195,5 +221,5 @@ def _check(effects: Effects, result: TaskResult, kind: str) -> None:
         assert effects.executed - outputs.count(OPEN_CODE) <= len(set(outputs) - {OPEN_CODE})
     if kind == "bare code":
         assert effects.executed <= 1
-    if kind == "user":
+    if kind.endswith("user"):
         assert effects.asked == 2
