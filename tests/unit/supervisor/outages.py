@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from supervisor._checkpoints.sqlite import sqlite_store
-from supervisor._checkpoints.store import CheckpointStore, Commit, Renewal
+from supervisor._checkpoints.store import Acquired, CheckpointStore, Commit, Renewal
 from supervisor.errors import StoreUnavailable
 
 
@@ -18,6 +18,9 @@ class Moods:
         self.is_down = False
         self.may_renew = threading.Event()
         self.may_commit = threading.Event()
+        self.may_acquire = threading.Event()
+        self.is_asked = threading.Event()
+        self.may_acquire.set()
         self.may_renew.set()
         self.may_commit.set()
 
@@ -42,6 +45,12 @@ class Moody:
     def clone(self) -> CheckpointStore:
         """Return another object, which is like this one."""
         return cast(CheckpointStore, Moody(self._path, self.moods))
+
+    def acquire(self, *args: Any, **options: Any) -> Acquired:
+        """Give a run, or wait."""
+        self.moods.is_asked.set()
+        assert self.moods.may_acquire.wait(20)
+        return self._store.acquire(*args, **options)
 
     def commit(self, run_id: str, fence: int, commit: Commit) -> None:
         """Write, or fail, or wait."""

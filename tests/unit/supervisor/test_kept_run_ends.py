@@ -225,6 +225,28 @@ async def test_what_refuses_to_end_loses_its_run_with_its_lease(tmp_path: Path) 
             assert contents(await sup.stream(team, id="talk", allow_changed=True))[1] == "early"
 
 
+@pytest.mark.parametrize("is_patient", [True, False])
+async def test_a_stop_while_a_run_is_being_taken(tmp_path: Path, *, is_patient: bool) -> None:
+    """What the store gives after the stop is given back; the ladder bounds the wait for it."""
+    store, moods = moody_store(tmp_path / "runs.db")
+    ladder = Ladder() if is_patient else QUICK
+    async with Supervisor(checkpoints=store, ladder=ladder, exits=False) as sup:
+        moods.may_acquire.clear()
+        run = sup.stream(Talk().team, "Talk", id="talk")
+        task = asyncio.create_task(run)
+        assert await asyncio.to_thread(moods.is_asked.wait, 10)
+        run.stop()
+        if is_patient:
+            moods.may_acquire.set()
+        assert contents(await task) == []
+        moods.may_acquire.set()
+        info = await info_of(sup)
+        while info.status is RunStatus.RUNNING:
+            info = await info_of(sup)
+        assert (info.status, info.owner) == (RunStatus.STOPPED, None)
+        assert await finished(sup) == await in_one_go()
+
+
 async def test_a_store_that_stands_still_does_not_hold_up_a_stop(tmp_path: Path) -> None:
     """The ladder bounds the wait for the store, and the result of a stopped run is given."""
     store, moods = moody_store(tmp_path / "runs.db")
