@@ -1,8 +1,8 @@
 """A store in PostgreSQL, by psycopg (the extra `postgres`).
 
 The server's clock alone decides who has a run. Each method is one short transaction. An owner that
-is paused within one keeps the row locked: the server ends such a transaction, well before the lease
-is over.
+is paused within one keeps the row locked: the server ends such a transaction before the lease is
+over.
 """
 
 from __future__ import annotations
@@ -76,7 +76,12 @@ class PostgresDatabase:
 
     def do_each(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         """Execute one statement for each row of values, within a transaction."""
-        self.connection.cursor().executemany(_dialect(sql), rows)
+        try:
+            self.connection.cursor().executemany(_dialect(sql), rows)
+        except psycopg.Error as error:
+            # Where it leaves its pipeline in another error, that one hides the first.
+            first = error.__context__
+            raise (first if isinstance(first, psycopg.Error) else error) from None
 
     def has_table(self, name: str) -> bool:
         """Tell whether there is a table of that name."""
@@ -123,10 +128,11 @@ class PostgresDatabase:
 
     def _begin(self, begin: str) -> None:
         """Begin a transaction; once more where the connection has broken since the last one."""
-        milliseconds = int(self.patience * 700)  # it says so before we give it up
+        # It says that a row is locked before we give it up; it takes long to get what is long.
+        locked, idle = int(self.patience * 700), int(self.patience * 2000)
         text = (
-            f"{begin}; SET LOCAL idle_in_transaction_session_timeout = {milliseconds}; "
-            f"SET LOCAL lock_timeout = {milliseconds}"
+            f"{begin}; SET LOCAL lock_timeout = {locked}; "
+            f"SET LOCAL idle_in_transaction_session_timeout = {idle}"
         ).encode()
         is_old = self._connection is not None
         try:
