@@ -318,8 +318,10 @@ def _take_over_first(store: PostgresStore) -> Callable[[bytes], bool]:
     return look
 
 
-def test_gives_up_a_server_that_is_silent(far: PostgresStore, proxy: Proxy) -> None:
-    """It waits no longer than a lease allows, and tries another connection."""
+def test_tries_another_connection_where_the_server_is_silent(
+    far: PostgresStore, proxy: Proxy
+) -> None:
+    """A connection on which nothing comes is given up, in less than a lease."""
     fence = _take(far)
     far._postgres.patience = 0.3
     proxy.is_silent, proxy.before = True, _begins_connection
@@ -327,17 +329,24 @@ def test_gives_up_a_server_that_is_silent(far: PostgresStore, proxy: Proxy) -> N
         far.commit(RUN, fence, turn_of(OWNER, fence, 1))
     proxy.is_silent, proxy.before = False, _never
     far.commit(RUN, fence, turn_of(OWNER, fence, 1))
+
+
+@pytest.mark.parametrize("what", [b"BEGIN", b"INSERT INTO sv_entry", b"UPDATE sv_run"])
+def test_says_that_a_server_is_silent(far: PostgresStore, proxy: Proxy, what: bytes) -> None:
+    """Whichever statement it does not answer, the error says so."""
+    fence = _take(far)
     far.close()
-    proxy.before = _silences(proxy)
+    far._postgres.patience = 0.3
+    proxy.before = _silences(proxy, what)
     with pytest.raises(StoreUnavailable, match="it has not answered for"):
-        far.commit(RUN, fence, turn_of(OWNER, fence, 2))
+        far.commit(RUN, fence, turn_of(OWNER, fence, 1))
 
 
-def _silences(proxy: Proxy) -> Callable[[bytes], bool]:
-    """Return what has nothing forwarded any more from the first transaction on."""
+def _silences(proxy: Proxy, what: bytes) -> Callable[[bytes], bool]:
+    """Return what has nothing forwarded any more from this on."""
 
     def look(data: bytes) -> bool:
-        proxy.is_silent = proxy.is_silent or b"BEGIN" in data
+        proxy.is_silent = proxy.is_silent or what in data
         return False
 
     return look

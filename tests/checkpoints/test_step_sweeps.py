@@ -24,6 +24,11 @@ def test_goes_on_from_steps_that_are_drawn(kinds: list[str], tmp_path: Path) -> 
     """After a kill or a stop the result is that of one run, and no tool is called twice."""
     drawn = seed("CHECKPOINTS_SEED")
     sample = 0 if "SOAK" in os.environ else 1
-    arguments: dict[str, Any] = {"folder": str(tmp_path), "kinds": kinds, "seed": drawn, "sample": sample}
+    arguments: dict[str, Any] = {
+        "folder": str(tmp_path),
+        "kinds": kinds,
+        "seed": drawn,
+        "sample": sample,
+    }
     wrong = run_scenario(step_sweeps.sweep, seconds=290, **arguments)
     assert not wrong, f"CHECKPOINTS_SEED={drawn}: {wrong}"
