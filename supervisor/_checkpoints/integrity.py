@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol, cast
 from supervisor._checkpoints.pieces import chunks, decode, encode
 from supervisor._checkpoints.snapshot import Kept, LogChange, Snapshot
 from supervisor._checkpoints.store import Entry, StoredRun
-from supervisor._core.errors import CheckpointCorrupt, CheckpointTooNew
+from supervisor._core.errors import CheckpointCorrupt, CheckpointTooNew, UsageError
 
 STATE_FORMAT = 1
 """The format of a state's text that this version writes, and the newest that it reads."""
@@ -211,9 +211,15 @@ class _Log:
 
 def _in_rows(name: str, data: Any) -> tuple[_Log, Sequence[Entry]]:
     log, entries = _Log(), list[Entry]()
-    for text in chunks(data):
-        entries.append(Entry(name, log.length, encode(text)))
-        log.add(entries[-1].body)
+    try:
+        for text in chunks(data):
+            entries.append(Entry(name, log.length, encode(text)))
+            log.add(entries[-1].body)
+    except (TypeError, ValueError) as error:
+        whose = name.removeprefix(_STATE)
+        raise UsageError(
+            f"the state of {whose!r} cannot be kept: {error}; let its save_state() return JSON"
+        ) from error
     return log, entries
 
 

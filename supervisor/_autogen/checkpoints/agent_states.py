@@ -10,15 +10,16 @@ What it returns is copied, as far as that takes a few milliseconds. A larger sta
 is: an agent must not change it afterwards, so it returns a copy of what it still changes.
 
 Where it falls short: a `save_state` that waits for something cannot be asked between two steps of
-the loop; it is not kept, and that is logged. An AssistantAgent's memory and workbench have states
-of their own, which AutoGen does not save either.
+the loop; its state is not kept, and that is logged, as is one that returns what JSON does not have.
+An AssistantAgent's memory and workbench have states of their own, which AutoGen does not save
+either.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
-from typing import Any, Final, cast
+from collections.abc import Collection, Coroutine, Mapping
+from typing import Any, Final, Protocol, cast
 
 from autogen_agentchat.base import ChatAgent
 
@@ -32,10 +33,19 @@ from supervisor._reports.log import reporter
 _SLOW: Final = 0.02
 _MOST: Final = 20_000  # values that are copied: some milliseconds
 _CONTAINERS: Final = (dict, list, tuple)
+_SCALARS: Final = (str, int, float, type(None))
+
+
+class Saving(Protocol):
+    """What saves itself."""
+
+    def save_state(self) -> Coroutine[Any, Any, Mapping[str, Any]]:
+        """Return its state."""
+        ...
 
 
 class AgentStates:
-    """The states of a run's agents, from one snapshot to the next."""
+    """The states of a run's agents and contexts, from one snapshot to the next."""
 
     def __init__(self) -> None:
         self._last: dict[str, Any] = {}
@@ -50,37 +60,35 @@ class AgentStates:
         """Note the id()s of agents that may have changed, for it was their turn."""
         self._acted |= agents
 
-    def take(self, name: str, agent: object, *, is_open: bool) -> Any:
-        """Return the state of an agent, as JSON-able data.
+    def take(self, name: str, owner: Saving, *, is_open: bool) -> Any:
+        """Return the state of an agent, or of a model context, as JSON-able data.
 
         Args:
             name: What it is kept under.
-            agent: The agent.
+            owner: The agent or context.
             is_open: Whether it is in a turn that would be undone: then it is as before that turn.
 
         Returns:
-            None where it has no state of its own, or none that can be kept.
+            None where none can be kept.
         """
-        if not saves_itself(agent):
-            return None
-        may_have_changed = id(agent) in self._acted and not is_open
+        may_have_changed = id(owner) in self._acted and not is_open
         if may_have_changed or name not in self._last:
-            self._acted.discard(id(agent))
-            self._last[name] = self._saved(name, cast("ChatAgent", agent))
+            self._acted.discard(id(owner))
+            self._last[name] = self._saved(name, owner)
         return self._last[name]
 
-    def _saved(self, name: str, agent: ChatAgent) -> Any:
+    def _saved(self, name: str, owner: Saving) -> Any:
         begun = time.perf_counter()
         try:
-            state = drive_sync(agent.save_state())
+            state = drive_sync(owner.save_state())
+            seconds = time.perf_counter() - begun
+            copy = own_copy(state)
         except Exception as error:  # noqa: BLE001 - the user's: a run must not end of that
             if self._is_first(name, "not kept"):
-                reporter.event(log_events.AGENT_STATE_NOT_KEPT, agent=agent.name, exc_info=error)
+                reporter.event(log_events.AGENT_STATE_NOT_KEPT, agent=name, exc_info=error)
             return self._last.get(name)
-        seconds = time.perf_counter() - begun
         if seconds > _SLOW and self._is_first(name, "slow"):
-            reporter.event(log_events.AGENT_STATE_SLOW, agent=agent.name, seconds=seconds)
-        copy = own_copy(state)
+            reporter.event(log_events.AGENT_STATE_SLOW, agent=name, seconds=seconds)
         # Another object each time: what is the same object is taken for the same state.
         return Later(lambda: state) if copy is state else copy
 
@@ -112,12 +120,18 @@ async def put_agent_state(agent: object, state: Any, run_id: str = "") -> None:
 
 
 def own_copy(data: Any) -> Any:
-    """Return a copy of data, down to what is not copied because there is too much of it."""
+    """Return a copy of data, down to what is not copied because there is too much of it.
+
+    Raises:
+        TypeError: JSON has no such value.
+    """
     return _copied(data, [_MOST])
 
 
 def _copied(data: Any, left: list[int]) -> Any:
     if not isinstance(data, _CONTAINERS):
+        if not isinstance(data, _SCALARS):
+            raise TypeError(f"a {type(data).__name__} is nothing that JSON has: {data!r:.80}")
         return data
     held = cast("Collection[object]", data)
     if len(held) > left[0]:

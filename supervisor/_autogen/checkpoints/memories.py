@@ -12,7 +12,6 @@ from supervisor._autogen import upstream
 from supervisor._autogen.checkpoints.agent_states import AgentStates
 from supervisor._autogen.checkpoints.logs import Cut
 from supervisor._autogen.history.memory import is_list_of_messages
-from supervisor._autogen.repair_thread import drive_sync
 from supervisor._autogen.upstream import Group
 
 Rewound = Mapping[tuple[int, str], list[Any]]
@@ -67,11 +66,17 @@ class Memories:
         self._agents = agents
         self._rewound = rewound
 
-    def add_context(self, name: str, context: ChatCompletionContext) -> None:
-        """Add a model context; one that writes its state in its own way is written whole."""
+    def add_context(self, name: str, context: ChatCompletionContext, *, is_undone: bool) -> None:
+        """Add a model context; one that writes its state in its own way is written whole.
+
+        Args:
+            name: Its name among the components.
+            context: The context.
+            is_undone: Whether its agent is in a turn that is undone.
+        """
         messages = upstream.saved_messages(context)
         if messages is None:
-            self.states[name] = dict(drive_sync(context.save_state()))
+            self._add_state(name, context, is_undone=is_undone)
             return
         then = self._rewound.get((id(context), ""), messages)
         if then or self._cut.length(log_of_context(name)):
@@ -91,5 +96,8 @@ class Memories:
             if then or self._cut.length(log):
                 self._cut.add(log, then)
         if upstream.has_own_state(agent.__class__):
-            state = self._agents.take(name, agent, is_open=is_undone)
-            self.states.update({} if state is None else {name: state})
+            self._add_state(name, agent, is_undone=is_undone)
+
+    def _add_state(self, name: str, owner: Any, *, is_undone: bool) -> None:
+        state = self._agents.take(name, owner, is_open=is_undone)
+        self.states.update({} if state is None else {name: state})

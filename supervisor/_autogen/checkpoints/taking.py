@@ -66,12 +66,12 @@ class Taking:
         self.states = memories.states
         for name, thing in self._things.items():
             kind = kind_of(thing.__class__)
+            is_undone = id(thing) in self._open.undone_agents
             if kind is Kind.TEAM:
-                self._take_team(name, thing, memories)
+                self._take_team(name, thing, memories, agents)
             elif kind is Kind.CONTEXT:
-                memories.add_context(name, thing)
+                memories.add_context(name, thing, is_undone=is_undone)
             elif kind in (Kind.AGENT, Kind.SOCIETY):
-                is_undone = id(thing) in self._open.undone_agents
                 memories.add_agent(name, thing, is_undone=is_undone)
         self.rest["within"] = [*self._going_on(), *self._waiting()]
         self.rest["turns"] = [self._kept(kept) for kept in self._open.kept]
@@ -100,7 +100,9 @@ class Taking:
             self._groups[key] = found
         return self._groups[key]
 
-    def _take_team(self, name: str, team: BaseGroupChat, memories: Memories) -> None:
+    def _take_team(
+        self, name: str, team: BaseGroupChat, memories: Memories, agents: AgentStates
+    ) -> None:
         group = self._group(team)
         if group is None:
             return
@@ -117,7 +119,8 @@ class Taking:
             buffers = {member: group.buffer(member) for member in group.names}
             record.at_rest(run.due if run is not None else buffers)
         for place, context in contexts_of(name, group):
-            memories.add_context(place, context)
+            agents.note_acted({id(context)})  # a manager's, which works between the turns
+            memories.add_context(place, context, is_undone=False)
 
     # -- runs that go on within a turn ----------------------------------------------------------
 

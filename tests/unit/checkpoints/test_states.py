@@ -12,7 +12,7 @@ from supervisor._checkpoints.integrity import Sealed, Sealer, check
 from supervisor._checkpoints.pieces import Later
 from supervisor._checkpoints.snapshot import Snapshot
 from supervisor._checkpoints.store import RunInfo, RunStatus, StoredRun
-from supervisor._core.errors import CheckpointCorrupt
+from supervisor._core.errors import CheckpointCorrupt, UsageError
 
 _LARGE = {"numbers": [float(n) for n in range(100_000)], "text": "\ud800\x00ü" * 100_000}
 
@@ -100,6 +100,12 @@ def test_same_object_is_made_text_of_once() -> None:
     assert made == [1]
     rows.write(a=Later(make))
     assert made == [1, 1]
+
+
+def test_state_that_is_no_json_is_named() -> None:
+    """A state with something that JSON does not have is an error that says whose it is."""
+    with pytest.raises(UsageError, match="state of 'writer' cannot be kept: Object of type set"):
+        _Rows().write(writer={"seen": {1}})
 
 
 def test_state_that_has_become_smaller_leaves_rows_that_do_not_count() -> None:

@@ -50,7 +50,6 @@ def test_agent_without_a_state_is_not_asked() -> None:
     """An agent that does not save itself has no state here, and is given none."""
     agent = AssistantAgent("a", ScriptedModel([]))
     assert not saves_itself(agent)
-    assert AgentStates().take("a", agent, is_open=False) is None
     asyncio.run(put_agent_state(agent, {"n": 1}))
 
 
@@ -106,11 +105,16 @@ class _Waiting(_Saving):
         return {}
 
 
-@pytest.mark.parametrize("cls", [_Failing, _Waiting])
+class _NoJson(_Saving):
+    async def save_state(self) -> Mapping[str, Any]:
+        return {"seen": [{1, 2}]}
+
+
+@pytest.mark.parametrize("cls", [_Failing, _Waiting, _NoJson])
 def test_state_that_cannot_be_saved_is_logged_once(
     cls: type[_Saving], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A `save_state` that raises, or waits, leaves what was kept before, and is logged once."""
+    """A `save_state` that raises, waits, or returns no JSON leaves what was kept; once logged."""
     states = AgentStates()
     agent = cls()
     states.seed("a", {"n": [7]})
