@@ -43,11 +43,14 @@ from supervisor._autogen.history.resume import (
     NextSpeakers,
     OneShotOverride,
     ResumingTeam,
+    behind,
     resume_member,
 )
+from supervisor._autogen.history.team_run import stand_ins_of
 from supervisor._autogen.upstream import Group
 from supervisor._checkpoints.snapshot import Kept
 from supervisor._checkpoints.store import CallRecord
+from supervisor._core.errors import CheckpointCorrupt
 
 
 async def revive(
@@ -73,7 +76,11 @@ async def revive(
         UnknownMessage: The team does not know the type of a message.
         CheckpointCorrupt: What was read is not what a snapshot consists of.
     """
-    return await _Revival(team, kept, calls, recall or Recalled().put).carry_out()
+    try:
+        revival = _Revival(team, kept, calls, recall or Recalled().put)
+        return await revival.carry_out()
+    except (IndexError, KeyError) as error:
+        raise CheckpointCorrupt(kept.run_id, f"it lacks {error}") from error
 
 
 class PutCondition:
@@ -81,10 +88,10 @@ class PutCondition:
 
     Args:
         data: What `condition_state` has returned.
-        run_id: The run; for errors.
+        run_id: The run; for the error.
     """
 
-    def __init__(self, data: Any, run_id: str) -> None:
+    def __init__(self, data: Any, run_id: str = "") -> None:
         self.data = data
         self._run_id = run_id
 
@@ -98,9 +105,30 @@ def _parent(name: str) -> str:
     return name.rpartition("/")[0]
 
 
+async def _clear(team: BaseGroupChat) -> None:
+    """Let a team forget a run that is not kept: it had not begun then."""
+    group = upstream.group_of(team)
+    if group is not None:
+        group.unlock()
+        for member in group.names:
+            group.put_agent(member, behind(group.agent(member)))
+            group.put_buffer(member, [])
+        await group.manager.reset()
+
+
+def _put_back_stand_ins(agent: Any) -> None:
+    if isinstance(agent, SocietyOfMindAgent):
+        for attribute, stand_in in stand_ins_of(agent):
+            setattr(agent, attribute, stand_in.team)
+
+
 class _Revival:
     def __init__(
-        self, team: object, kept: Kept, calls: Sequence[CallRecord], recall: Recall
+        self,
+        team: object,
+        kept: Kept,
+        calls: Sequence[CallRecord],
+        recall: Recall,
     ) -> None:
         self._team = team
         self._kept = kept
@@ -117,8 +145,10 @@ class _Revival:
 
     async def carry_out(self) -> Revived:
         """Do all of it."""
-        for name in self._teams:
-            await self._put_team(name)
+        for name, thing in self._things.items():
+            _put_back_stand_ins(thing)
+            if isinstance(thing, BaseGroupChat):
+                await self._put_team(name, thing)
         for name, thing in self._things.items():
             await self._put_memory(name, thing)
         for name in self._groups:
@@ -139,12 +169,16 @@ class _Revival:
 
     # -- what is remembered ---------------------------------------------------------------------
 
-    async def _put_team(self, name: str) -> None:
-        data = self._teams[name]
-        group = self._groups[name] = await upstream.make_group(self._thing(name, BaseGroupChat))
+    async def _put_team(self, name: str, team: BaseGroupChat) -> None:
+        data = self._teams.get(name)
+        if data is None:
+            await _clear(team)
+            return
+        group = self._groups[name] = await upstream.make_group(team)
         group.unlock()
         group.thread[:] = self._log(log_of_team("thread", name))
         for member in group.names:
+            group.put_agent(member, behind(group.agent(member)))
             due = self._log(log_of_team("due", name, member))
             end = len(due) - data["later"].get(member, 0)
             group.put_buffer(member, due[:end], due[end:])
@@ -153,12 +187,6 @@ class _Revival:
             await self._put_memory(place, context)
         for said in data.get("unheard", ()):
             group.add([self._items.parse(item) for item in said])
-
-    def _thing(self, name: str, kind: type) -> Any:
-        found = self._things.get(name)
-        if not isinstance(found, kind):
-            raise LookupError(f"{name!r} is no {kind.__name__} here")  # noqa: TRY004 - of the team
-        return found
 
     async def _put_memory(self, name: str, thing: object) -> None:
         if isinstance(thing, ChatCompletionContext):
@@ -185,7 +213,7 @@ class _Revival:
             vars(group.manager).pop("select_speaker")
         vars(group.manager).pop("on_message_impl", None)
         speakers, restart = data.get("speakers"), data.get("restart")
-        if speakers is not None:
+        if speakers is not None and set(speakers["names"]) <= set(group.names):
             if group.graph is not None and speakers["is_first"]:
                 group.graph.put_first(speakers["names"])
             then = from_plain(speakers["then"], self._items.parse)
@@ -204,6 +232,8 @@ class _Revival:
     def _put_kept_turns(self) -> None:
         turns = KeptTurns(self._things, self._groups, self._calls, self._recall)
         for data in self._rest["turns"]:
+            if data["agent"] not in self._things:  # the team was changed, and may be
+                continue
             events = self._log(log_of_team("events", data["agent"]))
             turns.add(data, events)
         revived = self._revived
@@ -214,7 +244,9 @@ class _Revival:
         revived.has_taken_task = revived.has_taken_task or turns.has_kept_agent
 
     def _put_within(self, data: Mapping[str, Any]) -> None:
-        agent, inner = self._things[data["agent"]], self._groups[data["team"]]
+        agent, inner = self._things.get(data["agent"]), self._groups.get(data["team"])
+        if agent is None or inner is None:  # the team was changed, and may be
+            return
         earlier = EarlierRun(
             inner,
             self._log(log_of_team("task", data["team"])),
@@ -256,7 +288,9 @@ class _Revival:
     def _put_counters(self) -> None:
         within = {data["team"] for data in self._rest["within"]}
         for name, data in self._teams.items():
-            group, put = self._groups[name], PutCondition(data["condition"], self._kept.run_id)
+            group, put = self._groups.get(name), PutCondition(data["condition"], self._kept.run_id)
+            if group is None:  # the team was changed, and may be
+                continue
             if group.orchestrator is not None:
                 group.orchestrator.put_ledger(data["ledger"])
             group.termination.recount(data["turns"], [], put)

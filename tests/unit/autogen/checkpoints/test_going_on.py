@@ -55,6 +55,16 @@ async def test_goes_on_again_and_again(kind: str) -> None:
     assert number
 
 
+@pytest.mark.parametrize("kind", list(TEAMS))
+async def test_the_same_team_goes_on_again(kind: str) -> None:
+    """A team that was at work since then goes on from an earlier step like a fresh one."""
+    team = TEAMS[kind]()
+    whole = await run_kept(team)
+    for step in (len(whole.shelves) // 2, len(whole.shelves) - 1):
+        found = await run_kept(team, shelf=whole.shelves[step])
+        _same(found, whole, f"at step {step}")
+
+
 async def test_a_selector_is_not_asked_again_for_a_speaker_that_it_has_selected() -> None:
     """The models of all owners of a run are asked as often as the model of one."""
 
