@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from autogen_agentchat.messages import TextMessage
+from autogen_agentchat.messages import BaseChatMessage, TextMessage
 from autogen_agentchat.teams import MagenticOneGroupChat, RoundRobinGroupChat
 
 from supervisor._autogen import upstream
-from supervisor.testing import ScriptedModel
+from supervisor.testing import ScriptedAgent, ScriptedModel
 from tests.agents import Agent
 
 
@@ -42,13 +43,11 @@ async def test_a_member_is_given_what_is_held_back_after_its_turn() -> None:
     """AutoGen passes `_message_buffer` on in a turn, and clears it in place after it."""
     heard: list[list[str]] = []
 
-    class Listening(Agent):
-        async def on_messages_stream(self, messages: Any, cancellation_token: Any) -> Any:
-            heard.append([message.to_text() for message in messages])
-            async for item in super().on_messages_stream(messages, cancellation_token):
-                yield item
+    def listen(messages: Sequence[BaseChatMessage], _token: object) -> str:
+        heard.append([message.to_text() for message in messages])
+        return "heard"
 
-    team = RoundRobinGroupChat([Listening("a")], max_turns=1)
+    team = RoundRobinGroupChat([ScriptedAgent("a", listen)], max_turns=1)
     group = await upstream.make_group(team)
     first, second = (TextMessage(content=text, source="b") for text in ("first", "second"))
     group.put_buffer("a", [first], [second])
