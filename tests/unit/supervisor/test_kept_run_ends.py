@@ -131,6 +131,30 @@ async def test_a_stop_of_the_supervisor_is_one_of_the_process(url: str) -> None:
         assert info.stop_reason == "Going down"
 
 
+async def test_a_stop_of_one_run_leaves_it_at_rest_in_a_fleet_too(url: str) -> None:
+    """What its own program has stopped alone is nothing that a fleet should take up."""
+    async with Supervisor(checkpoints=url) as sup:
+        runs = sup._parts.keeping.runs("a test")
+        await runs.call(lambda store: store.note_fleet())
+        talk = Talk()
+        run = sup.stream(talk.team, "Talk", id="stopped")
+        task = asyncio.create_task(run)
+        await talk.is_waiting.wait()
+        run.stop()
+        await task
+        await sup.stream(Talk().team, "Talk", id="late", timeout=0.05)
+        async for _ in sup.stream(Talk().team, "Talk", id="left"):
+            break
+        cancelled = asyncio.create_task(sup.stream(Talk().team, "Talk", id="cancelled"))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+        while await sup.runs.list(status="running"):
+            pass
+        assert {info.status for info in await sup.runs.list()} == {RunStatus.STOPPED}
+
+
 async def test_another_task_or_team_is_refused(url: str) -> None:
     """The error names the difference, the run stays as it was, and `allow_changed` goes on."""
     async with Supervisor(checkpoints=url) as sup:
