@@ -108,6 +108,36 @@ class RepairThread:
             task.cancel()
 
 
+async def repair_in_thread(work: Callable[[], None]) -> None:
+    """Run plain code in such a thread, and wait for its end.
+
+    Raises:
+        BaseException: What it raises.
+    """
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[None] = loop.create_future()
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - raised to who waits
+            errors.append(error)
+
+    def end() -> None:
+        if not ended.done():
+            ended.set_result(None)
+
+    thread = RepairThread(loop, run, end)
+    try:
+        await ended
+    except asyncio.CancelledError:
+        thread.cancel()
+        raise
+    if errors:
+        raise errors[0]
+
+
 def _pass_on(task: asyncio.Task[T], future: Future[T]) -> None:
     error = RuntimeError("cancelled") if task.cancelled() else task.exception()
     if error is not None:

@@ -92,7 +92,7 @@ def sweep(folder: str, kinds: Sequence[str], seed: int, sample: int) -> list[str
         folder: Where the stores are.
         kinds: Which teams.
         seed: Draws the steps.
-        sample: At how many steps each is ended in each way; 0 is at all.
+        sample: At how many steps each is ended in each way, at most.
 
     Returns:
         What was wrong.
@@ -102,7 +102,7 @@ def sweep(folder: str, kinds: Sequence[str], seed: int, sample: int) -> list[str
         whole = _go(kind, f"{folder}/{kind}.db", None)[1]
         every = range(2, whole[0] + 1)
         for way in ("SIGKILL", "stop"):
-            for step in draw.sample(every, sample) if sample else every:
+            for step in draw.sample(every, min(sample, len(every))):
                 path = f"{folder}/{kind}-{way}-{step}.db"
                 wrong += _check(kind, path, (step, way), whole)
                 for file in Path(folder).glob(f"{kind}-{way}-{step}.db*"):

@@ -47,6 +47,7 @@ from supervisor._autogen.history.resume import (
     resume_member,
 )
 from supervisor._autogen.history.team_run import stand_ins_of
+from supervisor._autogen.repair_thread import repair_in_thread
 from supervisor._autogen.upstream import Group
 from supervisor._checkpoints.snapshot import Kept
 from supervisor._checkpoints.store import CallRecord
@@ -151,6 +152,20 @@ class _Revival:
                 await self._put_team(name, thing)
         for name, thing in self._things.items():
             await self._put_memory(name, thing)
+        if self._may_wait():
+            await repair_in_thread(self._put_run)
+        else:
+            self._put_run()
+        return self._revived
+
+    def _may_wait(self) -> bool:
+        """Return whether code of the user's is called, which may really wait."""
+        called = [it for it in self._things.values() if isinstance(it, ChatCompletionContext)]
+        conditions = [group.condition for group in self._groups.values()]
+        return not all(it is None or upstream.is_autogens(it) for it in (*called, *conditions))
+
+    def _put_run(self) -> None:
+        """Put what is no memory: turns, speakers, conditions, and what was said."""
         for name in self._groups:
             self._put_speakers(name)
         self._put_kept_turns()
@@ -158,7 +173,6 @@ class _Revival:
             self._put_within(inner)
         self._put_counters()
         self._put_output()
-        return self._revived
 
     def _log(self, name: str) -> list[Any]:
         """Return the messages of a log."""

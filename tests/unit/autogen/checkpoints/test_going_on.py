@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
-from autogen_agentchat.teams import BaseGroupChat
+from autogen_agentchat.conditions import MaxMessageTermination
+from autogen_agentchat.teams import BaseGroupChat, RoundRobinGroupChat
 
 from supervisor._autogen.checkpoints.paths import named_components
 from supervisor._autogen.checkpoints.revive import revive
 from supervisor._autogen.repair_thread import drive_sync
-from supervisor.testing import ScriptedModel
+from supervisor.testing import ScriptedAgent, ScriptedModel
 from supervisor.types import Runnable
 from tests.unit.autogen.checkpoints.keeping import Keeping, Shelf, run_kept, words
 from tests.unit.autogen.checkpoints.kept_teams import TEAMS, selector
@@ -135,3 +136,26 @@ async def test_what_is_rebuilt_is_what_the_team_would_save(kind: str) -> None:
             assert rebuilt[name] == state, f"{name!r} at step {step}"
             compared += 1
     assert compared >= 2
+
+
+class _Waiting(MaxMessageTermination):
+    """A condition of the user's that is written and read by itself, and waits meanwhile."""
+
+    async def load_state(self, state: dict[str, int]) -> None:
+        await asyncio.sleep(0)
+        self._message_count = state["count"]
+
+    def save_state(self) -> dict[str, int]:
+        return {"count": self._message_count}
+
+
+async def test_a_condition_of_the_users_may_wait_as_it_is_read() -> None:
+    """A run goes on with a condition whose `load_state` waits for the loop."""
+
+    def make() -> Runnable:
+        agents: list[Any] = [ScriptedAgent(name) for name in "ab"]
+        return RoundRobinGroupChat(agents, termination_condition=_Waiting(6))
+
+    whole = await run_kept(make())
+    found = await run_kept(make(), shelf=whole.shelves[2])
+    _same(found, whole, "at step 2")
