@@ -4,5 +4,13 @@ from __future__ import annotations
 
 from tests.checkpoints.postgres_server import postgres_server, postgres_url, schema_url
 from tests.process.conftest import _leaves_no_process, server
+from tests.unit.checkpoints.memory import memory_path
 
-__all__ = ["_leaves_no_process", "postgres_server", "postgres_url", "schema_url", "server"]
+__all__ = [
+    "_leaves_no_process",
+    "memory_path",
+    "postgres_server",
+    "postgres_url",
+    "schema_url",
+    "server",
+]

@@ -24,13 +24,13 @@ _SOAK = [pytest.mark.soak, pytest.mark.timeout(600)]
     ],
 )
 def test_each_turn_on_sqlite_has_one_writer(
-    tmp_path: Path, processes: int, runs: int, turns: int, kills: int, stops: int
+    memory_path: Path, processes: int, runs: int, turns: int, kills: int, stops: int
 ) -> None:
     """Processes that take runs from each other, are killed and stopped, write one transcript."""
     found = run_scenario(
         contest,
         seconds=500,
-        url=sqlite_url(tmp_path),
+        url=sqlite_url(memory_path),
         processes=processes,
         runs=runs,
         turns=turns,

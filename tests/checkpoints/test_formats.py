@@ -20,10 +20,10 @@ _FILES = sorted(FOLDER.glob("*.db"))
 
 
 @pytest.fixture(params=_FILES, ids=lambda path: path.stem)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, memory_path: Path) -> str:
     """Return a copy of the store of one format."""
-    shutil.copy(request.param, tmp_path / "runs.db")
-    return f"sqlite:///{tmp_path / 'runs.db'}"
+    shutil.copy(request.param, memory_path / "runs.db")
+    return f"sqlite:///{memory_path / 'runs.db'}"
 
 
 def test_a_store_of_each_format_is_kept() -> None:

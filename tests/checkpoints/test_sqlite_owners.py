@@ -19,55 +19,57 @@ from tests.process.namespaces import UNSHARE, can_unshare
 pytestmark = pytest.mark.process
 
 
-def test_an_owner_that_is_stopped_keeps_its_run(tmp_path: Path) -> None:
+def test_an_owner_that_is_stopped_keeps_its_run(memory_path: Path) -> None:
     """Its lock lives as long as the process: it goes on where it was, however long that took."""
-    found = run_scenario(sqlite_owners.stop_an_owner, folder=str(tmp_path), takes_locks=True)
+    found = run_scenario(sqlite_owners.stop_an_owner, folder=str(memory_path), takes_locks=True)
     assert found == {"stopped": "done", "other": "held"}
 
 
-def test_an_owner_without_a_lock_loses_its_run_when_it_is_stopped(tmp_path: Path) -> None:
+def test_an_owner_without_a_lock_loses_its_run_when_it_is_stopped(memory_path: Path) -> None:
     """Where only the lease tells, another one goes on after it, and the first writes nothing."""
-    found = run_scenario(sqlite_owners.stop_an_owner, folder=str(tmp_path), takes_locks=False)
+    found = run_scenario(sqlite_owners.stop_an_owner, folder=str(memory_path), takes_locks=False)
     assert found == {"stopped": "refused", "other": "done"}
 
 
-def test_nobody_goes_on_while_an_owner_is_stopped_within_a_commit(tmp_path: Path) -> None:
+def test_nobody_goes_on_while_an_owner_is_stopped_within_a_commit(memory_path: Path) -> None:
     """The commit is whole afterwards, and others are told meanwhile that somebody writes."""
-    found = run_scenario(sqlite_owners.stop_within_a_commit, folder=str(tmp_path))
+    found = run_scenario(sqlite_owners.stop_within_a_commit, folder=str(memory_path))
     assert found["stopped"] == found["other"] == "done"
     assert "another process has been writing" in found["meanwhile"]
     assert found["turns"] == "0, 1"
 
 
-def test_a_forked_child_is_no_owner(tmp_path: Path) -> None:
+def test_a_forked_child_is_no_owner(memory_path: Path) -> None:
     """It cannot take the parent's run, owns what it takes itself, and its end frees nothing."""
-    found = run_scenario(sqlite_owners.fork_an_owner, folder=str(tmp_path))
+    found = run_scenario(sqlite_owners.fork_an_owner, folder=str(memory_path))
     assert found == {"child": "held", "child's own": "done", "afterwards": "held", "parent": "done"}
 
 
-def test_a_store_that_is_closed_frees_no_run_of_another(tmp_path: Path) -> None:
+def test_a_store_that_is_closed_frees_no_run_of_another(memory_path: Path) -> None:
     """Two supervisors of one process exclude each other, also by two names of one file."""
-    found = run_scenario(sqlite_owners.close_another_store, folder=str(tmp_path))
+    found = run_scenario(sqlite_owners.close_another_store, folder=str(memory_path))
     assert found == {"afterwards": "held", "owner": "done"}
 
 
 @pytest.mark.parametrize("times", [5, pytest.param(500, marks=pytest.mark.soak)])
-def test_a_run_is_free_as_soon_as_its_owner_is_dead(tmp_path: Path, times: int) -> None:
+def test_a_run_is_free_as_soon_as_its_owner_is_dead(memory_path: Path, times: int) -> None:
     """Once a killed owner is reaped, the next one is not refused."""
-    assert run_scenario(sqlite_owners.kill_an_owner, folder=str(tmp_path), times=times) == 0
+    assert run_scenario(sqlite_owners.kill_an_owner, folder=str(memory_path), times=times) == 0
 
 
 @pytest.mark.parametrize("files", [3, pytest.param(20, marks=pytest.mark.soak)])
-def test_many_open_a_fresh_file_at_once(tmp_path: Path, files: int) -> None:
+def test_many_open_a_fresh_file_at_once(memory_path: Path, files: int) -> None:
     """Eight processes that are the first to open a file all work with it."""
-    found = run_scenario(sqlite_owners.open_at_once, folder=str(tmp_path), files=files, processes=8)
+    found = run_scenario(
+        sqlite_owners.open_at_once, folder=str(memory_path), files=files, processes=8
+    )
     assert found == [8] * files
 
 
 @pytest.mark.skipif(not can_unshare(), reason="this machine lets us make no PID namespace")
-def test_containers_exclude_each_other(tmp_path: Path) -> None:
+def test_containers_exclude_each_other(memory_path: Path) -> None:
     """Two processes that are PID 1 of their namespaces see each other, and each other's death."""
-    path = str(tmp_path / "runs.db")
+    path = str(memory_path / "runs.db")
     with _holding(path, UNSHARE) as (first, said):
         assert said.startswith("owned by")
         assert said.endswith("pid 1")

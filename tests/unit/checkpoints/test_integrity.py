@@ -89,7 +89,7 @@ def test_what_is_sealed_comes_back(
     for turn, logs in enumerate([before, after, before], start=1):
         changes = {log: (0, items) for log, items in logs.items()}
         rows.write(sealer, snapshot(turn, rest, **changes))
-        assert check(rows.stored()) == Kept(turn=turn, logs=logs, rest=rest)
+        assert check(rows.stored()) == Kept(run_id="run", turn=turn, logs=logs, rest=rest)
 
 
 def test_a_log_goes_on_in_the_next_process() -> None:
@@ -98,9 +98,9 @@ def test_a_log_goes_on_in_the_next_process() -> None:
     rows.write(Sealer("run"), snapshot(1, log=(0, [1, 2])))
     rows.logs["log"].append('"a leftover"')
     sealer = Sealer("run")
-    assert sealer.check(rows.stored()) == Kept(turn=1, logs={"log": [1, 2]}, rest={})
+    assert sealer.check(rows.stored()) == Kept(run_id="run", turn=1, logs={"log": [1, 2]}, rest={})
     rows.write(sealer, snapshot(2, log=(2, [3])))
-    assert check(rows.stored()) == Kept(turn=2, logs={"log": [1, 2, 3]}, rest={})
+    assert check(rows.stored()) == Kept(run_id="run", turn=2, logs={"log": [1, 2, 3]}, rest={})
 
 
 def test_a_run_of_which_nothing_was_finished_has_nothing() -> None:

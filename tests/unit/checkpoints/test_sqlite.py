@@ -42,9 +42,9 @@ class SqliteStores:
 
 
 @pytest.fixture(params=["locks", "leases"])
-def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stores]:
+def stores(request: pytest.FixtureRequest, memory_path: Path) -> Iterator[Stores]:
     """Return a store whose owners are told by locks, then one whose owners are told by leases."""
-    files = SqliteStores(tmp_path / "runs.db", takes_locks=request.param == "locks")
+    files = SqliteStores(memory_path / "runs.db", takes_locks=request.param == "locks")
     yield Stores(files.open, files.execute)
     files.close()
 

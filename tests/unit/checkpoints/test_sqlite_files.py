@@ -204,10 +204,10 @@ _SAME_FOLDER = [HealthCheck.function_scoped_fixture]
 @settings(max_examples=40, suppress_health_check=_SAME_FOLDER)
 @_DAMAGES
 def test_a_row_with_anything_in_it_is_read_or_refused(
-    sound: Path, tmp_path: Path, place: tuple[str, ...], value: object, as_text: bool
+    sound: Path, memory_path: Path, place: tuple[str, ...], value: object, as_text: bool
 ) -> None:
     """Whatever stands in a column: the transcript is right, or an error of ours says so."""
-    _damage(sound, tmp_path, place, value, as_text=as_text)
+    _damage(sound, memory_path, place, value, as_text=as_text)
 
 
 @pytest.mark.soak
@@ -215,10 +215,10 @@ def test_a_row_with_anything_in_it_is_read_or_refused(
 @settings(max_examples=3000, suppress_health_check=_SAME_FOLDER)
 @_DAMAGES
 def test_many_rows_with_anything_in_them_are_read_or_refused(
-    sound: Path, tmp_path: Path, place: tuple[str, ...], value: object, as_text: bool
+    sound: Path, memory_path: Path, place: tuple[str, ...], value: object, as_text: bool
 ) -> None:
     """Whatever stands in a column: the transcript is right, or an error of ours says so."""
-    _damage(sound, tmp_path, place, value, as_text=as_text)
+    _damage(sound, memory_path, place, value, as_text=as_text)
 
 
 def _damage(
