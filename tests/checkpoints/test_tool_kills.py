@@ -15,7 +15,7 @@ from tests.seeds import seed
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
 
-MANY = 50
+MANY = 17
 
 
 def test_a_run_that_is_killed_calls_no_tool_twice(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_a_run_that_is_killed_calls_no_tool_twice(tmp_path: Path) -> None:
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
 def test_runs_that_are_killed_often_call_no_tool_twice(tmp_path: Path) -> None:
-    """The same with five hundred kills of each team, over many runs."""
+    """The same with five hundred kills, over many runs."""
     for number in range(MANY):
         folder = tmp_path / str(number)
         folder.mkdir()
