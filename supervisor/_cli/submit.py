@@ -38,4 +38,4 @@ def _submit(command: SubmitCommand, run_id: str) -> None:
     with opened(command.store, is_made=True) as store:
         made = asyncio.run(source.build())
         if not put(store, made, command.task, run_id, **also):
-            raise CommandError(f"there is a run {run_id!r} already; give another --id")
+            raise CommandError(f"there is a run {run_id!r} already; give another --id", 1)

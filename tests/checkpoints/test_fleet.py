@@ -204,7 +204,7 @@ def test_workers_outlive_a_crash_of_the_server(
         postgres_server.start()
         workers.until_status("tough", "completed")
         assert workers.store.info("tough").turn == 11
-        workers.until(lambda: any("does not answer" in child.stderr for child in found))
+        workers.until(lambda: any("cannot be used" in child.stderr for child in found))
 
 
 @pytest.mark.soak

@@ -27,11 +27,13 @@ class Reports:
         self._store = store
         self._attempts = command.attempts
         self._concurrency = command.concurrency
+        self._problem = ""
         self.has_failures = False
         """Whether a run has failed."""
 
     def at_work(self) -> None:
         """Say that it takes runs."""
+        self._problem = ""
         _say(f"at work on {self._store}, {count(self._concurrency, 'run')} at a time")
 
     def ended(self, run_id: str, outcome: Outcome, pause: float | None) -> None:
@@ -54,8 +56,10 @@ class Reports:
                 return said if pause is None else f"{said}; it is tried again in {pause:g} s"
 
     def unavailable(self, problem: str) -> None:
-        """Say that the database does not answer."""
-        _say(f"the store does not answer: {one_line(problem)}; it is tried again")
+        """Say why the store cannot be used, unless that was the last thing that was said of it."""
+        if problem != self._problem:
+            self._problem = problem
+            _say(f"the store cannot be used: {one_line(problem)}; it is tried again each second")
 
 
 def _say(line: str) -> None:

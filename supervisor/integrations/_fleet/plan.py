@@ -50,5 +50,5 @@ class Report(Protocol):
         ...
 
     def unavailable(self, problem: str) -> None:
-        """Note what the database says that does not answer."""
+        """Note what the database says that cannot be used; once for each try."""
         ...

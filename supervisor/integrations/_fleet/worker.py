@@ -57,7 +57,7 @@ class Worker:
                 async with open_hints(self._url) as hints:
                     await self._work_on(hints)
             except _LOST as error:
-                self._report.unavailable(str(error) or type(error).__name__)
+                self._report.unavailable(_problem(error))
                 await self._until_stop(_PAUSE_SECONDS)
 
     async def _work_on(self, hints: Hints) -> None:
@@ -102,6 +102,11 @@ class Worker:
     async def _until_stop(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
+
+
+def _problem(error: Exception) -> str:
+    said = error.problem if isinstance(error, StoreUnavailable) else str(error)
+    return said or type(error).__name__
 
 
 @contextlib.asynccontextmanager
