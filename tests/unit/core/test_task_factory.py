@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import inspect
 import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -236,3 +237,49 @@ async def test_a_wrapped_coroutine_is_classified_by_its_own_code() -> None:
         assert run.engines == [(loop, "pass_on")]
         assert run.scope.alive(HANDLER) == [handler]
         await run.end(handler, loop, *started)
+
+
+async def test_a_gated_task_runs_what_the_gate_returns() -> None:
+    """The gate gets the coroutine of a tool call, and of no other task."""
+    given: list[str] = []
+
+    async def passed(coro: Coroutine[Any, Any, Any]) -> Any:
+        return f"passed {await coro}"
+
+    def gate(coro: Any) -> Any:
+        given.append(coro.__name__)
+        return passed(coro)
+
+    async def call() -> str:
+        return "called"
+
+    async def work() -> str:
+        return "worked"
+
+    with FakeRun() as run:
+        run.scope.gate = gate
+        assert await run.create(call()) == "passed called"
+        assert await run.create(work()) == "worked"
+    assert given == ["call"]
+
+
+async def test_a_call_that_is_cancelled_at_the_gate_is_closed() -> None:
+    """Python would warn of a coroutine that was never awaited."""
+    waits = asyncio.Event()
+
+    async def passed(_coro: Coroutine[Any, Any, Any]) -> None:
+        waits.set()
+        await asyncio.Event().wait()
+
+    async def call() -> None:
+        raise AssertionError("it was cancelled before")
+
+    with FakeRun() as run:
+        run.scope.gate = passed
+        coro = call()
+        task = run.create(coro)
+        await waits.wait()
+        task.cancel()
+        await asyncio.wait([task])
+        await asyncio.sleep(0)
+        assert inspect.getcoroutinestate(coro) == inspect.CORO_CLOSED
