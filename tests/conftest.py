@@ -71,9 +71,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if len(loops) == 1 and _is_long(item):
             words.remove(loops[0])
             on_loops.setdefault(tuple(words), {})[loops[0]] = item
-    for words, found in on_loops.items():
+    for key, found in on_loops.items():
         if len(found) == len(_LOOPS):
-            second = _LOOPS[zlib.crc32("-".join(words).encode()) % len(_LOOPS)]
+            second = _LOOPS[zlib.crc32("-".join(key).encode()) % len(_LOOPS)]
             found[second].add_marker("soak")
 
 
