@@ -56,6 +56,7 @@ class ToolGate:
         self._code = CodeGate(self._records, context.scope)
         self._answers = Answers(self._records, context.scope)
         self._entries: dict[Call, Entry] = {}
+        self._tell_no_calls: Callable[[], None] = _nothing
         self._recalled = Recalled()
         self.recall = self._recalled.put
         """Lets a turn that was interrupted have what was recorded in it; before `open`."""
@@ -70,14 +71,15 @@ class ToolGate:
         found = list(things)
         self._code.open(found, self._recalled.outputs)
         self._answers.open(found, self._recalled.answers)
-        upstream.mcp_tell_calls()
+        self._tell_no_calls = upstream.mcp_tell_calls()
 
     def close(self) -> None:
         """End `open`."""
         self._context.scope.gate = None
         self._code.close()
         self._answers.close()
-        upstream.mcp_tell_no_calls()
+        self._tell_no_calls()
+        self._tell_no_calls = _nothing
 
     # -- tool calls -----------------------------------------------------------------------------
 
@@ -141,6 +143,10 @@ class ToolGate:
             await make_again(calls, self._records, self._idempotent, self._context.token)
         finally:
             self._context.scope.gate = self._hold
+
+
+def _nothing() -> None:
+    pass
 
 
 def _current_task() -> AnyTask:

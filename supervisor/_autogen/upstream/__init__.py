@@ -79,7 +79,6 @@ from supervisor._autogen.upstream.mcp import (
     mcp_server,
     mcp_tell_calls,
     mcp_tell_cancelled,
-    mcp_tell_no_calls,
     mcp_wrap_streams,
 )
 from supervisor._autogen.upstream.runtimes import (
@@ -170,7 +169,6 @@ __all__ = [
     "mcp_server",
     "mcp_tell_calls",
     "mcp_tell_cancelled",
-    "mcp_tell_no_calls",
     "mcp_wrap_streams",
     "message_loop",
     "message_types",

@@ -10,7 +10,7 @@ import contextlib
 import functools
 import inspect
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import FrameType
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -71,23 +71,37 @@ async def mcp_tell_cancelled(session: Any, request_id: int, reason: str) -> None
 
 _KEY: Final = "autogen-supervisor/idempotencyKey"
 _FENCE: Final = "autogen-supervisor/fence"
-_telling: list[Any] = []  # `send_request` as it was, once for each run that needs ours
+_telling: set[object] = set()  # one thing for each run that needs it
 
 
-def mcp_tell_calls() -> None:
+def mcp_tell_calls() -> Callable[[], None]:
     """Have each call of a tool tell its server the call's key and fence, as its `_meta`.
 
     All of a process's sessions are of one class, and some last for one call only, so it is done in
     the class. It changes nothing outside of the calls of runs that are kept.
+
+    Returns:
+        A function that ends this.
     """
     if "mcp.client.session" not in sys.modules:
-        return
+        return lambda: None
     from mcp.client.session import ClientSession
 
-    original = ClientSession.send_request
-    _telling.append(original)
-    if len(_telling) > 1:
-        return
+    if not _telling:
+        _put_send_request(ClientSession)
+    mark = object()
+    _telling.add(mark)
+
+    def end() -> None:
+        _telling.discard(mark)
+        if not _telling:
+            del ClientSession.send_request
+
+    return end
+
+
+def _put_send_request(cls: Any) -> None:
+    original = cls.send_request
 
     @functools.wraps(original)
     def send_request(self: Any, request: Any, *args: Any, **options: Any) -> Any:
@@ -96,15 +110,7 @@ def mcp_tell_calls() -> None:
             _put_meta(request.root.params, {_KEY: call.idempotency_key, _FENCE: call.fence})
         return original(self, request, *args, **options)
 
-    ClientSession.send_request = send_request  # type: ignore[method-assign]
-
-
-def mcp_tell_no_calls() -> None:
-    """End `mcp_tell_calls`, once for each time."""
-    if _telling and not (_telling.pop() and _telling):
-        from mcp.client.session import ClientSession
-
-        del ClientSession.send_request
+    cls.send_request = send_request
 
 
 def _put_meta(params: Any, entries: dict[str, Any]) -> None:
