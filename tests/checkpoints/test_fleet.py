@@ -192,6 +192,7 @@ def test_a_run_that_refuses_to_stop_is_left_to_its_lease(workers: Fleet) -> None
     new.until("begins")
 
 
+@pytest.mark.soak
 def test_workers_outlive_a_crash_of_the_server(
     server: Server, postgres_server: PostgresServer, postgres_url: str
 ) -> None:
