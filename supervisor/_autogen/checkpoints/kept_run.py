@@ -7,6 +7,7 @@ more, and before its result is given.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
@@ -240,13 +241,18 @@ class KeptRun:
         return self._give_up(self._held)
 
     def _give_up(self, held: OwnedRun) -> Conclusion:
-        outcome = held.give_up(self._end_of(held), self._last())
-        outcome.future.add_done_callback(self._given_up)
+        last, failure = None, None
+        try:
+            last, end = self._last(), self._end_of(held)
+        except Exception as error:  # noqa: BLE001 - of a message of the user's; the run must end
+            failure, end = error, End(status=RunStatus.FAILED, error=line_of(error))
+        outcome = held.give_up(end, last)
+        outcome.future.add_done_callback(functools.partial(self._given_up, failure))
         return _Wait(held.abandon)
 
-    def _given_up(self, future: asyncio.Future[None]) -> None:
-        error = None if future.cancelled() else future.exception()
-        if error is not None and self._control.error is None:
+    def _given_up(self, failure: BaseException | None, future: asyncio.Future[None]) -> None:
+        error = failure or (None if future.cancelled() else future.exception())
+        if error is not None and error is not failure and self._control.error is None:
             self._log(error)
         self._runs.let_go(self._run_id)
         if error is None and self.recording is not None and self._has_natural_end:

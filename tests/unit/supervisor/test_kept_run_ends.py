@@ -13,6 +13,7 @@ from autogen_agentchat.conditions import MaxMessageTermination
 from autogen_agentchat.teams import RoundRobinGroupChat
 
 from supervisor import Ladder, Supervisor, supervise
+from supervisor._autogen.checkpoints.capture import Capture
 from supervisor._reports.log import reporter
 from supervisor.checkpoints import RunInfo, RunStatus
 from supervisor.errors import LeaseLost, Quarantined, RunHeld, RunMismatch, StoreUnavailable
@@ -333,6 +334,22 @@ async def test_a_run_whose_lease_was_lost_ends(
     assert await asyncio.to_thread(reporter.flush, 5)
     [lost] = [record for record in caplog.records if record.message == "lease lost"]
     assert lost.__dict__["run_id"] == "talk"
+
+
+async def test_an_end_that_cannot_be_written_down_fails_the_run(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the end is no data, the run fails and is given up: nobody waits for it for ever."""
+
+    def refuse(_capture: object, _result: object) -> None:
+        raise TypeError("no such value in JSON")
+
+    monkeypatch.setattr(Capture, "end", refuse)
+    async with Supervisor(checkpoints=url) as sup:
+        with pytest.raises(TypeError, match="no such value"):
+            await sup.stream(Talk(is_slow=False).team, "Talk", id="talk")
+        info = await info_of(sup)
+    assert (info.status, info.error) == (RunStatus.FAILED, "TypeError: no such value in JSON")
 
 
 async def test_an_ended_run_begins_a_new_conversation(url: str) -> None:
