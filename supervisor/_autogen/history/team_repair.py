@@ -321,11 +321,11 @@ class TeamRepair:
         """Undo a selection after which nobody has answered."""
         group, then, override = self._group, self._group.state(), self._run.selection.override
         group.put_state(selection)
-        if group.graph is not None:
+        if override is not None and override.names and interrupted in ([], override.names):
+            NextSpeakers(group, override.names, then=override.then)
+        elif group.graph is not None:
             group.graph.free_triggers()
             NextSpeakers(group, [])
-        elif group.is_selector and override is not None and interrupted in ([], override.names):
-            NextSpeakers(group, override.names, then=override.then)
         elif group.is_selector and interrupted:
             NextSpeakers(group, interrupted, then=then)
 

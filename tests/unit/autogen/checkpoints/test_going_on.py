@@ -11,10 +11,12 @@ import pytest
 from autogen_agentchat.conditions import MaxMessageTermination
 from autogen_agentchat.teams import BaseGroupChat, RoundRobinGroupChat
 
+from supervisor import Supervisor
 from supervisor._autogen.checkpoints.paths import named_components
 from supervisor._autogen.checkpoints.revive import revive
 from supervisor._autogen.repair_thread import drive_sync
-from supervisor.testing import ScriptedAgent, ScriptedModel
+from supervisor.testing import ScriptedAgent, ScriptedModel, Steps, assert_settled
+from supervisor.testing._settled import said
 from supervisor.types import Runnable
 from tests.unit.autogen.checkpoints.keeping import Keeping, Shelf, run_kept, words
 from tests.unit.autogen.checkpoints.kept_teams import TEAMS, selector
@@ -159,3 +161,22 @@ async def test_a_condition_of_the_users_may_wait_as_it_is_read() -> None:
     whole = await run_kept(make())
     found = await run_kept(make(), shelf=whole.shelves[2])
     _same(found, whole, "at step 2")
+
+
+@pytest.mark.parametrize("kind", ["nested", "deep", "graph_within", "society"])
+async def test_a_run_that_goes_on_and_is_stopped_leaves_its_team_consistent(kind: str) -> None:
+    """Stopped in the midst of going on, a team goes on by itself, without the store."""
+    team = TEAMS[kind]()
+    whole = await run_kept(team)
+    for step in range(9, 60, 15):
+        team_again = TEAMS[kind]()
+        await revive(team_again, whole.shelves[len(whole.shelves) // 2].kept())
+        async with Supervisor(signals={}) as sup:
+            with Steps() as steps:
+                steps.before(step, lambda sup=sup: sup.stop("Enough"))  # type: ignore[misc]
+                await sup.stream(team_again, None)
+        assert_settled(team_again)
+        async with Supervisor(signals={}) as sup:
+            await sup.stream(team_again, None)
+        both = list(zip(said(team_again), said(team), strict=False))
+        assert all(found == wanted for found, wanted in both), f"at step {step}"
