@@ -10,9 +10,9 @@ from typing import Final, TypeVar
 
 from supervisor._checkpoints.batch import at_rest
 from supervisor._checkpoints.integrity import Sealer
-from supervisor._checkpoints.keeper import Keeper
 from supervisor._checkpoints.lease import Lease, now
-from supervisor._checkpoints.owned_run import Found, OwnedRun
+from supervisor._checkpoints.lease_renewer import LeaseRenewer
+from supervisor._checkpoints.owned_run import AcquiredRun, OwnedRun
 from supervisor._checkpoints.owners import owner_name
 from supervisor._checkpoints.settings import KeepingSettings
 from supervisor._checkpoints.store import (
@@ -53,7 +53,7 @@ class KeptRuns:
         self._margin = margin
         # Not the user's own object, which others may use, and which is not ours to close.
         self._thread = StoreThread(settings.store.clone(), "supervisor-checkpoints")
-        self._keeper = Keeper(settings.store.clone, settings.lease, is_allowed)
+        self._renewer = LeaseRenewer(settings.store.clone, settings.lease, is_allowed)
         self._taken: dict[str, Callable[[], bool]] = {}  # each with whether it is ending
 
     def call(self, job: Callable[[CheckpointStore], T]) -> Outcome[T]:
@@ -72,7 +72,7 @@ class KeptRuns:
 
     def take(
         self, run_id: str, new: NewRun | None, is_ending: Callable[[], bool]
-    ) -> Outcome[Found]:
+    ) -> Outcome[AcquiredRun]:
         """Take a run, or find that it is over.
 
         It fails with `RunHeld` where another supervisor has it, and with `RunNotFound` where it is
@@ -98,13 +98,13 @@ class KeptRuns:
         ending = self._taken.get(run_id)
         return ending is not None and ending()
 
-    def _forget_failed(self, run_id: str, future: asyncio.Future[Found]) -> None:
+    def _forget_failed(self, run_id: str, future: asyncio.Future[AcquiredRun]) -> None:
         if future.cancelled() or future.exception() is not None:
             self._taken.pop(run_id, None)
 
-    def _take(self, run_id: str, new: NewRun | None, store: CheckpointStore) -> Found:
-        if self._keeper.owner is None:  # it reads /proc, so not in the loop
-            self.owner = self._keeper.owner = owner_name()
+    def _take(self, run_id: str, new: NewRun | None, store: CheckpointStore) -> AcquiredRun:
+        if self._renewer.owner is None:  # it reads /proc, so not in the loop
+            self.owner = self._renewer.owner = owner_name()
         asked = now()
         acquired = store.acquire(run_id, self.owner, self.settings.lease, new=new)
         try:
@@ -114,7 +114,7 @@ class KeptRuns:
         except BaseException:
             self._give_back(store, acquired)
             raise
-        return Found(
+        return AcquiredRun(
             info=acquired.info,
             stored=stored,
             kept=kept,
@@ -133,23 +133,23 @@ class KeptRuns:
             commit = Commit(expects=info.turn, turn=info.turn, end=end)
             store.commit(info.id, acquired.fence, commit)
 
-    def hold(self, found: Found) -> OwnedRun:
+    def own(self, found: AcquiredRun) -> OwnedRun:
         """Own a run that was taken."""
         is_told = self.settings.store.sees_owners
         lease = Lease(self.settings.lease, self._margin, found.asked, ends=not is_told)
         writes_late = self.settings.durability == "exit"
         run = OwnedRun(found, self.owner, lease, self._thread, writes_late=writes_late)
-        self._keeper.add(run)
+        self._renewer.add(run)
         return run
 
     def renew_no_more(self, run_id: str) -> None:
         """Let the lease of a run end, which refuses to end by itself."""
-        self._keeper.remove(run_id)
+        self._renewer.remove(run_id)
 
     def let_go(self, run_id: str) -> None:
         """Forget a run that was taken, and is over or given up."""
         self._taken.pop(run_id, None)
-        self._keeper.remove(run_id)
+        self._renewer.remove(run_id)
 
     async def cancel(self, run_id: str) -> RunStatus:
         """Have a run cancelled, wherever it is at work.
@@ -158,19 +158,19 @@ class KeptRuns:
             RunNotFound: It is not there.
         """
         status = await self.call(lambda store: store.request_cancel(run_id))
-        run = self._keeper.get(run_id)
+        run = self._renewer.get(run_id)
         if run is not None:
             run.tell_cancel()
         return status
 
     def close(self) -> None:
         """End the threads; what is still owned is left to its lease."""
-        self._keeper.close()
+        self._renewer.close()
         self._thread.close()
 
     async def aclose(self) -> None:
         """Do the same, and wait for it, unless the store hangs."""
-        self._keeper.close()
+        self._renewer.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LEAVE_SECONDS):
                 await self._thread.aclose()

@@ -18,8 +18,8 @@ from supervisor._core.errors import LeaseLost
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
-    """What the store has of a run that was asked for.
+class AcquiredRun:
+    """A run that was asked for, with what the store has of it.
 
     Args:
         info: What it was before it was taken.
@@ -41,7 +41,7 @@ class Found:
 
 
 class OwnedRun:
-    """The `HeldRun` of a supervisor.
+    """The `GatedRun` of a supervisor.
 
     Args:
         found: What was read of it as it was taken.
@@ -52,7 +52,13 @@ class OwnedRun:
     """
 
     def __init__(
-        self, found: Found, owner: str, lease: Lease, thread: StoreThread, *, writes_late: bool
+        self,
+        found: AcquiredRun,
+        owner: str,
+        lease: Lease,
+        thread: StoreThread,
+        *,
+        writes_late: bool,
     ) -> None:
         assert found.fence is not None, "it was taken"
         self.id: str = found.info.id

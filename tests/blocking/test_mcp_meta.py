@@ -16,7 +16,7 @@ from autogen_ext.tools.mcp import mcp_server_tools  # pyright: ignore[reportMiss
 from mcp.client.session import ClientSession
 
 from supervisor import Supervisor
-from supervisor._autogen.checkpoints.call_records import key_of
+from supervisor._autogen.checkpoints.calls.call_records import key_of
 from tests.blocking.desks import desk_in
 from tests.unit.autogen.checkpoints.held import Held, gated
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from supervisor._autogen.checkpoints.recalled import OPEN_CALL
+from supervisor._autogen.checkpoints.calls.recalled import OPEN_CALL
 from tests.checkpoints.preloaded import run_scenario
 from tests.checkpoints.tool_kills import IDEMPOTENT, TEAMS, kill_at_random
 from tests.seeds import seed

@@ -18,8 +18,8 @@ from supervisor._autogen.checkpoints.agent_states import AgentStates
 from supervisor._autogen.checkpoints.logs import Logs
 from supervisor._autogen.checkpoints.output import Output, Shown
 from supervisor._autogen.checkpoints.paths import named_components
-from supervisor._autogen.checkpoints.revived import Revived
-from supervisor._autogen.checkpoints.taking import Taking
+from supervisor._autogen.checkpoints.restored import Restored
+from supervisor._autogen.checkpoints.snapshot_builder import SnapshotBuilder
 from supervisor._autogen.run_context import RunContext
 from supervisor._autogen.upstream import Group
 from supervisor._checkpoints.snapshot import Snapshot
@@ -32,11 +32,11 @@ class Capture:
         team: What is run.
         context: The context of the run.
         shown: Returns what was shown in this process from a place on.
-        revived: What was read of it, where it goes on.
+        restored: What was read of it, where it goes on.
     """
 
     def __init__(
-        self, team: object, context: RunContext, shown: Shown, revived: Revived | None = None
+        self, team: object, context: RunContext, shown: Shown, restored: Restored | None = None
     ) -> None:
         self._team = team
         self._context = context
@@ -46,13 +46,13 @@ class Capture:
         self._output = Output(shown)
         self._groups: dict[str, Group] = {}
         self._turn = 0
-        self._revived = revived
-        if revived is not None:
-            self._turn = revived.turn
-            self._output.earlier = list(revived.output())
-            for log, items in revived.logs():
+        self._restored = restored
+        if restored is not None:
+            self._turn = restored.turn
+            self._output.earlier = list(restored.output())
+            for log, items in restored.logs():
                 self._logs.seed(log, items)
-            for name, state in revived.states.items():
+            for name, state in restored.states.items():
                 self._agents.seed(name, state)
 
     def snapshot(self) -> Snapshot:
@@ -78,8 +78,8 @@ class Capture:
         things = named_components(self._team)
         if result is not None:  # also those that may have changed in nobody's turn
             self._agents.note_acted(set(map(id, things.values())))
-        found = Taking(self._context, self._logs.cut(messages.dump), things, self._groups)
-        found.take(self._agents)
+        found = SnapshotBuilder(self._context, self._logs.cut(messages.dump), things, self._groups)
+        found.build(self._agents)
         if result is not None:
             self._output.end(found.cut, result.messages)
             found.rest["end"] = {"stop_reason": result.stop_reason}

@@ -22,7 +22,7 @@ from supervisor._autogen.messages import Event, TaskResult
 from supervisor._autogen.original_error import line_of
 from supervisor._autogen.run_context import RunContext
 from supervisor._checkpoints.kept_runs import TRY_SECONDS, KeptRuns, end_as_before
-from supervisor._checkpoints.owned_run import Found, OwnedRun
+from supervisor._checkpoints.owned_run import AcquiredRun, OwnedRun
 from supervisor._checkpoints.settings import KeepingSettings
 from supervisor._checkpoints.snapshot import Snapshot
 from supervisor._checkpoints.store import End, NewRun, RunStatus
@@ -97,8 +97,8 @@ class KeptRun:
         self._run_id = run_id
         self._wait = wait
         self._allow_changed = allow_changed
-        self._taking: Outcome[Found] | None = None
-        self._held: OwnedRun | None = None
+        self._taking: Outcome[AcquiredRun] | None = None
+        self._owned: OwnedRun | None = None
         self._is_cancelled = False
         self._on_end: OnEnd | None = None
 
@@ -128,36 +128,36 @@ class KeptRun:
         given = None if task is None else new_run(team, self._subject.name, task)
         found = await self._take(given)
         if found.fence is not None:
-            held = self._held = self._runs.hold(found)
-            held.on_failed, held.on_cancel = self._fail, self._cancel
+            owned = self._owned = self._runs.own(found)
+            owned.on_failed, owned.on_cancel = self._fail, self._cancel
         elif found.info.status is RunStatus.CANCELLED:
             raise RunCancelled(self._run_id)
         if not self._allow_changed:
             refuse_changed(found.stored, team, given)
-        if self._held is None:
+        if self._owned is None:
             self.over = result_of(found.kept, team, self._run_id)
             return None
-        return await self._go_on(self._held, found, task, things)
+        return await self._go_on(self._owned, found, task, things)
 
     async def _go_on(
-        self, held: OwnedRun, found: Found, task: Any, things: Sequence[object]
+        self, owned: OwnedRun, found: AcquiredRun, task: Any, things: Sequence[object]
     ) -> Any:
         subject = self._subject
         if found.kept is not None:
             self._tell_continued(found)
         recording = self.recording = Recording(
-            held, subject.team, subject.context, subject.control, self.settings
+            owned, subject.team, subject.context, subject.control, self.settings
         )
         if await recording.begin(found, things):
             return None
         return stored_task(found.stored, subject.team) if task is None else task
 
-    def _tell_continued(self, found: Found) -> None:
+    def _tell_continued(self, found: AcquiredRun) -> None:
         info = found.stored.info
         event = log_events.RUN_CONTINUED
         reporter.event(event, run_id=info.id, turn=info.turn, attempts=info.attempts)
 
-    async def _take(self, new: NewRun | None) -> Found:
+    async def _take(self, new: NewRun | None) -> AcquiredRun:
         loop = asyncio.get_running_loop()
         end = loop.time() + self._runs.patience(self._wait)
         while True:
@@ -214,7 +214,7 @@ class KeptRun:
         if self._on_end is not None:
             return None
         self._on_end = on_end
-        return self._end_untaken() if self._held is None else self._give_up(self._held)
+        return self._end_untaken() if self._owned is None else self._give_up(self._owned)
 
     def wait_no_more(self) -> None:
         """Give the result, although it is not known whether the store has got it."""
@@ -237,18 +237,18 @@ class KeptRun:
             self._runs.let_go(self._run_id)
             self._ended(None)
             return None
-        self._held = self._runs.hold(taking.result())
-        return self._give_up(self._held)
+        self._owned = self._runs.own(taking.result())
+        return self._give_up(self._owned)
 
-    def _give_up(self, held: OwnedRun) -> Conclusion:
+    def _give_up(self, owned: OwnedRun) -> Conclusion:
         last, failure = None, None
         try:
-            last, end = self._last(), self._end_of(held)
+            last, end = self._last(), self._end_of(owned)
         except Exception as error:  # noqa: BLE001 - of a message of the user's; the run must end
             failure, end = error, End(status=RunStatus.FAILED, error=line_of(error))
-        outcome = held.give_up(end, last)
+        outcome = owned.give_up(end, last)
         outcome.future.add_done_callback(functools.partial(self._given_up, failure))
-        return _Wait(held.abandon)
+        return _Wait(owned.abandon)
 
     def _given_up(self, failure: BaseException | None, future: asyncio.Future[None]) -> None:
         error = failure or (None if future.cancelled() else future.exception())
@@ -281,11 +281,11 @@ class KeptRun:
             return None
         return self.recording.end(self._subject.result())
 
-    def _end_of(self, held: OwnedRun) -> End:
+    def _end_of(self, owned: OwnedRun) -> End:
         """Return how it is left."""
         state = self._control.state
         if isinstance(state.error, CheckpointError):
-            return end_as_before(held.info)
+            return end_as_before(owned.info)
         if state.error is not None and not state.is_given_up:
             status = RunStatus.FAILED if self.attempts is None else RunStatus.QUEUED
             error = line_of(state.error)

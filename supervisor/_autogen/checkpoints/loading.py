@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from supervisor._autogen import quarantine
 from supervisor._autogen.checkpoints.comparison import refuse_changed
-from supervisor._autogen.checkpoints.revive import revive
+from supervisor._autogen.checkpoints.restore import restore
 from supervisor._autogen.walk import walk
 from supervisor._checkpoints.integrity import check
 from supervisor._checkpoints.store import RunStatus, StoredRun
@@ -35,4 +35,4 @@ async def load(team: object, stored: StoredRun) -> None:
     refuse_changed(stored, team, None)
     kept = check(stored)
     if kept is not None:
-        await revive(team, kept)
+        await restore(team, kept)

@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, cast
 
+from supervisor._autogen.checkpoints.calls.gate import ToolGate
 from supervisor._autogen.checkpoints.capture import Capture
-from supervisor._autogen.checkpoints.gate import ToolGate
 from supervisor._autogen.checkpoints.held_back import HeldBack
-from supervisor._autogen.checkpoints.revive import revive
-from supervisor._autogen.checkpoints.revived import Revived
+from supervisor._autogen.checkpoints.restore import restore
+from supervisor._autogen.checkpoints.restored import Restored
 from supervisor._autogen.messages import Event, Item, TaskResult
 from supervisor._autogen.results import with_new
 from supervisor._autogen.run_context import RunContext
-from supervisor._checkpoints.owned_run import Found, OwnedRun
+from supervisor._checkpoints.owned_run import AcquiredRun, OwnedRun
 from supervisor._checkpoints.settings import KeepingSettings
 from supervisor._checkpoints.snapshot import Snapshot
 from supervisor._core.adapter import Control
@@ -24,7 +24,7 @@ class Recording:
     """What is written of one run, from its start here to its end.
 
     Args:
-        held: The run.
+        owned: The run.
         team: What is run.
         context: What is at work for it.
         control: Its control.
@@ -33,13 +33,13 @@ class Recording:
 
     def __init__(
         self,
-        held: OwnedRun,
+        owned: OwnedRun,
         team: object,
         context: RunContext,
         control: Control[Event, TaskResult],
         settings: KeepingSettings,
     ) -> None:
-        self._held = held
+        self._owned = owned
         self._team = team
         self._context = context
         self._control = control
@@ -47,11 +47,11 @@ class Recording:
         self._held_back = HeldBack(control.channel) if settings.durability == "sync" else None
         self._gate: ToolGate | None = None  # None where no call is recorded
         if settings.durability != "exit":
-            self._gate = ToolGate(held, self._snapshot, context, settings.idempotent)
-        self._revived: Revived | None = None
+            self._gate = ToolGate(owned, self._snapshot, context, settings.idempotent)
+        self._restored: Restored | None = None
         self._capture: Capture | None = None
 
-    async def begin(self, found: Found, things: Sequence[object]) -> bool:
+    async def begin(self, found: AcquiredRun, things: Sequence[object]) -> bool:
         """Have the team stand where it stood; from here on each step is written.
 
         Args:
@@ -61,22 +61,22 @@ class Recording:
         Returns:
             Whether it goes on without its task.
         """
-        revived = self._revived = await self._revive(found)
+        restored = self._restored = await self._restore(found)
         if self._gate is not None:
             self._gate.open(things)
-            if revived is not None:
+            if restored is not None:
                 await self._gate.make_again()
-        self._capture = Capture(self._team, self._context, self._said_from, revived)
+        self._capture = Capture(self._team, self._context, self._said_from, restored)
         self._context.journal.on_step = self._step
-        return revived is not None and revived.has_taken_task
+        return restored is not None and restored.has_taken_task
 
-    async def _revive(self, found: Found) -> Revived | None:
+    async def _restore(self, found: AcquiredRun) -> Restored | None:
         if found.kept is None:
             return None
         calls = found.stored.calls
         if self._gate is None:
-            return await revive(self._team, found.kept, calls)
-        return await revive(self._team, found.kept, calls, self._gate.recall)
+            return await restore(self._team, found.kept, calls)
+        return await restore(self._team, found.kept, calls, self._gate.recall)
 
     def close(self) -> None:
         """Write no further step."""
@@ -95,7 +95,7 @@ class Recording:
         """Write a step; in the midst of the framework's code, which an error would end."""
         try:
             snapshot = self._snapshot()
-            self._held.commit(snapshot, open_calls=_open_calls(snapshot))
+            self._owned.commit(snapshot, open_calls=_open_calls(snapshot))
         except Exception as error:  # noqa: BLE001 - the run fails with it, in the next step
             self._loop.call_soon(self._control.fail, error)
 
@@ -111,7 +111,7 @@ class Recording:
             if not future.cancelled() and future.exception() is None:
                 held_back.written(snapshot)
 
-        self._held.when_durable().future.add_done_callback(written)
+        self._owned.when_durable().future.add_done_callback(written)
 
     def pass_on(self, stream: AsyncIterator[Event]) -> AsyncIterator[Event]:
         """Return the events that may be read."""
@@ -139,9 +139,9 @@ class Recording:
         """Return a result with all messages of the run, those of earlier processes first."""
         if self._capture is not None:
             return self._capture.whole(result)
-        if self._revived is None:
+        if self._restored is None:
             return result
-        messages = with_new(self._revived.output(), result.messages)
+        messages = with_new(self._restored.output(), result.messages)
         return TaskResult(messages=messages, stop_reason=result.stop_reason)
 
 

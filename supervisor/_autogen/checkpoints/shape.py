@@ -38,7 +38,7 @@ def _shape(thing: Any, around: set[int]) -> dict[str, Any]:
 def _inner(thing: Any) -> Iterator[Any]:
     """Yield the teams and agents that one holds, each once; not those behind tools."""
     seen: set[int] = set()
-    for part in (part for value in _attributes(thing) for part in _held(value)):
+    for part in (part for value in _attributes(thing) for part in _owned(value)):
         if isinstance(part, (ChatAgent, Team)) and id(behind(part)) not in seen:
             seen.add(id(behind(part)))
             yield behind(part)
@@ -48,7 +48,7 @@ def _attributes(thing: object) -> list[object]:
     return list(getattr(thing, "__dict__", {}).values())
 
 
-def _held(value: object) -> Iterable[object]:
+def _owned(value: object) -> Iterable[object]:
     if type(value) is dict:
         return list(cast("dict[object, object]", value).values())
     return cast("list[object]", value) if type(value) in (list, tuple) else [value]

@@ -10,7 +10,7 @@ from supervisor._checkpoints.store import Commit, Renewal, RunInfo, RunStatus
 
 
 class NotedStore:
-    """What the writer and the keeper need of a store.
+    """What the writer and the renewer need of a store.
 
     Args:
         errors: What the next commits raise; None: that one is written.

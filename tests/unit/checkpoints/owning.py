@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from supervisor._checkpoints.integrity import Sealer
 from supervisor._checkpoints.lease import Lease
-from supervisor._checkpoints.owned_run import Found, OwnedRun
+from supervisor._checkpoints.owned_run import AcquiredRun, OwnedRun
 from supervisor._checkpoints.snapshot import LogChange, Snapshot
 from supervisor._checkpoints.store import CallRecord, StoredRun
 from supervisor._checkpoints.store_thread import StoreThread
@@ -38,7 +38,7 @@ class Owning:
         stored = StoredRun(
             info=run_info(), shape="", task="", state=None, digest=None, logs={}, calls=[]
         )
-        found = Found(
+        found = AcquiredRun(
             info=stored.info,
             stored=stored,
             kept=None,

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from supervisor import Run
-from supervisor._autogen.checkpoints.gate import ToolGate
+from supervisor._autogen.checkpoints.calls.gate import ToolGate
 from supervisor._checkpoints.snapshot import Kept, Snapshot
 from supervisor._checkpoints.store import CallRecord, End, RunInfo, RunStatus
 from supervisor.errors import LeaseLost

@@ -13,8 +13,8 @@ from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage
 from supervisor import Supervisor
 from supervisor._autogen.adapter import TeamAdapter
 from supervisor._autogen.checkpoints.capture import Capture
-from supervisor._autogen.checkpoints.revive import revive
-from supervisor._autogen.checkpoints.revived import Revived
+from supervisor._autogen.checkpoints.restore import restore
+from supervisor._autogen.checkpoints.restored import Restored
 from supervisor._checkpoints.snapshot import Kept, Snapshot
 from supervisor._checkpoints.store import CallRecord
 from supervisor._core.run import adapter_of
@@ -68,7 +68,7 @@ class Keeping:
     shelves: list[Shelf]
     """What was held after each snapshot."""
     end: Shelf
-    revived: Revived | None = None
+    restored: Restored | None = None
 
 
 async def run_kept(
@@ -88,15 +88,15 @@ async def run_kept(
         calls: What was recorded of calls.
         at_step: Called with the journal after each snapshot.
     """
-    revived = await revive(team, shelf.kept(), calls) if shelf is not None else None
+    restored = await restore(team, shelf.kept(), calls) if shelf is not None else None
     held = shelf.copy() if shelf is not None else Shelf()
     shelves: list[Shelf] = []
     async with Supervisor(signals={}) as sup:
-        has_task = revived is not None and revived.has_taken_task
+        has_task = restored is not None and restored.has_taken_task
         run = sup.stream(team, None if has_task else task)
         adapter = cast(TeamAdapter, adapter_of(run))
         channel = adapter._control.channel
-        capture = Capture(team, adapter.context, cast(Any, channel.held_from), revived)
+        capture = Capture(team, adapter.context, cast(Any, channel.held_from), restored)
 
         def step() -> None:
             held.put(capture.snapshot())
@@ -107,7 +107,7 @@ async def run_kept(
         adapter.context.journal.on_step = step
         result = capture.whole(await run)
         held.put(capture.end(result))
-    return Keeping(result, shelves, held, revived)
+    return Keeping(result, shelves, held, restored)
 
 
 def words(items: Sequence[BaseAgentEvent | BaseChatMessage]) -> list[tuple[str, str, str]]:

@@ -13,8 +13,8 @@ from autogen_agentchat.messages import TextMessage
 from autogen_core import CancellationToken
 
 from supervisor import Supervisor
-from supervisor._autogen.checkpoints.gate import ToolGate
-from supervisor._autogen.checkpoints.recalled import OPEN_CODE
+from supervisor._autogen.checkpoints.calls.gate import ToolGate
+from supervisor._autogen.checkpoints.calls.recalled import OPEN_CODE
 from supervisor._autogen.history.team_run import Turn
 from supervisor._checkpoints.store import CallRecord
 from supervisor.testing import ScriptedModel, calls

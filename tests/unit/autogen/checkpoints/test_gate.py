@@ -17,7 +17,7 @@ from autogen_core.tools import BaseStreamTool, FunctionTool, StaticStreamWorkben
 from pydantic import BaseModel
 
 from supervisor import Supervisor, current_call
-from supervisor._autogen.checkpoints.call_records import call_id_of
+from supervisor._autogen.checkpoints.calls.call_records import call_id_of
 from supervisor.errors import LeaseLost, StoreUnavailable
 from supervisor.testing import ScriptedModel, calls
 from supervisor.types import ToolCall

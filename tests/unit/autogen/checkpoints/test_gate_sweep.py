@@ -26,7 +26,7 @@ from autogen_core.code_executor import CodeBlock, CodeResult
 from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
 
 from supervisor import Supervisor, current_call
-from supervisor._autogen.checkpoints.recalled import OPEN_CALL, OPEN_CODE
+from supervisor._autogen.checkpoints.calls.recalled import OPEN_CALL, OPEN_CODE
 from supervisor.testing import ScriptedModel, Steps, calls
 from tests.seeds import seed
 from tests.unit.autogen.checkpoints.executors import Noting, executing

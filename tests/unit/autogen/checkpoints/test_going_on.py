@@ -13,7 +13,7 @@ from autogen_agentchat.teams import BaseGroupChat, RoundRobinGroupChat
 
 from supervisor import Supervisor
 from supervisor._autogen.checkpoints.paths import named_components
-from supervisor._autogen.checkpoints.revive import revive
+from supervisor._autogen.checkpoints.restore import restore
 from supervisor._autogen.repair_thread import drive_sync
 from supervisor.testing import ScriptedAgent, ScriptedModel, Steps, assert_settled
 from supervisor.testing._settled import said
@@ -114,9 +114,9 @@ def _at_boundary(team: Runnable, journal: Any) -> Iterator[tuple[str, BaseGroupC
                 yield name, thing
 
 
-async def _revived_states(make: Any, shelf: Shelf, names: list[str]) -> dict[str, Any]:
+async def _restored_states(make: Any, shelf: Shelf, names: list[str]) -> dict[str, Any]:
     team = make()
-    await revive(team, shelf.kept())
+    await restore(team, shelf.kept())
     things = named_components(team)
     return {name: await things[name].save_state() for name in names}
 
@@ -133,7 +133,7 @@ async def test_what_is_rebuilt_is_what_the_team_would_save(kind: str) -> None:
     whole = await run_kept(team, at_step=note)
     compared = 0
     for step, (shelf, states) in enumerate(zip(whole.shelves, seen, strict=True)):
-        rebuilt = await _revived_states(TEAMS[kind], shelf, list(states))
+        rebuilt = await _restored_states(TEAMS[kind], shelf, list(states))
         for name, state in states.items():
             assert rebuilt[name] == state, f"{name!r} at step {step}"
             compared += 1
@@ -170,7 +170,7 @@ async def test_a_run_that_goes_on_and_is_stopped_leaves_its_team_consistent(kind
     whole = await run_kept(team)
     for step in range(9, 60, 15):
         team_again = TEAMS[kind]()
-        await revive(team_again, whole.shelves[len(whole.shelves) // 2].kept())
+        await restore(team_again, whole.shelves[len(whole.shelves) // 2].kept())
         async with Supervisor(signals={}) as sup:
             with Steps() as steps:
                 steps.before(step, lambda sup=sup: sup.stop("Enough"))  # type: ignore[misc]

@@ -20,7 +20,7 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from supervisor._autogen.checkpoints.recalled import (
+from supervisor._autogen.checkpoints.calls.recalled import (
     OPEN_CALL,
     OPEN_CODE,
     Recalled,

@@ -21,7 +21,7 @@ LONGEST_SECONDS: Final = 0.5
 """How long a request to cancel a run may go unheard, beside the store's own time."""
 
 
-class Keeper:
+class LeaseRenewer:
     """Renews leases, and hears who has lost a run and what is to be cancelled.
 
     Args:

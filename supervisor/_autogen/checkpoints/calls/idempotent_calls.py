@@ -14,8 +14,8 @@ from autogen_core import CancellationToken
 from autogen_core.models import FunctionExecutionResult
 
 from supervisor._autogen import upstream
-from supervisor._autogen.checkpoints.call_records import CallRecords
-from supervisor._autogen.checkpoints.recalled import RecordedCall, result_text
+from supervisor._autogen.checkpoints.calls.call_records import CallRecords
+from supervisor._autogen.checkpoints.calls.recalled import RecordedCall, result_text
 from supervisor._checkpoints.store import CallRecord
 
 

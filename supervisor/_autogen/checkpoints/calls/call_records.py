@@ -18,7 +18,7 @@ from typing import NoReturn
 
 from supervisor._autogen.history.team_run import Turn
 from supervisor._autogen.run_context import RunContext
-from supervisor._checkpoints.held_run import HeldRun
+from supervisor._checkpoints.gated_run import GatedRun
 from supervisor._checkpoints.snapshot import Snapshot
 from supervisor._checkpoints.store import CallKind, CallRecord
 from supervisor._core.errors import LeaseLost
@@ -70,15 +70,15 @@ class CallRecords:
     """The records of one run.
 
     Args:
-        held: The run.
+        owned: The run.
         snapshot: Returns where the run stands now.
         context: What is at work for it.
     """
 
     def __init__(
-        self, held: HeldRun, snapshot: Callable[[], Snapshot], context: RunContext
+        self, owned: GatedRun, snapshot: Callable[[], Snapshot], context: RunContext
     ) -> None:
-        self._held = held
+        self._owned = owned
         self._snapshot = snapshot
         self._context = context
 
@@ -116,12 +116,12 @@ class CallRecords:
                 agent=each.agent,
                 tool=each.name,
                 arguments=each.arguments,
-                fence=self._held.fence,
+                fence=self._owned.fence,
                 result=result,
             )
             for each, id_ in zip(wanted, ids, strict=True)
         ]
-        durable = self._held.begin_calls(snapshot, records)
+        durable = self._owned.begin_calls(snapshot, records)
         return [Entry(r, w.turn, durable) for r, w in zip(records, wanted, strict=True)]
 
     async def admit(self, entry: Entry) -> None:
@@ -135,11 +135,11 @@ class CallRecords:
 
     async def admit_owner(self) -> None:
         """Let the run fail, and never return, where its lease is over."""
-        if not self._held.may_act:
-            await self._end_run(LeaseLost(self._held.id))
+        if not self._owned.may_act:
+            await self._end_run(LeaseLost(self._owned.id))
 
     async def _end_run(self, error: BaseException) -> NoReturn:
-        self._held.lose(error)
+        self._owned.lose(error)
         if not self.is_over:  # else this was cancelled already: asyncio takes the two for one
             await asyncio.get_running_loop().create_future()
         raise asyncio.CancelledError
@@ -153,8 +153,8 @@ class CallRecords:
                 name=record.tool,
                 arguments=record.arguments,
                 call_id=call_id_of(record),
-                idempotency_key=key_of(self._held.id, record),
-                fence=self._held.fence,
+                idempotency_key=key_of(self._owned.id, record),
+                fence=self._owned.fence,
             )
         )
         try:
@@ -165,17 +165,17 @@ class CallRecords:
     def end(self, entry: Entry, result: str) -> None:
         """Have the result of a call written, as JSON text."""
         entry.has_ended = True
-        self._held.end_call(entry.record.id, result)
+        self._owned.end_call(entry.record.id, result)
 
     def end_again(self, record: CallRecord, result: str) -> None:
         """Have the result of a call written that another owner of the run had begun."""
-        self._held.end_call(record.id, result)
+        self._owned.end_call(record.id, result)
 
     def drop(self, entry: Entry) -> None:
         """Take a record back: what it is of has not begun, and never will."""
         if entry.turn is not None:
             entry.turn.records.remove(entry.record.id)
-        self._held.drop_call(entry.record.id)
+        self._owned.drop_call(entry.record.id)
 
 
 def _new_id(wanted: Wanted) -> str:

@@ -15,8 +15,8 @@ from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage
 from autogen_core.tools import FunctionTool, StaticWorkbench, ToolOverride
 
 from supervisor import Supervisor, current_call
-from supervisor._autogen.checkpoints.gate import ToolGate
-from supervisor._autogen.checkpoints.recalled import OPEN_CALL
+from supervisor._autogen.checkpoints.calls.gate import ToolGate
+from supervisor._autogen.checkpoints.calls.recalled import OPEN_CALL
 from supervisor._autogen.history.team_repair import TurnRepair
 from supervisor._autogen.history.team_run import Turn
 from supervisor._checkpoints.store import CallRecord

@@ -15,8 +15,8 @@ from typing import Any
 from autogen_agentchat.agents import UserProxyAgent
 
 from supervisor._autogen import upstream
-from supervisor._autogen.checkpoints.call_records import CallRecords, Wanted
-from supervisor._autogen.checkpoints.shared_method import route
+from supervisor._autogen.checkpoints.calls.call_records import CallRecords, Wanted
+from supervisor._autogen.checkpoints.calls.shared_method import route
 from supervisor._autogen.history.team_run import Turn
 from supervisor._autogen.walk import walk
 from supervisor._checkpoints.store import CallRecord

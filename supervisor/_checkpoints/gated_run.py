@@ -1,4 +1,4 @@
-"""One run that this process owns, as the gate of its tools sees it."""
+"""A run that this process owns, as the gate of its tool calls sees it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from supervisor._checkpoints.snapshot import Snapshot
 from supervisor._checkpoints.store import CallRecord
 
 
-class HeldRun(Protocol):
+class GatedRun(Protocol):
     """A run that is owned; what is written of it goes to a thread, in this order.
 
     All of it is called in the loop.

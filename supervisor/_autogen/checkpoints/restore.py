@@ -23,6 +23,7 @@ from autogen_core.model_context import ChatCompletionContext
 
 from supervisor._autogen import results, upstream
 from supervisor._autogen.checkpoints.agent_states import put_agent_state
+from supervisor._autogen.checkpoints.calls.recalled import Recalled
 from supervisor._autogen.checkpoints.conditions import put_condition_state
 from supervisor._autogen.checkpoints.items import Items, types_of
 from supervisor._autogen.checkpoints.kept_turns import KeptTurns, Recall
@@ -34,8 +35,7 @@ from supervisor._autogen.checkpoints.memories import (
 )
 from supervisor._autogen.checkpoints.paths import named_components
 from supervisor._autogen.checkpoints.plain import from_plain
-from supervisor._autogen.checkpoints.recalled import Recalled
-from supervisor._autogen.checkpoints.revived import Revived, without_team_events
+from supervisor._autogen.checkpoints.restored import Restored, without_team_events
 from supervisor._autogen.checkpoints.team_record import log_of_team
 from supervisor._autogen.history.memory import as_context_takes
 from supervisor._autogen.history.resume import (
@@ -54,12 +54,12 @@ from supervisor._checkpoints.store import CallRecord
 from supervisor._core.errors import CheckpointCorrupt
 
 
-async def revive(
+async def restore(
     team: object,
     kept: Kept,
     calls: Sequence[CallRecord] = (),
     recall: Recall | None = None,
-) -> Revived:
+) -> Restored:
     """Put a run that was kept into a team, so that it goes on where it stood.
 
     Args:
@@ -78,8 +78,8 @@ async def revive(
         CheckpointCorrupt: What was read is not what a snapshot consists of.
     """
     try:
-        revival = _Revival(team, kept, calls, recall or Recalled().put)
-        return await revival.carry_out()
+        restoration = _Restoration(team, kept, calls, recall or Recalled().put)
+        return await restoration.carry_out()
     except (IndexError, KeyError) as error:
         raise CheckpointCorrupt(kept.run_id, f"it lacks {error}") from error
 
@@ -123,7 +123,7 @@ def _put_back_stand_ins(agent: Any) -> None:
             setattr(agent, attribute, stand_in.team)
 
 
-class _Revival:
+class _Restoration:
     def __init__(
         self,
         team: object,
@@ -141,10 +141,10 @@ class _Revival:
         self._items = Items(types_of(self._things.values()), kept.run_id)
         self._groups: dict[str, Group] = {}
         self._undone: set[str] = set()
-        self._revived = Revived(kept.turn, bool(self._rest["has_taken_task"]))
-        self._revived.states = kept.states
+        self._restored = Restored(kept.turn, bool(self._rest["has_taken_task"]))
+        self._restored.states = kept.states
 
-    async def carry_out(self) -> Revived:
+    async def carry_out(self) -> Restored:
         """Do all of it."""
         for name, thing in self._things.items():
             _put_back_stand_ins(thing)
@@ -156,7 +156,7 @@ class _Revival:
             await repair_in_thread(self._put_run)
         else:
             self._put_run()
-        return self._revived
+        return self._restored
 
     def _may_wait(self) -> bool:
         """Return whether code of the user's is called, which may really wait."""
@@ -178,7 +178,7 @@ class _Revival:
         """Return the messages of a log."""
         found = [self._items.parse(data) for data in self._kept.logs.get(name, ())]
         if found:
-            self._revived.written[name] = found
+            self._restored.written[name] = found
         return found
 
     # -- what is remembered ---------------------------------------------------------------------
@@ -250,12 +250,12 @@ class _Revival:
                 continue
             events = self._log(log_of_team("events", data["agent"]))
             turns.add(data, events)
-        revived = self._revived
-        revived.remains = turns.remains
+        restored = self._restored
+        restored.remains = turns.remains
         for log in turns.changed:
-            revived.written.pop(log, None)
+            restored.written.pop(log, None)
         self._undone = {item.id for item in turns.undone}
-        revived.has_taken_task = revived.has_taken_task or turns.has_kept_agent
+        restored.has_taken_task = restored.has_taken_task or turns.has_kept_agent
 
     def _put_within(self, data: Mapping[str, Any]) -> None:
         agent, inner = self._things.get(data["agent"]), self._groups.get(data["team"])
@@ -322,14 +322,14 @@ class _Revival:
     # -- the output -----------------------------------------------------------------------------
 
     def _put_output(self) -> None:
-        rest, revived = self._rest, self._revived
+        rest, restored = self._rest, self._restored
         end = rest.get("end")
         if end is not None:
-            revived.shown = self._log("output")
-            revived.has_ended, revived.stop_reason = True, end["stop_reason"]
+            restored.shown = self._log("output")
+            restored.has_ended, restored.stop_reason = True, end["stop_reason"]
             return
-        if not revived.has_taken_task:  # it is given the task again, and says all of it again
-            revived.shown = []
+        if not restored.has_taken_task:  # it is given the task again, and says all of it again
+            restored.shown = []
             return
         undone = self._undone.union(rest["undone"])
         shown = self._log("shown")
@@ -337,11 +337,11 @@ class _Revival:
         for data in rest["within"]:
             late = results.with_new(late, self._log(log_of_team("said", data["team"])))
         thread = self._groups[""].thread if "" in self._groups else []
-        revived.held = list(thread[rest["start"] :])
-        now = results.merged(results.with_new(shown, late), revived.held)
+        restored.held = list(thread[rest["start"] :])
+        now = results.merged(results.with_new(shown, late), restored.held)
         now = results.with_new(self._log("task"), now)
         now = without_team_events([item for item in now if item.id not in undone])
-        revived.shown = results.with_new(self._log("output"), now)
+        restored.shown = results.with_new(self._log("output"), now)
         for log in ("shown", "output"):
-            revived.written.pop(log, None)
-        revived.written["output"] = revived.shown[: len(self._kept.logs.get("output", ()))]
+            restored.written.pop(log, None)
+        restored.written["output"] = restored.shown[: len(self._kept.logs.get("output", ()))]

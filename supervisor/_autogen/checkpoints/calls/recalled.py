@@ -16,7 +16,7 @@ from autogen_core.code_executor import CodeResult
 from autogen_core.models import FunctionExecutionResult, LLMMessage, UserMessage
 
 from supervisor._autogen import upstream
-from supervisor._autogen.checkpoints.call_records import call_id_of
+from supervisor._autogen.checkpoints.calls.call_records import call_id_of
 from supervisor._autogen.code_execution import CANCELLED, Code
 from supervisor._autogen.history.memory import wanted_last
 from supervisor._autogen.history.team_run import Turn

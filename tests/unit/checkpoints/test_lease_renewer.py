@@ -6,27 +6,27 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
-from supervisor._checkpoints.keeper import Keeper
+from supervisor._checkpoints.lease_renewer import LeaseRenewer
 from supervisor._checkpoints.store import End, Renewal, RunStatus
 from supervisor.errors import LeaseLost, StoreUnavailable
 from tests.unit.checkpoints.noted import NotedStore
 from tests.unit.checkpoints.owning import Owning
 
 
-def keeper_of(made: Owning, is_allowed: Callable[[], bool] = lambda: True) -> Keeper:
-    """Return a keeper that renews this run when it is told to."""
-    keeper = Keeper(cast(Any, made.store.clone), 10.0, is_allowed)
-    keeper.owner = "me"
-    keeper._runs[made.run.id] = made.run  # without its thread
-    return keeper
+def renewer_of(made: Owning, is_allowed: Callable[[], bool] = lambda: True) -> LeaseRenewer:
+    """Return a renewer that renews this run when it is told to."""
+    renewer = LeaseRenewer(cast(Any, made.store.clone), 10.0, is_allowed)
+    renewer.owner = "me"
+    renewer._runs[made.run.id] = made.run  # without its thread
+    return renewer
 
 
 async def test_a_renewal_lengthens_the_lease() -> None:
     """A lease lasts from the moment at which its renewal was asked for."""
     made = Owning(NotedStore())
-    keeper = keeper_of(made)
+    renewer = renewer_of(made)
     made.time.seconds += 9
-    keeper.look(cast(Any, made.store))
+    renewer.look(cast(Any, made.store))
     made.time.seconds += 9
     assert made.run.may_act
     assert made.store.renewed == [{"r": 7}]
@@ -35,12 +35,12 @@ async def test_a_renewal_lengthens_the_lease() -> None:
 async def test_from_abandon_on_nothing_is_renewed() -> None:
     """What refuses to end loses its lease, and then its run."""
     made = Owning(NotedStore())
-    keeper = keeper_of(made, lambda: False)
+    renewer = renewer_of(made, lambda: False)
     made.time.seconds += 9
-    keeper.look(cast(Any, made.store))
+    renewer.look(cast(Any, made.store))
     assert made.store.renewed == []
     made.time.seconds += 9
-    keeper.look(cast(Any, made.store))
+    renewer.look(cast(Any, made.store))
     await asyncio.sleep(0)
     assert [type(error) for error in made.errors] == [LeaseLost]
 
@@ -48,10 +48,10 @@ async def test_from_abandon_on_nothing_is_renewed() -> None:
 async def test_who_has_lost_a_run_is_told() -> None:
     """A run that is somebody else's fails with LeaseLost, once."""
     made = Owning(NotedStore())
-    keeper = keeper_of(made)
+    renewer = renewer_of(made)
     made.store.renewal = Renewal(lost=frozenset({"r"}))
-    keeper.look(cast(Any, made.store))
-    keeper.look(cast(Any, made.store))
+    renewer.look(cast(Any, made.store))
+    renewer.look(cast(Any, made.store))
     await asyncio.sleep(0)
     assert [type(error) for error in made.errors] == [LeaseLost]
 
@@ -59,11 +59,11 @@ async def test_who_has_lost_a_run_is_told() -> None:
 async def test_a_run_that_is_being_given_up_is_not_lost() -> None:
     """A renewal that comes after the last commit, and finds nobody's run, is no failure."""
     made = Owning(NotedStore())
-    keeper = keeper_of(made)
+    renewer = renewer_of(made)
     await made.run.release(End(status=RunStatus.COMPLETED))
     await made.thread.aclose()
     made.store.renewal = Renewal(lost=frozenset({"r"}))
-    keeper.look(cast(Any, made.store))
+    renewer.look(cast(Any, made.store))
     await asyncio.sleep(0)
     assert made.errors == []
 
@@ -72,7 +72,7 @@ async def test_a_request_to_cancel_is_heard() -> None:
     """The owner is told of a request to cancel with the next renewal."""
     made = Owning(NotedStore())
     made.store.renewal = Renewal(cancelled=frozenset({"r"}))
-    keeper_of(made).look(cast(Any, made.store))
+    renewer_of(made).look(cast(Any, made.store))
     await asyncio.sleep(0)
     assert made.cancelled == 1
 
@@ -80,14 +80,14 @@ async def test_a_request_to_cancel_is_heard() -> None:
 async def test_without_the_store_the_run_goes_on_while_there_is_time() -> None:
     """A store that is away for a moment costs nothing; just before the lease ends, the run."""
     made = Owning(NotedStore())
-    keeper = keeper_of(made)
+    renewer = renewer_of(made)
     made.store.is_down = True
     made.time.seconds += 6
-    keeper.look(cast(Any, made.store))
+    renewer.look(cast(Any, made.store))
     await asyncio.sleep(0)
     assert made.errors == []
     made.time.seconds += 1.5
-    keeper.look(cast(Any, made.store))
+    renewer.look(cast(Any, made.store))
     await asyncio.sleep(0)
     assert [type(error) for error in made.errors] == [StoreUnavailable]
 
@@ -95,9 +95,9 @@ async def test_without_the_store_the_run_goes_on_while_there_is_time() -> None:
 async def test_its_thread_begins_with_the_first_run_and_ends() -> None:
     """The thread renews by itself, and lets go of its store at its end."""
     made = Owning(NotedStore())
-    keeper = Keeper(cast(Any, made.store.clone), 0.03, lambda: True)
-    keeper.owner = "me"
-    keeper.add(made.run)
+    renewer = LeaseRenewer(cast(Any, made.store.clone), 0.03, lambda: True)
+    renewer.owner = "me"
+    renewer.add(made.run)
     assert await asyncio.to_thread(made.store.has_renewed.wait, 10)
-    keeper.close()
+    renewer.close()
     assert await asyncio.to_thread(made.store.is_closed.wait, 10)

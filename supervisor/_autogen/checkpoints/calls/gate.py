@@ -21,14 +21,14 @@ from typing import Any
 from autogen_core.models import FunctionExecutionResult
 
 from supervisor._autogen import upstream
-from supervisor._autogen.checkpoints.again import make_again
-from supervisor._autogen.checkpoints.answers import Answers
-from supervisor._autogen.checkpoints.call_records import CallRecords, Entry, Wanted
-from supervisor._autogen.checkpoints.code import CodeGate
-from supervisor._autogen.checkpoints.recalled import Recalled, result_text
+from supervisor._autogen.checkpoints.calls.answers import Answers
+from supervisor._autogen.checkpoints.calls.call_records import CallRecords, Entry, Wanted
+from supervisor._autogen.checkpoints.calls.code import CodeGate
+from supervisor._autogen.checkpoints.calls.idempotent_calls import make_again
+from supervisor._autogen.checkpoints.calls.recalled import Recalled, result_text
 from supervisor._autogen.history.tool_calls import Call
 from supervisor._autogen.run_context import RunContext
-from supervisor._checkpoints.held_run import HeldRun
+from supervisor._checkpoints.gated_run import GatedRun
 from supervisor._checkpoints.snapshot import Snapshot
 from supervisor._core.tasks import AnyTask
 
@@ -37,7 +37,7 @@ class ToolGate:
     """The gate of one run.
 
     Args:
-        held: The run.
+        owned: The run.
         snapshot: Returns where the run stands now: `Capture.snapshot`.
         context: What is at work for it.
         idempotent: The names of the tools whose calls may be made again.
@@ -45,14 +45,14 @@ class ToolGate:
 
     def __init__(
         self,
-        held: HeldRun,
+        owned: GatedRun,
         snapshot: Callable[[], Snapshot],
         context: RunContext,
         idempotent: frozenset[str] = frozenset(),
     ) -> None:
         self._context = context
         self._idempotent = idempotent
-        self._records = CallRecords(held, snapshot, context)
+        self._records = CallRecords(owned, snapshot, context)
         self._code = CodeGate(self._records, context.scope)
         self._answers = Answers(self._records, context.scope)
         self._entries: dict[Call, Entry] = {}

@@ -16,9 +16,9 @@ from autogen_agentchat.agents import CodeExecutorAgent
 from autogen_core.code_executor import CodeBlock, CodeExecutor, CodeResult
 
 from supervisor._autogen import upstream
-from supervisor._autogen.checkpoints.call_records import CallRecords, Wanted
-from supervisor._autogen.checkpoints.recalled import code_text, output_of
-from supervisor._autogen.checkpoints.shared_method import route
+from supervisor._autogen.checkpoints.calls.call_records import CallRecords, Wanted
+from supervisor._autogen.checkpoints.calls.recalled import code_text, output_of
+from supervisor._autogen.checkpoints.calls.shared_method import route
 from supervisor._checkpoints.store import CallRecord
 from supervisor._core.tasks import Scope
 from supervisor._core.tool_call import CURRENT

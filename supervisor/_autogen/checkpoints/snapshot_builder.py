@@ -33,8 +33,8 @@ from supervisor._autogen.upstream import Group
 from supervisor._autogen.walk import walk
 
 
-class Taking:
-    """One snapshot as it is taken.
+class SnapshotBuilder:
+    """Builds one snapshot.
 
     Args:
         context: What is at work for the run.
@@ -59,7 +59,7 @@ class Taking:
         self._names = {id(thing): name for name, thing in things.items()}
         self._records: dict[str, TeamRecord] = {}
 
-    def take(self, agents: AgentStates) -> None:
+    def build(self, agents: AgentStates) -> None:
         """Write everything but the output."""
         self._note_acted(agents)
         memories = Memories(self.cut, agents, self._open.rewound)
@@ -68,7 +68,7 @@ class Taking:
             kind = kind_of(thing.__class__)
             is_undone = id(thing) in self._open.undone_agents
             if kind is Kind.TEAM:
-                self._take_team(name, thing, memories, agents)
+                self._add_team(name, thing, memories, agents)
             elif kind is Kind.CONTEXT:
                 memories.add_context(name, thing, is_undone=is_undone)
             elif kind in (Kind.AGENT, Kind.SOCIETY):
@@ -100,7 +100,7 @@ class Taking:
             self._groups[key] = found
         return self._groups[key]
 
-    def _take_team(
+    def _add_team(
         self, name: str, team: BaseGroupChat, memories: Memories, agents: AgentStates
     ) -> None:
         group = self._group(team)

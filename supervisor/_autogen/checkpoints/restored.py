@@ -14,7 +14,7 @@ from supervisor._autogen.results import Remains
 
 
 @dataclass
-class Revived:
+class Restored:
     """A run that was read and put into its team.
 
     Args:
