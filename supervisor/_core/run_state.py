@@ -59,7 +59,7 @@ class RunState(Generic[R]):
     is_given_up: bool = False
     """Something of it refused to end, and is still at work."""
     is_stopped_alone: bool = False
-    """What stops it is no stop of its supervisor."""
+    """What stopped it first is no stop of its supervisor."""
     is_stop_called: bool = False
     """`stop()` was called, perhaps in another thread, before the loop carries it out."""
     was_cancelled: bool = False

@@ -141,7 +141,7 @@ class StoppableRun:
             loop.call_soon_threadsafe(self._drain_alone, request)
 
     def _drain_alone(self, request: StopRequest) -> None:
-        self._state.is_stopped_alone |= self._state.request is None
+        self._note_who_is_first()
         self.drain(request)
 
     def interrupt(self, request: StopRequest) -> OwnStop | None:
@@ -165,10 +165,15 @@ class StoppableRun:
 
     def _begin_own_stop(self, request: StopRequest) -> OwnStop:
         loop = cast(asyncio.AbstractEventLoop, self._state.loop)
-        self._state.is_stopped_alone |= self._state.request is None
+        self._note_who_is_first()
         own = self._own_stop = OwnStop(self, self._owner, loop)
         own.begin(request)
         return own
+
+    def _note_who_is_first(self) -> None:
+        # The supervisor's stop may be known already, and not carried out yet.
+        is_first = self._state.request is None and self._owner.stop_request is None
+        self._state.is_stopped_alone |= is_first
 
     def drain(self, request: StopRequest) -> None:
         """Let the turn finish that is being taken, and begin no other."""

@@ -72,6 +72,9 @@ class Subject(Protocol):
 
 
 _CANCELLED: Final = "Cancelled by request"
+_OF_ONE_RUN: Final = ("timeout", "client", "reader", "cancelled")
+# Such a cause is of the run alone, also where its whole supervisor is stopped by it, as on the
+# command line.
 
 
 class KeptRun:
@@ -296,7 +299,9 @@ class KeptRun:
             return End(status=RunStatus.COMPLETED, stop_reason=reason)
         if self._is_cancelled:
             return End(status=RunStatus.CANCELLED, stop_reason=state.reason)
-        status = RunStatus.STOPPED if state.is_stopped_alone else RunStatus.QUEUED
+        is_of_run = state.request is not None and state.request.cause in _OF_ONE_RUN
+        is_at_rest = state.is_stopped_alone or is_of_run
+        status = RunStatus.STOPPED if is_at_rest else RunStatus.QUEUED
         return End(status=status, stop_reason=state.reason)
 
 

@@ -22,7 +22,7 @@ from supervisor._cli.run.tally import Tally
 from supervisor._cli.run.time_limit import TimeLimit
 from supervisor._cli.user_code import show_traceback, summary
 from supervisor._core.errors import CheckpointError, Quarantined, SettingsError
-from supervisor._core.events import Rung
+from supervisor._core.events import Rung, StopRequest
 from supervisor._process.standard_streams import write_stderr
 from supervisor._supervisor.facade import Supervisor, parts_of
 
@@ -250,6 +250,8 @@ class Session:
     def _on_write_error(self, error: OSError) -> None:
         self._write_error = error
         reason = _NOBODY_READS if isinstance(error, BrokenPipeError) else f"stdout: {error}"
+        request = StopRequest(reason=reason, rung=Rung.CANCEL, cause="reader")
+        parts_of(self._sup).stop.ask(request)
         self._sup.stop(reason)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,15 @@ from autogen_agentchat.base import TaskResult
 from autogen_agentchat.conditions import MaxMessageTermination
 from autogen_agentchat.teams import RoundRobinGroupChat
 
-from supervisor import Ladder, Supervisor, supervise
+from supervisor import Ladder, Run, Rung, StopRequest, Supervisor, supervise
 from supervisor._autogen.checkpoints.capture import Capture
+from supervisor._cli.run.time_limit import TimeLimit
 from supervisor._reports.log import reporter
+from supervisor._signals.registry import registry
 from supervisor.checkpoints import RunInfo, RunStatus
 from supervisor.errors import LeaseLost, Quarantined, RunHeld, RunMismatch, StoreUnavailable
 from supervisor.testing import ScriptedAgent
+from tests.unit.autogen.checks import adapter_in
 from tests.unit.supervisor.outages import moody_store
 
 QUICK = Ladder(drain=0.05, cancel=0.05, abandon=0.05)
@@ -154,6 +159,63 @@ async def test_a_stop_of_one_run_leaves_it_at_rest_in_a_fleet_too(url: str) -> N
         while await sup.runs.list(status="running"):
             pass
         assert {info.status for info in await sup.runs.list()} == {RunStatus.STOPPED}
+
+
+def _ctrl_c(sup: Supervisor, _run: object) -> None:
+    now = registry.clock.now()
+    sup._parts.escalation.on_signal(signal.SIGINT, now, now)
+
+
+def _signal_while_it_drains(sup: Supervisor, run: Run) -> None:
+    run.drain()
+    asyncio.get_running_loop().call_soon(sup.stop, "Going down")
+
+
+def _stop_after_a_signal(sup: Supervisor, run: Run) -> None:
+    # As in a handler: it is known at once, and carried out in the loop's next step.
+    sup._parts.stop.ask(StopRequest(reason="Stopped by SIGTERM", rung=Rung.CANCEL))
+    asyncio.get_running_loop().call_soon(sup.stop)
+    run.stop()
+
+
+def _token(_sup: Supervisor, run: Run) -> None:
+    adapter_in(run).context.token.cancel()
+
+
+def _time_limit(sup: Supervisor, _run: object) -> None:
+    TimeLimit(sup, 0.01).start()
+
+
+def _drain_all(sup: Supervisor, _run: object) -> None:
+    sup.stop(rung="DRAIN")
+
+
+@pytest.mark.parametrize(
+    ("stop", "status"),
+    [
+        (_ctrl_c, RunStatus.STOPPED),
+        (_token, RunStatus.STOPPED),
+        (_signal_while_it_drains, RunStatus.STOPPED),
+        (_time_limit, RunStatus.STOPPED),
+        (_stop_after_a_signal, RunStatus.QUEUED),
+        (_drain_all, RunStatus.QUEUED),
+    ],
+)
+async def test_what_stops_a_run_first_decides_what_becomes_of_it_in_a_fleet(
+    url: str, stop: Callable[[Supervisor, Run], object], status: RunStatus
+) -> None:
+    """A fleet takes up what the end of a process has stopped, and nothing else."""
+    ladder = Ladder(drain=0.1)
+    async with Supervisor(checkpoints=url, ladder=ladder, interactive=stop is _ctrl_c) as sup:
+        runs = sup._parts.keeping.runs("a test")
+        await runs.call(lambda store: store.note_fleet())
+        talk = Talk()
+        run = sup.stream(talk.team, "Talk", id="talk")
+        task = asyncio.create_task(run)
+        await talk.is_waiting.wait()
+        stop(sup, run)
+        await task
+        assert (await info_of(sup)).status is status
 
 
 async def test_another_task_or_team_is_refused(url: str) -> None:
