@@ -119,7 +119,6 @@ class KeptRuns:
             stored=stored,
             kept=kept,
             fence=acquired.fence,
-            has_died=acquired.has_died,
             asked=asked,
             seal=sealer.seal,
         )

@@ -26,7 +26,6 @@ class AcquiredRun:
         stored: All of it.
         kept: The same, checked and parsed; None where nothing was finished yet.
         fence: What proves that it is ours; None where it is over.
-        has_died: Whether its owner before has not given it up.
         asked: When it was asked for, by this process's clock.
         seal: Makes text of its next snapshots.
     """
@@ -35,13 +34,12 @@ class AcquiredRun:
     stored: StoredRun
     kept: Kept | None
     fence: int | None
-    has_died: bool
     asked: float
     seal: Callable[[Snapshot], Sealed]
 
 
 class OwnedRun:
-    """The `GatedRun` of a supervisor.
+    """A run that this process owns, from when it is taken until it is given up.
 
     Args:
         found: What was read of it as it was taken.
@@ -64,8 +62,6 @@ class OwnedRun:
         self.id: str = found.info.id
         self.fence: int = found.fence
         self.info: RunInfo = found.info
-        self.kept: Kept | None = found.kept
-        self.calls: Sequence[CallRecord] = found.stored.calls
         self.lease = lease
         self.on_failed: Callable[[BaseException], None] = _ignore
         self.on_cancel: Callable[[], None] = _nothing
@@ -74,7 +70,7 @@ class OwnedRun:
         self._loop = asyncio.get_running_loop()
         self._thread = thread
         self._writes_late = writes_late
-        self._records = {call.id: call for call in self.calls}
+        self._records = {call.id: call for call in found.stored.calls}
         turn = found.stored.info.turn
         self._writer = RunWriter(
             thread, self.id, owner, self.fence, turn, lease, found.seal, self._tell_failed
@@ -130,19 +126,11 @@ class OwnedRun:
         self._records.pop(call_id, None)
         self._writer.put(lambda batch: batch.drop_call(call_id))
 
-    async def durable(self) -> None:
-        """Wait until all of that is durable."""
-        await self.when_durable()
-
     def when_durable(self) -> Outcome[None]:
         """Return what is done once all of that is durable."""
         outcome = Outcome[None](self._loop)
         self._writer.put(lambda batch: batch.add_waiter(outcome))
         return outcome
-
-    async def release(self, end: End) -> None:
-        """Write what is left, and give the run up."""
-        await self.give_up(end)
 
     def give_up(self, end: End, snapshot: Snapshot | None = None) -> Outcome[None]:
         """Have what is left written, and the run given up, in one transaction.

@@ -82,14 +82,13 @@ class SqlStore:
         if new is not None:
             run_table.insert(self._database, run_id, new)
         row = self._free_row(run_id)
-        has_died = row.info.status is RunStatus.RUNNING
-        if has_died and row.info.is_cancel_requested:
+        if row.info.status is RunStatus.RUNNING and row.info.is_cancel_requested:
             run_table.set_status(self._database, run_id, RunStatus.CANCELLED)
             return Acquired(info=replace(row.info, status=RunStatus.CANCELLED), fence=None)
         if row.info.status in _ENDED:
             return Acquired(info=row.info, fence=None)
         run_table.take(self._database, row, owner, self._ownership.lease(lease))
-        return Acquired(info=row.info, fence=row.fence + 1, has_died=has_died)
+        return Acquired(info=row.info, fence=row.fence + 1)
 
     def renew(self, owner: str, fences: Mapping[str, int], lease: float) -> Renewal:
         """Lengthen the leases of runs."""

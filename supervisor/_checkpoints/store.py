@@ -97,7 +97,7 @@ class CallRecord:
     """A tool call that has begun, code that is executed, or what a user has answered.
 
     Args:
-        id: Unique within the run; of a tool call the id that the model gave it.
+        id: Unique within the run.
         kind: Which of the three.
         turn: The number of turns that were finished when it began.
         agent: The name of the agent that makes it.
@@ -190,16 +190,14 @@ class Acquired:
     """What a caller who wants a run has got.
 
     Args:
-        info: The run as it was before.
+        info: The run as it was before: RUNNING, where its owner has died.
         fence: The number that proves ownership, larger than any before; None where the run is not
             to be owned: it is completed or cancelled. One whose owner died with a request to
             cancel it is cancelled here.
-        has_died: Whether the owner before has not given it up.
     """
 
     info: RunInfo
     fence: int | None
-    has_died: bool = False
 
 
 @dataclass(frozen=True)

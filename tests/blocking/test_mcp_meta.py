@@ -18,17 +18,17 @@ from mcp.client.session import ClientSession
 from supervisor import Supervisor
 from supervisor._autogen.checkpoints.calls.call_records import key_of
 from tests.blocking.desks import desk_in
-from tests.unit.autogen.checkpoints.held import Held, gated
+from tests.unit.autogen.checkpoints.gated import NotedRun, gated
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 
 
-async def _meta(team: RoundRobinGroupChat, held: Held | None) -> dict[str, Any]:
+async def _meta(team: RoundRobinGroupChat, noted: NotedRun | None) -> dict[str, Any]:
     """Return what the server was told with the call that a run makes."""
     async with Supervisor(signals={}) as sup:
         run = sup.stream(team, "go")
-        if held is not None:
-            gated(run, held)
+        if noted is not None:
+            gated(run, noted)
         await run
     assert run.result is not None
     [event] = [e for e in run.result.messages if isinstance(e, ToolCallExecutionEvent)]
@@ -41,15 +41,15 @@ async def _meta(team: RoundRobinGroupChat, held: Held | None) -> dict[str, Any]:
 @pytest.mark.parametrize("way", ["workbench", "tool"])
 async def test_a_server_is_told_the_key_and_the_fence(tmp_path: Path, way: str) -> None:
     """As `_meta` of `tools/call`, through a workbench and through a tool with its own session."""
-    held = Held()
+    noted = NotedRun()
     async with desk_in(tmp_path) as desk:
         desk.wanted = ["tell_meta"]
         tools = await mcp_server_tools(desk.params) if way == "tool" else []
-        meta = await _meta(desk.team(*(t for t in tools if t.name == "tell_meta")), held)
-    [record] = held.records
+        meta = await _meta(desk.team(*(t for t in tools if t.name == "tell_meta")), noted)
+    [record] = noted.records
     assert meta == {
-        "autogen-supervisor/idempotencyKey": key_of(held.id, record),
-        "autogen-supervisor/fence": held.fence,
+        "autogen-supervisor/idempotencyKey": key_of(noted.id, record),
+        "autogen-supervisor/fence": noted.fence,
     }
     assert "send_request" not in vars(ClientSession), "it is as it was"
 

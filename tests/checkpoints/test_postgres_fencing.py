@@ -121,7 +121,7 @@ def _take_when_free(store: CheckpointStore, name: str) -> int:
         except RunHeld:
             assert time.monotonic() < end, "its lease does not end"
             continue
-        assert got.has_died
+        assert got.info.status is RunStatus.RUNNING
         assert got.fence is not None
         return got.fence
 

@@ -16,7 +16,6 @@ from typing import Any, Final, cast
 from weakref import WeakKeyDictionary
 
 from autogen_agentchat import messages
-from autogen_agentchat.base import TaskResult
 from autogen_agentchat.messages import (
     BaseAgentEvent,
     BaseChatMessage,
@@ -74,12 +73,6 @@ def dump(item: Item | LLMMessage) -> dict[str, Any]:
     if isinstance(item, (BaseAgentEvent, BaseChatMessage)):
         return {_TYPE: type(item).__name__, **_dump_item(item)}
     return {_TYPE: f"llm:{type(item).__name__}", **_dump_llm(item)}
-
-
-def dump_result(result: TaskResult) -> dict[str, Any]:
-    """Return the result of a run as JSON-able data."""
-    items = [dump(item) for item in result.messages]
-    return {"messages": items, "stop_reason": result.stop_reason}
 
 
 def _dump_item(item: Item) -> Mapping[str, Any]:
@@ -170,18 +163,3 @@ def _reader(name: str, types: Types) -> Callable[[dict[str, Any]], Any] | None:
     if name in _LLM:
         return _LLM[name].model_validate
     return types[name].load if name in types else None
-
-
-def parse_result(data: Any, types: Types, run_id: str = "") -> TaskResult:
-    """Return the result of a run that was written so.
-
-    Raises:
-        UnknownMessage: The type of a message is none of these.
-        CheckpointCorrupt: It is no result.
-    """
-    found = cast("dict[str, object]", data) if isinstance(data, dict) else {}
-    items, reason = found.get("messages"), found.get("stop_reason")
-    if not isinstance(items, list) or not isinstance(reason, (str, type(None))):
-        raise CheckpointCorrupt(run_id, "its result has another form")
-    parsed = [parse(item, types, run_id) for item in cast("list[object]", items)]
-    return TaskResult(messages=parsed, stop_reason=reason)

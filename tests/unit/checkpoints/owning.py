@@ -43,7 +43,6 @@ class Owning:
             stored=stored,
             kept=None,
             fence=7,
-            has_died=False,
             asked=self.time(),
             seal=Sealer("r").seal,
         )

@@ -60,7 +60,7 @@ async def test_a_run_that_is_being_given_up_is_not_lost() -> None:
     """A renewal that comes after the last commit, and finds nobody's run, is no failure."""
     made = Owning(NotedStore())
     renewer = renewer_of(made)
-    await made.run.release(End(status=RunStatus.COMPLETED))
+    await made.run.give_up(End(status=RunStatus.COMPLETED))
     await made.thread.aclose()
     made.store.renewal = Renewal(lost=frozenset({"r"}))
     renewer.look(cast(Any, made.store))

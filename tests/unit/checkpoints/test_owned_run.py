@@ -18,9 +18,9 @@ async def test_turns_are_written_in_order_by_one_thread() -> None:
     """Each turn is written in the store's thread, with the turn at which the row stood before."""
     made = Owning(NotedStore())
     made.run.commit(at_turn(1, "one"), ())
-    await made.run.durable()
+    await made.run.when_durable()
     made.run.commit(at_turn(2, "two"), ())
-    await made.run.release(STOPPED)
+    await made.run.give_up(STOPPED)
     await made.thread.aclose()
     turns = [(commit.expects, commit.turn) for commit in made.store.commits]
     assert turns[:2] == [(0, 1), (1, 2)]
@@ -37,7 +37,7 @@ async def test_what_waits_is_written_in_one_transaction() -> None:
     for turn, item in ((2, "two"), (3, "three"), (4, "four")):
         made.run.commit(at_turn(turn, item), ())
     made.store.may_write.set()
-    await made.run.release(STOPPED)
+    await made.run.give_up(STOPPED)
     await made.thread.aclose()
     assert len(made.store.commits) <= 3
     assert bodies(made.store) == ['"one"', '"two"', '"three"', '"four"']
@@ -47,7 +47,7 @@ async def test_a_store_that_does_not_answer_is_tried_again() -> None:
     """A commit that has failed is made again as it was, and what follows comes behind it."""
     made = Owning(NotedStore(unavailable(), unavailable()))
     made.run.commit(at_turn(1, "one"), ())
-    await made.run.release(STOPPED)
+    await made.run.give_up(STOPPED)
     await made.thread.aclose()
     assert bodies(made.store) == ['"one"']
     assert made.errors == []
@@ -84,7 +84,7 @@ async def test_a_store_that_is_read_and_not_written_is_given_up() -> None:
     store.made = made = Owning(store)
     made.run.commit(at_turn(1, "one"), ())
     with pytest.raises(StoreUnavailable):
-        await made.run.durable()
+        await made.run.when_durable()
     assert made.time.seconds == 108.0
     assert [type(error) for error in made.errors] == [StoreUnavailable]
     await made.thread.aclose()
@@ -96,8 +96,8 @@ async def test_a_run_that_is_given_up_after_an_outage_is_tried_once() -> None:
     made.time.seconds += 7.5
     made.run.commit(at_turn(1, "one"), ())
     with pytest.raises(StoreUnavailable):
-        await made.run.durable()
-    await made.run.release(STOPPED)
+        await made.run.when_durable()
+    await made.run.give_up(STOPPED)
     await made.thread.aclose()
     assert [commit.end for commit in made.store.commits] == [STOPPED]
     assert made.store.commits[0].turn == 0
@@ -108,11 +108,11 @@ async def test_who_has_lost_a_run_writes_nothing_more() -> None:
     made = Owning(NotedStore(LeaseLost("r")))  # type: ignore[arg-type]
     made.run.commit(at_turn(1, "one"), ())
     with pytest.raises(LeaseLost):
-        await made.run.durable()
+        await made.run.when_durable()
     with pytest.raises(LeaseLost):
         await made.run.begin_calls(at_turn(1), [a_call("c")])
     with pytest.raises(LeaseLost):
-        await made.run.release(STOPPED)
+        await made.run.give_up(STOPPED)
     await made.thread.aclose()
     assert [type(error) for error in made.errors] == [LeaseLost]
     assert made.store.commits == []
@@ -123,7 +123,7 @@ async def test_a_commit_whose_answer_was_lost_is_not_taken_for_a_lost_run() -> N
     made = Owning(NotedStore(unavailable(), LeaseLost("r")))  # type: ignore[arg-type]
     made.store.row = run_info(turn=1)
     made.run.commit(at_turn(1, "one"), ())
-    await made.run.durable()
+    await made.run.when_durable()
     await made.thread.aclose()
     assert made.errors == []
 
@@ -144,10 +144,10 @@ async def test_calls_and_their_results_are_joined() -> None:
     await made.run.begin_calls(at_turn(0), [a_call("a"), a_call("b")])
     made.run.end_call("a", '"done"')
     made.run.drop_call("b")
-    await made.run.durable()
+    await made.run.when_durable()
     made.run.commit(at_turn(1, "one"), ())
     made.run.end_call("a", '"late"')  # of a turn that is over
-    await made.run.release(STOPPED)
+    await made.run.give_up(STOPPED)
     await made.thread.aclose()
     first, *others = made.store.commits
     assert [call.id for call in first.calls] == ["a", "b"]
@@ -162,7 +162,7 @@ async def test_what_is_kept_until_the_end_is_written_with_it() -> None:
     made = Owning(NotedStore(), writes_late=True)
     made.run.commit(at_turn(1, "one"), ())
     made.run.commit(at_turn(2, "two"), ())
-    await made.run.release(STOPPED)
+    await made.run.give_up(STOPPED)
     await made.thread.aclose()
     [commit] = made.store.commits
     assert (commit.expects, commit.turn, commit.end) == (0, 2, STOPPED)
@@ -174,7 +174,7 @@ async def test_queued_means_at_rest_where_nobody_serves_the_store() -> None:
     for has_fleet, status in ((False, RunStatus.STOPPED), (True, RunStatus.QUEUED)):
         made = Owning(NotedStore())
         made.store.has_fleet = has_fleet
-        await made.run.release(queued)
+        await made.run.give_up(queued)
         await made.thread.aclose()
         [commit] = made.store.commits
         assert commit.end is not None

@@ -10,6 +10,7 @@ import functools
 import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import ExitStack
 from typing import Any
 
 from autogen_agentchat.agents import UserProxyAgent
@@ -36,7 +37,7 @@ class Answers:
     def __init__(self, records: CallRecords, scope: Scope) -> None:
         self._records = records
         self._scope = scope
-        self._ends: list[Callable[[], None]] = []
+        self._routes = ExitStack()
         self._known: dict[int, deque[CallRecord]] = {}  # by the id() of the agent
 
     def open(self, things: Iterable[object], given: Iterable[tuple[Turn, CallRecord]]) -> None:
@@ -51,12 +52,11 @@ class Answers:
         for thing in things:
             if isinstance(thing, UserProxyAgent):
                 through = functools.partial(self._ask, thing)
-                self._ends.append(route(thing, upstream.ASKS, self._scope, through))
+                self._routes.callback(route(thing, upstream.ASKS, self._scope, through))
 
     def close(self) -> None:
         """End `open`."""
-        while self._ends:
-            self._ends.pop()()
+        self._routes.close()
 
     def _recall(self, turn: Turn, record: CallRecord) -> None:
         for thing in walk(turn.agent):

@@ -10,6 +10,7 @@ import asyncio
 import functools
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import ExitStack
 from typing import Any, Final
 
 from autogen_agentchat.agents import CodeExecutorAgent
@@ -39,7 +40,7 @@ class CodeGate:
     def __init__(self, records: CallRecords, scope: Scope) -> None:
         self._records = records
         self._scope = scope
-        self._ends: list[Callable[[], None]] = []
+        self._routes = ExitStack()
 
     def open(
         self, things: Iterable[object], outputs: Iterable[tuple[CodeExecutorAgent, CallRecord]]
@@ -55,12 +56,11 @@ class CodeGate:
         for thing in things:
             if isinstance(thing, CodeExecutor):
                 through = functools.partial(self._execute, thing)
-                self._ends.append(route(thing, "execute_code_blocks", self._scope, through))
+                self._routes.callback(route(thing, "execute_code_blocks", self._scope, through))
 
     def close(self) -> None:
         """End `open`."""
-        while self._ends:
-            self._ends.pop()()
+        self._routes.close()
 
     def _recall(self, agent: CodeExecutorAgent, record: CallRecord) -> None:
         result = output_of(agent, record)
@@ -73,7 +73,7 @@ class CodeGate:
             return result
 
         end = route(agent, EXECUTES, self._scope, give_back)
-        self._ends.append(end)
+        self._routes.callback(end)
 
     async def _execute(
         self,

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import ExitStack
 from typing import Any
 
 from autogen_core.models import FunctionExecutionResult
@@ -56,7 +57,7 @@ class ToolGate:
         self._code = CodeGate(self._records, context.scope)
         self._answers = Answers(self._records, context.scope)
         self._entries: dict[Call, Entry] = {}
-        self._tell_no_calls: Callable[[], None] = _nothing
+        self._opened = ExitStack()
         self._recalled = Recalled()
         self.recall = self._recalled.put
         """Lets a turn that was interrupted have what was recorded in it; before `open`."""
@@ -69,17 +70,16 @@ class ToolGate:
         """
         self._context.scope.gate = self._hold
         found = list(things)
+        self._opened.callback(self._code.close)
         self._code.open(found, self._recalled.outputs)
+        self._opened.callback(self._answers.close)
         self._answers.open(found, self._recalled.answers)
-        self._tell_no_calls = upstream.mcp_tell_calls()
+        self._opened.callback(upstream.mcp_tell_calls())
 
     def close(self) -> None:
         """End `open`."""
         self._context.scope.gate = None
-        self._code.close()
-        self._answers.close()
-        self._tell_no_calls()
-        self._tell_no_calls = _nothing
+        self._opened.close()
 
     # -- tool calls -----------------------------------------------------------------------------
 
@@ -143,10 +143,6 @@ class ToolGate:
             await make_again(calls, self._records, self._idempotent, self._context.token)
         finally:
             self._context.scope.gate = self._hold
-
-
-def _nothing() -> None:
-    pass
 
 
 def _current_task() -> AnyTask:

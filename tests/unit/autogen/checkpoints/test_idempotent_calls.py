@@ -24,7 +24,7 @@ from supervisor.errors import LeaseLost
 from supervisor.testing import ScriptedModel
 from supervisor.types import ToolCall
 from tests.agents import Gate, scripted, team
-from tests.unit.autogen.checkpoints.held import Held, gated
+from tests.unit.autogen.checkpoints.gated import NotedRun, gated
 
 
 class Search:
@@ -65,12 +65,12 @@ class _Interrupted:
             result=result,
         )
 
-    async def go_on(self, held: Held, names: frozenset[str] = frozenset()) -> str:
+    async def go_on(self, noted: NotedRun, names: frozenset[str] = frozenset()) -> str:
         """Go on with its run; return the result that its model reads."""
         await self.remember()
         async with Supervisor(signals={}) as sup:
             run = sup.stream(team(self.agent, turns=1), None)
-            gated(run, held, names, self.recall)
+            gated(run, noted, names, self.recall)
             await run
         return await self.read()
 
@@ -101,22 +101,22 @@ def _ann(*tools: Any) -> AssistantAgent:
 
 async def test_a_call_whose_tool_is_named_is_made_again_with_its_id_and_key() -> None:
     """Its result takes the place of "Interrupted", and is recorded under the same record."""
-    held, tool = Held(), Search()
+    noted, tool = NotedRun(), Search()
     interrupted = _Interrupted(_ann(tool.search))
-    assert await interrupted.go_on(held, frozenset({"search"})) == "found x"
+    assert await interrupted.go_on(noted, frozenset({"search"})) == "found x"
     [call] = tool.seen
     assert call is not None
     assert (call.agent, call.name, call.call_id, call.fence) == ("ann", "search", "c1", 7)
-    assert json.loads(held.results[interrupted.record.id])["content"] == "found x"
-    assert held.records == [], "it is no new call"
+    assert json.loads(noted.results[interrupted.record.id])["content"] == "found x"
+    assert noted.records == [], "it is no new call"
 
 
 async def test_the_key_is_the_same_at_each_attempt() -> None:
     """Also under another owner of the run, who has another fence."""
-    held, tool = Held(), Search()
+    noted, tool = NotedRun(), Search()
     for fence in (7, 8):
-        held.fence = fence
-        await _Interrupted(_ann(tool.search)).go_on(held, frozenset({"search"}))
+        noted.fence = fence
+        await _Interrupted(_ann(tool.search)).go_on(noted, frozenset({"search"}))
     first, second = tool.seen
     assert first is not None
     assert second == replace(first, fence=8)
@@ -125,7 +125,7 @@ async def test_the_key_is_the_same_at_each_attempt() -> None:
 async def test_a_call_whose_tool_is_not_named_is_closed() -> None:
     """It may have taken effect, and is not made again."""
     tool = Search()
-    assert await _Interrupted(_ann(tool.search)).go_on(Held()) == OPEN_CALL
+    assert await _Interrupted(_ann(tool.search)).go_on(NotedRun()) == OPEN_CALL
     assert tool.seen == []
 
 
@@ -134,7 +134,7 @@ async def test_a_recorded_result_is_not_asked_for_again() -> None:
     tool = Search()
     result = json.dumps({"content": "found before", "is_error": False})
     interrupted = _Interrupted(_ann(tool.search), result=result)
-    assert await interrupted.go_on(Held(), frozenset({"search"})) == "found before"
+    assert await interrupted.go_on(NotedRun(), frozenset({"search"})) == "found before"
     assert tool.seen == []
 
 
@@ -156,7 +156,7 @@ def _marked_tool(tool: Search) -> Any:
 async def test_a_tool_can_be_marked_itself(mark: Any) -> None:
     """By an attribute of the tool, or of the function that it is made of."""
     tool = Search()
-    assert await _Interrupted(_ann(mark(tool))).go_on(Held()) == "found x"
+    assert await _Interrupted(_ann(mark(tool))).go_on(NotedRun()) == "found x"
     assert len(tool.seen) == 1
 
 
@@ -167,60 +167,60 @@ async def test_a_marked_tool_is_known_by_the_name_that_its_workbench_gives_it() 
         [_marked_tool(tool)], tool_overrides={"search": ToolOverride(name="find")}
     )
     ann = AssistantAgent("ann", ScriptedModel(lambda _: "Done."), workbench=bench)
-    assert await _Interrupted(ann, "find").go_on(Held()) == "found x"
+    assert await _Interrupted(ann, "find").go_on(NotedRun()) == "found x"
     assert len(tool.seen) == 1
 
 
 async def test_a_tool_that_is_not_there_any_more_leaves_its_call_closed() -> None:
     """A deploy may have taken it away."""
     interrupted = _Interrupted(_ann())
-    assert await interrupted.go_on(Held(), frozenset({"search"})) == OPEN_CALL
+    assert await interrupted.go_on(NotedRun(), frozenset({"search"})) == OPEN_CALL
 
 
 async def test_an_error_of_the_tool_is_its_result() -> None:
     """As when it is called the first time."""
-    held = Held()
+    noted = NotedRun()
 
     async def search(word: str) -> str:
         raise ValueError(f"no {word}")
 
     interrupted = _Interrupted(_ann(search))
-    assert await interrupted.go_on(held, frozenset({"search"})) == "no x"
-    assert json.loads(*held.results.values()) == {"content": "no x", "is_error": True}
+    assert await interrupted.go_on(noted, frozenset({"search"})) == "no x"
+    assert json.loads(*noted.results.values()) == {"content": "no x", "is_error": True}
 
 
 async def test_a_process_whose_lease_has_run_out_makes_no_call_again() -> None:
     """The run fails instead."""
-    held, tool = Held(), Search()
-    held.may_act = False
+    noted, tool = NotedRun(), Search()
+    noted.may_act = False
     with pytest.raises(LeaseLost):
-        await _Interrupted(_ann(tool.search)).go_on(held, frozenset({"search"}))
+        await _Interrupted(_ann(tool.search)).go_on(noted, frozenset({"search"}))
     assert tool.seen == []
 
 
 async def test_a_stop_ends_a_call_that_is_made_again() -> None:
     """It stays open, to be made again by whoever goes on next."""
-    held, gate = Held(), Gate()
+    noted, gate = NotedRun(), Gate()
     interrupted = _Interrupted(_ann(gate.wait), "wait")
     await interrupted.remember()
     async with Supervisor(signals={}) as sup:
         run = sup.stream(team(interrupted.agent, turns=1), None)
-        gated(run, held, frozenset({"wait"}), interrupted.recall)
+        gated(run, noted, frozenset({"wait"}), interrupted.recall)
         reading = asyncio.ensure_future(run)
         await gate.is_entered.wait()
         run.stop("enough")
         await reading
     assert gate.cancelled == 1
-    assert held.results == {}
+    assert noted.results == {}
     assert await interrupted.read() == OPEN_CALL
 
 
 async def test_what_an_agent_calls_within_a_call_made_again_is_part_of_it() -> None:
     """It has no record of its own: the outer call is made again as a whole."""
-    held, tool = Held(), Search()
+    noted, tool = NotedRun(), Search()
     wanted = [FunctionCall(id="c1", name="search", arguments="{}")]
     inner = scripted("bob", [wanted], tool.search)
     interrupted = _Interrupted(_ann(AgentTool(inner)), "bob")
-    await interrupted.go_on(held, frozenset({"bob"}))
-    assert held.records == []
+    await interrupted.go_on(noted, frozenset({"bob"}))
+    assert noted.records == []
     assert [call.name for call in tool.seen if call is not None] == ["bob"]

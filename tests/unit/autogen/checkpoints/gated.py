@@ -7,14 +7,10 @@ from collections.abc import Callable, Sequence
 
 from supervisor import Run
 from supervisor._autogen.checkpoints.calls.gate import ToolGate
-from supervisor._checkpoints.snapshot import Kept, Snapshot
-from supervisor._checkpoints.store import CallRecord, End, RunInfo, RunStatus
+from supervisor._checkpoints.snapshot import Snapshot
+from supervisor._checkpoints.store import CallRecord
 from supervisor.errors import LeaseLost
 from tests.unit.autogen.checks import adapter_in
-
-
-def _nothing() -> None:
-    pass
 
 
 def _ignore(_error: BaseException) -> None:
@@ -24,7 +20,7 @@ def _ignore(_error: BaseException) -> None:
 Recall = Callable[[ToolGate], object]
 
 
-class Held:
+class NotedRun:
     """What the gate needs of a run that is owned.
 
     Args:
@@ -34,25 +30,7 @@ class Held:
     def __init__(self, *, writes: bool = True) -> None:
         self.id = "r"
         self.fence = 7
-        self.info = RunInfo(
-            id="r",
-            status=RunStatus.STOPPED,
-            team="team",
-            turn=0,
-            attempts=0,
-            failures=0,
-            owner=None,
-            held_until=None,
-            is_cancel_requested=False,
-            stop_reason=None,
-            error=None,
-            created=0.0,
-            updated=0.0,
-        )
-        self.kept: Kept | None = None
-        self.calls: Sequence[CallRecord] = ()
         self.on_failed: Callable[[BaseException], None] = _ignore
-        self.on_cancel: Callable[[], None] = _nothing
         self.may_act = True
         self.commits: list[list[CallRecord]] = []
         """What has begun, by commits."""
@@ -67,9 +45,6 @@ class Held:
     def snapshot(self) -> Snapshot:
         """Return where it stands."""
         return Snapshot(turn=3, changes=[], lengths={}, rest={})
-
-    def commit(self, snapshot: Snapshot) -> None:
-        """Take a boundary."""
 
     def begin_calls(self, snapshot: Snapshot, calls: Sequence[CallRecord]) -> asyncio.Future[None]:
         """Take calls; they are durable in the loop's next step, where the store answers."""
@@ -106,12 +81,6 @@ class Held:
         on_failed, self.on_failed = self.on_failed, _ignore
         on_failed(error or LeaseLost(self.id))
 
-    async def durable(self) -> None:
-        """Wait for nothing."""
-
-    async def release(self, end: End) -> None:
-        """Give it up."""
-
     @property
     def records(self) -> list[CallRecord]:
         """What has begun."""
@@ -120,7 +89,7 @@ class Held:
 
 def gated(
     run: Run,
-    held: Held,
+    noted: NotedRun,
     idempotent: frozenset[str] = frozenset(),
     recall: Recall | None = None,
 ) -> ToolGate:
@@ -128,13 +97,13 @@ def gated(
 
     Args:
         run: The run.
-        held: What is kept of it.
+        noted: Takes what is written of it.
         idempotent: The names of tools that are.
         recall: Gives the gate what was recorded in an interrupted turn.
     """
     adapter = adapter_in(run)
-    held.on_failed = adapter._control.fail
-    gate = ToolGate(held, held.snapshot, adapter.context, idempotent)
+    noted.on_failed = adapter._control.fail
+    gate = ToolGate(noted, noted.snapshot, adapter.context, idempotent)
     if recall is not None:
         recall(gate)
     prepare, close = adapter.prepare, adapter.close
