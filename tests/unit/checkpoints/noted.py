@@ -6,7 +6,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from supervisor._checkpoints.store import Commit, Renewal, RunInfo, RunStatus
+from supervisor._checkpoints.store import Commit, Renewal, RunInfo
+from tests.unit.checkpoints.run_infos import run_info
 
 
 class NotedStore:
@@ -70,22 +71,3 @@ def unavailable() -> Exception:
     from supervisor.errors import StoreUnavailable
 
     return StoreUnavailable("noted:///", "it is down")
-
-
-def run_info(*, owner: str | None = "me", turn: int = 0) -> RunInfo:
-    """Return a run that is at work."""
-    return RunInfo(
-        id="r",
-        status=RunStatus.RUNNING,
-        team="team",
-        turn=turn,
-        attempts=1,
-        failures=0,
-        owner=owner,
-        held_until=None,
-        is_cancel_requested=False,
-        stop_reason=None,
-        error=None,
-        created=0.0,
-        updated=0.0,
-    )

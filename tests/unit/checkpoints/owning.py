@@ -11,7 +11,8 @@ from supervisor._checkpoints.owned_run import AcquiredRun, OwnedRun
 from supervisor._checkpoints.snapshot import LogChange, Snapshot
 from supervisor._checkpoints.store import CallRecord, StoredRun
 from supervisor._checkpoints.store_thread import StoreThread
-from tests.unit.checkpoints.noted import NotedStore, run_info
+from tests.unit.checkpoints.noted import NotedStore
+from tests.unit.checkpoints.run_infos import run_info
 
 
 class Time:

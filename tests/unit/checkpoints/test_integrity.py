@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from supervisor._checkpoints.integrity import STATE_FORMAT, Sealer, check
 from supervisor._checkpoints.snapshot import Kept, LogChange, Snapshot
-from supervisor._checkpoints.store import RunInfo, RunStatus, StoredRun
+from supervisor._checkpoints.store import StoredRun
 from supervisor.errors import CheckpointCorrupt, CheckpointTooNew
+from tests.unit.checkpoints.run_infos import stopped_info
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -42,23 +43,8 @@ class Rows:
 
     def stored(self) -> StoredRun:
         """Return what a store reads."""
-        info = RunInfo(
-            id="run",
-            status=RunStatus.STOPPED,
-            team="team",
-            turn=self.turn,
-            attempts=1,
-            failures=0,
-            owner=None,
-            held_until=None,
-            is_cancel_requested=False,
-            stop_reason=None,
-            error=None,
-            created=0.0,
-            updated=0.0,
-        )
         return StoredRun(
-            info=info,
+            info=stopped_info(id="run", turn=self.turn),
             shape="{}",
             task="{}",
             state=self.state,

@@ -8,8 +8,9 @@ import pytest
 
 from supervisor._checkpoints.store import Commit, End, RunStatus
 from supervisor.errors import LeaseLost, StoreUnavailable
-from tests.unit.checkpoints.noted import NotedStore, run_info, unavailable
+from tests.unit.checkpoints.noted import NotedStore, unavailable
 from tests.unit.checkpoints.owning import Owning, a_call, at_turn, bodies
+from tests.unit.checkpoints.run_infos import run_info
 
 STOPPED = End(status=RunStatus.STOPPED, stop_reason="Enough")
 

@@ -11,8 +11,9 @@ import pytest
 from supervisor._checkpoints.integrity import Sealed, Sealer, check
 from supervisor._checkpoints.pieces import Later
 from supervisor._checkpoints.snapshot import Snapshot
-from supervisor._checkpoints.store import RunInfo, RunStatus, StoredRun
+from supervisor._checkpoints.store import StoredRun
 from supervisor._core.errors import CheckpointCorrupt, UsageError
+from tests.unit.checkpoints.run_infos import stopped_info
 
 _LARGE = {"numbers": [float(n) for n in range(100_000)], "text": "\ud800\x00ü" * 100_000}
 
@@ -45,23 +46,13 @@ class _Rows:
 
 
 def _stored(turn: int, sealed: Sealed, logs: Mapping[str, Sequence[str]]) -> StoredRun:
-    info = RunInfo(
-        id="r",
-        status=RunStatus.STOPPED,
-        team="t",
-        turn=turn,
-        attempts=1,
-        failures=0,
-        owner=None,
-        held_until=None,
-        is_cancel_requested=False,
-        stop_reason=None,
-        error=None,
-        created=0.0,
-        updated=0.0,
-    )
     return StoredRun(
-        info=info, shape="", task="", state=sealed.state, digest=sealed.digest, logs=logs
+        info=stopped_info(turn=turn),
+        shape="",
+        task="",
+        state=sealed.state,
+        digest=sealed.digest,
+        logs=logs,
     )
 
 

@@ -13,7 +13,7 @@ import pytest
 from autogen_agentchat.teams import RoundRobinGroupChat
 
 from supervisor import Supervisor
-from supervisor._checkpoints.store import NewRun, RunInfo, RunStatus
+from supervisor._checkpoints.store import NewRun, RunStatus
 from supervisor._checkpoints.urls import open_store
 from supervisor._cli.main import main
 from supervisor._cli.output.transcript import Transcript
@@ -21,27 +21,14 @@ from supervisor._cli.stored_runs import words
 from supervisor._cli.stored_runs.messages import stored_messages
 from supervisor._cli.stored_runs.store import url_of
 from supervisor.testing import ScriptedAgent
+from tests.unit.checkpoints.run_infos import run_info
 
 pytestmark = pytest.mark.blocks  # a path is looked at in the loop
 
 _HOSTILE = "\x1b[2J\u202e"
 _QUEUED = NewRun(team="team", shape="[]", task='"a task"')
 
-INFO = RunInfo(
-    id="report",
-    status=RunStatus.RUNNING,
-    team="writers",
-    turn=1200,
-    attempts=2,
-    failures=1,
-    owner="host/7",
-    held_until=None,
-    is_cancel_requested=False,
-    stop_reason=None,
-    error=None,
-    created=0.0,
-    updated=0.0,
-)
+INFO = run_info(id="report", team="writers", turn=1200, attempts=2, failures=1, owner="host/7")
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from supervisor._checkpoints.store import Acquired, CheckpointStore, Commit, Ren
 from supervisor.errors import StoreUnavailable
 
 
-class Moods:
-    """What all objects on one store have in common."""
+class Faults:
+    """What is wrong with a store, for all objects on it."""
 
     def __init__(self) -> None:
         self.is_down = False
@@ -25,16 +25,16 @@ class Moods:
         self.may_commit.set()
 
 
-class Moody:
+class FaultyStore:
     """A store that knows owners by their leases, and does as a test wants.
 
     Args:
         path: The file.
-        moods: What it is like.
+        faults: What is wrong with it.
     """
 
-    def __init__(self, path: Path, moods: Moods) -> None:
-        self.moods = moods
+    def __init__(self, path: Path, faults: Faults) -> None:
+        self.faults = faults
         self._path = path
         self._store = sqlite_store(path, f"sqlite:///{path}", takes_locks=False)
 
@@ -43,33 +43,33 @@ class Moody:
         return getattr(self._store, name)
 
     def clone(self) -> CheckpointStore:
-        """Return another object, which is like this one."""
-        return cast(CheckpointStore, Moody(self._path, self.moods))
+        """Return another object with the same faults."""
+        return cast(CheckpointStore, FaultyStore(self._path, self.faults))
 
     def acquire(self, *args: Any, **options: Any) -> Acquired:
         """Give a run, or wait."""
-        self.moods.is_asked.set()
-        assert self.moods.may_acquire.wait(20)
+        self.faults.is_asked.set()
+        assert self.faults.may_acquire.wait(20)
         return self._store.acquire(*args, **options)
 
     def commit(self, run_id: str, fence: int, commit: Commit) -> None:
         """Write, or fail, or wait."""
-        assert self.moods.may_commit.wait(20)
+        assert self.faults.may_commit.wait(20)
         self._fail()
         self._store.commit(run_id, fence, commit)
 
     def renew(self, owner: str, fences: Any, lease: float) -> Renewal:
         """Renew, or fail, or wait."""
-        assert self.moods.may_renew.wait(20)
+        assert self.faults.may_renew.wait(20)
         self._fail()
         return self._store.renew(owner, fences, lease)
 
     def _fail(self) -> None:
-        if self.moods.is_down:
+        if self.faults.is_down:
             raise StoreUnavailable(self._store.url, "it is down")
 
 
-def moody_store(path: Path) -> tuple[CheckpointStore, Moods]:
-    """Return such a store, and what it is like."""
-    moods = Moods()
-    return cast(CheckpointStore, Moody(path, moods)), moods
+def faulty_store(path: Path) -> tuple[CheckpointStore, Faults]:
+    """Return such a store, and what is wrong with it."""
+    faults = Faults()
+    return cast(CheckpointStore, FaultyStore(path, faults)), faults

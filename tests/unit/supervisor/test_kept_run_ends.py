@@ -23,7 +23,7 @@ from supervisor.checkpoints import RunInfo, RunStatus
 from supervisor.errors import LeaseLost, Quarantined, RunHeld, RunMismatch, StoreUnavailable
 from supervisor.testing import ScriptedAgent
 from tests.unit.autogen.checks import adapter_in
-from tests.unit.supervisor.outages import moody_store
+from tests.unit.supervisor.outages import faulty_store
 
 QUICK = Ladder(drain=0.05, cancel=0.05, abandon=0.05)
 
@@ -290,8 +290,8 @@ async def test_what_refuses_to_end_keeps_its_run_and_nobody_waits(url: str) -> N
 async def test_what_refuses_to_end_loses_its_run_with_its_lease(tmp_path: Path) -> None:
     """Where a lease tells of owners, somebody else goes on, and the late one writes nothing."""
     path = tmp_path / "runs.db"
-    stubborn_store, _ = moody_store(path)
-    store, _ = moody_store(path)
+    stubborn_store, _ = faulty_store(path)
+    store, _ = faulty_store(path)
     talk, agent = Talk(), Stubborn()
     talk.team = RoundRobinGroupChat([agent], termination_condition=MaxMessageTermination(2))
     async with Supervisor(checkpoints=stubborn_store, ladder=QUICK, lease=0.3, exits=False) as late:
@@ -315,18 +315,18 @@ async def test_what_refuses_to_end_loses_its_run_with_its_lease(tmp_path: Path) 
 @pytest.mark.parametrize("is_patient", [True, False])
 async def test_a_stop_while_a_run_is_being_taken(tmp_path: Path, *, is_patient: bool) -> None:
     """What the store gives after the stop is given back; the ladder bounds the wait for it."""
-    store, moods = moody_store(tmp_path / "runs.db")
+    store, faults = faulty_store(tmp_path / "runs.db")
     ladder = Ladder() if is_patient else QUICK
     async with Supervisor(checkpoints=store, ladder=ladder, exits=False) as sup:
-        moods.may_acquire.clear()
+        faults.may_acquire.clear()
         run = sup.stream(Talk().team, "Talk", id="talk")
         task = asyncio.create_task(run)
-        assert await asyncio.to_thread(moods.is_asked.wait, 10)
+        assert await asyncio.to_thread(faults.is_asked.wait, 10)
         run.stop()
         if is_patient:
-            moods.may_acquire.set()
+            faults.may_acquire.set()
         assert contents(await task) == []
-        moods.may_acquire.set()
+        faults.may_acquire.set()
         info = await info_of(sup)
         while info.status is RunStatus.RUNNING:
             info = await info_of(sup)
@@ -336,17 +336,17 @@ async def test_a_stop_while_a_run_is_being_taken(tmp_path: Path, *, is_patient: 
 
 async def test_a_store_that_stands_still_does_not_hold_up_a_stop(tmp_path: Path) -> None:
     """The ladder bounds the wait for the store, and the result of a stopped run is given."""
-    store, moods = moody_store(tmp_path / "runs.db")
+    store, faults = faulty_store(tmp_path / "runs.db")
     async with Supervisor(checkpoints=store, ladder=QUICK, exits=False) as sup:
         talk = Talk()
         run = sup.stream(talk.team, "Talk", id="talk")
         task = asyncio.create_task(run)
         await talk.is_waiting.wait()
-        moods.may_commit.clear()
+        faults.may_commit.clear()
         run.stop()
         async with asyncio.timeout(10):
             assert (await task).stop_reason == "Stopped"
-        moods.may_commit.set()
+        faults.may_commit.set()
     assert task.done()
 
 
@@ -355,17 +355,17 @@ async def test_without_its_store_a_run_is_stopped_before_its_lease_ends(
 ) -> None:
     """The run raises StoreUnavailable, and goes on later; both are logged."""
     caplog.set_level(logging.INFO, "supervisor")
-    store, moods = moody_store(tmp_path / "runs.db")
+    store, faults = faulty_store(tmp_path / "runs.db")
     async with Supervisor(checkpoints=store, lease=0.4, ladder=QUICK) as sup:
         talk = Talk()
         task = asyncio.create_task(sup.stream(talk.team, "Talk", id="talk"))
         await talk.is_waiting.wait()
         while not (await info_of(sup)).turn:  # what the first speaker has said is written
             pass
-        moods.is_down = True
+        faults.is_down = True
         with pytest.raises(StoreUnavailable):
             await task
-        moods.is_down = False
+        faults.is_down = False
         assert await finished(sup) == await in_one_go()
     assert await asyncio.to_thread(reporter.flush, 5)
     assert {"store of runs unavailable", "run continued"} <= set(caplog.messages)
@@ -376,8 +376,8 @@ async def test_a_run_whose_lease_was_lost_ends(
 ) -> None:
     """Who was late finds its run taken over, is cancelled, and writes nothing of it."""
     path = tmp_path / "runs.db"
-    late_store, moods = moody_store(path)
-    store, _ = moody_store(path)
+    late_store, faults = faulty_store(path)
+    store, _ = faulty_store(path)
     async with (
         Supervisor(checkpoints=late_store, lease=0.3) as late,
         Supervisor(checkpoints=store) as sup,
@@ -385,9 +385,9 @@ async def test_a_run_whose_lease_was_lost_ends(
         talk = Talk()
         task = asyncio.create_task(late.stream(talk.team, "Talk", id="talk"))
         await talk.is_waiting.wait()
-        moods.may_renew.clear()
+        faults.may_renew.clear()
         said = contents(await sup.stream(Talk(is_slow=False).team, id="talk", wait=20))
-        moods.may_renew.set()
+        faults.may_renew.set()
         talk.may_go_on.set()
         with pytest.raises(LeaseLost):
             await task
@@ -425,17 +425,17 @@ async def test_an_ended_run_begins_a_new_conversation(url: str) -> None:
 
 async def test_messages_are_held_back_until_they_are_written(tmp_path: Path) -> None:
     """With "sync" no message is shown while the store does not write."""
-    store, moods = moody_store(tmp_path / "runs.db")
+    store, faults = faulty_store(tmp_path / "runs.db")
     async with Supervisor(checkpoints=store, durability="sync") as sup:
         talk = Talk()
-        moods.may_commit.clear()
+        faults.may_commit.clear()
         run = sup.stream(talk.team, "Talk", id="talk")
         events = aiter(run)
         first = asyncio.ensure_future(anext(events))
         await talk.is_waiting.wait()
         await asyncio.sleep(0)
         assert not first.done()
-        moods.may_commit.set()
+        faults.may_commit.set()
         await first
         talk.may_go_on.set()
         rest = [event async for event in events]

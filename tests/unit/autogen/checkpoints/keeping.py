@@ -22,8 +22,8 @@ from supervisor.types import Runnable
 
 
 @dataclass
-class Shelf:
-    """What a store holds of a run: JSON text, by log and place."""
+class StoredText:
+    """What a store has of a run: JSON text, by log and place."""
 
     rows: dict[str, dict[int, str]] = field(default_factory=dict[str, dict[int, str]])
     state: str = ""
@@ -55,9 +55,9 @@ class Shelf:
         }
         return Kept(turn=state["turn"], logs=logs, rest=state["rest"], states=state["states"])
 
-    def copy(self) -> Shelf:
+    def copy(self) -> StoredText:
         """Return it as it is now."""
-        return Shelf({log: dict(rows) for log, rows in self.rows.items()}, self.state)
+        return StoredText({log: dict(rows) for log, rows in self.rows.items()}, self.state)
 
 
 @dataclass
@@ -65,9 +65,9 @@ class Keeping:
     """A run whose snapshots are kept."""
 
     result: TaskResult
-    shelves: list[Shelf]
-    """What was held after each snapshot."""
-    end: Shelf
+    after_steps: list[StoredText]
+    """What was stored after each snapshot."""
+    end: StoredText
     restored: Restored | None = None
 
 
@@ -75,22 +75,22 @@ async def run_kept(
     team: Runnable,
     task: str | None = "Begin",
     *,
-    shelf: Shelf | None = None,
+    stored: StoredText | None = None,
     calls: Sequence[CallRecord] = (),
     at_step: Callable[[Any], None] | None = None,
 ) -> Keeping:
-    """Run a team, and take a snapshot at each step; or go on with what a shelf holds.
+    """Run a team, and take a snapshot at each step; or go on with what was stored.
 
     Args:
-        team: The team; a fresh one where a shelf is given.
+        team: The team; a fresh one where `stored` is given.
         task: The task, where the team has not taken it.
-        shelf: What is gone on with.
+        stored: What is gone on with.
         calls: What was recorded of calls.
         at_step: Called with the journal after each snapshot.
     """
-    restored = await restore(team, shelf.kept(), calls) if shelf is not None else None
-    held = shelf.copy() if shelf is not None else Shelf()
-    shelves: list[Shelf] = []
+    restored = await restore(team, stored.kept(), calls) if stored is not None else None
+    written = stored.copy() if stored is not None else StoredText()
+    after_steps: list[StoredText] = []
     async with Supervisor(signals={}) as sup:
         has_task = restored is not None and restored.has_taken_task
         run = sup.stream(team, None if has_task else task)
@@ -99,15 +99,15 @@ async def run_kept(
         capture = Capture(team, adapter.context, cast(Any, channel.held_from), restored)
 
         def step() -> None:
-            held.put(capture.snapshot())
-            shelves.append(held.copy())
+            written.put(capture.snapshot())
+            after_steps.append(written.copy())
             if at_step is not None:
                 at_step(adapter.context.journal)
 
         adapter.context.journal.on_step = step
         result = capture.whole(await run)
-        held.put(capture.end(result))
-    return Keeping(result, shelves, held, restored)
+        written.put(capture.end(result))
+    return Keeping(result, after_steps, written, restored)
 
 
 def words(items: Sequence[BaseAgentEvent | BaseChatMessage]) -> list[tuple[str, str, str]]:

@@ -18,7 +18,7 @@ from supervisor._autogen.repair_thread import drive_sync
 from supervisor.testing import ScriptedAgent, ScriptedModel, Steps, assert_settled
 from supervisor.testing._settled import said
 from supervisor.types import Runnable
-from tests.unit.autogen.checkpoints.keeping import Keeping, Shelf, run_kept, words
+from tests.unit.autogen.checkpoints.keeping import Keeping, StoredText, run_kept, words
 from tests.unit.autogen.checkpoints.kept_teams import TEAMS, selector
 
 pytestmark = pytest.mark.one_loop
@@ -40,9 +40,9 @@ def _same(found: Keeping, whole: Keeping, where: str) -> None:
 async def test_goes_on_from_each_step_as_if_nothing_had_happened(kind: str) -> None:
     """A fresh team goes on with a run from each step, and its result is that of one run."""
     whole = await run_kept(TEAMS[kind]())
-    assert whole.shelves
-    for step in range(0, len(whole.shelves), EVERY):
-        found = await run_kept(TEAMS[kind](), shelf=whole.shelves[step])
+    assert whole.after_steps
+    for step in range(0, len(whole.after_steps), EVERY):
+        found = await run_kept(TEAMS[kind](), stored=whole.after_steps[step])
         _same(found, whole, f"at step {step}")
 
 
@@ -51,8 +51,8 @@ async def test_goes_on_again_and_again(kind: str) -> None:
     """A run that goes on in one team after another, some steps in each, is the same run."""
     whole = await run_kept(TEAMS[kind]())
     found, number = whole, 0
-    while len(found.shelves) > 2 and number < MOST:
-        found = await run_kept(TEAMS[kind](), shelf=found.shelves[2])
+    while len(found.after_steps) > 2 and number < MOST:
+        found = await run_kept(TEAMS[kind](), stored=found.after_steps[2])
         number += 1
         _same(found, whole, f"the {number}th time")
     assert number
@@ -63,8 +63,8 @@ async def test_the_same_team_goes_on_again(kind: str) -> None:
     """A team that was at work since then goes on from an earlier step like a fresh one."""
     team = TEAMS[kind]()
     whole = await run_kept(team)
-    for step in (len(whole.shelves) // 2, len(whole.shelves) - 1):
-        found = await run_kept(team, shelf=whole.shelves[step])
+    for step in (len(whole.after_steps) // 2, len(whole.after_steps) - 1):
+        found = await run_kept(team, stored=whole.after_steps[step])
         _same(found, whole, f"at step {step}")
 
 
@@ -77,10 +77,10 @@ async def test_a_selector_is_not_asked_again_for_a_speaker_that_it_has_selected(
     team = selector()
     whole = await run_kept(team)
     # Of each turn two steps: it has ended, and the next speaker is selected.
-    assert len(whole.shelves) == 2 * requests(team)
-    for step, shelf in enumerate(whole.shelves):
+    assert len(whole.after_steps) == 2 * requests(team)
+    for step, stored in enumerate(whole.after_steps):
         fresh = selector()
-        await run_kept(fresh, shelf=shelf)
+        await run_kept(fresh, stored=stored)
         done = (step + 1) // 2
         assert requests(fresh) == requests(team) - done, f"at step {step}"
 
@@ -114,9 +114,9 @@ def _at_boundary(team: Runnable, journal: Any) -> Iterator[tuple[str, BaseGroupC
                 yield name, thing
 
 
-async def _restored_states(make: Any, shelf: Shelf, names: list[str]) -> dict[str, Any]:
+async def _restored_states(make: Any, stored: StoredText, names: list[str]) -> dict[str, Any]:
     team = make()
-    await restore(team, shelf.kept())
+    await restore(team, stored.kept())
     things = named_components(team)
     return {name: await things[name].save_state() for name in names}
 
@@ -132,8 +132,8 @@ async def test_what_is_rebuilt_is_what_the_team_would_save(kind: str) -> None:
 
     whole = await run_kept(team, at_step=note)
     compared = 0
-    for step, (shelf, states) in enumerate(zip(whole.shelves, seen, strict=True)):
-        rebuilt = await _restored_states(TEAMS[kind], shelf, list(states))
+    for step, (stored, states) in enumerate(zip(whole.after_steps, seen, strict=True)):
+        rebuilt = await _restored_states(TEAMS[kind], stored, list(states))
         for name, state in states.items():
             assert rebuilt[name] == state, f"{name!r} at step {step}"
             compared += 1
@@ -159,7 +159,7 @@ async def test_a_condition_of_the_users_may_wait_as_it_is_read() -> None:
         return RoundRobinGroupChat(agents, termination_condition=_Waiting(6))
 
     whole = await run_kept(make())
-    found = await run_kept(make(), shelf=whole.shelves[2])
+    found = await run_kept(make(), stored=whole.after_steps[2])
     _same(found, whole, "at step 2")
 
 
@@ -170,7 +170,7 @@ async def test_a_run_that_goes_on_and_is_stopped_leaves_its_team_consistent(kind
     whole = await run_kept(team)
     for step in range(9, 60, 15):
         team_again = TEAMS[kind]()
-        await restore(team_again, whole.shelves[len(whole.shelves) // 2].kept())
+        await restore(team_again, whole.after_steps[len(whole.after_steps) // 2].kept())
         async with Supervisor(signals={}) as sup:
             with Steps() as steps:
                 steps.before(step, lambda sup=sup: sup.stop("Enough"))  # type: ignore[misc]
