@@ -71,6 +71,11 @@ class KeptTurns:
             return
         self._keep(data, turn, repair)
 
+    def recall(self, data: Mapping[str, Any]) -> None:
+        """Recall what was recorded in a turn that was undone before, and not redone yet."""
+        found = [self._records[id_] for id_ in data["records"] if id_ in self._records]
+        self._recall(Turn(self._things[data["agent"]]), found)
+
     def _keep(self, data: Mapping[str, Any], turn: Turn, repair: TurnRepair) -> None:
         group = self._groups[data["team"]] if data["team"] is not None else None
         due = group.buffer(data["member"]) if group is not None else []

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from supervisor._autogen.checkpoints.calls.gate import ToolGate
 from supervisor._autogen.checkpoints.capture import Capture
 from supervisor._autogen.checkpoints.held_back import HeldBack
+from supervisor._autogen.checkpoints.paths import named_components
 from supervisor._autogen.checkpoints.restore import restore
 from supervisor._autogen.checkpoints.restored import Restored
 from supervisor._autogen.messages import Event, Item, TaskResult
@@ -101,10 +103,23 @@ class Recording:
 
     def _snapshot(self) -> Snapshot:
         assert self._capture is not None, "it has begun"
-        found = self._capture.snapshot()
+        found = self._with_unclaimed(self._capture.snapshot())
         if self._held_back is not None:  # soon: it is queued in this step
             self._loop.call_soon(self._tell_written, found, self._held_back)
         return found
+
+    def _with_unclaimed(self, snapshot: Snapshot) -> Snapshot:
+        """Name what was recorded in turns that were undone, and are not redone yet."""
+        left = [] if self._gate is None else list(self._gate.unclaimed())
+        if not left:
+            return snapshot
+        names = {id(thing): name for name, thing in named_components(self._team).items()}
+        unclaimed = [
+            {"agent": names[id(agent)], "records": [record.id]}
+            for agent, record in left
+            if id(agent) in names
+        ]
+        return replace(snapshot, rest={**snapshot.rest, "unclaimed": unclaimed})
 
     def _tell_written(self, snapshot: Snapshot, held_back: HeldBack) -> None:
         def written(future: asyncio.Future[None]) -> None:
@@ -147,7 +162,8 @@ class Recording:
 
 def _open_calls(snapshot: Snapshot) -> set[str]:
     """Return the records of turns that are open: the others are in what agents remember."""
-    turns = cast("Sequence[Mapping[str, Any]]", snapshot.rest.get("turns", ()))
+    named = [*snapshot.rest.get("turns", ()), *snapshot.rest.get("unclaimed", ())]
+    turns = cast("Sequence[Mapping[str, Any]]", named)
     return {record for turn in turns for record in turn["records"]}
 
 

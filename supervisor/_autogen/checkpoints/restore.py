@@ -250,6 +250,9 @@ class _Restoration:
                 continue
             events = self._log(log_of_team("events", data["agent"]))
             turns.add(data, events)
+        for data in self._rest.get("unclaimed", ()):
+            if data["agent"] in self._things:
+                turns.recall(data)
         restored = self._restored
         restored.remains = turns.remains
         for log in turns.changed:

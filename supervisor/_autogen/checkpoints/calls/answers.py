@@ -17,6 +17,7 @@ from autogen_agentchat.agents import UserProxyAgent
 
 from supervisor._autogen import upstream
 from supervisor._autogen.checkpoints.calls.call_records import CallRecords, Wanted
+from supervisor._autogen.checkpoints.calls.recalled import Recalled
 from supervisor._autogen.checkpoints.calls.shared_method import route
 from supervisor._autogen.history.team_run import Turn
 from supervisor._autogen.walk import walk
@@ -32,22 +33,23 @@ class Answers:
     Args:
         records: Its records.
         scope: Its tasks.
+        recalled: What was recorded in turns that are redone in it.
     """
 
-    def __init__(self, records: CallRecords, scope: Scope) -> None:
+    def __init__(self, records: CallRecords, scope: Scope, recalled: Recalled) -> None:
         self._records = records
         self._scope = scope
+        self._recalled = recalled
         self._routes = ExitStack()
         self._known: dict[int, deque[CallRecord]] = {}  # by the id() of the agent
 
-    def open(self, things: Iterable[object], given: Iterable[tuple[Turn, CallRecord]]) -> None:
+    def open(self, things: Iterable[object]) -> None:
         """Have the answers recorded that agents get in this run.
 
         Args:
             things: What is run, and the components that it holds.
-            given: The answers of turns that are undone, to be given back when they are redone.
         """
-        for turn, record in given:
+        for turn, record in self._recalled.answers:
             self._recall(turn, record)
         for thing in things:
             if isinstance(thing, UserProxyAgent):
@@ -74,7 +76,9 @@ class Answers:
         turn = self._records.turn_of(asyncio.current_task())
         known = self._known.get(id(agent))
         if known:
-            return _given_back(known.popleft(), turn)
+            record = known.popleft()
+            self._recalled.give_back(record, turn)
+            return str(json.loads(record.result or '""'))
         answer = await ask(prompt, *args, **options)
         if CURRENT.get() is None and not self._records.is_over:
             self._record(agent, turn, prompt, answer)
@@ -86,9 +90,3 @@ class Answers:
         )
         entry = self._records.begin([wanted], json.dumps(answer))[0]
         entry.durable.add_done_callback(retrieve)  # it is not waited for, as no result is
-
-
-def _given_back(record: CallRecord, turn: Turn | None) -> str:
-    if turn is not None:
-        turn.records.append(record.id)
-    return str(json.loads(record.result or '""'))

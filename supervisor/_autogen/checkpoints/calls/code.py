@@ -18,7 +18,7 @@ from autogen_core.code_executor import CodeBlock, CodeExecutor, CodeResult
 
 from supervisor._autogen import upstream
 from supervisor._autogen.checkpoints.calls.call_records import CallRecords, Wanted
-from supervisor._autogen.checkpoints.calls.recalled import code_text, output_of
+from supervisor._autogen.checkpoints.calls.recalled import Recalled, code_text, output_of
 from supervisor._autogen.checkpoints.calls.shared_method import route
 from supervisor._checkpoints.store import CallRecord
 from supervisor._core.tasks import Scope
@@ -35,23 +35,22 @@ class CodeGate:
     Args:
         records: Its records.
         scope: Its tasks.
+        recalled: What was recorded in turns that are redone in it.
     """
 
-    def __init__(self, records: CallRecords, scope: Scope) -> None:
+    def __init__(self, records: CallRecords, scope: Scope, recalled: Recalled) -> None:
         self._records = records
         self._scope = scope
+        self._recalled = recalled
         self._routes = ExitStack()
 
-    def open(
-        self, things: Iterable[object], outputs: Iterable[tuple[CodeExecutorAgent, CallRecord]]
-    ) -> None:
+    def open(self, things: Iterable[object]) -> None:
         """Have executors wait before they execute anything for this run.
 
         Args:
             things: What is run, and the components that it holds.
-            outputs: The code of turns that are undone; it is not executed when they are redone.
         """
-        for agent, record in outputs:
+        for agent, record in self._recalled.outputs:
             self._recall(agent, record)
         for thing in things:
             if isinstance(thing, CodeExecutor):
@@ -67,9 +66,7 @@ class CodeGate:
 
         async def give_back(*_: object, **__: object) -> CodeResult:
             end()
-            turn = self._records.turn_of(asyncio.current_task())
-            if turn is not None:
-                turn.records.append(record.id)
+            self._recalled.give_back(record, self._records.turn_of(asyncio.current_task()))
             return result
 
         end = route(agent, EXECUTES, self._scope, give_back)

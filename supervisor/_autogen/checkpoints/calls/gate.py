@@ -54,13 +54,14 @@ class ToolGate:
         self._context = context
         self._idempotent = idempotent
         self._records = CallRecords(owned, snapshot, context)
-        self._code = CodeGate(self._records, context.scope)
-        self._answers = Answers(self._records, context.scope)
+        self._recalled = Recalled()
+        self._code = CodeGate(self._records, context.scope, self._recalled)
+        self._answers = Answers(self._records, context.scope, self._recalled)
         self._entries: dict[Call, Entry] = {}
         self._opened = ExitStack()
-        self._recalled = Recalled()
         self.recall = self._recalled.put
         """Lets a turn that was interrupted have what was recorded in it; before `open`."""
+        self.unclaimed = self._recalled.unclaimed
 
     def open(self, things: Iterable[object]) -> None:
         """Have everything wait here that has effects.
@@ -71,9 +72,9 @@ class ToolGate:
         self._context.scope.gate = self._hold
         found = list(things)
         self._opened.callback(self._code.close)
-        self._code.open(found, self._recalled.outputs)
+        self._code.open(found)
         self._opened.callback(self._answers.close)
-        self._answers.open(found, self._recalled.answers)
+        self._answers.open(found)
         self._opened.callback(upstream.mcp_tell_calls())
 
     def close(self) -> None:

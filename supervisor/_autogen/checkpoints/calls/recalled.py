@@ -7,7 +7,7 @@ says so. A call that was not recorded has not begun.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from autogen_agentchat.agents import AssistantAgent, CodeExecutorAgent
@@ -65,7 +65,11 @@ class RecordedCall:
 
 
 class Recalled:
-    """What was recorded in the open turns of a run, for whoever goes on with it."""
+    """What was recorded in the open turns of a run, for whoever goes on with it.
+
+    A turn that is undone is redone later, perhaps in a process after this one. What was recorded in
+    it is unclaimed until then, and each snapshot names it.
+    """
 
     def __init__(self) -> None:
         self.calls: list[RecordedCall] = []
@@ -90,6 +94,18 @@ class Recalled:
         code = [record for record in records if record.kind == "code"]
         if code:
             self._put_code(turn, code[-1])
+
+    def unclaimed(self) -> Iterator[tuple[object, CallRecord]]:
+        """Yield what no turn was given back yet, each with an agent of the turn that it is of."""
+        yield from ((turn.agent, record) for turn, record in self.answers)
+        yield from self.outputs
+
+    def give_back(self, record: CallRecord, turn: Turn | None) -> None:
+        """Note that a turn, which is redone, has a record of before."""
+        if turn is not None:
+            turn.records.append(record.id)
+            self.answers = [given for given in self.answers if given[1] is not record]
+            self.outputs = [given for given in self.outputs if given[1] is not record]
 
     def _put_code(self, turn: Turn, last: CallRecord) -> None:
         """Let a turn have the output of code; earlier code of the turn has its own there already.
