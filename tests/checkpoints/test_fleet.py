@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from pgqueuer.domain.errors import FailingListenerError
 
 from examples.fleet.postgres_server import PostgresServer
+from supervisor.integrations._fleet.hints import open_hints
 from supervisor.integrations.fleet import submit
 from tests.checkpoints import fleet_teams
 from tests.checkpoints.fleets import LEASE, Fleet, fleet
@@ -20,6 +24,7 @@ from tests.process.harness import Child, Server
 pytestmark = [pytest.mark.process, pytest.mark.blocks, pytest.mark.timeout(120)]
 
 HAND_OVERS = 5
+PATIENCE = 30.0  # seconds for what comes at once, unless something hangs
 SLOW_TURN = LEASE + 1.0  # seconds: longer than a worker may be silent
 
 
@@ -206,6 +211,56 @@ def test_workers_outlive_a_crash_of_the_server(
         workers.until_status("tough", "completed")
         assert workers.store.info("tough").turn == 11
         workers.until(lambda: any("cannot be used" in child.stderr for child in found))
+
+
+def _work_probed(
+    url: str, probe: Callable[[object], Awaitable[None]], stopping: asyncio.Event
+) -> None:
+    """Take hints until a stop; see that the probe of what is heard comes once they can be heard."""
+    is_ready = asyncio.Event()
+
+    async def noted(probe_id: object) -> None:
+        were.append(is_ready.is_set())
+        await probe(probe_id)
+
+    async def nothing(_run_id: str) -> None:
+        pass
+
+    async def work() -> None:
+        async with open_hints(url) as hints:
+            queries: Any = hints._queries  # pyright: ignore[reportPrivateUsage]
+            queries.notify_health_check = noted
+            await hints.work(
+                nothing, concurrency=1, heartbeat=LEASE, stopping=stopping, on_ready=is_ready.set
+            )
+
+    were: list[bool] = []
+    try:
+        asyncio.run(asyncio.wait_for(work(), PATIENCE))
+    finally:
+        assert were == [True]
+
+
+def test_a_worker_that_hears_of_no_hints_listens_anew(postgres_url: str) -> None:
+    """It is an error, and no stop."""
+    stopping = asyncio.Event()
+
+    async def fail(_: object) -> None:
+        raise FailingListenerError
+
+    with pytest.raises(FailingListenerError):
+        _work_probed(postgres_url, fail, stopping)
+    assert not stopping.is_set()
+
+
+def test_a_worker_probes_what_it_hears_once_it_listens(postgres_url: str) -> None:
+    """A probe that comes before would go unheard, and count as a failure."""
+    stopping = asyncio.Event()
+
+    async def stop(_: object) -> None:
+        stopping.set()
+
+    _work_probed(postgres_url, stop, stopping)
 
 
 @pytest.mark.soak

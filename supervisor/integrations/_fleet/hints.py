@@ -7,6 +7,9 @@ What pgqueuer does, and what follows:
 
 - Its retry is an UPDATE, which wakes no worker. So what is to be tried again is a new hint.
 - A job whose task is cancelled from outside is deleted. So no cancellation leaves the handler.
+- It sets its own event where notifications are heard no more. So a stop of ours is another event.
+- It probes that before it listens, and a probe that nobody heard counts as a failure 10 s later. So
+  `_Manager` has it wait.
 - It takes at least two jobs at once. So `_Manager` stops taking some where all places are taken: a
   hint that waits in a busy worker could be with an idle one.
 - Its psycopg driver holds a connection for up to a second. So it is given asyncpg's.
@@ -28,7 +31,7 @@ from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment, QueryQueue
 from pgqueuer.adapters.persistence.queries import Queries, SyncQueries
 from pgqueuer.core.qm import QueueManager
 from pgqueuer.domain.errors import RetryRequested
-from pgqueuer.domain.models import Job
+from pgqueuer.domain.models import HealthCheckEvent, Job
 from pgqueuer.domain.settings import DBSettings
 from pgqueuer.ports.driver import Driver
 
@@ -110,28 +113,38 @@ class Hints:
 
         anyio.CancelScope()  # the first one imports what the first job would wait for
         manager = _Manager(self._queries, _SETTINGS.channel)
-        manager.shutdown, manager.places, manager.on_ready = stopping, concurrency, on_ready
+        manager.places, manager.on_ready, manager.hears = concurrency, on_ready, asyncio.Event()
         manager.entrypoint(_NAME, accepts_context=False)(on_job)
-        await manager.run(
-            dequeue_timeout=timedelta(seconds=heartbeat / 4),  # stale hints tell nobody
-            batch_size=1,
-            max_concurrent_tasks=max(2, concurrency),
-            shutdown_on_listener_failure=True,
-            heartbeat_timeout=timedelta(seconds=heartbeat),
-        )
+        stop = asyncio.create_task(_shut_down(manager, stopping))
+        try:
+            await manager.run(
+                dequeue_timeout=timedelta(seconds=heartbeat / 4),  # stale hints tell nobody
+                batch_size=1,
+                max_concurrent_tasks=max(2, concurrency),
+                shutdown_on_listener_failure=True,
+                heartbeat_timeout=timedelta(seconds=heartbeat),
+            )
+        finally:
+            stop.cancel()
 
 
 class _Manager(QueueManager):
     """Takes no job that would wait for another one of this worker."""
 
     places: int
-    on_ready: Callable[[], None] | None
+    on_ready: Callable[[], None]
+    hears: asyncio.Event
+
+    async def listener_healthy(self, *args: Any, **settings: Any) -> HealthCheckEvent:
+        """See that notifications are heard; from the moment on at which they can be."""
+        await self.hears.wait()
+        return await super().listener_healthy(*args, **settings)
 
     async def fetch_jobs(self, *args: Any, **settings: Any) -> AsyncGenerator[Job, None]:
         """Yield jobs, as long as there is a place. It is called once notifications are heard."""
-        if self.on_ready is not None:
+        if not self.hears.is_set():
+            self.hears.set()
             self.on_ready()
-            self.on_ready = None
         if len(self.job_context) >= self.places:
             return
         async with aclosing(super().fetch_jobs(*args, **settings)) as jobs:
@@ -139,6 +152,11 @@ class _Manager(QueueManager):
                 yield job
                 if len(self.job_context) >= self.places:
                     return
+
+
+async def _shut_down(manager: _Manager, stopping: asyncio.Event) -> None:
+    await stopping.wait()
+    manager.shutdown.set()
 
 
 @asynccontextmanager
