@@ -12,6 +12,9 @@ from supervisor._core.errors import StoreUnavailable
 class Damaged(StoreUnavailable):
     """The database itself is damaged, or is none."""
 
+    def __str__(self) -> str:
+        return f"cannot use {self.store}: {self.problem}; restore it from a backup, or name another"
+
 
 class Cursor(Protocol):
     """What a statement gives, in either driver."""

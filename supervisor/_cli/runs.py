@@ -26,12 +26,13 @@ def main(arguments: Sequence[str]) -> None:
     import os
     import sys
 
+    from supervisor._checkpoints.store import RunStatus
     from supervisor._cli.output.look import Look
     from supervisor._cli.stored_runs import words
     from supervisor._cli.stored_runs.store import opened
 
     with opened(parsed.checkpoints) as store:
-        runs = store.list(parsed.status)
+        runs = store.list([RunStatus(word) for word in parsed.status or ()] or None)
     if parsed.json:
         report = {"schema_version": words.SCHEMA_VERSION, "runs": [*map(words.data, runs)]}
         sys.stdout.write(json.dumps(report, indent=2) + "\n")
@@ -50,10 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--status",
         action="append",
-        type=RunStatus,
-        choices=list(RunStatus),
+        choices=[*map(str, RunStatus)],
         metavar="STATUS",
-        help=f"only runs of this status, or of these: {', '.join(RunStatus)}",
+        help=f"only runs of this status; may be given more than once: {', '.join(RunStatus)}",
     )
     parser.add_argument("--json", action="store_true", help="print the runs as JSON")
     add_store_flag(parser)

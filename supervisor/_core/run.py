@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncIterator, Coroutine, Generator
+from collections.abc import AsyncIterator, Coroutine, Generator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, cast
 
@@ -221,6 +221,11 @@ class _Events(AsyncIterator[E], Generic[E, R]):
 def adapter_of(run: Run[E, R]) -> Adapter[E, R]:
     """Return how a run's work is started and stopped: for what looks into one framework's."""
     return run._adapter  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+def earlier_of(run: Run[E, R]) -> Sequence[Any]:
+    """Return the messages of earlier processes: the result has them, and they are no events."""
+    return getattr(adapter_of(run), "earlier", ())
 
 
 def owner_of(run: Run[E, R]) -> Owner:

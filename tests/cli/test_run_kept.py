@@ -85,6 +85,23 @@ def test_a_killed_run_goes_on_by_the_line_that_its_result_has(folder: Path) -> N
     assert _command(words[1:]).stdout.count("This is ann.") == 2
 
 
+def test_a_run_that_is_stopped_before_it_says_anything_shows_nothing_again(folder: Path) -> None:
+    """What an earlier process has shown is not shown at a stop of a later one."""
+    with headless("kept", "--id", "one") as run:
+        run.until('"source": "bob"')
+        run.until_busy()
+        _until_kept(folder, turns=2)
+        run.signal(signal.SIGINT)
+        assert _said(run.end().lines) == ["user", "ann", "bob"]
+
+    (folder / "turns").write_text("ann\nbob\n")  # so the third turn waits once more
+    with headless("kept", "--id", "one") as run:
+        run.until_busy()
+        run.signal(signal.SIGINT)
+        ended = run.end()
+    assert (_said(ended.lines), ended.result["messages"]) == ([], 0)
+
+
 def test_a_run_is_cancelled_from_another_process(folder: Path) -> None:
     """It ends in order with status 1, and nothing goes on with it."""
     with headless("kept", "--id", "one") as run:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from autogen_agentchat.base import TaskResult
 
-from supervisor._autogen import results
 from supervisor._autogen.checkpoints import messages
 from supervisor._autogen.checkpoints.agent_states import AgentStates
 from supervisor._autogen.checkpoints.logs import Logs
@@ -20,6 +19,7 @@ from supervisor._autogen.checkpoints.output import Output, Shown
 from supervisor._autogen.checkpoints.paths import named_components
 from supervisor._autogen.checkpoints.restored import Restored
 from supervisor._autogen.checkpoints.snapshot_builder import SnapshotBuilder
+from supervisor._autogen.messages import Item
 from supervisor._autogen.run_context import RunContext
 from supervisor._autogen.upstream import Group
 from supervisor._checkpoints.snapshot import Snapshot
@@ -67,12 +67,10 @@ class Capture:
         """
         return self._take(result)
 
-    def whole(self, result: TaskResult) -> TaskResult:
-        """Return the result of a run with what earlier processes have shown."""
-        if not self._output.earlier:
-            return result
-        items = results.with_new(self._output.earlier, result.messages)
-        return TaskResult(messages=items, stop_reason=result.stop_reason)
+    @property
+    def earlier(self) -> list[Item]:
+        """The messages of earlier processes."""
+        return self._output.earlier
 
     def _take(self, result: TaskResult | None) -> Snapshot:
         things = named_components(self._team)

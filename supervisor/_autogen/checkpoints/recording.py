@@ -150,13 +150,19 @@ class Recording:
         if self._held_back is not None:
             self._held_back.let_go()
 
+    @property
+    def earlier(self) -> list[Item]:
+        """The messages of earlier processes."""
+        if self._capture is not None:
+            return self._capture.earlier
+        return [] if self._restored is None else self._restored.output()
+
     def whole(self, result: TaskResult) -> TaskResult:
         """Return a result with all messages of the run, those of earlier processes first."""
-        if self._capture is not None:
-            return self._capture.whole(result)
-        if self._restored is None:
+        earlier = self.earlier
+        if not earlier:
             return result
-        messages = with_new(self._restored.output(), result.messages)
+        messages = with_new(earlier, result.messages)
         return TaskResult(messages=messages, stop_reason=result.stop_reason)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Final
 
+from supervisor._checkpoints.database import Damaged
 from supervisor._cli.errors import CommandError
 from supervisor._cli.stored_runs.names import new_name
 from supervisor._cli.stored_runs.store import url_of, without_password
@@ -94,7 +95,7 @@ class Keeping:
 
     def _can_go_on_after(self, error: BaseException | None) -> bool:
         if isinstance(error, StoreUnavailable):
-            return self._has_begun
+            return self._has_begun and not isinstance(error, Damaged)
         refused = (RunRefused, CheckpointError, LeaseLost, SettingsError, UsageError)
         return self._has_begun and not isinstance(error, refused)
 

@@ -23,6 +23,7 @@ from supervisor._cli.run.time_limit import TimeLimit
 from supervisor._cli.user_code import show_traceback, summary
 from supervisor._core.errors import CheckpointError, Quarantined, SettingsError
 from supervisor._core.events import Rung, StopRequest
+from supervisor._core.run import earlier_of
 from supervisor._process.standard_streams import write_stderr
 from supervisor._supervisor.facade import Supervisor, parts_of
 
@@ -154,9 +155,8 @@ class Session:
         async for event in stream:
             self._keeping.note_begun()
             if isinstance(event, TaskResult):
-                is_stopped = stream.stop_request is not None
-                self._tally.conclude(event.stop_reason, is_stopped=is_stopped)
-                for message in self._tally.unseen(event.messages):
+                self._tally.conclude(event.stop_reason, stream.stop_request)
+                for message in self._tally.unseen(event.messages, earlier_of(stream)):
                     self._show(message)
             else:
                 self._show(event)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from supervisor._cli.run.keeping import Keeping
     from supervisor._cli.run.time_limit import TimeLimit
+    from supervisor._core.events import StopRequest
     from supervisor._supervisor.facade import Supervisor
 
 
@@ -41,6 +42,7 @@ class Tally:
         self._usage = Usage()
         self._stop_reason: str | None = None
         self._is_stopped = False  # or this run alone, from elsewhere
+        self._has_natural_end = False
         self.error: BaseException | None = None
         """What the target or the run has raised."""
 
@@ -52,20 +54,21 @@ class Tally:
         self._seen.add(getattr(event, "id", ""))
         self._usage += usage_of(event)
 
-    def unseen(self, messages: Sequence[Any]) -> list[object]:
-        """Return the messages of a result that were not events before: a stop yields no more.
+    def unseen(self, messages: Sequence[Any], earlier: Sequence[Any] = ()) -> list[object]:
+        """Return the messages of a result that were not shown: a stop yields no more.
 
-        Those of an earlier process, which precede what was an event in this one, are left out.
+        Args:
+            messages: Those of the result.
+            earlier: Those of earlier processes, which have shown them.
         """
-        is_seen = [getattr(message, "id", "") in self._seen for message in messages]
-        first = is_seen.index(True) if True in is_seen else 0
-        rest = zip(messages[first:], is_seen[first:], strict=True)
-        return [message for message, has_been in rest if not has_been]
+        shown = self._seen.union(message.id for message in earlier)
+        return [message for message in messages if message.id not in shown]
 
-    def conclude(self, stop_reason: str | None, *, is_stopped: bool) -> None:
-        """Note the reason that the result gives, and whether the run was stopped."""
+    def conclude(self, stop_reason: str | None, request: StopRequest | None) -> None:
+        """Note the reason that the result gives, and what has stopped the run, if anything has."""
         self._stop_reason = stop_reason
-        self._is_stopped = is_stopped
+        self._is_stopped = request is not None
+        self._has_natural_end = request is None or stop_reason != request.reason  # as it drained
 
     @property
     def status(self) -> Status:
@@ -99,14 +102,16 @@ class Tally:
             messages=self._messages,
             usage=self._usage,
             seconds=time.monotonic() - self._began_at,
-            resume=None if (status or self.status) == "finished" else self._resume_line,
+            resume=self._resume_line,
             error=_failure(self.error),
         )
 
     @property
     def _resume_line(self) -> str | None:
         is_cancelled = self._is_stopped and self._sup.stop_request is None
-        return None if is_cancelled else self._keeping.resume_line(self.error)
+        if self._has_natural_end or is_cancelled:
+            return None
+        return self._keeping.resume_line(self.error)
 
 
 def _failure(error: BaseException | None) -> Failure | None:

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar, cast
 
 from supervisor._core.errors import Quarantined, Stopped, SupervisorError
 from supervisor._core.events import Rung, StopRequest
-from supervisor._core.run import Run, owner_of, stop_now
+from supervisor._core.run import Run, earlier_of, owner_of, stop_now
 from supervisor._reports import run_json
 from supervisor._reports.outcome import Usage
 from supervisor.integrations._streams.ending import Ending
@@ -97,9 +97,13 @@ class EventStream:
         return StreamEvent(event=name, data=run_json.text(facts), id=number)
 
     def _unseen(self) -> Iterator[object]:
-        """Yield the messages of the result that were no events before: a stop yields no more."""
+        """Yield the messages of the result that were no events before: a stop yields no more.
+
+        Those of earlier processes are left out, which have streamed them.
+        """
+        known = self._seen.union(message.id for message in earlier_of(self._run))
         messages = self._result.messages
-        return (message for message in messages if getattr(message, "id", None) not in self._seen)
+        return (message for message in messages if getattr(message, "id", None) not in known)
 
     def _next_number(self) -> int:
         self._number += 1

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from supervisor import errors
+from supervisor import Supervisor, errors
+from supervisor._checkpoints.database import Damaged
 from supervisor._cli.run.command_line import read
 from supervisor._cli.run.keeping import Keeping, RunRefused
+from supervisor._cli.run.tally import Tally
+from supervisor._cli.run.time_limit import TimeLimit
 
 
 def _keeping(line: str, *, has_begun: bool = True) -> Keeping:
@@ -70,6 +73,8 @@ def test_the_line_has_no_password() -> None:
         (errors.RunHeld("one", "somebody"), False),
         (errors.RunMismatch("one", "task", "other words"), False),
         (errors.LeaseLost("one"), False),
+        (errors.StoreUnavailable("sqlite:///r.db", "the disk is full"), True),
+        (Damaged("sqlite:///r.db", "the file is damaged"), False),
     ],
 )
 def test_what_cannot_be_gone_on_with_has_no_line(error: BaseException, goes_on: bool) -> None:
@@ -116,3 +121,18 @@ def test_there_is_no_line_before_the_store_has_the_run() -> None:
     """A run that is gone on with, without a task, is there from the start."""
     assert _keeping("teams:make task --id one", has_begun=False).resume_line(None) is None
     assert _keeping("teams:make --id one", has_begun=False).resume_line(None) is not None
+
+
+@pytest.mark.parametrize(
+    ("stop_reason", "has_line"), [("Stopped by SIGTERM", True), ("The text is there", False)]
+)
+def test_a_run_that_comes_to_its_end_while_it_is_stopped_has_no_line(
+    stop_reason: str, *, has_line: bool
+) -> None:
+    """Its last turn was the one that a stop has let finish: nothing is left to go on with."""
+    sup = Supervisor(signals={})
+    sup.stop("Stopped by SIGTERM")
+    tally = Tally(sup, TimeLimit(sup, None), _keeping("teams:make task --id one"))
+    tally.conclude(stop_reason, sup.stop_request)
+    outcome = tally.outcome()
+    assert (outcome.status, outcome.resume is not None) == ("stopped", has_line)

@@ -119,6 +119,9 @@ def test_runs_of_some_statuses(url: str, capsys: pytest.CaptureFixture[str]) -> 
     assert [run["id"] for run in report["runs"]] == ["two"]
     assert report["runs"][0]["created"].endswith("Z")
     assert _done(capsys, "runs", "--status", "failed")[1] == "There are no such runs.\n"
+    status, said, error = _done(capsys, "runs", "--status", "done")
+    assert (status, said) == (2, "")
+    assert "invalid choice: 'done' (choose from" in error
 
 
 def test_show_has_the_messages_safe_for_a_terminal(

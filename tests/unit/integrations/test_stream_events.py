@@ -8,10 +8,12 @@ import json
 import math
 import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, cast
 
 import anyio
 import pytest
+from autogen_core import CancellationToken
 
 from supervisor import Ladder, Run, Rung, SettingsError, StopRequest, Supervisor
 from supervisor._supervisor.facade import parts_of
@@ -111,6 +113,40 @@ async def test_what_a_stop_has_withheld_comes_before_the_end() -> None:
         ids = [message.id for message in run.result.messages]
     assert [_facts(event)["id"] for event in events[:-1]] == ids
     assert len(ids) == 5  # the tool call and its result stand there too
+
+
+class _Begun(Deaf):
+    """Tells that its turn has begun."""
+
+    def __init__(self, name: str, seconds: float) -> None:
+        super().__init__(name, seconds)
+        self.begun = asyncio.Event()
+
+    async def work(self, token: CancellationToken) -> None:
+        """Wait."""
+        self.begun.set()
+        await super().work(token)
+
+
+async def _until_stopped(sup: Supervisor, seconds: float) -> list[StreamEvent]:
+    """Stop a run that is kept in its third turn, unless that ends before."""
+    last = _Begun("c", seconds)
+    run = sup.stream(team(Agent("a"), Agent("b"), last, turns=3), "go", id="one")
+    events = asyncio.create_task(_all(run))
+    await last.begun.wait()
+    if seconds:
+        run.stop("Enough")
+    return await events
+
+
+async def test_what_earlier_processes_have_said_is_not_said_again(tmp_path: Path) -> None:
+    """A run that goes on has it in its result, whether it is stopped again or comes to its end."""
+    found: list[list[str]] = []
+    async with Supervisor(signals={}, checkpoints=f"sqlite:///{tmp_path}/runs.db") as sup:
+        for seconds in (60.0, 60.0, 0.0):
+            events = await _until_stopped(sup, seconds)
+            found.append([_facts(event).get("source", event.event) for event in events])
+    assert found == [["user", "a", "b", "stopped"], ["stopped"], ["c", "finished"]]
 
 
 async def test_a_failure_keeps_its_text_to_itself() -> None:
