@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from supervisor._autogen.checkpoints.calls.gate import ToolGate
 from supervisor._autogen.checkpoints.capture import Capture
-from supervisor._autogen.checkpoints.held_back import HeldBack
+from supervisor._autogen.checkpoints.delayed_events import DelayedEvents
 from supervisor._autogen.checkpoints.paths import named_components
 from supervisor._autogen.checkpoints.restore import restore
 from supervisor._autogen.checkpoints.restored import Restored
@@ -46,7 +46,7 @@ class Recording:
         self._context = context
         self._control = control
         self._loop = asyncio.get_running_loop()
-        self._held_back = HeldBack(control.channel) if settings.durability == "sync" else None
+        self._delayed = DelayedEvents(control.channel) if settings.durability == "sync" else None
         self._gate: ToolGate | None = None  # None where no call is recorded
         if settings.durability != "exit":
             self._gate = ToolGate(owned, self._snapshot, context, settings.idempotent)
@@ -89,8 +89,8 @@ class Recording:
     # -- while it is at work --------------------------------------------------------------------
 
     def _said_from(self, place: int) -> Sequence[Item]:
-        if self._held_back is not None:
-            return self._held_back.said_from(place)
+        if self._delayed is not None:
+            return self._delayed.said_from(place)
         return cast("Sequence[Item]", self._control.channel.held_from(place))
 
     def _step(self) -> None:
@@ -104,8 +104,8 @@ class Recording:
     def _snapshot(self) -> Snapshot:
         assert self._capture is not None, "it has begun"
         found = self._with_unclaimed(self._capture.snapshot())
-        if self._held_back is not None:  # soon: it is queued in this step
-            self._loop.call_soon(self._tell_written, found, self._held_back)
+        if self._delayed is not None:  # soon: it is queued in this step
+            self._loop.call_soon(self._tell_written, found, self._delayed)
         return found
 
     def _with_unclaimed(self, snapshot: Snapshot) -> Snapshot:
@@ -121,16 +121,16 @@ class Recording:
         ]
         return replace(snapshot, rest={**snapshot.rest, "unclaimed": unclaimed})
 
-    def _tell_written(self, snapshot: Snapshot, held_back: HeldBack) -> None:
+    def _tell_written(self, snapshot: Snapshot, delayed: DelayedEvents) -> None:
         def written(future: asyncio.Future[None]) -> None:
             if not future.cancelled() and future.exception() is None:
-                held_back.written(snapshot)
+                delayed.written(snapshot)
 
         self._owned.when_durable().future.add_done_callback(written)
 
     def pass_on(self, stream: AsyncIterator[Event]) -> AsyncIterator[Event]:
         """Return the events that may be read."""
-        return stream if self._held_back is None else self._held_back.pass_on(stream)
+        return stream if self._delayed is None else self._delayed.pass_on(stream)
 
     # -- the end --------------------------------------------------------------------------------
 
@@ -146,9 +146,9 @@ class Recording:
         return self._capture.end(result)
 
     def let_go(self) -> None:
-        """Show what was held back, for the run's own end is durable."""
-        if self._held_back is not None:
-            self._held_back.let_go()
+        """Show what was delayed, for the run's own end is durable."""
+        if self._delayed is not None:
+            self._delayed.let_go()
 
     @property
     def earlier(self) -> list[Item]:
@@ -174,5 +174,5 @@ def _open_calls(snapshot: Snapshot) -> set[str]:
 
 
 def without_fast_path(options: dict[str, Any], settings: KeepingSettings) -> dict[str, Any]:
-    """Return the options of an adapter whose events all pass the driver, where they are held."""
+    """Return the options of an adapter whose events all pass the driver, where they are delayed."""
     return {**options, "fast_path": False} if settings.durability == "sync" else options

@@ -22,7 +22,7 @@ from supervisor._core.errors import (
 )
 from supervisor._supervisor.facade import Supervisor
 from supervisor.integrations._fleet.outcomes import Done, Failed, HandedOver, Held, Outcome
-from supervisor.integrations._fleet.stored import Stored, stored, stream
+from supervisor.integrations._fleet.worker_store import WorkerStore, store_of, stream
 
 if TYPE_CHECKING:
     from supervisor._autogen.adapter import Runnable
@@ -62,7 +62,7 @@ async def carry_on(
         StoreUnavailable: The store does not answer. What is kept of the run is as it was.
         UsageError: The supervisor has no `checkpoints`, or its block is not open.
     """
-    store = stored(sup, "carry_on()")
+    store = store_of(sup, "carry_on()")
     try:
         await store.note_fleet()
         before = await store.info(run_id)
@@ -80,7 +80,7 @@ async def carry_on(
 
 
 async def _carry_on(
-    sup: Supervisor, store: Stored, make_team: MakeTeam, before: RunInfo, attempts: int
+    sup: Supervisor, store: WorkerStore, make_team: MakeTeam, before: RunInfo, attempts: int
 ) -> Outcome:
     if before.owner is not None:
         raise RunHeld(before.id, before.owner, before.held_until)
@@ -113,7 +113,7 @@ async def _made(make_team: MakeTeam) -> Runnable:
     return await team if inspect.isawaitable(team) else team
 
 
-async def _failure(store: Stored, run_id: str, error: Exception) -> Outcome:
+async def _failure(store: WorkerStore, run_id: str, error: Exception) -> Outcome:
     """Return what has become of a run whose error was written."""
     info = await store.info(run_id)
     if info.status in (RunStatus.CANCELLED, RunStatus.COMPLETED):

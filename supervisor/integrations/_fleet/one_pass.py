@@ -7,7 +7,7 @@ import asyncio
 from supervisor._supervisor.facade import Supervisor
 from supervisor.integrations._fleet.carry_on import MakeTeam, carry_on
 from supervisor.integrations._fleet.plan import Plan, Report
-from supervisor.integrations._fleet.stored import stored
+from supervisor.integrations._fleet.worker_store import store_of
 
 
 async def carry_all_on(sup: Supervisor, make_team: MakeTeam, plan: Plan, report: Report) -> None:
@@ -22,7 +22,7 @@ async def carry_all_on(sup: Supervisor, make_team: MakeTeam, plan: Plan, report:
     Raises:
         StoreUnavailable: The store does not answer.
     """
-    store = stored(sup, "a worker")
+    store = store_of(sup, "a worker")
     seen = set[str]()
     at_work = set[asyncio.Task[None]]()
 

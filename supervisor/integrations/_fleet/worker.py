@@ -15,7 +15,7 @@ from supervisor.integrations._fleet.carry_on import MakeTeam, carry_on
 from supervisor.integrations._fleet.hints import UNAVAILABLE, Hints, open_hints
 from supervisor.integrations._fleet.outcomes import Done, Failed, HandedOver, Held, Outcome
 from supervisor.integrations._fleet.plan import Plan, Report
-from supervisor.integrations._fleet.stored import Stored, stored
+from supervisor.integrations._fleet.worker_store import WorkerStore, store_of
 
 _LOST: Final[tuple[type[Exception], ...]] = (*UNAVAILABLE, FailingListenerError, StoreUnavailable)
 _PAUSE_SECONDS: Final = 1.0  # until a database is tried again that did not answer
@@ -45,7 +45,7 @@ class Worker:
         self._make_team = make_team
         self._plan = plan
         self._report = report
-        self._stored: Stored = stored(sup, "a worker")
+        self._store: WorkerStore = store_of(sup, "a worker")
         self._stopping = asyncio.Event()
         sup.on_stop(lambda _: self._stopping.set())
 
@@ -53,7 +53,7 @@ class Worker:
         """Work until a stop, and until what was taken by then is handed over."""
         while not self._stopping.is_set():
             try:
-                await self._stored.note_fleet()
+                await self._store.note_fleet()
                 async with open_hints(self._url) as hints:
                     await self._work_on(hints)
             except _LOST as error:
@@ -65,7 +65,7 @@ class Worker:
             await hints.work(
                 lambda run_id: self._carry_on(hints, run_id),
                 concurrency=self._plan.concurrency,
-                heartbeat=self._stored.lease,
+                heartbeat=self._store.lease,
                 stopping=self._stopping,
                 on_ready=self._report.at_work,
             )
@@ -93,11 +93,11 @@ class Worker:
         """Put hints for runs that want an owner and have none; now, and once in each lease."""
         while True:
             with contextlib.suppress(*_LOST):
-                wanting = await self._stored.call(lambda store: store.wanting())
+                wanting = await self._store.call(lambda store: store.wanting())
                 if wanting:
                     there = await hints.waiting()
                     await hints.put_all(run_id for run_id in wanting if run_id not in there)
-            await asyncio.sleep(self._stored.lease)
+            await asyncio.sleep(self._store.lease)
 
     async def _until_stop(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

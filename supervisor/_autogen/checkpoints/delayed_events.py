@@ -1,4 +1,4 @@
-"""Events that are held back until what they say is written: `durability="sync"`."""
+"""Events that are delayed until what they say is written: `durability="sync"`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from supervisor._checkpoints.snapshot import Snapshot
 from supervisor._core.channel import Channel, Role
 
 
-class HeldBack:
+class DelayedEvents:
     """The events of one run on their way to whoever reads them.
 
     A chunk of an answer that is still being made passes, where nothing waits before it.

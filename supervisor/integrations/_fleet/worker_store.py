@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Stored:
-    """The runs of a store.
+class WorkerStore:
+    """The store of a supervisor, as a worker uses it.
 
     Args:
         runs: Those that a supervisor keeps there.
@@ -76,7 +76,7 @@ _noted: WeakSet[KeptRuns] = WeakSet()
 """Those whose store knows that it has a fleet."""
 
 
-def stored(sup: Supervisor, what: str) -> Stored:
+def store_of(sup: Supervisor, what: str) -> WorkerStore:
     """Return the store of a supervisor.
 
     Args:
@@ -86,7 +86,7 @@ def stored(sup: Supervisor, what: str) -> Stored:
     Raises:
         UsageError: It has none.
     """
-    return Stored(parts_of(sup).keeping.runs(what))
+    return WorkerStore(parts_of(sup).keeping.runs(what))
 
 
 def stream(sup: Supervisor, team: Runnable, run_id: str, attempts: int) -> Run[Event, TaskResult]:
