@@ -24,7 +24,8 @@ class Batch:
         self._seal = seal
         self._expects = self.turn = turn
         self._entries: dict[tuple[str, int], Entry] = {}
-        self._snapshot: Snapshot | None = None
+        self._snapshot: Snapshot | None = None  # what is not sealed yet
+        self._unsealable: Exception | None = None
         self._changes: list[LogChange] = []
         self._calls: dict[str, CallRecord] = {}
         self._dropped: set[str] = set()
@@ -39,11 +40,24 @@ class Batch:
         self._snapshot, self.turn = snapshot, snapshot.turn
 
     def seal(self) -> None:
-        """Make text of it, once all is added: a large state of an earlier moment needs none."""
+        """Make text of it, once all is added: a large state of an earlier moment needs none.
+
+        What is added later, because this could not be written, is sealed behind it.
+
+        Raises:
+            Exception: No text can be made of it; nor of what is added later.
+        """
+        if self._unsealable is not None:
+            raise self._unsealable
         if self._snapshot is None:
             return
-        sealed = self._seal(replace(self._snapshot, changes=self._changes))
-        self._entries = {(entry.log, entry.pos): entry for entry in sealed.entries}
+        try:
+            sealed = self._seal(replace(self._snapshot, changes=self._changes))
+        except Exception as error:
+            self._unsealable = error
+            raise
+        self._snapshot, self._changes = None, []
+        self._entries.update(((entry.log, entry.pos), entry) for entry in sealed.entries)
         self._state, self._digest = sealed.state, sealed.digest
 
     def add_calls(self, calls: Sequence[CallRecord]) -> None:
@@ -99,6 +113,7 @@ class Batch:
         """Tell those that wait for it that it is durable, or that it will never be."""
         for waiter in self._waiters:
             waiter.set(None, error)
+        self._waiters.clear()
 
 
 def at_rest(end: End | None, has_fleet: Callable[[], bool]) -> End | None:

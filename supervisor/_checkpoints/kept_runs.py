@@ -49,7 +49,7 @@ class KeptRuns:
         self.settings = settings
         self.store_url: str = settings.store.url
         self.owner: str = "this Supervisor"
-        """Its name in the store, from the first run on."""
+        """Its name in the store, once it has asked for a run; for messages."""
         self._margin = margin
         # Not the user's own object, which others may use, and which is not ours to close.
         self._thread = StoreThread(settings.store.clone(), "supervisor-checkpoints")
@@ -103,10 +103,8 @@ class KeptRuns:
             self._taken.pop(run_id, None)
 
     def _take(self, run_id: str, new: NewRun | None, store: CheckpointStore) -> AcquiredRun:
-        if self._renewer.owner is None:  # it reads /proc, so not in the loop
-            self.owner = self._renewer.owner = owner_name()
         asked = now()
-        acquired = store.acquire(run_id, self.owner, self.settings.lease, new=new)
+        acquired = store.acquire(run_id, self.name(), self.settings.lease, new=new)
         try:
             stored = store.load(run_id)
             sealer = Sealer(run_id)
@@ -122,6 +120,12 @@ class KeptRuns:
             asked=asked,
             seal=sealer.seal,
         )
+
+    def name(self) -> str:
+        """Return its name in the store; in the store's thread, for it reads /proc."""
+        if self._renewer.owner is None:
+            self.owner = self._renewer.owner = owner_name()
+        return self.owner
 
     def _give_back(self, store: CheckpointStore, acquired: Acquired) -> None:
         info = acquired.info
@@ -169,9 +173,10 @@ class KeptRuns:
 
     async def aclose(self) -> None:
         """Do the same, and wait for it, unless the store hangs."""
-        self._renewer.close()
+        self.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LEAVE_SECONDS):
+                await self._renewer.aclose()
                 await self._thread.aclose()
 
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from supervisor._checkpoints.owned_run import OwnedRun
 from supervisor._checkpoints.store import CheckpointStore
+from supervisor._checkpoints.store_thread import close, gone, raisable
 from supervisor._reports import log_events
 from supervisor._reports.log import reporter
 
@@ -74,6 +75,12 @@ class LeaseRenewer:
                 self._is_closed = True
                 self._changed.notify_all()
 
+    async def aclose(self) -> None:
+        """Do the same, and wait for it."""
+        self.close()
+        if os.getpid() == self._pid:
+            await gone(self._thread)
+
     # -- in the thread --------------------------------------------------------------------------
 
     def _work(self) -> None:
@@ -83,7 +90,7 @@ class LeaseRenewer:
             while self._wait(period):
                 self.look(store)
         finally:
-            store.close()
+            close(store)
 
     def _wait(self, period: float) -> bool:
         with self._changed:
@@ -105,20 +112,21 @@ class LeaseRenewer:
         try:
             fences = {run.id: run.fence for run in runs.values()}
             renewal = store.renew(self.owner, fences, self._seconds)
-        except Exception as error:  # noqa: BLE001 - a store of the user's may raise anything
-            self._note_down(runs.values(), error, store.url)
+            lost, cancelled = frozenset(renewal.lost), frozenset(renewal.cancelled)
+        except BaseException as error:  # noqa: BLE001 - a store of the user's may raise anything
+            self._note_down(runs.values(), raisable(error, store.url), store.url)
             return
         self._is_down = False
         for run in runs.values():
-            if run.id in renewal.lost:
+            if run.id in lost:
                 if not run.is_given_up:  # else it is nobody's by now; its writer knows better
                     self._drop(run, None)
             else:
                 run.lease.renew(asked)
-            if run.id in renewal.cancelled:
+            if run.id in cancelled:
                 run.tell_cancel()
 
-    def _note_down(self, runs: Iterable[OwnedRun], error: Exception, url: str) -> None:
+    def _note_down(self, runs: Iterable[OwnedRun], error: BaseException, url: str) -> None:
         """Go on as long as there is time; then have the runs stopped in order."""
         if not self._is_down:
             self._is_down = True
@@ -134,7 +142,7 @@ class LeaseRenewer:
         for run in over:
             self._drop(run, None)
 
-    def _drop(self, run: OwnedRun, error: Exception | None) -> None:
+    def _drop(self, run: OwnedRun, error: BaseException | None) -> None:
         with self._changed:
             if self._runs.get(run.id) is not run:
                 return  # it was given up meanwhile

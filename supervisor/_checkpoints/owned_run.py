@@ -141,7 +141,7 @@ class OwnedRun:
         """
         self.is_given_up = True
         outcome = Outcome[None](self._loop)
-        self._writer.try_once_more()
+        self._writer.try_once_more(with_all=snapshot is not None)
 
         def change(batch: Batch) -> None:
             batch.add_waiter(outcome)

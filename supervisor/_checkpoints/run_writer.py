@@ -11,7 +11,7 @@ from supervisor._checkpoints.integrity import Sealed
 from supervisor._checkpoints.lease import Lease
 from supervisor._checkpoints.snapshot import Snapshot
 from supervisor._checkpoints.store import CheckpointStore, Commit
-from supervisor._checkpoints.store_thread import StoreThread
+from supervisor._checkpoints.store_thread import StoreThread, raisable
 from supervisor._core.errors import LeaseLost, StoreUnavailable
 
 _FIRST_PAUSE: Final = 0.05
@@ -52,6 +52,7 @@ class RunWriter:
         self._seal = seal
         self._on_error = on_error
         self._waiting: deque[Change] = deque()
+        self._unwritten: Batch | None = None
         self._is_due = False
         self._error: BaseException | None = None
         self._is_abandoned = False
@@ -76,10 +77,16 @@ class RunWriter:
         self._is_abandoned = True
         self._thread.wake()
 
-    def try_once_more(self) -> None:
-        """Write again after an error, but try nothing twice; not where the run is lost."""
+    def try_once_more(self, *, with_all: bool) -> None:
+        """Write again after an error, but try nothing twice; not where the run is lost.
+
+        Args:
+            with_all: Whether what could not be written goes with what follows, which needs it.
+        """
         if self._error is not None and not isinstance(self._error, LeaseLost):
             self._error, self._is_abandoned = None, True
+            if not with_all:
+                self._unwritten = None
 
     def stop(self, error: BaseException) -> None:
         """Write no more; whoever waits for it gets this error."""
@@ -89,14 +96,14 @@ class RunWriter:
 
     def _write(self) -> None:
         self._is_due = False
-        batch = Batch(self._seal, self._turn)
+        batch = self._unwritten = self._unwritten or Batch(self._seal, self._turn)
         try:
             self._fill(batch)
             if self._error is None:
                 batch.seal()
                 self._save(batch)
         except BaseException as error:  # noqa: BLE001 - the run ends with it
-            self._fail(error)
+            self._fail(raisable(error, self._thread.store.url))
         batch.tell(self._error)
 
     def _fill(self, batch: Batch) -> None:
@@ -111,10 +118,9 @@ class RunWriter:
 
     def _save(self, batch: Batch) -> None:
         store = self._thread.ready()
-        if not batch.is_needed:
-            return
-        self._commit(store, batch)
-        self._turn = batch.turn
+        if batch.is_needed:
+            self._commit(store, batch)
+        self._unwritten, self._turn = None, batch.turn
         if batch.begins_calls and self._lease.is_over:  # its tools may start, if nobody has it
             self._renew(store)
 

@@ -134,7 +134,9 @@ class SqlStore:
     def wanting(self) -> Sequence[str]:
         """Return the ids of the runs that want an owner, those first that have waited longest."""
         found = self._of_statuses([RunStatus.QUEUED, RunStatus.RUNNING])
-        return [info.id for info in reversed(found) if info.owner is None]
+        # One that is damaged is told as failed: it waits for a person.
+        free = (info for info in reversed(found) if info.owner is None)
+        return [info.id for info in free if info.status is not RunStatus.FAILED]
 
     def request_cancel(self, run_id: str) -> RunStatus:
         """Cancel a run: at once where nobody has it."""

@@ -12,12 +12,14 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Generator
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from supervisor._checkpoints.store import CheckpointStore
-from supervisor._core.errors import StoreUnavailable
+from supervisor._core.errors import LeaseLost, StoreUnavailable
 
 T = TypeVar("T")
+
+_LOOK_SECONDS: Final = 0.002
 
 
 class Outcome(Generic[T]):
@@ -53,9 +55,35 @@ class Outcome(Generic[T]):
             self.future.set_exception(error)
 
 
+def raisable(error: BaseException, url: str) -> BaseException:
+    """Return what may be raised in a loop for what a store has raised, which may be a user's own.
+
+    Some errors would end the loop or an iteration there, and a future takes no StopIteration.
+    """
+    if isinstance(error, LeaseLost):
+        return error
+    if isinstance(error, Exception) and not isinstance(error, StopIteration | StopAsyncIteration):
+        return error
+    found = StoreUnavailable(url, f"it has raised {type(error).__name__}")
+    found.__cause__ = error
+    return found
+
+
 def _retrieve(future: asyncio.Future[Any]) -> None:
     if not future.cancelled():
         future.exception()  # whoever waits gets it; where nobody does, asyncio says nothing
+
+
+def close(store: CheckpointStore) -> None:
+    """Let go of a store at the end of its thread: an error there is nobody's."""
+    with contextlib.suppress(Exception):
+        store.close()
+
+
+async def gone(thread: threading.Thread | None) -> None:
+    """Wait until a thread is gone that was told to end: it, its connection and its files."""
+    while thread is not None and thread.is_alive():  # noqa: ASYNC110 - nothing tells
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 class StoreThread:
@@ -77,7 +105,6 @@ class StoreThread:
         self._thread: threading.Thread | None = None
         self._is_set_up = False
         self._is_closed = False
-        self._ended: Outcome[None] | None = None
 
     @property
     def is_ours(self) -> bool:
@@ -106,7 +133,7 @@ class StoreThread:
             try:
                 value = job(self.ready())
             except BaseException as error:  # noqa: BLE001 - it is the waiter's
-                outcome.fail(error)
+                outcome.fail(raisable(error, self.store.url))
             else:
                 outcome.set(value)
 
@@ -149,19 +176,16 @@ class StoreThread:
 
     async def aclose(self) -> None:
         """Do the same, and wait for it."""
-        self._ended = Outcome[None](asyncio.get_running_loop())
         self.close()
-        if self.is_ours and self._thread is not None and self._thread.is_alive():
-            await self._ended
+        if self.is_ours:
+            await gone(self._thread)
 
     def _work(self) -> None:
         try:
             while (job := self._next()) is not None:
                 job()
         finally:
-            self.store.close()
-            if self._ended is not None:
-                self._ended.set(None)
+            close(self.store)
 
     def _next(self) -> Callable[[], None] | None:
         with self._changed:

@@ -104,6 +104,15 @@ def test_a_lost_hint_is_put_again(workers: Fleet) -> None:
     worker.until("begins")
 
 
+def test_an_id_of_any_characters_finds_a_worker(workers: Fleet) -> None:
+    """As one whose bytes are no UTF-8, from a command line; nor does it hide the runs behind it."""
+    submit(workers.url, fleet_teams.talkers(), "Talk", "odd \udcff\0")
+    submit(workers.url, fleet_teams.talkers(), "Talk", "unheard")
+    workers.start("--concurrency", "2")
+    workers.until(lambda: workers.store.info("odd \udcff\0").turn > 0)
+    workers.until(lambda: workers.store.info("unheard").turn > 0)
+
+
 def test_a_doubled_hint_does_no_harm(workers: Fleet) -> None:
     """Each turn is taken by one worker, and the other ones leave the run alone."""
     found = [workers.start(), workers.start()]

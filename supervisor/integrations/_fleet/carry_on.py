@@ -75,8 +75,11 @@ async def carry_on(
         return Held(_seconds_until(held.until, store.lease))
     except (LeaseLost, Quarantined):  # once its lease is over, somebody else may have it
         return Held(store.lease)
+    except CheckpointCorrupt as error:  # its row itself: nothing can be noted there
+        outcome: Outcome = Failed(error, 0, is_at_rest=True)
     except Stopped:
-        return HandedOver()
+        outcome = HandedOver()
+    return outcome
 
 
 async def _carry_on(

@@ -71,7 +71,7 @@ class Hints:
 
     async def put_all(self, run_ids: Iterable[str], *, after: float = 0.0) -> None:
         """Have workers take up runs, after some seconds."""
-        payloads: list[bytes | None] = [run_id.encode() for run_id in run_ids]
+        payloads: list[bytes | None] = [_payload(run_id) for run_id in run_ids]
         if payloads:
             delays: list[timedelta | None] = [timedelta(seconds=after)] * len(payloads)
             names, priorities = [_NAME] * len(payloads), [0] * len(payloads)
@@ -187,7 +187,7 @@ def put_beside(connection: Connection[Any], run_id: str) -> None:
     found = connection.execute("SELECT to_regclass(%s)", (_SETTINGS.queue_table,)).fetchone()
     if found is not None and found[0] is not None:
         queries = SyncQueries(SyncPsycopgDriver(connection), QueryQueueBuilder(_SETTINGS))
-        queries.enqueue(_NAME, run_id.encode())
+        queries.enqueue(_NAME, _payload(run_id))
 
 
 def _queries(driver: Driver) -> Queries:
@@ -202,5 +202,10 @@ async def _install(queries: Queries) -> None:
             await queries.upgrade()
 
 
+def _payload(run_id: str) -> bytes:
+    # Of a command line's bytes that are no UTF-8 Python makes halves of surrogate pairs.
+    return run_id.encode("utf-8", "surrogatepass")
+
+
 def _run_id(job: Job) -> str:
-    return (job.payload or b"").decode()
+    return (job.payload or b"").decode("utf-8", "surrogatepass")

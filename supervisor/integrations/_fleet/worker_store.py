@@ -61,7 +61,7 @@ class WorkerStore:
         await self.call(lambda store: self._take_and_leave(store, run_id, end))
 
     def _take_and_leave(self, store: CheckpointStore, run_id: str, end: End) -> None:
-        acquired = store.acquire(run_id, self._runs.owner, self.lease)
+        acquired = store.acquire(run_id, self._runs.name(), self.lease)
         if acquired.fence is not None:
             turn = acquired.info.turn
             store.commit(run_id, acquired.fence, Commit(expects=turn, turn=turn, end=end))

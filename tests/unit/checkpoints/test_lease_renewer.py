@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -99,5 +100,17 @@ async def test_its_thread_begins_with_the_first_run_and_ends() -> None:
     renewer.owner = "me"
     renewer.add(made.run)
     assert await asyncio.to_thread(made.store.has_renewed.wait, 10)
-    renewer.close()
-    assert await asyncio.to_thread(made.store.is_closed.wait, 10)
+    await renewer.aclose()
+    assert made.store.is_closed.is_set()
+    assert "supervisor-leases" not in {thread.name for thread in threading.enumerate()}
+
+
+async def test_an_error_that_would_end_its_thread_is_the_stores() -> None:
+    """A user's store may raise anything; the run fails in time, as with a store that is down."""
+    made = Owning(NotedStore())
+    renewer = renewer_of(made)
+    made.store.renewal = cast(Any, None)
+    made.time.seconds += 7.5
+    renewer.look(cast(Any, made.store))
+    await asyncio.sleep(0)
+    assert len(made.errors) == 1

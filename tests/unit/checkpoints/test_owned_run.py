@@ -201,3 +201,46 @@ async def test_a_lease_that_ran_out_is_renewed_before_a_tool_starts() -> None:
     assert (before, made.run.may_act) == (False, True)
     assert made.store.renewed == [{"r": 7}]
     await made.thread.aclose()
+
+
+async def test_what_could_not_be_written_goes_with_the_natural_end() -> None:
+    """A run that is completed has all its turns, also one whose commit had failed."""
+    made = Owning(NotedStore(RuntimeError("out of order")))
+    made.run.commit(at_turn(1, "one"), ())
+    with pytest.raises(RuntimeError):
+        await made.run.when_durable()
+    await made.run.give_up(End(status=RunStatus.COMPLETED), at_turn(2, "two"))
+    await made.thread.aclose()
+    (commit,) = made.store.commits
+    assert (commit.expects, commit.turn) == (0, 2)
+    assert [(entry.pos, entry.body) for entry in commit.entries] == [(0, '"one"'), (1, '"two"')]
+
+
+async def test_what_could_not_be_written_does_not_keep_a_run_from_being_given_up() -> None:
+    """A stop writes how the run ends and nothing else, for the same error could come again."""
+    made = Owning(NotedStore(RuntimeError("out of order")))
+    made.run.commit(at_turn(1, "one"), ())
+    with pytest.raises(RuntimeError):
+        await made.run.when_durable()
+    await made.run.give_up(STOPPED)
+    await made.thread.aclose()
+    (commit,) = made.store.commits
+    assert (commit.turn, commit.state, commit.entries, commit.end) == (0, None, (), STOPPED)
+
+
+@pytest.mark.parametrize("error", [StopIteration(), StopAsyncIteration(), SystemExit(1)])
+async def test_what_would_end_a_loop_is_no_error_of_a_store(error: BaseException) -> None:
+    """A user's store may raise anything: whoever waits gets an error that says what it was."""
+    store = NotedStore()
+    store.errors.append(error)
+    made = Owning(store)
+    made.run.commit(at_turn(1, "one"), ())
+    with pytest.raises(StoreUnavailable, match=f"it has raised {type(error).__name__}"):
+        await made.run.when_durable()
+    with pytest.raises(StoreUnavailable, match=f"it has raised {type(error).__name__}"):
+        await made.thread.call(lambda _: _raise(error))
+    await made.thread.aclose()
+
+
+def _raise(error: BaseException) -> None:
+    raise error

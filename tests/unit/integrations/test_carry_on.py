@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import sqlite3
 from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +17,7 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 from supervisor import Supervisor, UsageError
 from supervisor._checkpoints.store import CheckpointStore, Commit, End, RunStatus
 from supervisor._checkpoints.urls import open_store
+from supervisor._supervisor.facade import parts_of
 from supervisor.integrations.fleet import Done, Failed, HandedOver, Held, carry_on, submit
 from supervisor.testing import ScriptedModel
 
@@ -158,6 +161,28 @@ async def test_a_run_that_ends_its_owners_rests(url: str, store: CheckpointStore
     assert isinstance(outcome, Failed)
     assert outcome.is_at_rest
     assert "died" in str(store.info("one").error)
+
+
+async def test_workers_have_names_of_their_own_from_the_start(url: str) -> None:
+    """Two whose teams cannot be made, before they have taken any run, are not taken for one."""
+
+    def broken() -> Team:
+        raise OSError("no such tool")
+
+    async with Supervisor(signals={}, checkpoints=url) as sup:
+        assert facts(await carry_on(sup, broken, "one")) == (1, False)
+        assert parts_of(sup).keeping.runs("it").owner.startswith(f"{socket.gethostname()}/")
+
+
+async def test_a_damaged_run_rests(url: str, store: CheckpointStore, tmp_path: Path) -> None:
+    """Nothing can be noted of it, and no worker ends with it or asks for it again."""
+    with closing(sqlite3.connect(tmp_path / "runs.db")) as connection:
+        connection.execute("UPDATE sv_run SET turn = 'x'")
+        connection.commit()
+    async with Supervisor(signals={}, checkpoints=url) as sup:
+        outcome = await carry_on(sup, never, "one")
+    assert facts(outcome) == (0, True)
+    assert store.wanting() == []
 
 
 async def test_a_supervisor_without_a_store_carries_nothing_on() -> None:
