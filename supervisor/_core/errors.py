@@ -216,7 +216,7 @@ class RunMismatch(CheckpointError):
 
     Args:
         run_id: The run.
-        what: What differs: "task" or "team".
+        what: What differs: "task", "team", or "kind": it is no run, but a session of `chat`.
         difference: The difference, in words.
     """
 
@@ -227,6 +227,8 @@ class RunMismatch(CheckpointError):
         super().__init__(run_id, what, difference)
 
     def __str__(self) -> str:
+        if self.what == "kind":
+            return f"{self.run_id!r} is no run: {self.difference}; give another id"
         return (
             f"the run {self.run_id!r} was begun with another {self.what}: {self.difference}; "
             "give another id, or allow_changed=True to go on all the same"

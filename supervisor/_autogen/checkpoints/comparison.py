@@ -26,6 +26,16 @@ def new_run(team: object, name: str, task: Any) -> NewRun:
     return NewRun(team=name, shape=encode(shape_of(team)), task=encode(dump_task(task)))
 
 
+def refuse_session(stored: StoredRun) -> None:
+    """Raise where what is stored is a conversation, which has no steps to go on from.
+
+    Raises:
+        RunMismatch: It is.
+    """
+    if isinstance(decode(stored.shape), list):
+        raise RunMismatch(stored.info.id, "kind", "it is a session, which `chat` goes on with")
+
+
 def refuse_changed(stored: StoredRun, team: object, given: NewRun | None) -> None:
     """Raise where a run is one of another team, or of another task.
 

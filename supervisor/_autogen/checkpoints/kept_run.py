@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 from supervisor._autogen.checkpoints.comparison import (
     new_run,
     refuse_changed,
+    refuse_session,
     result_of,
     stored_task,
 )
@@ -135,6 +136,7 @@ class KeptRun:
             owned.on_failed, owned.on_cancel = self._fail, self._cancel
         elif found.info.status is RunStatus.CANCELLED:
             raise RunCancelled(self._run_id)
+        refuse_session(found.stored)
         if not self._allow_changed:
             refuse_changed(found.stored, team, given)
         if self._owned is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 from supervisor._cli.output import amounts
@@ -34,14 +35,16 @@ class ToolCalls:
     def __init__(self, page: Page, clock: Callable[[], float]) -> None:
         self._page = page
         self._clock = clock
-        self._open: dict[str, _Call] = {}
+        self._open: dict[str, list[_Call]] = {}  # models may use an id twice
 
     def begin(self, event: Any) -> None:
         """Note the calls that an agent asks for."""
         source, now = source_of(event), self._clock()
+        begun: dict[str, list[_Call]] = {}
         for call in content_of(event):
             text = call_text(str(call.name), str(call.arguments))
-            self._open[call.id] = _Call(source, text, now)
+            begun.setdefault(call.id, []).append(_Call(source, text, now))
+        self._open.update(begun)
 
     def end(self, event: Any) -> str:
         """Show the calls that have a result now."""
@@ -50,7 +53,7 @@ class ToolCalls:
     def end_all(self) -> str:
         """Show the calls that will have none."""
         said = ""
-        for call in self._open.values():
+        for call in chain.from_iterable(self._open.values()):
             end = f" interrupted after {self._passed(call)}"
             said += self._page.heading(call.source)
             said += self._page.folded(call.text, end, self._page.palette.error)
@@ -59,7 +62,7 @@ class ToolCalls:
 
     def _ended(self, result: Any) -> str:
         page = self._page
-        call = self._open.pop(result.call_id, None)
+        call = self._taken(result.call_id)
         text = f"{one_line(str(result.name))}(…)" if call is None else call.text
         content = sanitize(str(result.content)).strip()
         if result.is_error and content.startswith(_INTERRUPTED):
@@ -73,6 +76,10 @@ class ToolCalls:
             end = "" if call is None else f" {self._passed(call)}"
             said = page.folded(text, end, page.palette.dim)
         return said + page.block(content) if page.verbose else said
+
+    def _taken(self, call_id: str) -> _Call | None:
+        calls = self._open.get(call_id)
+        return calls.pop(0) if calls else None
 
     def _passed(self, call: _Call) -> str:
         return amounts.seconds(self._clock() - call.at)

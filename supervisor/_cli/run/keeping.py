@@ -47,6 +47,8 @@ class RunRefused(CommandError):
         """The name of the error's class."""
         said, _, advice = str(error).partition("; ")
         advice = next((text for kind, text in _ADVICE.items() if isinstance(error, kind)), advice)
+        if isinstance(error, RunMismatch) and error.what == "kind":
+            advice = "give another --id"
         super().__init__(f"{said}; {advice}", _FAILED)
 
 

@@ -70,7 +70,7 @@ def described(info: RunInfo) -> str:
         "owner": info.owner or "nobody",
         "held": "" if info.held_until is None else f"until {moment(info.held_until)}",
         "owners": f"{count(info.attempts, 'owner')}, {count(info.failures, 'failure')}",
-        "reason": info.stop_reason or "",
+        "reason": "" if info.error else info.stop_reason or "",  # "Failed with ...", in short
         "error": info.error or "",
         "created": moment(info.created),
         "updated": moment(info.updated),

@@ -87,6 +87,10 @@ def test_what_cannot_be_gone_on_with_has_no_line(error: BaseException, goes_on: 
     [
         (errors.RunHeld("one", "somebody"), "in somebody; cancel it, wait for its end, or"),
         (errors.RunMismatch("one", "task", "other words"), "--allow-changed to go on all the same"),
+        (
+            errors.RunMismatch("one", "kind", "a session"),
+            "'one' is no run: a session; give another --id",
+        ),
         (errors.RunNotFound("one", "sqlite:///r.db"), "in sqlite:///r.db; give a TASK to begin it"),
         (errors.CheckpointCorrupt("one", "torn"), "damaged: torn; restore the store"),
     ],

@@ -184,6 +184,18 @@ def test_a_tool_call_is_a_line_with_its_time() -> None:
     assert said == 'ann\n⚙ search(query="cats", n=3) 1.2 s\n'
 
 
+def test_two_calls_with_one_id_are_two_lines() -> None:
+    """Models may use an id twice; the results are in the order of the calls."""
+    pair = [FunctionCall(id="1", name="pay", arguments=f'{{"x": {x}}}') for x in (1, 2)]
+    paid = FunctionExecutionResult(content="paid", name="pay", call_id="1", is_error=False)
+    said = shown(
+        ToolCallRequestEvent(source="ann", content=pair),
+        ToolCallExecutionEvent(source="ann", content=[paid, paid]),
+    )
+    assert "pay(x=1)" in said
+    assert "pay(x=2)" in said
+
+
 def test_a_failed_call_says_so_and_why() -> None:
     """A tool that raised has the first words of its error in the line."""
     said = shown(calls("ann", search="{}"), results("ann", search="No\nnet", is_error=True))

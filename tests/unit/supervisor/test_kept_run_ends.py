@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 
 from supervisor import Ladder, Run, Rung, StopRequest, Supervisor, supervise
 from supervisor._autogen.checkpoints.capture import Capture
+from supervisor._checkpoints.store import Commit, End, NewRun
+from supervisor._checkpoints.urls import open_store
 from supervisor._cli.run.time_limit import TimeLimit
 from supervisor._reports.log import reporter
 from supervisor._signals.registry import registry
@@ -216,6 +219,27 @@ async def test_what_stops_a_run_first_decides_what_becomes_of_it_in_a_fleet(
         stop(sup, run)
         await task
         assert (await info_of(sup)).status is status
+
+
+def put_session(url: str) -> None:
+    """Put a session of `chat` into a store."""
+    session = NewRun(team="chat team.py:team", shape='["writer", "critic"]', task="{}")
+    with closing(open_store(url)) as store:
+        store.setup()
+        fence = store.acquire("talk", "a chat", 15.0, new=session).fence
+        assert fence is not None
+        end = End(status=RunStatus.STOPPED)
+        store.commit("talk", fence, Commit(expects=0, turn=0, end=end))
+
+
+@pytest.mark.parametrize("allow_changed", [False, True])
+async def test_a_session_of_chat_is_refused(url: str, *, allow_changed: bool) -> None:
+    """It is no run: whoever names it as one leaves it as it was."""
+    await asyncio.to_thread(put_session, url)
+    async with Supervisor(checkpoints=url) as sup:
+        with pytest.raises(RunMismatch, match="'talk' is no run: it is a session"):
+            await sup.stream(Talk().team, id="talk", allow_changed=allow_changed)
+        assert (await info_of(sup)).status is RunStatus.STOPPED
 
 
 async def test_another_task_or_team_is_refused(url: str) -> None:
