@@ -132,7 +132,9 @@ class SnapshotBuilder:
 
     def _waiting(self) -> Iterator[dict[str, Any]]:
         """Yield the stand-ins that wait to be asked."""
-        for stand_in, agent in self._stand_ins():
+        # Each once: an agent whose turn has just begun still holds the one that its turn has noted.
+        waiting = {id(stand_in): (stand_in, agent) for stand_in, agent in self._stand_ins()}
+        for stand_in, agent in waiting.values():
             key = upstream.team_id(cast(BaseGroupChat, stand_in.team))
             record = self._record_of(key)
             if record is not None and stand_in.earlier is not None:

@@ -15,6 +15,7 @@ from supervisor._autogen.adapter import TeamAdapter
 from supervisor._autogen.checkpoints.capture import Capture
 from supervisor._autogen.checkpoints.restore import restore
 from supervisor._autogen.checkpoints.restored import Restored
+from supervisor._autogen.results import with_new
 from supervisor._checkpoints.snapshot import Kept, Snapshot
 from supervisor._checkpoints.store import CallRecord
 from supervisor._core.run import adapter_of
@@ -105,7 +106,9 @@ async def run_kept(
                 at_step(adapter.context.journal)
 
         adapter.context.journal.on_step = step
-        result = capture.whole(await run)
+        found = await run
+        items = with_new(capture.earlier, found.messages)
+        result = TaskResult(messages=items, stop_reason=found.stop_reason)
         written.put(capture.end(result))
     return Keeping(result, after_steps, written, restored)
 

@@ -186,6 +186,13 @@ def society_alone() -> Runnable:
     return SocietyOfMindAgent("society", _inner(), ScriptedModel())
 
 
+def society_led() -> Runnable:
+    """Return such an agent that an orchestrator leads: it says more before the agent is asked."""
+    members: list[Any] = [SocietyOfMindAgent("a", _inner(), ScriptedModel()), *_agents("b")]
+    model = ScriptedModel(lambda m: _ledger(m, ends_at=4, stalls_at=9), user_first=False)
+    return MagenticOneGroupChat(members, model)
+
+
 class _Manager(BaseGroupChatManager):
     """Selects by a number and a list of its own."""
 
@@ -246,6 +253,7 @@ TEAMS: dict[str, Callable[[], Runnable]] = {
         selector_within,
         society,
         society_alone,
+        society_led,
         own_manager,
     )
 }

@@ -58,6 +58,17 @@ async def test_goes_on_again_and_again(kind: str) -> None:
     assert number
 
 
+@pytest.mark.parametrize("kind", ["nested", "society", "society_alone", "society_led"])
+async def test_goes_on_from_the_first_steps_of_a_run_that_goes_on(kind: str) -> None:
+    """A run whose next owner dies before it has done a turn goes on as if there were none."""
+    whole = await run_kept(TEAMS[kind]())
+    for step in range(0, len(whole.after_steps), 2):
+        second = await run_kept(TEAMS[kind](), stored=whole.after_steps[step])
+        for number, stored in enumerate(second.after_steps[:2]):
+            found = await run_kept(TEAMS[kind](), stored=stored)
+            _same(found, whole, f"at step {step}, and then {number}")
+
+
 @pytest.mark.parametrize("kind", list(TEAMS))
 async def test_the_same_team_goes_on_again(kind: str) -> None:
     """A team that was at work since then goes on from an earlier step like a fresh one."""
