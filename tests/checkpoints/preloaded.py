@@ -2,11 +2,14 @@
 
 A scenario is a function of a module: its arguments and its result are JSON. It runs without the
 threads of pytest, so that it may fork; a child does one thing, and never returns.
+
+One that needs AutoGen runs in a child of the warm server, which has loaded it once for all tests.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -14,10 +17,13 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
+
+from tests.process.harness import Server
 
 _ROOT = Path(__file__).parents[2]
 
@@ -53,6 +59,29 @@ def run_scenario(
             raise
     assert program.returncode == 0, f"{scenario.__name__} failed:\n{out}{errors}"
     return json.loads(out.splitlines()[-1])
+
+
+def run_warm_scenario(
+    server: Server, scenario: Callable[..., Any], *, seconds: float = 60, **arguments: Any
+) -> Any:
+    """Run a scenario in a child of the warm server, and return its result.
+
+    Args:
+        server: The warm server.
+        scenario: A function of a module.
+        seconds: For how long it may run.
+        arguments: Its arguments.
+    """
+    words = [scenario.__module__, scenario.__name__, json.dumps(arguments)]
+    with (
+        tempfile.TemporaryFile() as out,
+        server.start("module", stdout=out.fileno(), name=__name__, words=words) as program,
+    ):
+        if not program.has_ended(seconds):
+            os.killpg(program.pid, signal.SIGKILL)  # its children too
+        assert program.wait() == 0, f"{scenario.__name__} failed: {program.story()}"
+        out.seek(0)
+        return json.loads(out.read().splitlines()[-1])
 
 
 def fork(work: Callable[[], object]) -> int:
@@ -128,6 +157,8 @@ class Pipe:
 
 def _main(module: str, name: str, arguments: str) -> None:
     scenario = getattr(importlib.import_module(module), name)
+    gc.collect()
+    gc.freeze()  # no child looks at what was imported
     try:
         result = scenario(**json.loads(arguments))
     finally:

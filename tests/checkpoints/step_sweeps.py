@@ -24,6 +24,7 @@ from tests.unit.autogen.checkpoints.kept_teams import TEAMS
 
 RUN = "swept"
 REASON = "Swept"
+_WAYS = ("SIGKILL", "stop")
 OPEN = "not known whether this call took effect"
 
 
@@ -85,14 +86,15 @@ def _go(kind: str, path: str, plan: tuple[int, str] | None) -> tuple[int, Any]:
     return wait(child), lines[-1] if lines else None
 
 
-def sweep(folder: str, kinds: Sequence[str], seed: int, sample: int) -> list[str]:
+def sweep(folder: str, kinds: Sequence[str], seed: int, ways: int, sample: int) -> list[str]:
     """Stop and kill teams at steps that are drawn, and go on with each.
 
     Args:
         folder: Where the stores are.
         kinds: Which teams.
-        seed: Draws the steps.
-        sample: At how many steps each is ended in each way, at most.
+        seed: Draws the ways and the steps.
+        ways: In how many of the two ways each is ended.
+        sample: At how many steps each is ended in each of these, at most.
 
     Returns:
         What was wrong.
@@ -101,7 +103,7 @@ def sweep(folder: str, kinds: Sequence[str], seed: int, sample: int) -> list[str
     for kind in kinds:
         whole = _go(kind, f"{folder}/{kind}.db", None)[1]
         every = range(2, whole[0] + 1)
-        for way in ("SIGKILL", "stop"):
+        for way in draw.sample(_WAYS, ways):
             for step in draw.sample(every, min(sample, len(every))):
                 path = f"{folder}/{kind}-{way}-{step}.db"
                 wrong += _check(kind, path, (step, way), whole)

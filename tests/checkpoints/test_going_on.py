@@ -9,18 +9,19 @@ import pytest
 
 from tests.checkpoints import going_on
 from tests.checkpoints.going_on import MESSAGES
-from tests.checkpoints.preloaded import run_scenario
+from tests.checkpoints.preloaded import run_warm_scenario
+from tests.process.harness import Server
 
 pytestmark = [pytest.mark.process]
 
 
-def test_a_run_goes_on_after_each_signal(tmp_path: Path) -> None:
+def test_a_run_goes_on_after_each_signal(server: Server, tmp_path: Path) -> None:
     """Killed, drained and interrupted in turn, a run says what it says in one go.
 
     With "sync" nothing that was shown is said again. With "exit" a kill loses all of it, and a
     signal that is heard loses nothing.
     """
-    told = run_scenario(going_on.go_on_in_each_way, folder=str(tmp_path))
+    told = run_warm_scenario(server, going_on.go_on_in_each_way, folder=str(tmp_path))
     whole = told.pop("uninterrupted")
     assert len(whole) == MESSAGES
     for processes in told.values():
@@ -38,12 +39,12 @@ def test_a_run_goes_on_after_each_signal(tmp_path: Path) -> None:
     assert len(last) < MESSAGES
 
 
-def test_a_tool_that_had_begun_and_a_run_that_is_cancelled(tmp_path: Path) -> None:
+def test_a_tool_that_had_begun_and_a_run_that_is_cancelled(server: Server, tmp_path: Path) -> None:
     """A call that a kill has interrupted is closed, or made again with the same key.
 
     A run that is cancelled from another process is stopped by its owner.
     """
-    told = run_scenario(going_on.call_tools_and_cancel, folder=str(tmp_path))
+    told = run_warm_scenario(server, going_on.call_tools_and_cancel, folder=str(tmp_path))
     assert told.pop("cancelled") == [0, "running", ["Cancelled by request"], "cancelled"]
     for name, (processes, keys) in told.items():
         is_idempotent = name == "idempotent"

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from supervisor._autogen.checkpoints.calls.recalled import OPEN_CALL
-from tests.checkpoints.preloaded import run_scenario
+from tests.checkpoints.preloaded import run_warm_scenario
 from tests.checkpoints.tool_kills import IDEMPOTENT, TEAMS, kill_at_random
+from tests.process.harness import Server
 from tests.seeds import seed
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
@@ -18,24 +19,25 @@ pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
 MANY = 17
 
 
-def test_a_run_that_is_killed_calls_no_tool_twice(tmp_path: Path) -> None:
+def test_a_run_that_is_killed_calls_no_tool_twice(server: Server, tmp_path: Path) -> None:
     """Each call notes its key in a file; a call without a result reads "Interrupted"."""
-    _check(tmp_path, seed("CHECKPOINTS_SEED"), kills=3)
+    _check(server, tmp_path, seed("CHECKPOINTS_SEED"), kills=3)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
-def test_runs_that_are_killed_often_call_no_tool_twice(tmp_path: Path) -> None:
+def test_runs_that_are_killed_often_call_no_tool_twice(server: Server, tmp_path: Path) -> None:
     """The same with five hundred kills, over many runs."""
     for number in range(MANY):
         folder = tmp_path / str(number)
         folder.mkdir()
-        _check(folder, seed("CHECKPOINTS_SEED") + number, kills=10)
+        _check(server, folder, seed("CHECKPOINTS_SEED") + number, kills=10)
 
 
-def _check(folder: Path, number: int, *, kills: int) -> None:
-    found: dict[str, Any] = run_scenario(
-        kill_at_random, seconds=110, folder=str(folder), teams=list(TEAMS), kills=kills, seed=number
+def _check(server: Server, folder: Path, number: int, *, kills: int) -> None:
+    arguments: dict[str, Any] = {"folder": str(folder), "teams": list(TEAMS), "kills": kills}
+    found: dict[str, Any] = run_warm_scenario(
+        server, kill_at_random, seconds=110, seed=number, **arguments
     )
     for team in TEAMS:
         _check_calls(found[team])

@@ -9,12 +9,15 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import psutil
+
+from tests.process.harness import Child, Server
 
 ROOT: Final = Path(__file__).parents[2]
 PATIENCE: Final = 50.0  # seconds for what comes at once, unless something hangs
@@ -53,11 +56,45 @@ def _expected(last: Facts, status: int) -> int:
     return _STATUS["timed_out" if last["status"] == "abandoned" else last["status"]]
 
 
+class Forked:
+    """A child of the warm server, with the names of `Popen`.
+
+    Args:
+        child: The child.
+        stdout: Where its stdout is read.
+        stderr: Where its stderr is read.
+    """
+
+    def __init__(self, child: Child, stdout: IO[bytes], stderr: IO[bytes]) -> None:
+        self._child = child
+        self.pid = child.pid
+        self.stdout, self.stderr = stdout, stderr
+
+    @property
+    def returncode(self) -> int:
+        """How it has ended."""
+        return self._child.wait(0)
+
+    def wait(self, timeout: float) -> int:
+        """Wait for its end; return how it has ended."""
+        return self._child.wait(timeout)
+
+    def communicate(self, *, timeout: float) -> tuple[bytes, bytes]:
+        """Read what it writes, which is little, and wait for its end."""
+        said = self.stdout.read(), self.stderr.read()
+        self.wait(timeout)
+        return said
+
+    def kill(self) -> None:
+        """Kill it, unless it has ended."""
+        self._child.signal(signal.SIGKILL)
+
+
 @dataclass
 class Headless:
     """A run that goes on."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     raw: bytearray = field(default_factory=bytearray)
     said: bytearray = field(default_factory=bytearray)
 
@@ -141,6 +178,8 @@ def headless(
     stdin: int = subprocess.DEVNULL,
     task: str = "a task",
     prefix: Sequence[str] = (),
+    server: Server | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> Generator[Headless]:
     """Run a target; whatever has become of it, it is killed at the end.
 
@@ -151,24 +190,54 @@ def headless(
         stdin: Its stdin.
         task: The task.
         prefix: Words before the command, as those that make it PID 1.
+        server: Forks it; else it is a program of its own, which takes its time to import AutoGen.
+        environ: With a server: variables that have been set since that was started.
     """
     target = target if ":" in target else f"tests.cli.run_targets:{target}"
-    command = [*prefix, sys.executable, "-m", "supervisor", "run", "--output-format", output]
-    process = subprocess.Popen(
-        [*command, target, task, *options],
+    words = ["run", "--output-format", output, target, task, *options]
+    started: AbstractContextManager[subprocess.Popen[bytes] | Forked]
+    if server is None:
+        started = _started([*prefix, sys.executable, "-m", "supervisor", *words], stdin)
+    else:
+        started = _forked(server, words, stdin, environ)
+    with started as process:
+        timer = threading.Timer(PATIENCE, process.kill)
+        timer.start()
+        try:
+            yield Headless(process)
+        finally:
+            timer.cancel()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(PATIENCE)
+
+
+def _started(command: Sequence[str], stdin: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command,
         cwd=ROOT,
         stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
-    timer = threading.Timer(PATIENCE, process.kill)
-    timer.start()
-    try:
-        with process:
-            yield Headless(process)
-    finally:
-        timer.cancel()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+
+
+@contextlib.contextmanager
+def _forked(
+    server: Server, words: Sequence[str], stdin: int, environ: Mapping[str, str] | None
+) -> Generator[Forked]:
+    (read, write), (read_errors, write_errors) = os.pipe(), os.pipe()
+    with os.fdopen(read, "rb") as stdout, os.fdopen(read_errors, "rb") as stderr:
+        child = server.start(
+            "command_line",
+            stdin=None if stdin == subprocess.DEVNULL else stdin,
+            stdout=write,
+            stderr=write_errors,
+            words=words,
+            environ=environ,
+        )
+        with child as started:
+            os.close(write)
+            os.close(write_errors)
+            yield Forked(started, stdout, stderr)

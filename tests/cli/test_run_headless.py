@@ -16,6 +16,7 @@ import pytest
 from tests.cli.headless import PATIENCE, Headless, headless
 from tests.process.commands import NEEDS_NAMESPACE
 from tests.process.guarded import no_guard_is_left
+from tests.process.harness import Server
 from tests.process.namespaces import UNSHARE
 
 pytestmark = pytest.mark.process
@@ -52,9 +53,9 @@ def test_finished_and_what_is_printed_goes_to_stderr() -> None:
         assert said in ended.stderr
 
 
-def test_json_is_the_result_alone() -> None:
+def test_json_is_the_result_alone(server: Server) -> None:
     """`json` writes one line: the result, with all messages."""
-    with headless("answering", output="json") as run:
+    with headless("answering", output="json", server=server) as run:
         ended = run.end()
     assert [line["type"] for line in ended.lines] == ["result"]
     said = [message["content"] for message in ended.result["transcript"]]
@@ -71,9 +72,9 @@ def test_json_is_the_result_alone() -> None:
         ("no_such_target", 2, ("TargetError", "there is no")),
     ],
 )
-def test_failed(target: str, status: int, error: tuple[str, str]) -> None:
+def test_failed(server: Server, target: str, status: int, error: tuple[str, str]) -> None:
     """A run that raises ends with 1, a target that cannot be made with 2; the result says why."""
-    with headless(target) as run:
+    with headless(target, server=server) as run:
         ended = run.end()
     assert ended.result["status"] == "failed"
     assert ended.status == status
@@ -87,9 +88,9 @@ def test_failed(target: str, status: int, error: tuple[str, str]) -> None:
     ("number", "rungs"),
     [(signal.SIGINT, ["CANCEL"]), (signal.SIGTERM, ["DRAIN", "CANCEL"])],
 )
-def test_stopped_by_a_signal(number: signal.Signals, rungs: list[str]) -> None:
+def test_stopped_by_a_signal(server: Server, number: signal.Signals, rungs: list[str]) -> None:
     """The agent ends in order, each rung is told, and the process dies by the signal."""
-    with headless("waiting", "--drain", "0.1") as run:
+    with headless("waiting", "--drain", "0.1", server=server) as run:
         run.until("message")
         run.signal(number)
         ended = run.end()
@@ -102,27 +103,27 @@ def test_stopped_by_a_signal(number: signal.Signals, rungs: list[str]) -> None:
     assert "Traceback" not in ended.stderr
 
 
-def test_stop_status_is_for_stops_by_a_signal() -> None:
+def test_stop_status_is_for_stops_by_a_signal(server: Server) -> None:
     """`--stop-status` takes the place of the death by the signal."""
-    with headless("waiting", "--stop-status", "75") as run:
+    with headless("waiting", "--stop-status", "75", server=server) as run:
         run.until("message")
         run.signal(signal.SIGINT)
         ended = run.end()
     assert (ended.status, ended.lines[-1]["status"]) == (75, "stopped")
 
 
-def test_timed_out() -> None:
+def test_timed_out(server: Server) -> None:
     """At `--timeout` the run is stopped in order, with status 124."""
-    with headless("waiting", "--timeout", "0.5") as run:
+    with headless("waiting", "--timeout", "0.5", server=server) as run:
         ended = run.end()
     assert ended.result["status"] == "timed_out"
     assert ended.result["stop_reason"] == "Stopped after 0.5 s"
     assert "tidied up" in ended.stderr
 
 
-def test_abandoned() -> None:
+def test_abandoned(server: Server) -> None:
     """What ends only when it is given up is told, and the process dies by the signal."""
-    with headless("refusing", "--cancel", "0.3", "--abandon", "20") as run:
+    with headless("refusing", "--cancel", "0.3", "--abandon", "20", server=server) as run:
         run.until("message")
         run.signal(signal.SIGINT)
         ended = run.end()
@@ -131,9 +132,11 @@ def test_abandoned() -> None:
 
 
 @pytest.mark.parametrize("options", [(), ("--quiet",)])
-def test_a_team_that_cannot_be_made_is_told_on_stderr_alone(options: tuple[str, ...]) -> None:
+def test_a_team_that_cannot_be_made_is_told_on_stderr_alone(
+    server: Server, options: tuple[str, ...]
+) -> None:
     """The line has all that the error says, behind its traceback; stdout stays empty."""
-    with headless("unmade", *options, output="text") as run:
+    with headless("unmade", *options, output="text", server=server) as run:
         out, err = (said.decode() for said in run.process.communicate(timeout=PATIENCE))
     assert (run.process.returncode, out) == (2, "")
     *traceback, line = err.splitlines()
@@ -142,27 +145,29 @@ def test_a_team_that_cannot_be_made_is_told_on_stderr_alone(options: tuple[str, 
     assert line.endswith("LookupError: " + "no key " * 60 + "at all")
 
 
-def test_quiet_writes_the_last_message_and_nothing_else() -> None:
+def test_quiet_writes_the_last_message_and_nothing_else(server: Server) -> None:
     """Whatever is printed goes to stderr: by Python, threads, children, and to its descriptor."""
-    with headless("answering", "--quiet", output="text") as run:
+    with headless("answering", "--quiet", output="text", server=server) as run:
         out, err = (said.decode() for said in run.process.communicate(timeout=PATIENCE))
     assert (run.process.returncode, out) == (0, "An answer.\n")
     printed = ("by Python", "to file descriptor 1", "by a thread", "by a child")
     assert all(words in err for words in printed)
 
 
-def test_quiet_writes_nothing_where_the_run_fails() -> None:
+def test_quiet_writes_nothing_where_the_run_fails(server: Server) -> None:
     """What another agent has said before is not taken for the answer."""
-    with headless("deserted", "--quiet", output="text") as run:
+    with headless("deserted", "--quiet", output="text", server=server) as run:
         out, err = (said.decode() for said in run.process.communicate(timeout=PATIENCE))
     assert (run.process.returncode, out) == (1, "")
     assert "'user' asks its user, and stdin has ended" in err
 
 
 @pytest.mark.parametrize("options", [(), ("--quiet",)])
-def test_a_team_that_fails_is_told_in_a_line_after_one_traceback(options: tuple[str, ...]) -> None:
+def test_a_team_that_fails_is_told_in_a_line_after_one_traceback(
+    server: Server, options: tuple[str, ...]
+) -> None:
     """Both are the agent's; `--quiet` shows the line alone, on stderr."""
-    with headless("failing_team", *options, output="text") as run:
+    with headless("failing_team", *options, output="text", server=server) as run:
         out, err = (said.decode() for said in run.process.communicate(timeout=PATIENCE))
     assert run.process.returncode == 1
     if options:
@@ -177,9 +182,9 @@ def test_a_team_that_fails_is_told_in_a_line_after_one_traceback(options: tuple[
 
 
 @pytest.mark.parametrize("output", ["stream-json", "json"])
-def test_forced_while_the_loop_is_blocked(output: str) -> None:
+def test_forced_while_the_loop_is_blocked(server: Server, output: str) -> None:
     """Where the loop cannot write any more, whoever ends the process writes the result."""
-    with headless("blocking", *QUICK, "--timeout", "1", output=output) as run:
+    with headless("blocking", *QUICK, "--timeout", "1", output=output, server=server) as run:
         ended = run.end()
     assert ended.result["status"] == "forced"
     assert ended.result["stop_reason"] == "Stopped after 1 s"
@@ -212,11 +217,13 @@ def test_as_pid_1(number: signal.Signals, below: int, told: str) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopped_while_the_target_is_imported(number: signal.Signals, tmp_path: Path) -> None:
+def test_stopped_while_the_target_is_imported(
+    server: Server, number: signal.Signals, tmp_path: Path
+) -> None:
     """A stop in a slow import is told, and ends the process quietly by its signal."""
     module, loading = tmp_path / "slow.py", tmp_path / "loading"
     module.write_text(_LOADING.format(path=str(loading)), encoding="utf-8")
-    with headless(f"{module}:team") as run:
+    with headless(f"{module}:team", server=server) as run:
         _wait_for(loading)
         run.signal(number)
         ended = run.end()
@@ -236,9 +243,9 @@ def _wait_for(path: Path) -> None:
 # -- readers --------------------------------------------------------------------------------------
 
 
-def test_ten_megabytes_and_no_utf8() -> None:
+def test_ten_megabytes_and_no_utf8(server: Server) -> None:
     """A long line comes whole; a lone surrogate becomes U+FFFD."""
-    with headless("odd") as run:
+    with headless("odd", server=server) as run:
         ended = run.end()
     assert ended.result["status"] == "finished"
     said = ended.lines[2]["content"]
@@ -247,9 +254,9 @@ def test_ten_megabytes_and_no_utf8() -> None:
 
 
 @pytest.mark.parametrize("output", ["stream-json", "text"])
-def test_a_closed_pipe_is_death_by_sigpipe_in_order(output: str) -> None:
+def test_a_closed_pipe_is_death_by_sigpipe_in_order(server: Server, output: str) -> None:
     """When nobody reads any more the run is stopped, tidies up, and the process dies by SIGPIPE."""
-    with headless("chatting", output=output) as run:
+    with headless("chatting", output=output, server=server) as run:
         run.until("message" if output == "stream-json" else "user")
         run.close()
         status = run.process.wait(PATIENCE)
@@ -260,9 +267,9 @@ def test_a_closed_pipe_is_death_by_sigpipe_in_order(output: str) -> None:
     assert ("tidied up" in stderr) is (output != "text")
 
 
-def test_a_pipe_that_nobody_reads_delays_a_stop_by_the_ladder_at_most() -> None:
+def test_a_pipe_that_nobody_reads_delays_a_stop_by_the_ladder_at_most(server: Server) -> None:
     """The run waits for its reader; a stop goes on, and ends the process by force."""
-    with headless("chatting", *QUICK) as run:
+    with headless("chatting", *QUICK, server=server) as run:
         run.until("message")
         _until_full(run)
         run.signal(signal.SIGTERM)
@@ -275,9 +282,9 @@ def test_a_pipe_that_nobody_reads_delays_a_stop_by_the_ladder_at_most() -> None:
     assert status == 137
 
 
-def test_a_slow_reader_gets_everything() -> None:
+def test_a_slow_reader_gets_everything(server: Server) -> None:
     """A reader that comes back after the stop gets each line, and the result."""
-    with headless("chatting", "--cancel", "20", "--abandon", "20") as run:
+    with headless("chatting", "--cancel", "20", "--abandon", "20", server=server) as run:
         run.until("message")
         _until_full(run)
         run.signal(signal.SIGINT)
@@ -305,9 +312,9 @@ def _waiting_in(fd: int) -> int:
 # -- stdin ----------------------------------------------------------------------------------------
 
 
-def test_a_question_that_nobody_can_answer() -> None:
+def test_a_question_that_nobody_can_answer(server: Server) -> None:
     """With stdin at its end a question fails the run at once, and says so."""
-    with headless("asking") as run:
+    with headless("asking", server=server) as run:
         ended = run.end()
     assert ended.result["status"] == "failed"
     assert ended.status == 1
@@ -319,11 +326,11 @@ def test_a_question_that_nobody_can_answer() -> None:
     assert "Traceback" not in ended.stderr
 
 
-def test_a_question_is_answered_from_a_pipe() -> None:
+def test_a_question_is_answered_from_a_pipe(server: Server) -> None:
     """Whoever has the answers can write them to stdin."""
     read, write = os.pipe()
     os.write(write, b"the answer\n")
-    with headless("asking", stdin=read) as run:
+    with headless("asking", stdin=read, server=server) as run:
         ended = run.end()
     os.close(read)
     os.close(write)
@@ -331,12 +338,12 @@ def test_a_question_is_answered_from_a_pipe() -> None:
     assert ended.lines[-2]["content"] == "the answer"
 
 
-def test_the_task_from_stdin() -> None:
+def test_the_task_from_stdin(server: Server) -> None:
     """`-` reads the task from stdin, to its end."""
     read, write = os.pipe()
     os.write(write, "Dig äöü\n".encode())
     os.close(write)
-    with headless("answering", task="-", stdin=read) as run:
+    with headless("answering", task="-", stdin=read, server=server) as run:
         ended = run.end()
     os.close(read)
     assert ended.result["status"] == "finished"

@@ -9,14 +9,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from supervisor._checkpoints.urls import open_store
-from tests.cli.headless import PATIENCE, ROOT, headless
+from tests.cli.headless import PATIENCE, ROOT, Headless, headless
+from tests.process.harness import Server
 
 pytestmark = pytest.mark.process
 
@@ -42,6 +43,12 @@ def _command(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
     )
 
 
+def _kept(server: Server, folder: Path) -> AbstractContextManager[Headless]:
+    """Run the team, or go on with it, in a child of the warm server."""
+    environ = {"KEPT_IN": str(folder), "XDG_STATE_HOME": str(folder)}
+    return headless("kept", "--id", "one", server=server, environ=environ)
+
+
 def _until_kept(folder: Path, turns: int) -> None:
     """Wait until so many turns of the run are durable."""
     end = time.monotonic() + PATIENCE
@@ -55,7 +62,7 @@ def _said(lines: Sequence[dict[str, Any]]) -> list[str]:
     return [line["source"] for line in lines if line["type"] == "message"]
 
 
-def test_a_killed_run_goes_on_by_the_line_that_its_result_has(folder: Path) -> None:
+def test_a_killed_run_goes_on_by_the_line_that_its_result_has(server: Server, folder: Path) -> None:
     """No finished turn is taken again; once it is over, the same line returns what is stored."""
     with headless("kept", "--id", "one") as run:
         run.until('"source": "bob"')
@@ -72,22 +79,24 @@ def test_a_killed_run_goes_on_by_the_line_that_its_result_has(folder: Path) -> N
     ]
 
     (folder / "go").touch()
-    with headless("kept", "--id", "one") as run:
+    with _kept(server, folder) as run:
         ended = run.end()
     assert (ended.result["status"], ended.result["resume"]) == ("finished", None)
     assert _said(ended.lines) == ["ann", "bob"]
     assert (folder / "turns").read_text().split() == ["ann", "bob", "ann", "ann", "bob"]
 
-    with headless("kept", "--id", "one") as run:
+    with _kept(server, folder) as run:
         ended = run.end()
     assert _said(ended.lines) == ["user", "ann", "bob", "ann", "bob"]
     assert len((folder / "turns").read_text().split()) == 5
     assert _command(words[1:]).stdout.count("This is ann.") == 2
 
 
-def test_a_run_that_is_stopped_before_it_says_anything_shows_nothing_again(folder: Path) -> None:
+def test_a_run_that_is_stopped_before_it_says_anything_shows_nothing_again(
+    server: Server, folder: Path
+) -> None:
     """What an earlier process has shown is not shown at a stop of a later one."""
-    with headless("kept", "--id", "one") as run:
+    with _kept(server, folder) as run:
         run.until('"source": "bob"')
         run.until_busy()
         _until_kept(folder, turns=2)
@@ -95,16 +104,16 @@ def test_a_run_that_is_stopped_before_it_says_anything_shows_nothing_again(folde
         assert _said(run.end().lines) == ["user", "ann", "bob"]
 
     (folder / "turns").write_text("ann\nbob\n")  # so the third turn waits once more
-    with headless("kept", "--id", "one") as run:
+    with _kept(server, folder) as run:
         run.until_busy()
         run.signal(signal.SIGINT)
         ended = run.end()
     assert (_said(ended.lines), ended.result["messages"]) == ([], 0)
 
 
-def test_a_run_is_cancelled_from_another_process(folder: Path) -> None:
+def test_a_run_is_cancelled_from_another_process(server: Server, folder: Path) -> None:
     """It ends in order with status 1, and nothing goes on with it."""
-    with headless("kept", "--id", "one") as run:
+    with _kept(server, folder) as run:
         run.until('"source": "bob"')
         assert "told to stop" in _command(["cancel", "one"]).stdout
         run.until('"result"')

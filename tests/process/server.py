@@ -40,6 +40,7 @@ _WARM: Final = (
     "supervisor._autogen.checkpoints.kept_adapter",
     "supervisor._autogen.routing",
     "supervisor._checkpoints.postgres",
+    "supervisor._checkpoints.sqlite",
     "supervisor._cli.fleet.session",
     "supervisor._cli.program.launch",
     "supervisor._runner",
