@@ -216,7 +216,8 @@ class RunMismatch(CheckpointError):
 
     Args:
         run_id: The run.
-        what: What differs: "task", "team", or "kind": it is no run, but a session of `chat`.
+        what: What differs: "task", "team", "members": also `allow_changed=True` does not let it
+            go on; or "kind": it is no run, but a session of `chat`.
         difference: The difference, in words.
     """
 
@@ -229,6 +230,11 @@ class RunMismatch(CheckpointError):
     def __str__(self) -> str:
         if self.what == "kind":
             return f"{self.run_id!r} is no run: {self.difference}; give another id"
+        if self.what == "members":
+            return (
+                f"the run {self.run_id!r} cannot go on with this team: {self.difference}; "
+                "give it the team it was begun with, or another id"
+            )
         return (
             f"the run {self.run_id!r} was begun with another {self.what}: {self.difference}; "
             "give another id, or allow_changed=True to go on all the same"

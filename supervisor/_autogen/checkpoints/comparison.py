@@ -58,6 +58,12 @@ def refuse_changed(stored: StoredRun, team: object, given: NewRun | None) -> Non
         raise RunMismatch(run_id, "task", changed)
 
 
+def changed_shape(stored: StoredRun, team: object) -> Any:
+    """Return the shape that was kept of a team; None where it is the same now."""
+    was = decode(stored.shape)
+    return was if differences(was, shape_of(team)) else None
+
+
 def stored_task(stored: StoredRun, team: object) -> Any:
     """Return the task with which a run was begun.
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from supervisor._autogen.checkpoints.comparison import (
+    changed_shape,
     new_run,
     refuse_changed,
     refuse_session,
@@ -153,7 +154,8 @@ class KeptRun:
         recording = self.recording = Recording(
             owned, subject.team, subject.context, subject.control, self.settings
         )
-        if await recording.begin(found, things):
+        was = changed_shape(found.stored, subject.team) if self._allow_changed else None
+        if await recording.begin(found, things, was):
             return None
         return stored_task(found.stored, subject.team) if task is None else task
 

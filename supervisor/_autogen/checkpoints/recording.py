@@ -53,17 +53,18 @@ class Recording:
         self._restored: Restored | None = None
         self._capture: Capture | None = None
 
-    async def begin(self, found: AcquiredRun, things: Sequence[object]) -> bool:
+    async def begin(self, found: AcquiredRun, things: Sequence[object], was: Any = None) -> bool:
         """Have the team stand where it stood; from here on each step is written.
 
         Args:
             found: What was read of the run.
             things: What is run, and the components that it holds.
+            was: The shape of the team that was kept, where it is another now.
 
         Returns:
             Whether it goes on without its task.
         """
-        restored = self._restored = await self._restore(found)
+        restored = self._restored = await self._restore(found, was)
         if self._gate is not None:
             self._gate.open(things)
             if restored is not None:
@@ -72,13 +73,11 @@ class Recording:
         self._context.journal.on_step = self._step
         return restored is not None and restored.has_taken_task
 
-    async def _restore(self, found: AcquiredRun) -> Restored | None:
+    async def _restore(self, found: AcquiredRun, was: Any) -> Restored | None:
         if found.kept is None:
             return None
-        calls = found.stored.calls
-        if self._gate is None:
-            return await restore(self._team, found.kept, calls)
-        return await restore(self._team, found.kept, calls, self._gate.recall)
+        recall = None if self._gate is None else self._gate.recall
+        return await restore(self._team, found.kept, found.stored.calls, recall, was)
 
     def close(self) -> None:
         """Write no further step."""

@@ -24,6 +24,7 @@ from autogen_core.model_context import ChatCompletionContext
 from supervisor._autogen import results, upstream
 from supervisor._autogen.checkpoints.agent_states import put_agent_state
 from supervisor._autogen.checkpoints.calls.recalled import Recalled
+from supervisor._autogen.checkpoints.changed_team import ChangedTeam
 from supervisor._autogen.checkpoints.conditions import put_condition_state
 from supervisor._autogen.checkpoints.items import Items, types_of
 from supervisor._autogen.checkpoints.kept_turns import KeptTurns, Recall
@@ -59,6 +60,7 @@ async def restore(
     kept: Kept,
     calls: Sequence[CallRecord] = (),
     recall: Recall | None = None,
+    was: Any = None,
 ) -> Restored:
     """Put a run that was kept into a team, so that it goes on where it stood.
 
@@ -69,16 +71,19 @@ async def restore(
         calls: What was recorded in its open turns.
         recall: Lets a turn have what was recorded in it: `ToolGate.recall`. Its `make_again` is
             then to be awaited before the run goes on.
+        was: The shape of the team that was kept, where it is another now.
 
     Returns:
         What is left to do.
 
     Raises:
+        RunMismatch: The team was changed, and cannot go on.
         UnknownMessage: The team does not know the type of a message.
         CheckpointCorrupt: What was read is not what a snapshot consists of.
     """
     try:
-        restoration = _Restoration(team, kept, calls, recall or Recalled().put)
+        changed = ChangedTeam(kept.run_id, was)
+        restoration = _Restoration(team, kept, calls, recall or Recalled().put, changed)
         return await restoration.carry_out()
     except (IndexError, KeyError) as error:
         raise CheckpointCorrupt(kept.run_id, f"it lacks {error}") from error
@@ -130,8 +135,9 @@ class _Restoration:
         kept: Kept,
         calls: Sequence[CallRecord],
         recall: Recall,
+        changed: ChangedTeam,
     ) -> None:
-        self._team = team
+        self._changed = changed
         self._kept = kept
         self._rest = kept.rest
         self._teams = cast("dict[str, dict[str, Any]]", self._rest["teams"])
@@ -171,6 +177,7 @@ class _Restoration:
         self._put_kept_turns()
         for inner in self._rest["within"]:
             self._put_within(inner)
+        self._changed.let_teams_go_on(self._groups.values())
         self._put_counters()
         self._put_output()
 
@@ -196,11 +203,14 @@ class _Restoration:
             due = self._log(log_of_team("due", name, member))
             end = len(due) - data["later"].get(member, 0)
             group.put_buffer(member, due[:end], due[end:])
-        group.put_state(from_plain(data["state"], self._items.parse))
+        state = from_plain(data["state"], self._items.parse)
+        group.put_state(self._changed.state(team.name, group, state))
         for place, context in contexts_of(name, group):
             await self._put_memory(place, context)
         for said in data.get("unheard", ()):
             group.add([self._items.parse(item) for item in said])
+        self._changed.check(team, group, data)
+        self._changed.tell_new_members(team.name, group)
 
     async def _put_memory(self, name: str, thing: object) -> None:
         if isinstance(thing, ChatCompletionContext):
@@ -227,19 +237,37 @@ class _Restoration:
             vars(group.manager).pop("select_speaker")
         vars(group.manager).pop("on_message_impl", None)
         speakers, restart = data.get("speakers"), data.get("restart")
-        if speakers is not None and set(speakers["names"]) <= set(group.names):
-            if group.graph is not None and speakers["is_first"]:
-                group.graph.put_first(speakers["names"])
-            then = from_plain(speakers["then"], self._items.parse)
-            unasked = [self._items.parse(item) for item in speakers["unasked"]]
-            NextSpeakers(group, speakers["names"], then=then, unasked=unasked)
+        if self._changed.is_changed and group.graph is not None:
+            self._put_changed_graph(name, group, speakers)
+        elif speakers is not None:
+            self._put_next(name, group, speakers)
         if restart is not None:
             OneShotOverride(
                 group,
                 is_replanning=restart["is_replanning"],
-                asked=restart["asked"],
+                asked=[asked for asked in restart["asked"] if asked in group.names],
                 unheard=[self._items.parse(item) for item in restart["unheard"]],
             )
+
+    def _put_next(self, name: str, group: Group, speakers: Mapping[str, Any]) -> None:
+        names = [it for it in speakers["names"] if it in group.names]
+        if speakers["names"] and not names:  # the team was changed: its manager selects
+            return
+        if group.graph is not None and speakers["is_first"]:
+            group.graph.put_first(names)
+        then = from_plain(speakers["then"], self._items.parse)
+        then = self._changed.state(self._things[name].name, group, then)
+        unasked = [self._items.parse(item) for item in speakers["unasked"]]
+        NextSpeakers(group, names, then=then, unasked=unasked)
+
+    def _put_changed_graph(
+        self, name: str, group: Group, speakers: Mapping[str, Any] | None
+    ) -> None:
+        data = (speakers or {}).get("unasked", ())
+        unasked = [self._items.parse(item) for item in data]
+        logs = (log_of_team("task", name), *(() if name else ("output",)))
+        said = [item["id"] for log in logs for item in self._kept.logs.get(log, ())]
+        self._changed.put_graph(self._things[name].name, group, said, unasked)
 
     # -- turns that are kept, and runs that go on within a turn ---------------------------------
 
@@ -308,7 +336,7 @@ class _Restoration:
             group, put = self._groups.get(name), PutCondition(data["condition"], self._kept.run_id)
             if group is None:  # the team was changed, and may be
                 continue
-            if group.orchestrator is not None:
+            if group.orchestrator is not None:  # `check` has seen that it is there
                 group.orchestrator.put_ledger(data["ledger"])
             group.termination.recount(data["turns"], [], put)
             if name not in within and (data["condition"] is not None or data["turns"]):

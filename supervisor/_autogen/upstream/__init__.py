@@ -67,7 +67,7 @@ from supervisor._autogen.upstream.coroutines import (
 )
 from supervisor._autogen.upstream.creators import refuse_replaced, starting_team
 from supervisor._autogen.upstream.group import Group, group_of, make_group
-from supervisor._autogen.upstream.manager_state import ManagerState, lasting
+from supervisor._autogen.upstream.manager_state import ManagerState, fitted, lasting
 from supervisor._autogen.upstream.mcp import (
     McpRequest,
     mcp_actor,
@@ -137,6 +137,7 @@ __all__ = [
     "elapsed",
     "end_kernel",
     "envelope_in",
+    "fitted",
     "forget_cell",
     "gathers_calls",
     "given_runtime",

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from autogen_agentchat.messages import BaseChatMessage
 
 
-class HeldBack(list[BaseChatMessage]):
+class SplitBuffer(list[BaseChatMessage]):
     """A member's buffer, of which some messages are given to it after its next turn.
 
     A member that was asked beside others does not hear their answers before its own. So it hears

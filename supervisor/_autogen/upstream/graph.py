@@ -5,9 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Collection, Sequence
 
+from autogen_agentchat.messages import BaseChatMessage
 from autogen_agentchat.teams._group_chat._graph._digraph_group_chat import GraphFlowManager
+
+from supervisor._autogen.repair_thread import drive_sync
+from supervisor._autogen.upstream.teams import ChatItem
 
 
 class Graph:
@@ -58,6 +63,30 @@ class Graph:
         """
         for name in self._manager._ready:
             self._manager._reset_triggered_activation_groups(name)
+
+    def replay(self, said: Sequence[ChatItem], was: Collection[str]) -> None:
+        """Find out anew which nodes are ready: those that what was said leads to.
+
+        For a graph that has changed since: the state of the old one does not fit it. A node at the
+        start that is new does not begin in the midst of a run.
+
+        Args:
+            said: What was said in the run so far.
+            was: The nodes that the graph had then.
+        """
+        manager = self._manager
+        self.start_over()
+        spoken = [it for it in said if isinstance(it, BaseChatMessage)]
+        spoken = [it for it in spoken if it.source in manager._graph.nodes]
+        if spoken:
+            manager._ready = deque(name for name in manager._ready if name in was)
+        thread = list(manager._message_thread)
+        for message in spoken:
+            if message.source in manager._ready:
+                manager._ready.remove(message.source)
+            manager._reset_triggered_activation_groups(message.source)
+            drive_sync(GraphFlowManager.update_message_thread(manager, [message]))
+        manager._message_thread[:] = thread
 
     def start_over(self) -> None:
         """Begin at the start of the graph."""

@@ -27,7 +27,7 @@ from autogen_core import Agent, AgentId, SingleThreadedAgentRuntime
 from autogen_core.model_context import ChatCompletionContext
 
 from supervisor._autogen.repair_thread import drive_sync
-from supervisor._autogen.upstream.buffers import HeldBack
+from supervisor._autogen.upstream.buffers import SplitBuffer
 from supervisor._autogen.upstream.graph import Graph
 from supervisor._autogen.upstream.manager_state import (
     ManagerState,
@@ -103,18 +103,18 @@ class Group:
     def buffer(self, name: str) -> list[BaseChatMessage]:
         """Return what a member has heard and was not given yet."""
         held = self._members[name]._message_buffer
-        return [*held, *held.later] if isinstance(held, HeldBack) else list(held)
+        return [*held, *held.later] if isinstance(held, SplitBuffer) else list(held)
 
     def held_back(self, name: str) -> int:
         """Return how many of these a member is given only after its next turn."""
         held = self._members[name]._message_buffer
-        return len(held.later) if isinstance(held, HeldBack) else 0
+        return len(held.later) if isinstance(held, SplitBuffer) else 0
 
     def put_buffer(
         self, name: str, messages: list[BaseChatMessage], later: Sequence[BaseChatMessage] = ()
     ) -> None:
         """Set what a member is given when it is asked next, and what only after that."""
-        self._members[name]._message_buffer = HeldBack(messages, later) if later else messages
+        self._members[name]._message_buffer = SplitBuffer(messages, later) if later else messages
 
     # -- the manager ----------------------------------------------------------------------------
 

@@ -1,11 +1,12 @@
 """The state by which a team's manager selects the next speaker."""
 
 # pyright: reportPrivateUsage=false
+# ruff: noqa: SLF001
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from autogen_agentchat.teams._group_chat._base_group_chat_manager import BaseGroupChatManager
@@ -65,6 +66,31 @@ def lasting(manager: BaseGroupChatManager, state: ManagerState) -> ManagerState:
     selected_by = {name for cls in type(manager).__mro__ for name in _STATE.get(cls, ())}
     others = set_by_autogen(type(manager)) - selected_by
     return {name: value for name, value in state.items() if name not in others}
+
+
+def fitted(manager: BaseGroupChatManager, state: ManagerState, was: Sequence[str]) -> ManagerState:
+    """Return an earlier state as far as it fits the members that a team has now.
+
+    Args:
+        manager: The team's manager.
+        state: What it selected the next speaker by.
+        was: The members that the team had then, in their order; none where that is not known.
+    """
+    known = _STATE.get(type(manager))
+    found = {name: it for name, it in state.items() if known is None or name in known}
+    names = manager._participant_names
+    if "_next_speaker_index" in found:
+        found["_next_speaker_index"] = _next_index(found["_next_speaker_index"], names, was)
+    for name, nobody in (("_previous_speaker", None), ("_current_speaker", names[0])):
+        if name in found and found[name] not in names:
+            found[name] = nobody
+    return found
+
+
+def _next_index(index: int, names: Sequence[str], was: Sequence[str]) -> int:
+    """Return the place of the first that was to speak, and is there still."""
+    turns = [*was[index:], *was[:index]]
+    return next((names.index(it) for it in turns if it in names), index % len(names))
 
 
 def put_manager_state(manager: BaseGroupChatManager, state: ManagerState) -> None:

@@ -49,6 +49,8 @@ class RunRefused(CommandError):
         advice = next((text for kind, text in _ADVICE.items() if isinstance(error, kind)), advice)
         if isinstance(error, RunMismatch) and error.what == "kind":
             advice = "give another --id"
+        if isinstance(error, RunMismatch) and error.what == "members":
+            advice = "give it the team it was begun with, or another --id"
         super().__init__(f"{said}; {advice}", _FAILED)
 
 

@@ -79,6 +79,7 @@ async def run_kept(
     stored: StoredText | None = None,
     calls: Sequence[CallRecord] = (),
     at_step: Callable[[Any], None] | None = None,
+    was: Any = None,
 ) -> Keeping:
     """Run a team, and take a snapshot at each step; or go on with what was stored.
 
@@ -88,8 +89,11 @@ async def run_kept(
         stored: What is gone on with.
         calls: What was recorded of calls.
         at_step: Called with the journal after each snapshot.
+        was: The shape of the team that was stored, where the team has another.
     """
-    restored = await restore(team, stored.kept(), calls) if stored is not None else None
+    restored = None
+    if stored is not None:
+        restored = await restore(team, stored.kept(), calls, was=was)
     written = stored.copy() if stored is not None else StoredText()
     after_steps: list[StoredText] = []
     async with Supervisor(signals={}) as sup:

@@ -117,29 +117,32 @@ def cycle() -> Runnable:
     return GraphFlow([a, b, c], graph=graph.build(), termination_condition=_most(30))
 
 
-def _ledger(messages: Sequence[LLMMessage], *, ends_at: int, stalls_at: int) -> str:
+def ledger(
+    messages: Sequence[LLMMessage], names: str = "ab", *, ends_at: int, stalls_at: int
+) -> str:
+    """Return what a model answers to an orchestrator, whose members are asked in turn."""
     if "is_request_satisfied" not in str(messages[-1].content):
         return f"text {len(messages)}"
-    said = sum(getattr(message, "source", "") in ("a", "b") for message in messages)
+    said = sum(getattr(message, "source", "") in (*names,) for message in messages)
     answers = {
         "is_request_satisfied": said >= ends_at,
         "is_progress_being_made": said < stalls_at or said % 2 == 0,
         "is_in_loop": said > stalls_at,
         "instruction_or_question": f"do {said}",
-        "next_speaker": "ab"[said % 2],
+        "next_speaker": names[said % len(names)],
     }
     return json.dumps({name: {"reason": "so", "answer": it} for name, it in answers.items()})
 
 
 def magentic() -> Runnable:
     """Return a team that an orchestrator leads to its end."""
-    model = ScriptedModel(lambda m: _ledger(m, ends_at=4, stalls_at=9), user_first=False)
+    model = ScriptedModel(lambda m: ledger(m, ends_at=4, stalls_at=9), user_first=False)
     return MagenticOneGroupChat(_agents("ab"), model)
 
 
 def stalling() -> Runnable:
     """Return a team whose orchestrator makes its plan anew, and whose members forget."""
-    model = ScriptedModel(lambda m: _ledger(m, ends_at=99, stalls_at=3), user_first=False)
+    model = ScriptedModel(lambda m: ledger(m, ends_at=99, stalls_at=3), user_first=False)
     return MagenticOneGroupChat(_agents("ab"), model, termination_condition=_most(8), max_stalls=2)
 
 
