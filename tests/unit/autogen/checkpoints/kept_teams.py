@@ -192,7 +192,7 @@ def society_alone() -> Runnable:
 def society_led() -> Runnable:
     """Return such an agent that an orchestrator leads: it says more before the agent is asked."""
     members: list[Any] = [SocietyOfMindAgent("a", _inner(), ScriptedModel()), *_agents("b")]
-    model = ScriptedModel(lambda m: _ledger(m, ends_at=4, stalls_at=9), user_first=False)
+    model = ScriptedModel(lambda m: ledger(m, ends_at=4, stalls_at=9), user_first=False)
     return MagenticOneGroupChat(members, model)
 
 
