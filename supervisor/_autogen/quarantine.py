@@ -7,8 +7,11 @@ before that task has ended.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Iterable
 from typing import Protocol
+from weakref import WeakSet
 
 from autogen_agentchat.base import Team
 
@@ -25,10 +28,15 @@ class Running(Protocol):
         """Wait until nothing of it is at work."""
         ...
 
+    def drop(self) -> None:
+        """Release what it has, if its loop was closed around it."""
+        ...
+
 
 # By the id() of a team, or an agent, which the run keeps alive.
 _busy: dict[int, Running] = {}
 _given_up: dict[int, Running] = {}
+_loops: WeakSet[asyncio.AbstractEventLoop] = WeakSet()  # in which there was a run
 _keys: dict[Running, list[int]] = {}  # the keys under which each run stands in the two above
 
 
@@ -38,6 +46,12 @@ def claim(team: object, run: Running) -> Running | None:
     Returns:
         The run that still has it.
     """
+    loop = asyncio.get_running_loop()
+    if loop not in _loops:  # the one before may be closed, with runs that nobody has ended
+        _loops.add(loop)
+        for other in list(_keys):
+            with contextlib.suppress(Exception):  # of a dead loop; the new run is not to suffer
+                other.drop()
     before, _busy[id(team)] = _busy.get(id(team)), run
     _keys.setdefault(run, []).append(id(team))
     return before

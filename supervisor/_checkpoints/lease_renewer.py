@@ -7,19 +7,24 @@ on nothing is renewed: what refuses to end is given up, and somebody else may ha
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from supervisor._checkpoints.batch import at_rest
 from supervisor._checkpoints.owned_run import OwnedRun
-from supervisor._checkpoints.store import CheckpointStore
+from supervisor._checkpoints.store import CheckpointStore, Commit, End, RunStatus
 from supervisor._checkpoints.store_thread import close, gone, raisable
 from supervisor._reports import log_events
 from supervisor._reports.log import reporter
 
 LONGEST_SECONDS: Final = 0.5
 """How long a request to cancel a run may go unheard, beside the store's own time."""
+
+
+_DROPPED: Final = End(status=RunStatus.QUEUED, stop_reason="Its event loop was closed")
 
 
 class LeaseRenewer:
@@ -100,8 +105,20 @@ class LeaseRenewer:
     def look(self, store: CheckpointStore) -> None:
         """Renew the leases once, where that is allowed; give up what was not renewed in time."""
         if self._is_allowed():
+            self._give_back_dropped(store)
             self._renew(store)
         self._look_at_the_time()
+
+    def _give_back_dropped(self, store: CheckpointStore) -> None:
+        """Give up the runs whose loop was closed around them, as their death would."""
+        with self._changed:
+            dropped = [run for run in self._runs.values() if run.is_dropped]
+        for run in dropped:
+            with contextlib.suppress(Exception):  # it is tried again at the next look
+                info = store.info(run.id)
+                end = at_rest(_DROPPED, lambda: store.has_fleet)
+                store.commit(run.id, run.fence, Commit(expects=info.turn, turn=info.turn, end=end))
+                self.remove(run.id)
 
     def _renew(self, store: CheckpointStore) -> None:
         with self._changed:

@@ -164,6 +164,11 @@ class OwnedRun:
     def _cancelled(self) -> None:
         self.on_cancel()
 
+    @property
+    def is_dropped(self) -> bool:
+        """Whether its loop was closed around it: nobody here ever ends it."""
+        return self._loop.is_closed()
+
     # -- in other threads -----------------------------------------------------------------------
 
     def lose(self, error: BaseException | None = None) -> None:

@@ -66,6 +66,10 @@ class Control(Protocol[E, R]):
         """Wait until nothing of a run that was told to stop is at work."""
         ...
 
+    def drop(self) -> None:
+        """End a run whose loop was closed around it: nothing else ever does."""
+        ...
+
 
 class Adapter(Protocol[E, R]):
     """One thing that is run, and how its framework runs it.

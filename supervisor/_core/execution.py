@@ -20,7 +20,13 @@ from supervisor._core.channel import Channel, Role
 from supervisor._core.errors import SupervisorError
 from supervisor._core.readers import Readers
 from supervisor._core.run_state import Phase, RunState
-from supervisor._core.run_telemetry import log_failure, tell_begin, tell_end, tell_settled
+from supervisor._core.run_telemetry import (
+    log_failure,
+    tell_begin,
+    tell_dropped,
+    tell_end,
+    tell_settled,
+)
 from supervisor._core.stoppable import Owner
 from supervisor._core.stoppable_run import StoppableRun
 from supervisor._core.tasks import DRIVER, SCOPE, AnyTask, task_factory
@@ -132,7 +138,8 @@ class Execution(Generic[E, R]):
                         await channel.until_room()
         finally:
             # Also of a generator that waits at its `yield`: its clean-up is part of the run.
-            if hasattr(stream, "aclose"):
+            # Where its loop was closed around it, there is nobody to await anything.
+            if hasattr(stream, "aclose") and state.phase is not Phase.DONE:
                 await cast(Any, stream).aclose()
 
     # -- what the adapter calls -----------------------------------------------------------------
@@ -176,6 +183,18 @@ class Execution(Generic[E, R]):
         """Wait until nothing of a run that was told to stop is at work."""
         while self.state.phase is Phase.STOPPING and not self.state.is_over:
             await self.wait()
+
+    def drop(self) -> None:
+        """End a run whose loop was closed around it: nothing else ever does."""
+        state = self.state
+        if state.loop is None or not state.loop.is_closed() or state.is_over:
+            return
+        is_open = state.phase is Phase.ACTIVE or state.is_settling
+        state.phase = Phase.DONE
+        tell_dropped(state)
+        if is_open:
+            self._adapter.close()
+        self._adapter.free()
 
     def wait(self) -> asyncio.Future[None]:
         """Return what is done at the next event, or at the end."""

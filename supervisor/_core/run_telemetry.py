@@ -64,6 +64,13 @@ def tell_end(state: AnyState, owner: Owner, *, was_stopped: bool, is_repaired: b
     telemetry.forget()
 
 
+def tell_dropped(state: AnyState) -> None:
+    """Tell that the loop of a run was closed around it."""
+    if state.telemetry is not None:
+        state.telemetry.end("forced")
+        state.telemetry.forget()
+
+
 def log_failure(state: AnyState, error: BaseException) -> None:
     """Log what a run has raised because it was stopped."""
     with state.bound():

@@ -6,19 +6,25 @@ import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import supervisor
-from supervisor import Supervisor, UsageError, supervise
+from supervisor import Run, Supervisor, UsageError, supervise
 from supervisor._autogen import log_filter, quarantine, shared_runtimes
+from supervisor._core.run_state import Phase
+from supervisor._reports.telemetry.runs import unended
 from supervisor._signals.registry import registry
 from supervisor._supervisor import nesting
 from supervisor._supervisor.facade import parts_of
+from supervisor.checkpoints import RunStatus
+from supervisor.testing import ScriptedAgent
 from tests.unit.supervisor.fakes import Talker
 
 _kept: list[Supervisor | AsyncIterator[object]] = []
+_tasks: list[asyncio.Future[Any]] = []
 
 
 async def _block() -> None:
@@ -35,14 +41,21 @@ async def _supervised() -> None:
     await anext(events)
 
 
+def _give_back() -> None:
+    (kept,) = _kept
+    assert isinstance(kept, Supervisor)
+    parts_of(kept).block.give_back()
+    parts_of(kept).keeping.close()
+
+
 @pytest.fixture(autouse=True)
 def _forget() -> Any:
     yield
     _kept.clear()
-    # A run whose loop was closed around it is known for good; other tests look whether any is.
-    quarantine._busy.clear()
-    shared_runtimes._by_token.clear()
-    log_filter._uses.clear()
+    _tasks.clear()
+    # A run whose loop was closed around it is known until the next one; other tests look for any.
+    for run in list(quarantine._keys):
+        run.drop()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -65,6 +78,65 @@ def test_a_signal_goes_to_the_handler_that_was_found(
         assert not registry.is_in_use
     finally:
         signal.signal(number, found)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_the_next_run_ends_those_whose_loop_was_closed() -> None:
+    """They count no more as at work, and a run of the same kind begins as ever."""
+
+    async def begin() -> Run:
+        sup = await Supervisor(signals={}).__aenter__()
+        talker = Talker()
+        run = sup.stream(talker)
+        _tasks.append(asyncio.ensure_future(run))
+        await talker.is_working.wait()
+        _kept.append(sup)
+        return run
+
+    async def run_once() -> None:
+        async with Supervisor(signals={}) as sup:
+            await sup.stream(ScriptedAgent("writer"), "Write")
+
+    loop = asyncio.new_event_loop()
+    before = {run.number for run in unended()}
+    dropped = loop.run_until_complete(begin())
+    loop.close()
+    [number] = {run.number for run in unended()} - before
+    asyncio.run(run_once())
+    assert number not in {run.number for run in unended()}
+    assert dropped.phase is Phase.DONE
+    _give_back()
+    assert not quarantine._busy
+    assert not shared_runtimes._by_token
+    assert not log_filter._uses
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_kept_run_whose_loop_was_closed_is_given_up(tmp_path: Path) -> None:
+    """It is at rest soon, and goes on in another loop of the same process."""
+    url = f"sqlite:///{tmp_path}/runs.db"
+
+    async def begin() -> None:
+        sup = await Supervisor(signals={}, checkpoints=url).__aenter__()
+        talker = Talker()
+        run = sup.stream(talker, "Talk", id="talk")
+        _tasks.append(asyncio.ensure_future(run))
+        await talker.is_working.wait()
+        _kept.append(sup)
+
+    async def go_on() -> RunStatus:
+        talker = Talker()
+        talker.may_end.set()
+        async with Supervisor(signals={}, checkpoints=url) as sup:
+            await sup.stream(talker, "Talk", id="talk", wait=30)
+            [info] = await sup.runs.list()
+        return info.status
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(begin())
+    loop.close()
+    assert asyncio.run(go_on()) is RunStatus.COMPLETED
+    _give_back()
 
 
 def test_ctrl_c_is_a_keyboard_interrupt() -> None:
