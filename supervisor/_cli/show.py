@@ -26,17 +26,17 @@ def main(arguments: Sequence[str]) -> None:
     import sys
 
     from supervisor._cli.output.look import Look
-    from supervisor._cli.stored_runs import story
+    from supervisor._cli.stored_runs import details
     from supervisor._cli.stored_runs.store import opened
 
     with opened(parsed.checkpoints) as store:
-        found = story.read(store, parsed.id)
+        found = details.read(store, parsed.id)
     if parsed.json:
-        sys.stdout.write(story.as_json(found))
+        sys.stdout.write(details.as_json(found))
         return
     look = Look(os.environ)
     columns = look.columns() if look.is_terminal else None
-    sys.stdout.write(story.as_text(found, columns, color=look.has_color, verbose=parsed.verbose))
+    sys.stdout.write(details.as_text(found, columns, color=look.has_color, verbose=parsed.verbose))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -55,8 +55,8 @@ class Cut:
     def add(self, log: str, items: Sequence[Any]) -> None:
         """Add what is new of a log."""
         length, last = self._written.get(log, (0, None))
-        has_grown = length <= len(items) and (not length or items[length - 1] is last)
-        self.extend(log, length if has_grown else 0, items[length:] if has_grown else items)
+        start = length if has_grown(items, length, last) else 0
+        self.extend(log, start, items[start:])
 
     def extend(self, log: str, start: int, items: Sequence[Any]) -> None:
         """Add items of a log from a place on; nothing of it was changed before that."""
@@ -80,3 +80,8 @@ class Cut:
         if key not in self._dumped:
             self._dumped[key] = self._dump(item)
         return self._dumped[key]
+
+
+def has_grown(items: Sequence[object], length: int, last: object) -> bool:
+    """Return whether a list has only grown since it had this length, and this item at its end."""
+    return length <= len(items) and (not length or items[length - 1] is last)

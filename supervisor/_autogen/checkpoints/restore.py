@@ -129,6 +129,8 @@ def _put_back_stand_ins(agent: Any) -> None:
 
 
 class _Restoration:
+    """Puts one run into its team; the arguments are those of `restore`."""
+
     def __init__(
         self,
         team: object,

@@ -10,7 +10,7 @@ from autogen_core.model_context import ChatCompletionContext
 
 from supervisor._autogen import upstream
 from supervisor._autogen.checkpoints.agent_states import AgentStates
-from supervisor._autogen.checkpoints.logs import Cut
+from supervisor._autogen.checkpoints.logs import Cut, has_grown
 from supervisor._autogen.checkpoints.memories import (
     Memories,
     contexts_of,
@@ -182,10 +182,7 @@ class SnapshotBuilder:
         for owner, attribute, before in turn.savepoint.remembered():
             name = self._names.get(id(owner))
             now = getattr(owner, attribute) if attribute else _messages_of(owner)
-            has_grown = len(now) >= len(before) and (
-                not before or now[len(before) - 1] is before[-1]
-            )
-            if name is not None and has_grown:
+            if name is not None and has_grown(now, len(before), before[-1] if before else None):
                 log = log_of_list(name, attribute) if attribute else log_of_context(name)
                 yield log, len(before)
 
@@ -209,7 +206,7 @@ def _start_of(run: TeamRun) -> int:
     """Return from which place on the thread is that of this run."""
     thread: Sequence[Item] = run.group.thread
     held = run.start.thread
-    if not held or (len(thread) >= len(held) and thread[len(held) - 1] is held[-1]):
+    if has_grown(thread, len(held), held[-1] if held else None):
         return len(held)
     known = set(map(id, held))
     return next((place for place, item in enumerate(thread) if id(item) not in known), len(thread))

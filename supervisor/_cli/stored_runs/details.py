@@ -22,7 +22,7 @@ _LOGS: Final = ("output", "shown")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Story:
+class RunDetails:
     """A run that was read.
 
     Args:
@@ -38,7 +38,7 @@ class Story:
     calls: Sequence[CallRecord]
 
 
-def read(store: CheckpointStore, run_id: str) -> Story:
+def read(store: CheckpointStore, run_id: str) -> RunDetails:
     """Read a run.
 
     Raises:
@@ -53,7 +53,7 @@ def read(store: CheckpointStore, run_id: str) -> Story:
     if kept is not None:
         said = [item for log in _LOGS for item in kept.logs.get(log, ())]
         said += kept.rest.get("late", ())  # finished, and on its way to who shows it
-    return Story(
+    return RunDetails(
         info=stored.info,
         task=json.loads(stored.task) if stored.task else None,
         messages=stored_messages(said),
@@ -61,29 +61,29 @@ def read(store: CheckpointStore, run_id: str) -> Story:
     )
 
 
-def as_json(story: Story) -> str:
+def as_json(details: RunDetails) -> str:
     """Return it as JSON."""
     report = {
         "schema_version": words.SCHEMA_VERSION,
-        "run": words.data(story.info),
-        "task": story.task,
-        "messages": [run_json.message(message) for message in story.messages],
-        "calls": [asdict(call) for call in story.calls],
+        "run": words.data(details.info),
+        "task": details.task,
+        "messages": [run_json.message(message) for message in details.messages],
+        "calls": [asdict(call) for call in details.calls],
     }
     return json.dumps(report, indent=2) + "\n"
 
 
-def as_text(story: Story, width: int | None, *, color: bool, verbose: bool) -> str:
+def as_text(details: RunDetails, width: int | None, *, color: bool, verbose: bool) -> str:
     """Return it as lines.
 
     Args:
-        story: The run.
+        details: The run.
         width: The terminal's cells; None: no terminal.
         color: Whether to print in colours; needs rich.
         verbose: Whether to show what tools have returned.
     """
-    said = _said(story.messages, width, color=color, verbose=verbose)
-    parts = [words.described(story.info), said, _calls(story.calls)]
+    said = _said(details.messages, width, color=color, verbose=verbose)
+    parts = [words.described(details.info), said, _calls(details.calls)]
     return "\n".join(part for part in parts if part)
 
 
