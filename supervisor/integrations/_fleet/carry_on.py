@@ -12,6 +12,7 @@ from supervisor._checkpoints.store import End, RunInfo, RunStatus
 from supervisor._core.errors import (
     CheckpointCorrupt,
     CheckpointError,
+    CheckpointTooNew,
     LeaseLost,
     Quarantined,
     RunCancelled,
@@ -103,6 +104,8 @@ async def _carry_on(
     except _FOR_A_PERSON as error:  # they come as it is read, and leave it as it was
         await store.end(before.id, End(status=RunStatus.FAILED, error=line_of(error)))
         return await _failure(store, before.id, error)
+    except CheckpointTooNew:  # a worker of that version goes on with it
+        return Held(store.lease)
     except (CheckpointError, Quarantined):
         raise
     except Exception as error:  # noqa: BLE001 - whatever the team raises

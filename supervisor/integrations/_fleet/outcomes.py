@@ -28,6 +28,8 @@ class HandedOver:
 class Held:
     """Somebody else has the run. Drop the hint, or look again once the lease could be over.
 
+    So it is with a run that a newer version has written: a worker of that version goes on with it.
+
     Args:
         retry_after: In how many seconds.
     """

@@ -15,6 +15,8 @@ from autogen_agentchat.base import Team
 from autogen_agentchat.teams import RoundRobinGroupChat
 
 from supervisor import Supervisor, UsageError
+from supervisor._checkpoints import integrity
+from supervisor._checkpoints.snapshot import Snapshot
 from supervisor._checkpoints.store import CheckpointStore, Commit, End, RunStatus
 from supervisor._checkpoints.urls import open_store
 from supervisor._supervisor.facade import parts_of
@@ -185,6 +187,21 @@ async def test_a_damaged_run_rests(url: str, store: CheckpointStore, tmp_path: P
     assert store.wanting() == []
 
 
+async def test_a_run_of_a_newer_version_is_left_to_that(
+    url: str, store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While workers are replaced, an old one neither fails the run nor ends with it."""
+    with monkeypatch.context() as newer:
+        newer.setattr(integrity, "STATE_FORMAT", integrity.STATE_FORMAT + 1)
+        sealed = integrity.Sealer("one").seal(Snapshot(turn=0, changes=(), lengths={}, rest={}))
+    store.note_fleet()
+    end = End(status=RunStatus.QUEUED)
+    leave(store, end, state=sealed.state, digest=sealed.digest)
+    async with Supervisor(signals={}, checkpoints=url, lease=7) as sup:
+        assert await carry_on(sup, team, "one") == Held(7)
+    assert store.info("one").status is RunStatus.QUEUED
+
+
 async def test_a_supervisor_without_a_store_carries_nothing_on() -> None:
     """The error says what to give."""
     async with Supervisor(signals={}) as sup:
@@ -198,11 +215,13 @@ def test_a_run_is_submitted_once(url: str, store: CheckpointStore) -> None:
     assert "Talk" in store.load("one").task
 
 
-def leave(store: CheckpointStore, end: End) -> None:
+def leave(
+    store: CheckpointStore, end: End, state: str | None = None, digest: str | None = None
+) -> None:
     """Take the run, and leave it."""
     fence = store.acquire("one", "somebody", 15).fence
     assert fence is not None
-    store.commit("one", fence, Commit(expects=0, turn=0, end=end))
+    store.commit("one", fence, Commit(expects=0, turn=0, end=end, state=state, digest=digest))
 
 
 def facts(outcome: object) -> tuple[int, bool]:
