@@ -130,14 +130,17 @@ async def test_interrupted_once_more_before_it_goes_on() -> None:
 
 
 @pytest.mark.timeout(120)  # a hundred runs, and it begins with the longest
+@pytest.mark.parametrize("every", [29, pytest.param(13, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("make", [pair, selector, swarm], ids=lambda make: make.__name__)
-async def test_interrupted_once_more_in_any_team(make: Callable[[], BaseGroupChat]) -> None:
-    """After two stops, each at any step, all has been said that had to be said."""
+async def test_interrupted_once_more_in_any_team(
+    make: Callable[[], BaseGroupChat], every: int
+) -> None:
+    """After two stops, at some steps each, all has been said that had to be said."""
     asyncio.get_running_loop().set_debug(False)
     whole = make()
     await whole.run(task="go")
-    for first in range(5, 200, 17):
-        for second in range(1, 200, 13):
+    for first in range(5, 200, every + 4):
+        for second in range(1, 200, every):
             team = make()
             if await stop_at(team, first) is None:
                 return
