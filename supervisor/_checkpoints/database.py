@@ -74,7 +74,7 @@ class Database(Protocol):
         ...
 
     def lock_tables(self) -> None:
-        """Let nobody else make tables until the transaction ends."""
+        """Let nobody else make tables, or note a fence, until the transaction ends."""
         ...
 
 

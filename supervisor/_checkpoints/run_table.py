@@ -121,6 +121,7 @@ def set_status(database: Database, run_id: str, status: RunStatus) -> None:
 def remove(database: Database, run_id: str) -> None:
     """Remove all of a run, and note the largest fence that it gave out."""
     key = (to_column(run_id),)
+    database.lock_tables()  # so that of two at once the larger one is noted in the end
     (fence,) = database.do("SELECT fence FROM sv_run WHERE id = ?", key).fetchone()
     noted = tables.meta(database, "fence") or ""
     if isinstance(fence, int) and fence > (int(noted) if _NUMBER.fullmatch(noted) else 0):

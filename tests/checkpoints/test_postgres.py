@@ -17,9 +17,10 @@ import psycopg
 import pytest
 
 from examples.fleet.postgres_server import PostgresServer
-from supervisor._checkpoints import run_table
+from supervisor._checkpoints import run_table, tables
+from supervisor._checkpoints.database import Database
 from supervisor._checkpoints.postgres import PostgresStore, postgres_store
-from supervisor._checkpoints.store import RunStatus
+from supervisor._checkpoints.store import Commit, End, RunStatus
 from supervisor._checkpoints.urls import open_store
 from supervisor.errors import LeaseLost, RunHeld, SettingsError, StoreUnavailable
 from tests.checkpoints.proxies import Proxy, once
@@ -496,6 +497,38 @@ _BAD_URLS = [
     f"postgresql+psycopg://user:{_SECRET}@127.0.0.1/runs",
     f"mysql://u:{_SECRET}@h/d",
 ]
+
+
+def test_two_that_forget_at_once_leave_the_larger_fence(
+    store: PostgresStore, schema_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is begun anew has a larger fence than each owner of the forgotten one."""
+    for run, owners in (("few", 1), ("many", 4)):
+        store.submit(run, NEW)
+        for _ in range(owners):
+            fence = store.acquire(run, OWNER, 15).fence
+            assert fence is not None
+            store.commit(run, fence, Commit(expects=0, turn=0, end=End(status=RunStatus.STOPPED)))
+    noted = tables.put_meta
+
+    def note(database: Database, key: str, value: str) -> None:
+        if threading.current_thread() is other:
+            other_is_noting.set()
+            forgotten.wait(0.5)  # it is, unless it has to wait for us
+        noted(database, key, value)
+
+    monkeypatch.setattr(tables, "put_meta", note)
+    other_is_noting, forgotten = threading.Event(), threading.Event()
+    second = postgres_store(schema_url)
+    other = threading.Thread(target=second.forget, args=("few",))
+    other.start()
+    assert other_is_noting.wait(20)
+    store.forget("many")
+    forgotten.set()
+    other.join(20)
+    second.close()
+    store.submit("many", NEW)
+    assert store.acquire("many", OWNER, 15).fence == 5
 
 
 @pytest.mark.parametrize("url", _BAD_URLS, ids=range(len(_BAD_URLS)))
