@@ -19,6 +19,7 @@ from supervisor._autogen.checkpoints.output import Output, Shown
 from supervisor._autogen.checkpoints.paths import named_components
 from supervisor._autogen.checkpoints.restored import Restored
 from supervisor._autogen.checkpoints.snapshot_builder import SnapshotBuilder
+from supervisor._autogen.checkpoints.untouched import Untouched
 from supervisor._autogen.messages import Item
 from supervisor._autogen.run_context import RunContext
 from supervisor._autogen.upstream import Group
@@ -47,6 +48,8 @@ class Capture:
         self._groups: dict[str, Group] = {}
         self._turn = 0
         self._restored = restored
+        self._untouched = Untouched(None if restored is None else restored.rest)
+        self._untouched.note_lists(team, named_components(team))
         if restored is not None:
             self._turn = restored.turn
             self._output.earlier = list(restored.output())
@@ -77,6 +80,7 @@ class Capture:
         if result is not None:  # also those that may have changed in nobody's turn
             self._agents.note_acted(set(map(id, things.values())))
         found = SnapshotBuilder(self._context, self._logs.cut(messages.dump), things, self._groups)
+        found.untouched = self._untouched
         found.build(self._agents)
         if result is not None:
             self._output.end(found.cut, result.messages)

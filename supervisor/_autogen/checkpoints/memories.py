@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from autogen_agentchat.base import Team
@@ -57,9 +57,17 @@ class Memories:
         cut: The logs of the snapshot.
         agents: The states of agents that save themselves.
         rewound: What is written as it was before a turn.
+        is_untouched: Returns whether a list, by its log, is as the program gave it.
     """
 
-    def __init__(self, cut: Cut, agents: AgentStates, rewound: Rewound) -> None:
+    def __init__(
+        self,
+        cut: Cut,
+        agents: AgentStates,
+        rewound: Rewound,
+        is_untouched: Callable[[str, Sequence[object]], bool],
+    ) -> None:
+        self._is_untouched = is_untouched
         self.states: dict[str, Any] = {}
         """What is written whole, by its names."""
         self._cut = cut
@@ -93,7 +101,7 @@ class Memories:
         for attribute, items in own_lists(agent):
             then = self._rewound.get((id(agent), attribute), items)
             log = log_of_list(name, attribute)
-            if then or self._cut.length(log):
+            if not self._is_untouched(log, then) and (then or self._cut.length(log)):
                 self._cut.add(log, then)
         if upstream.has_own_state(agent.__class__):
             self._add_state(name, agent, is_undone=is_undone)

@@ -38,6 +38,7 @@ from supervisor._autogen.checkpoints.paths import named_components
 from supervisor._autogen.checkpoints.plain import from_plain
 from supervisor._autogen.checkpoints.restored import Restored, without_team_events
 from supervisor._autogen.checkpoints.team_record import log_of_team
+from supervisor._autogen.checkpoints.untouched import is_fresh, is_programs
 from supervisor._autogen.history.memory import as_context_takes
 from supervisor._autogen.history.resume import (
     EarlierRun,
@@ -150,7 +151,8 @@ class _Restoration:
         self._groups: dict[str, Group] = {}
         self._undone: set[str] = set()
         self._restored = Restored(kept.turn, bool(self._rest["has_taken_task"]))
-        self._restored.states = kept.states
+        self._restored.states, self._restored.rest = kept.states, self._rest
+        self._is_fresh = is_fresh(team, self._things.values())
 
     async def carry_out(self) -> Restored:
         """Do all of it."""
@@ -218,10 +220,15 @@ class _Restoration:
         if isinstance(thing, ChatCompletionContext):
             await self._put_context(name, thing)
             return
+        given = {attribute for attribute, items in own_lists(thing) if items and self._is_fresh}
         if name in self._kept.states:
             await put_agent_state(thing, self._kept.states[name], self._kept.run_id)
         for attribute, items in own_lists(thing):
-            items[:] = self._log(log_of_list(name, attribute))
+            log = log_of_list(name, attribute)
+            found = self._log(log)
+            is_new = attribute in given and not found
+            if not is_programs(self._rest, log, is_new=is_new):
+                items[:] = found
 
     async def _put_context(self, name: str, context: ChatCompletionContext) -> None:
         if upstream.saved_messages(context) is not None:

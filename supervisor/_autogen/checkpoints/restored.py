@@ -36,6 +36,8 @@ class Restored:
     """The logs that are in the team as they were read."""
     states: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What was written whole."""
+    rest: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """The small part of what was written."""
     stop_reason: str | None = None
     """Why the run has ended by itself."""
     has_ended: bool = False

@@ -25,6 +25,7 @@ from supervisor._autogen.checkpoints.open_turns import (
 )
 from supervisor._autogen.checkpoints.paths import Kind, kind_of
 from supervisor._autogen.checkpoints.team_record import TeamRecord, log_of_team, stand_ins
+from supervisor._autogen.checkpoints.untouched import Untouched
 from supervisor._autogen.history.resume import ResumingTeam
 from supervisor._autogen.history.team_run import TeamRun, Turn, stand_ins_of
 from supervisor._autogen.messages import Item
@@ -52,6 +53,8 @@ class SnapshotBuilder:
         """Everything else that is small."""
         self.states: dict[str, Any] = {}
         """What is written whole."""
+        self.untouched = Untouched()
+        """What the program gave, and the run has not changed."""
         self._journal = context.journal
         self._things = things
         self._groups = groups
@@ -62,7 +65,7 @@ class SnapshotBuilder:
     def build(self, agents: AgentStates) -> None:
         """Write everything but the output."""
         self._note_acted(agents)
-        memories = Memories(self.cut, agents, self._open.rewound)
+        memories = Memories(self.cut, agents, self._open.rewound, self.untouched.has_list)
         self.states = memories.states
         for name, thing in self._things.items():
             kind = kind_of(thing.__class__)
@@ -75,6 +78,7 @@ class SnapshotBuilder:
                 memories.add_agent(name, thing, is_undone=is_undone)
         self.rest["within"] = [*self._going_on(), *self._waiting()]
         self.rest["turns"] = [self._kept(kept) for kept in self._open.kept]
+        self.rest.update(self.untouched.rest())
         self.rest["undone"] = self._open.events
         root = self._journal.root
         if root is not None:
@@ -106,9 +110,11 @@ class SnapshotBuilder:
         group = self._group(team)
         if group is None:
             return
-        record = self._records[name] = TeamRecord(name, group, self.cut)
+        record = self._records[name] = TeamRecord(name, group, self.cut, self.untouched)
         key, found = group.key, self._open
         run: TeamRun | None = self._journal.team_runs.get(key)
+        if run is not None and not upstream.is_of_autogen(group.manager.__class__):
+            self.untouched.note_manager(name, run.start.state)
         if key in found.undone:
             record.as_before(found.undone[key])
         elif key in found.going:

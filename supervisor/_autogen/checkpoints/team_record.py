@@ -9,6 +9,7 @@ from supervisor._autogen import upstream
 from supervisor._autogen.checkpoints.conditions import condition_state
 from supervisor._autogen.checkpoints.logs import Cut
 from supervisor._autogen.checkpoints.plain import as_plain
+from supervisor._autogen.checkpoints.untouched import Untouched
 from supervisor._autogen.history.resume import (
     EarlierRun,
     NextSpeakers,
@@ -27,9 +28,11 @@ class TeamRecord:
         name: Its name among the components.
         group: Its manager and members.
         cut: The logs of the snapshot.
+        untouched: What is not written.
     """
 
-    def __init__(self, name: str, group: Group, cut: Cut) -> None:
+    def __init__(self, name: str, group: Group, cut: Cut, untouched: Untouched) -> None:
+        self._untouched = untouched
         self.name = name
         self.key = group.key
         self._group = group
@@ -108,7 +111,8 @@ class TeamRecord:
             self.data["ledger"] = self._group.orchestrator.ledger()
 
     def _plain(self, state: ManagerState) -> dict[str, Any]:
-        return as_plain(upstream.lasting(self._group.manager, state), self._cut.dump)
+        lasting = upstream.lasting(self._group.manager, state)
+        return as_plain(self._untouched.changed(self.name, lasting), self._cut.dump)
 
     # -- who speaks next ------------------------------------------------------------------------
 

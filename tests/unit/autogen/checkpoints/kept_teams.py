@@ -196,7 +196,7 @@ def society_led() -> Runnable:
     return MagenticOneGroupChat(members, model)
 
 
-class _Manager(BaseGroupChatManager):
+class Manager(BaseGroupChatManager):
     """Selects by a number and a list of its own."""
 
     def __init__(self, **options: Any) -> None:
@@ -205,21 +205,24 @@ class _Manager(BaseGroupChatManager):
         self.heard: list[BaseAgentEvent | BaseChatMessage] = []
 
     async def validate_group_state(self, messages: Any) -> None:
-        pass
+        """Accept any."""
 
     async def reset(self) -> None:
+        """Count from zero."""
         self.seen = 0
 
     async def select_speaker(self, thread: Sequence[BaseAgentEvent | BaseChatMessage]) -> str:
+        """Select by what was seen and heard."""
         self.seen += 1
         self.heard.append(thread[-1])
         return self._participant_names[(self.seen + len(self.heard)) ** 2 % 3]
 
     async def save_state(self) -> dict[str, Any]:
+        """Return both."""
         return {"seen": self.seen, "heard": [item.dump() for item in self.heard]}
 
     async def load_state(self, state: Any) -> None:
-        pass
+        """Do nothing."""
 
 
 class _Team(BaseGroupChat):
@@ -228,10 +231,10 @@ class _Team(BaseGroupChat):
     component_type = "team"
 
     def __init__(self, members: list[Any], max_turns: int) -> None:
-        super().__init__("mine", "Mine.", members, "Manager", _Manager, max_turns=max_turns)
+        super().__init__("mine", "Mine.", members, "Manager", Manager, max_turns=max_turns)
 
     def _create_group_chat_manager_factory(self, **options: Any) -> Callable[[], Any]:  # type: ignore[override]
-        return lambda: _Manager(**options)
+        return lambda: Manager(**options)
 
 
 def own_manager() -> Runnable:
