@@ -64,6 +64,7 @@ class TeamAdapter(NotKept):
     keeps_read = True
     yields_result = True
     is_interruptible = True
+    earlier: Sequence[Item] = ()  # of a run that goes on, once it has ended: from other processes
     run_kind: RunKind = "team"
 
     def __init__(
@@ -228,7 +229,7 @@ class TeamAdapter(NotKept):
             items = self._repair.messages(shows_task=self._shows_task)
         items = resume.without_replayed(items)
         if state.is_draining:  # what was still under way when it ended between two turns
-            for item in results.without(items, _items(channel.held())):
+            for item in results.without(items, [*_items(channel.held()), *self.earlier]):
                 channel.put(item)
         return TaskResult(messages=items, stop_reason=state.reason)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any
 
 from autogen_agentchat.base import ChatAgent
@@ -10,7 +10,7 @@ from autogen_agentchat.base import ChatAgent
 from supervisor._autogen.adapter import AgentAdapter, Runnable, Task, TeamAdapter
 from supervisor._autogen.checkpoints.kept_run import KeptRun
 from supervisor._autogen.checkpoints.recording import without_fast_path
-from supervisor._autogen.messages import Event, Item, TaskResult
+from supervisor._autogen.messages import Event, TaskResult
 from supervisor._core.adapter import Control, OnKept
 from supervisor._core.run_state import Conclusion
 from supervisor._core.tasks import AnyTask
@@ -45,12 +45,6 @@ class KeptTeamAdapter(TeamAdapter):
         """The run."""
         return self._control
 
-    @property
-    def earlier(self) -> Sequence[Item]:
-        """The messages of earlier processes, where the run goes on."""
-        recording = self._kept.recording
-        return () if recording is None else recording.earlier
-
     async def prepare(self) -> None:
         """Take the run, and have the team stand where it stood."""
         await super().prepare()
@@ -66,6 +60,7 @@ class KeptTeamAdapter(TeamAdapter):
         """Take away what `open` has put in place; write no further step."""
         if self._kept.recording is not None:
             self._kept.recording.close()
+            self.earlier = self._kept.recording.earlier
         super().close()
 
     def keep(self, on_end: OnKept) -> Conclusion | None:

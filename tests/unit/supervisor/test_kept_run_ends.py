@@ -221,6 +221,42 @@ async def test_what_stops_a_run_first_decides_what_becomes_of_it_in_a_fleet(
         assert (await info_of(sup)).status is status
 
 
+def nested_talk(pen: ScriptedAgent) -> RoundRobinGroupChat:
+    """Return a team whose first member is a team, of a writer and this one."""
+    inner = RoundRobinGroupChat([ScriptedAgent("writer"), pen], name="inner", max_turns=2)
+    return RoundRobinGroupChat([inner, ScriptedAgent("critic")], max_turns=4)
+
+
+async def test_a_drain_shows_nothing_of_earlier_processes(url: str) -> None:
+    """What a team within the team has said before is in the result, and no event."""
+    shown: list[list[Any]] = []
+    async with Supervisor(checkpoints=url) as sup:
+        for is_last in (False, True):
+            begun, go_on = asyncio.Event(), asyncio.Event()
+
+            async def wait(
+                *_: Any, begun: asyncio.Event = begun, go_on: asyncio.Event = go_on
+            ) -> str:
+                begun.set()
+                await go_on.wait()
+                return "Done"
+
+            run = sup.stream(nested_talk(ScriptedAgent("pen", [wait])), "Talk", id="talk")
+            events = asyncio.create_task(_sources(run))
+            await begun.wait()
+            if is_last:
+                run.drain("Enough")
+                go_on.set()
+            else:
+                run.stop("Enough")
+            shown.append(await events)
+    assert shown[1] == ["pen"]
+
+
+async def _sources(run: Run[Any, Any]) -> list[Any]:
+    return [event.source async for event in run if hasattr(event, "source")]
+
+
 def put_session(url: str) -> None:
     """Put a session of `chat` into a store."""
     session = NewRun(team="chat team.py:team", shape='["writer", "critic"]', task="{}")
