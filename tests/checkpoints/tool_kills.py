@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import json
 import os
 import random
 import shutil
+import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from pathlib import Path
@@ -30,6 +32,9 @@ _RUN: Final = "run"
 _PAUSE: Final = 0.01
 _LONGEST: Final = 0.1
 IDEMPOTENT: Final = "search"
+MCP: Final = "mcp"
+"""The team whose tools are those of a server; it needs the extra `mcp`."""
+_LONGEST_OF: Final = {MCP: 0.03}  # from the next call on, for its server has to start first
 
 
 def kill_at_random(folder: str, teams: Sequence[str], kills: int, seed: int) -> dict[str, Any]:
@@ -44,6 +49,8 @@ def kill_at_random(folder: str, teams: Sequence[str], kills: int, seed: int) -> 
     Returns:
         Of each team the lines of that file, and the results of the calls in the run's own result.
     """
+    if MCP in teams:
+        importlib.import_module("autogen_ext.tools.mcp")  # once, for all children
     moments = random.Random(seed)
     return {team: _killed(Path(folder, team), team, kills, moments) for team in teams}
 
@@ -52,7 +59,7 @@ def _killed(folder: Path, team: str, kills: int, moments: random.Random) -> dict
     done = 0
     while done < kills:
         folder.mkdir(exist_ok=True)
-        if _kill_once(folder, team, moments.uniform(0, _LONGEST)):
+        if _kill_once(folder, team, moments.uniform(0, _LONGEST_OF.get(team, _LONGEST))):
             done += 1
         else:  # it has come to its end before: begin another one
             shutil.rmtree(folder)
@@ -65,7 +72,10 @@ def _killed(folder: Path, team: str, kills: int, moments: random.Random) -> dict
 
 def _kill_once(folder: Path, team: str, seconds: float) -> bool:
     """Kill a run after so many seconds; return whether it was still at work."""
+    known = _count_keys(folder)
     child, _ = _begin(folder, team)
+    while team == MCP and _count_keys(folder) == known and _ended(child, wants=False) is None:
+        time.sleep(_PAUSE / 10)
     time.sleep(seconds)
     ended = _ended(child)
     if ended is None:
@@ -83,11 +93,21 @@ def _begin(folder: Path, team: str) -> tuple[int, Iterator[str]]:
     return child, said
 
 
-def _ended(child: int) -> int | None:
-    """Return the status of a child that has ended; it is still to be waited for."""
+def _count_keys(folder: Path) -> int:
+    file = folder / "keys"
+    return len(file.read_text().splitlines()) if file.exists() else 0
+
+
+def _ended(child: int, *, wants: bool = True) -> int | None:
+    """Return the status of a child that has ended.
+
+    Args:
+        child: Its pid.
+        wants: Whether it is waited for then; else 0 is returned.
+    """
     with contextlib.suppress(ChildProcessError):
         found = os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        return None if found is None else wait(child)
+        return None if found is None else wait(child) if wants else 0
     return None
 
 
@@ -116,13 +136,13 @@ class _Tools:
     """
 
     def __init__(self, file: Path) -> None:
-        self._file = file
+        self.file = file
 
     def note(self) -> str:
         """Note the key of this call; return what answers it."""
         call = current_call()
         assert call is not None
-        descriptor = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        descriptor = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         os.write(descriptor, f"{call.name} {call.idempotency_key}\n".encode())
         os.fsync(descriptor)
         os.close(descriptor)
@@ -226,8 +246,22 @@ def _nested(tools: _Tools) -> BaseGroupChat:
     return RoundRobinGroupChat([first, inner], max_turns=4)
 
 
+def _mcp(tools: _Tools) -> BaseGroupChat:
+    """Return a team whose tools are those of a server, which is started at the first call."""
+    from autogen_ext.tools.mcp import (  # pyright: ignore[reportMissingTypeStubs]
+        McpWorkbench,
+        StdioServerParams,
+    )
+
+    words = [str(Path(__file__).with_name("mcp_server.py")), str(tools.file)]
+    bench = McpWorkbench(StdioServerParams(command=sys.executable, args=words))
+    agent = AssistantAgent("charges", _model("charge", "charge", rounds=4), workbench=bench)
+    return RoundRobinGroupChat([agent], max_turns=4)
+
+
 TEAMS: Final[dict[str, Callable[[_Tools], BaseGroupChat]]] = {
     "round robin": _round_robin,
     "graph": _graph,
     "nested": _nested,
+    MCP: _mcp,
 }
