@@ -3,7 +3,8 @@
 The conversation: three assistants in turn, whose model answers with 500 characters after 10 ms;
 each has all that was said in its context. Turns are measured behind 100, 1,000 and 10,000 messages.
 A turn is what lies between the end of one model call and the begin of the next; what is kept is
-written beside that next call. Runs that are kept in each way, and one that is not, take turns.
+written beside that next call. Runs that are kept in each way, and one that is not, take turns. What
+was said before is written once, beside the first turns: these are told apart from the others.
 
 Beside it the same messages through LangGraph's SQLite saver, as one graph with a list of messages
 puts them there after each step, where it is installed: `pip install langgraph-checkpoint-sqlite`.
@@ -82,11 +83,13 @@ class Model(ScriptedModel):
 
     Args:
         turns: Given what lies between the end of each call and the begin of the next.
+        is_settled: Returns whether what was said before is written; the second call waits for it.
     """
 
-    def __init__(self, turns: list[Turn]) -> None:
+    def __init__(self, turns: list[Turn], is_settled: Callable[[], bool] = lambda: True) -> None:
         super().__init__([])
         self._turns = turns
+        self._is_settled = is_settled
         self._ended: Turn | None = None
         self._calls = 0
 
@@ -96,6 +99,8 @@ class Model(ScriptedModel):
             now, ended = Turn.now(), self._ended
             self._turns.append(Turn(now.seconds - ended.seconds, now.work - ended.work))
         await asyncio.sleep(PAUSE)
+        while self._calls == 1 and not self._is_settled():  # noqa: ASYNC110 - a thread's
+            await asyncio.sleep(PAUSE)
         self._calls += 1
         usage = RequestUsage(prompt_tokens=1, completion_tokens=1)
         self._ended = Turn.now()
@@ -190,17 +195,19 @@ def _added(alone: Sequence[float], kept: Sequence[float]) -> str:
 
 async def _turns(said: int, way: Way, path: Path, commits: list[float]) -> list[Turn]:
     turns: list[Turn] = []
-    team = await conversation(said, Model(turns), TURNS)
+    took: list[float] = []
+    writes_early = way in ("async", "sync")
+    model = Model(turns, lambda: bool(took) or not writes_early)
+    team = await conversation(said, model, TURNS)
     if way == "not kept":
         async with Supervisor(signals={}) as sup:
             await sup.stream(team, "Go on")
         return turns[2:]
-    took: list[float] = []
     store = cast("CheckpointStore", TimedStore(open_store(f"sqlite:///{path}"), took))
     async with Supervisor(signals={}, checkpoints=store, durability=way) as sup:
         await sup.stream(team, "Go on", id="it")
     commits += took if way == "exit" else took[1:]  # the first writes all that was said before
-    return turns[2:]  # and that was made text of beside the first turns
+    return turns[2:]
 
 
 def _size(path: Path) -> int:

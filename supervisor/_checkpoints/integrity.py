@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final, Protocol, cast
 
-from supervisor._checkpoints.pieces import chunks, decode, encode
+from supervisor._checkpoints.pieces import chunks, decode, encode, let_others_go_on
 from supervisor._checkpoints.snapshot import Kept, LogChange, Snapshot
 from supervisor._checkpoints.store import Entry, StoredRun
 from supervisor._core.errors import CheckpointCorrupt, CheckpointTooNew, UsageError
@@ -24,6 +24,8 @@ STATE_FORMAT = 1
 """The format of a state's text that this version writes, and the newest that it reads."""
 
 
+_MANY: Final = 20
+"""After so many items of a log the loop may go on: half a millisecond."""
 _STATE: Final = "state:"  # what the rows of a state that is written whole are named after
 
 
@@ -87,7 +89,8 @@ class Sealer:
         Raises:
             ValueError: A log's change does not begin at its end, and neither at 0.
         """
-        entries = [entry for change in snapshot.changes for entry in self._extend(change)]
+        texts: dict[int, str] = {}
+        entries = [entry for change in snapshot.changes for entry in self._extend(change, texts)]
         for log in self._logs.keys() - snapshot.lengths.keys():
             del self._logs[log]
         self._compare(snapshot.lengths)
@@ -98,13 +101,18 @@ class Sealer:
         digest = self._digest(state)
         return Sealed(turn=snapshot.turn, state=state, digest=digest, entries=entries)
 
-    def _extend(self, change: LogChange) -> Iterator[Entry]:
+    def _extend(self, change: LogChange, texts: dict[int, str]) -> Iterator[Entry]:
+        """Yield the rows of what is new of a log; `texts` has those of items by their id()."""
         log = _Log() if change.start == 0 else self._logs.get(change.log, _Log())
         if change.start != log.length:
             raise ValueError(f"{change.log} has {log.length} items, and goes on at {change.start}")
         self._logs[change.log] = log
-        for item in change.items:
-            body = encode(item)
+        for number, item in enumerate(change.items, 1):
+            if number % _MANY == 0:
+                let_others_go_on()
+            body = texts.get(id(item))  # a message is in several logs, and is one object in them
+            if body is None:
+                body = texts[id(item)] = encode(item)
             yield Entry(change.log, log.length, body)
             log.add(body)
 

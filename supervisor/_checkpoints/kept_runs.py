@@ -60,6 +60,10 @@ class KeptRuns:
         """Have something done with the store, in its thread."""
         return self._thread.call(job)
 
+    def do(self, job: Callable[[], T]) -> Outcome[T]:
+        """Have something done in that thread that takes too long for the loop."""
+        return self._thread.call(lambda _store: job())
+
     def patience(self, wait: float | None) -> float:
         """Return for how many seconds to wait where somebody has a run.
 

@@ -53,7 +53,7 @@ class Runs:
         from supervisor._autogen.checkpoints.loading import load
 
         runs = self._keeping.runs("runs.load()")
-        await load(team, await runs.call(lambda store: store.load(run_id)))
+        await load(team, await runs.call(lambda store: store.load(run_id)), runs.do)
 
     async def cancel(self, run_id: str) -> RunStatus:
         """Cancel a run, wherever it is at work; nobody goes on with it.

@@ -56,6 +56,11 @@ class AgentStates:
         """Note what was read of an agent."""
         self._last[name] = state
 
+    @property
+    def are_there(self) -> bool:
+        """Whether any was taken: most teams have none."""
+        return bool(self._last)
+
     def note_acted(self, agents: set[int]) -> None:
         """Note the id()s of agents that may have changed, for it was their turn."""
         self._acted |= agents

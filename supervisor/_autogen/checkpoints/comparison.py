@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from supervisor._autogen.checkpoints.items import Items, types_of
+from supervisor._autogen.checkpoints.items import InThread, Items, types_of
 from supervisor._autogen.checkpoints.paths import named_components
 from supervisor._autogen.checkpoints.shape import differences, shape_of
 from supervisor._autogen.checkpoints.tasks import dump_task, parse_task, task_difference
@@ -75,7 +75,9 @@ def stored_task(stored: StoredRun, team: object) -> Any:
     return parse_task(decode(stored.task), types, stored.info.id)
 
 
-def result_of(kept: Kept | None, team: object, run_id: str) -> TaskResult:
+async def result_of(
+    kept: Kept | None, team: object, run_id: str, in_thread: InThread
+) -> TaskResult:
     """Return the result of a run that has come to its own end.
 
     Raises:
@@ -85,6 +87,8 @@ def result_of(kept: Kept | None, team: object, run_id: str) -> TaskResult:
     end: Any = None if kept is None else kept.rest.get("end")
     if kept is None or end.__class__ is not dict:
         raise CheckpointCorrupt(run_id, "it is completed, and has no end")
-    items = Items(types_of(named_components(team).values()), run_id)
-    messages = [items.parse(data) for data in kept.logs.get("output", ())]
+    output = kept.logs.get("output", ())
+    items = Items(types_of(named_components(team).values()), run_id, {"output": output})
+    await items.parse_ahead(in_thread)
+    messages = [items.parse(data) for data in output]
     return TaskResult(messages=messages, stop_reason=end.get("stop_reason"))

@@ -141,7 +141,7 @@ class KeptRun:
         if not self._allow_changed:
             refuse_changed(found.stored, team, given)
         if self._owned is None:
-            self.over = result_of(found.kept, team, self._run_id)
+            self.over = await result_of(found.kept, team, self._run_id, self._runs.do)
             return None
         return await self._go_on(self._owned, found, task, things)
 
@@ -155,7 +155,9 @@ class KeptRun:
             owned, subject.team, subject.context, subject.control, self.settings
         )
         was = changed_shape(found.stored, subject.team) if self._allow_changed else None
-        if await recording.begin(found, things, was):
+        goes_on = await recording.begin(found, things, self._runs.do, was)
+        self._taking = None  # the team has it: no run keeps a second one in memory
+        if goes_on:
             return None
         return stored_task(found.stored, subject.team) if task is None else task
 

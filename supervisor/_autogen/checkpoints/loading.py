@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import functools
+
 from supervisor._autogen import quarantine
 from supervisor._autogen.checkpoints.comparison import refuse_changed
+from supervisor._autogen.checkpoints.items import InThread, at_once
 from supervisor._autogen.checkpoints.restore import restore
 from supervisor._autogen.walk import walk
 from supervisor._checkpoints.integrity import check
+from supervisor._checkpoints.snapshot import Kept
 from supervisor._checkpoints.store import RunStatus, StoredRun
 from supervisor._core.errors import UsageError
 
 
-async def load(team: object, stored: StoredRun) -> None:
+async def load(team: object, stored: StoredRun, in_thread: InThread = at_once) -> None:
     """Put the state of a run that has ended into a team, which is not at work.
 
     Args:
         team: A team of the same shape.
         stored: The run.
+        in_thread: Where it is checked and parsed; the default is here.
 
     Raises:
         UsageError: The run has not come to its own end.
@@ -33,6 +38,6 @@ async def load(team: object, stored: StoredRun) -> None:
             f"go on with it by stream(team, id={info.id!r})"
         )
     refuse_changed(stored, team, None)
-    kept = check(stored)
+    kept: Kept | None = await in_thread(functools.partial(check, stored))
     if kept is not None:
-        await restore(team, kept)
+        await restore(team, kept, in_thread=in_thread)

@@ -10,6 +10,7 @@ from typing import Any, cast
 from supervisor._autogen.checkpoints.calls.gate import ToolGate
 from supervisor._autogen.checkpoints.capture import Capture
 from supervisor._autogen.checkpoints.delayed_events import DelayedEvents
+from supervisor._autogen.checkpoints.items import InThread
 from supervisor._autogen.checkpoints.paths import named_components
 from supervisor._autogen.checkpoints.restore import restore
 from supervisor._autogen.checkpoints.restored import Restored
@@ -53,18 +54,25 @@ class Recording:
         self._restored: Restored | None = None
         self._capture: Capture | None = None
 
-    async def begin(self, found: AcquiredRun, things: Sequence[object], was: Any = None) -> bool:
+    async def begin(
+        self,
+        found: AcquiredRun,
+        things: Sequence[object],
+        in_thread: InThread,
+        was: Any = None,
+    ) -> bool:
         """Have the team stand where it stood; from here on each step is written.
 
         Args:
             found: What was read of the run.
             things: What is run, and the components that it holds.
+            in_thread: Where the messages are parsed.
             was: The shape of the team that was kept, where it is another now.
 
         Returns:
             Whether it goes on without its task.
         """
-        restored = self._restored = await self._restore(found, was)
+        restored = self._restored = await self._restore(found, in_thread, was)
         if self._gate is not None:
             self._gate.open(things)
             if restored is not None:
@@ -73,11 +81,12 @@ class Recording:
         self._context.journal.on_step = self._step
         return restored is not None and restored.has_taken_task
 
-    async def _restore(self, found: AcquiredRun, was: Any) -> Restored | None:
+    async def _restore(self, found: AcquiredRun, in_thread: InThread, was: Any) -> Restored | None:
         if found.kept is None:
             return None
         recall = None if self._gate is None else self._gate.recall
-        return await restore(self._team, found.kept, found.stored.calls, recall, was)
+        calls = found.stored.calls
+        return await restore(self._team, found.kept, calls, recall, was, in_thread)
 
     def close(self) -> None:
         """Write no further step."""

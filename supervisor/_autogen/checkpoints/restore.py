@@ -26,7 +26,7 @@ from supervisor._autogen.checkpoints.agent_states import put_agent_state
 from supervisor._autogen.checkpoints.calls.recalled import Recalled
 from supervisor._autogen.checkpoints.changed_team import ChangedTeam
 from supervisor._autogen.checkpoints.conditions import put_condition_state
-from supervisor._autogen.checkpoints.items import Items, types_of
+from supervisor._autogen.checkpoints.items import InThread, Items, at_once, types_of
 from supervisor._autogen.checkpoints.kept_turns import KeptTurns, Recall
 from supervisor._autogen.checkpoints.memories import (
     contexts_of,
@@ -62,6 +62,7 @@ async def restore(
     calls: Sequence[CallRecord] = (),
     recall: Recall | None = None,
     was: Any = None,
+    in_thread: InThread = at_once,
 ) -> Restored:
     """Put a run that was kept into a team, so that it goes on where it stood.
 
@@ -73,6 +74,7 @@ async def restore(
         recall: Lets a turn have what was recorded in it: `ToolGate.recall`. Its `make_again` is
             then to be awaited before the run goes on.
         was: The shape of the team that was kept, where it is another now.
+        in_thread: Where the messages are parsed; the default is here.
 
     Returns:
         What is left to do.
@@ -85,6 +87,7 @@ async def restore(
     try:
         changed = ChangedTeam(kept.run_id, was)
         restoration = _Restoration(team, kept, calls, recall or Recalled().put, changed)
+        await restoration.items.parse_ahead(in_thread)
         return await restoration.carry_out()
     except (IndexError, KeyError) as error:
         raise CheckpointCorrupt(kept.run_id, f"it lacks {error}") from error
@@ -147,7 +150,8 @@ class _Restoration:
         self._calls = calls
         self._recall = recall
         self._things = named_components(team)
-        self._items = Items(types_of(self._things.values()), kept.run_id)
+        self.items = Items(types_of(self._things.values()), kept.run_id, kept.logs)
+        """What was read as messages."""
         self._groups: dict[str, Group] = {}
         self._undone: set[str] = set()
         self._restored = Restored(kept.turn, bool(self._rest["has_taken_task"]))
@@ -187,7 +191,7 @@ class _Restoration:
 
     def _log(self, name: str) -> list[Any]:
         """Return the messages of a log."""
-        found = [self._items.parse(data) for data in self._kept.logs.get(name, ())]
+        found = [self.items.parse(data) for data in self._kept.logs.get(name, ())]
         if found:
             self._restored.written[name] = found
         return found
@@ -207,12 +211,12 @@ class _Restoration:
             due = self._log(log_of_team("due", name, member))
             end = len(due) - data["later"].get(member, 0)
             group.put_buffer(member, due[:end], due[end:])
-        state = from_plain(data["state"], self._items.parse)
+        state = from_plain(data["state"], self.items.parse)
         group.put_state(self._changed.state(team.name, group, state))
         for place, context in contexts_of(name, group):
             await self._put_memory(place, context)
         for said in data.get("unheard", ()):
-            group.add([self._items.parse(item) for item in said])
+            group.add([self.items.parse(item) for item in said])
         self._changed.check(team, group, data)
         self._changed.tell_new_members(team.name, group)
 
@@ -255,7 +259,7 @@ class _Restoration:
                 group,
                 is_replanning=restart["is_replanning"],
                 asked=[asked for asked in restart["asked"] if asked in group.names],
-                unheard=[self._items.parse(item) for item in restart["unheard"]],
+                unheard=[self.items.parse(item) for item in restart["unheard"]],
             )
 
     def _put_next(self, name: str, group: Group, speakers: Mapping[str, Any]) -> None:
@@ -264,16 +268,16 @@ class _Restoration:
             return
         if group.graph is not None and speakers["is_first"]:
             group.graph.put_first(names)
-        then = from_plain(speakers["then"], self._items.parse)
+        then = from_plain(speakers["then"], self.items.parse)
         then = self._changed.state(self._things[name].name, group, then)
-        unasked = [self._items.parse(item) for item in speakers["unasked"]]
+        unasked = [self.items.parse(item) for item in speakers["unasked"]]
         NextSpeakers(group, names, then=then, unasked=unasked)
 
     def _put_changed_graph(
         self, name: str, group: Group, speakers: Mapping[str, Any] | None
     ) -> None:
         data = (speakers or {}).get("unasked", ())
-        unasked = [self._items.parse(item) for item in data]
+        unasked = [self.items.parse(item) for item in data]
         logs = (log_of_team("task", name), *(() if name else ("output",)))
         said = [item["id"] for log in logs for item in self._kept.logs.get(log, ())]
         self._changed.put_graph(self._things[name].name, group, said, unasked)
@@ -373,7 +377,7 @@ class _Restoration:
             return
         undone = self._undone.union(rest["undone"])
         shown = self._log("shown")
-        late = [self._items.parse(item) for item in rest["late"]]
+        late = [self.items.parse(item) for item in rest["late"]]
         for data in rest["within"]:
             late = results.with_new(late, self._log(log_of_team("said", data["team"])))
         thread = self._groups[""].thread if "" in self._groups else []

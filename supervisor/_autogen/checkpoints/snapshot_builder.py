@@ -91,6 +91,8 @@ class SnapshotBuilder:
         """Note whose states may have changed: those of turns that are over, or written as now."""
         acted = [*self._journal.acted.values(), *(kept.turn.agent for kept in self._open.kept)]
         self._journal.acted.clear()
+        if not agents.are_there:  # what was not taken yet is taken in any case
+            return
         agents.note_acted({id(thing) for agent in acted for thing in walk(agent)})
 
     # -- the teams ------------------------------------------------------------------------------

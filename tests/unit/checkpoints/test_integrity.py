@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supervisor._checkpoints.integrity import STATE_FORMAT, Sealer, check
+from supervisor._checkpoints.pieces import Later
 from supervisor._checkpoints.snapshot import Kept, LogChange, Snapshot
 from supervisor._checkpoints.store import StoredRun
 from supervisor.errors import CheckpointCorrupt, CheckpointTooNew
@@ -87,6 +88,21 @@ def test_a_log_goes_on_in_the_next_process() -> None:
     assert sealer.check(rows.stored()) == Kept(run_id="run", turn=1, logs={"log": [1, 2]}, rest={})
     rows.write(sealer, snapshot(2, log=(2, [3])))
     assert check(rows.stored()) == Kept(run_id="run", turn=2, logs={"log": [1, 2, 3]}, rest={})
+
+
+def test_a_message_of_several_logs_is_made_text_of_once() -> None:
+    """What is the same object in several logs of a snapshot is encoded for one of them."""
+    made: list[int] = []
+
+    def make() -> Any:
+        made.append(1)
+        return "picture"
+
+    rows, message = Rows(), {"content": Later(make)}
+    rows.write(Sealer("run"), snapshot(1, thread=(0, [message]), due=(0, [1, message])))
+    assert rows.logs["thread"] == ['{"content": "picture"}']
+    assert rows.logs["due"] == ["1", '{"content": "picture"}']
+    assert made == [1]
 
 
 def test_a_run_of_which_nothing_was_finished_has_nothing() -> None:

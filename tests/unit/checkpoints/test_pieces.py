@@ -105,6 +105,7 @@ def test_other_text_is_refused(text: str) -> None:
 # -- the interpreter ------------------------------------------------------------------------------
 
 _FLOATS = [n / 7 for n in range(250_000)]
+_TEXT = json.dumps(_FLOATS)
 
 
 @pytest.mark.parametrize(
@@ -118,10 +119,39 @@ def test_another_thread_goes_on_meanwhile(data: Any) -> None:
     assert longest < total / 4, (longest, total)
 
 
-def test_that_would_be_seen() -> None:
-    """The same data in one call of json's encoder holds the interpreter nearly all the time."""
-    longest, total = _longest_gap(lambda: json.dumps(_FLOATS))
+@pytest.mark.parametrize(
+    "data",
+    [_FLOATS, [{"id": n, "text": "x" * 400} for n in range(30_000)]],
+    ids=["numbers", "notes"],
+)
+def test_another_thread_goes_on_while_a_text_is_read(data: Any) -> None:
+    """While a large text is decoded, another thread never waits for more than half of that time."""
+    text = json.dumps(data)
+    longest, total = _longest_gap(lambda: decode(text))
+    assert longest < total / 2, (longest, total)
+
+
+def _encode_in_one_call() -> object:
+    return json.dumps(_FLOATS)
+
+
+def _decode_in_one_call() -> object:
+    return json.loads(_TEXT)
+
+
+@pytest.mark.parametrize("work", [_encode_in_one_call, _decode_in_one_call])
+def test_that_would_be_seen(work: Callable[[], object]) -> None:
+    """The same in one call of json's encoder or decoder holds the interpreter nearly all of it."""
+    longest, total = _longest_gap(work)
     assert longest > total / 2, (longest, total)
+
+
+def test_large_text_is_read_as_json_reads_it() -> None:
+    """A text that is decoded piece by piece gives the same values, of the same types."""
+    data = [_data(random.Random(number)) for number in range(2_000)]
+    text = json.dumps(data)
+    assert len(text) > 100_000
+    assert repr(decode(text)) == repr(json.loads(text))
 
 
 def _longest_gap(work: Callable[[], object]) -> tuple[float, float]:

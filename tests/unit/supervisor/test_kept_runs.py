@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import pytest
 from autogen_agentchat.base import TaskResult
 from autogen_agentchat.conditions import MaxMessageTermination
+from autogen_agentchat.messages import TextMessage
 from autogen_agentchat.teams import RoundRobinGroupChat
 
 from supervisor import Supervisor, checkpoints, supervise
@@ -175,3 +179,48 @@ async def test_an_agent_is_kept_too(url: str) -> None:
         again = await sup.stream(ScriptedAgent("writer", []), id="report")
     assert isinstance(again, TaskResult)
     assert again == first
+
+
+class Noting(TextMessage):
+    """A message that notes in which thread it is read from a store."""
+
+    threads: ClassVar[list[threading.Thread]] = []
+
+    @classmethod
+    def load(cls, data: Mapping[str, Any]) -> Self:
+        """Read it."""
+        cls.threads.append(threading.current_thread())
+        return cls.model_validate(data)
+
+
+def noting_team(said: int) -> RoundRobinGroupChat:
+    """Return a team whose run has so many messages, the task included."""
+
+    async def say(_messages: object, _token: object) -> Noting:
+        return Noting(content="Said", source="writer")
+
+    return RoundRobinGroupChat(
+        [ScriptedAgent("writer", say)],
+        termination_condition=MaxMessageTermination(said),
+        custom_message_types=[Noting],
+    )
+
+
+async def test_messages_are_not_read_in_the_loop(url: str) -> None:
+    """Those of a run that goes on, of one that is over, and of one that is loaded."""
+    Noting.threads.clear()
+    task = [Noting(content=str(number), source="user") for number in range(3)]
+    async with Supervisor(checkpoints=url) as sup:
+        run = sup.stream(noting_team(9), task, id="it")
+        async for event in run:
+            if isinstance(event, Noting) and event.source == "writer":
+                run.stop("Enough")
+        for read in (
+            lambda: sup.stream(noting_team(9), id="it"),
+            lambda: sup.stream(noting_team(9), id="it"),
+            lambda: sup.runs.load(noting_team(9), "it"),
+        ):
+            await read()
+            assert Noting.threads
+            assert threading.main_thread() not in Noting.threads
+            Noting.threads.clear()
