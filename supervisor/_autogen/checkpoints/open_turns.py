@@ -7,7 +7,7 @@ So does the team of a `SocietyOfMindAgent`, once a member has answered.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from autogen_agentchat.base import Team
 
 from supervisor._autogen.history.journal import Journal
 from supervisor._autogen.history.team_run import Start, TeamRun, Turn
-from supervisor._autogen.upstream import Delivery, GroupChatAgentResponse
+from supervisor._autogen.upstream import Delivery, GroupChatAgentResponse, GroupChatMessage
 from supervisor._autogen.walk import walk
 
 
@@ -127,20 +127,33 @@ def _is_recorded(turn: Turn) -> bool:
 def count_waiting(journal: Journal, kept: Iterable[KeptTurn], waiting: Iterable[Delivery]) -> bool:
     """Count the answers that wait in a queue as given, where their turns would be kept open.
 
-    Such an agent has finished: to ask it again would be to answer its own answer.
+    Such an agent has finished: to ask it again would be to answer its own answer. What it has shown
+    waits before its answer, and counts as shown.
 
     Returns:
         Whether there were any.
     """
     open_ = {(it.team, it.member) for it in kept}
-    answers = [it for it in waiting if type(it.message) is GroupChatAgentResponse]
+    held = list(waiting)
+    answers = [it for it in held if type(it.message) is GroupChatAgentResponse]
     found = [it for it in answers if (it.key, it.message.name) in open_]
     on_step, journal.on_step = journal.on_step, None
     for delivery in found:
+        for shown in _shown_by(journal, delivery, held):
+            journal.deliver(shown, None)
         journal.deliver(delivery, None)
         journal.team_runs[delivery.key].counted.append(delivery.message)
     journal.on_step = on_step
     return bool(found)
+
+
+def _shown_by(journal: Journal, answer: Delivery, held: Sequence[Delivery]) -> Iterator[Delivery]:
+    """Yield what waits of the messages that a member has shown in the turn that it has answered."""
+    run = journal.team_runs[answer.key]
+    for delivery in held:
+        is_shown = delivery.key == answer.key and type(delivery.message) is GroupChatMessage
+        if is_shown and run.group.name_at(delivery.sender) == answer.message.name:
+            yield delivery
 
 
 def open_turns_of(journal: Journal) -> OpenTurns:
