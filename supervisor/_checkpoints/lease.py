@@ -38,7 +38,7 @@ class Lease:
         clock: Callable[[], float] = now,
     ) -> None:
         self.seconds = seconds
-        self.clock = clock
+        self.clock: Callable[[], float] = clock
         self._ends = ends
         self._margin = min(margin, seconds / 2)
         self._until = begun + seconds
