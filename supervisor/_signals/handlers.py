@@ -9,7 +9,9 @@ Python, so they are not put back.
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
+import functools
 import signal
 import threading
 from collections.abc import Callable
@@ -54,7 +56,7 @@ class SignalHandlers:
         The signal stays in `found` until `drop` is called, so this can be repeated.
         """
         found, found_c = self.found[number], self._found_c[number]
-        back = found if found is not None else signal.SIG_DFL
+        back = _valid_now(found) if found is not None else signal.SIG_DFL
         if signal.getsignal(number) == self.handler:
             signal.signal(number, back)
         elif signal.getsignal(number) != back:
@@ -89,6 +91,18 @@ def server_of(handler: Any) -> Any:
     uvicorn's server has it. So the objects whose methods ours are have a `should_exit`, too.
     """
     return getattr(handler, "__self__", None)
+
+
+def _valid_now(handler: Any) -> Any:
+    """Return what stands for a handler by now.
+
+    `asyncio.Runner` sets one for SIGINT that cancels its task, and at its end takes back its own
+    only where that stands. If ours stood there, as of a block that was left open, the first Ctrl-C
+    after that would cancel a task that is done, and do nothing.
+    """
+    task = handler.keywords.get("main_task") if isinstance(handler, functools.partial) else None
+    is_over = isinstance(task, asyncio.Task) and task.done()
+    return signal.default_int_handler if is_over else handler
 
 
 def is_main_thread() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import sys
 import threading
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from supervisor._signals.handlers import SignalHandlers
 from supervisor._signals.wakeup import WakeupFd
 from tests.unit.signals.wakeups import arrived, outcome, slot
 
@@ -35,6 +37,22 @@ def test_it_handles_exactly_the_signals_it_is_given(wakeup_fd: WakeupFd) -> None
         assert signal.getsignal(USR2) == signal.SIG_DFL
     finally:
         signal.signal(USR1, before)
+
+
+def test_a_runner_that_is_over_gets_no_handler_back() -> None:
+    """Where `asyncio.run` has ended meanwhile, SIGINT is Python's own again, as without us."""
+    handlers = SignalHandlers(lambda *_: None)
+
+    async def left_open() -> None:
+        handlers.install(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        asyncio.run(left_open())
+        handlers.put_back(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_foreign_handler_is_left_to_its_owner(wakeup_fd: WakeupFd) -> None:
