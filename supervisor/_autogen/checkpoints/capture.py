@@ -53,6 +53,7 @@ class Capture:
         if restored is not None:
             self._turn = restored.turn
             self._output.earlier = list(restored.output())
+            restored.put_openings(self._output.earlier)
             for log, items in restored.logs():
                 self._logs.seed(log, items)
             for name, state in restored.states.items():

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from autogen_agentchat.agents import SocietyOfMindAgent
+from autogen_agentchat.messages import BaseAgentEvent
 from autogen_core.model_context import ChatCompletionContext
 
 from supervisor._autogen import upstream
@@ -41,6 +42,8 @@ class KeptTurns:
     ) -> None:
         self.remains = Remains()
         """What is left of the turns that are kept."""
+        self.openings: list[tuple[str, str, list[Item]]] = []
+        """What was said in turns that members go on with: team, member, and what."""
         self.undone: list[Item] = []
         """What was said in turns that are undone."""
         self.changed: set[str] = set()
@@ -77,11 +80,14 @@ class KeptTurns:
         self._recall(Turn(self._things[data["agent"]]), found)
 
     def _keep(self, data: Mapping[str, Any], turn: Turn, repair: TurnRepair) -> None:
-        group = self._groups[data["team"]] if data["team"] is not None else None
+        team: str | None = data["team"]
+        group = self._groups[team] if team is not None else None
         due = group.buffer(data["member"]) if group is not None else []
         count = repair.count_taken(due[: turn.given])
         repair.keep()
         self.remains.add(repair.remains)
+        if team is not None and data.get("goes_on"):
+            self.openings.append((team, data["member"], _inner_messages(turn)))
         if group is None:
             self.has_kept_agent = True
         elif not repair.takes_at_its_end():
@@ -116,3 +122,11 @@ class KeptTurns:
                     yield log_of_context(name), messages
             else:
                 yield from ((log_of_list(name, a), items) for a, items in own_lists(thing))
+
+
+def _inner_messages(turn: Turn) -> list[Item]:
+    """Return what an answer would have had before it, of a turn that has no answer yet."""
+    if isinstance(turn.agent, SocietyOfMindAgent):  # it is told again what its team has said
+        return []
+    name = turn.agent.name
+    return [it for it in turn.events if isinstance(it, BaseAgentEvent) or it.source != name]

@@ -28,11 +28,13 @@ class KeptTurn:
         turn: The turn.
         team: The id of the team, of which a member takes it; None for a single agent.
         member: The member's name.
+        goes_on: Whether its team goes on; not behind a tool, whose call is closed.
     """
 
     turn: Turn
     team: str | None = None
     member: str = ""
+    goes_on: bool = True
 
 
 @dataclass
@@ -67,7 +69,8 @@ class OpenTurns:
             if isinstance(turn.agent, Team):
                 self._add_member(turn, is_over=is_over)
             else:
-                self.add_turn(KeptTurn(turn, run.group.key, name), is_over=is_over)
+                kept = KeptTurn(turn, run.group.key, name, goes_on=not is_over)
+                self.add_turn(kept, is_over=is_over)
 
     def _add_member(self, turn: Turn, *, is_over: bool) -> None:
         inner = turn.team_runs[-1] if turn.team_runs else None

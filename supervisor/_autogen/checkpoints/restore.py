@@ -36,10 +36,16 @@ from supervisor._autogen.checkpoints.memories import (
 )
 from supervisor._autogen.checkpoints.paths import named_components
 from supervisor._autogen.checkpoints.plain import from_plain
-from supervisor._autogen.checkpoints.restored import Restored, without_team_events
+from supervisor._autogen.checkpoints.restored import (
+    Restored,
+    members_in,
+    openings_in,
+    without_team_events,
+)
 from supervisor._autogen.checkpoints.team_record import log_of_team
 from supervisor._autogen.checkpoints.untouched import is_fresh, is_programs
 from supervisor._autogen.history.memory import as_context_takes
+from supervisor._autogen.history.openings import put_openings
 from supervisor._autogen.history.resume import (
     EarlierRun,
     NextSpeakers,
@@ -111,10 +117,6 @@ class PutCondition:
             put_condition_state(condition, self.data, self._run_id)
 
 
-def _parent(name: str) -> str:
-    return name.rpartition("/")[0]
-
-
 async def _clear(team: BaseGroupChat) -> None:
     """Let a team forget a run that is not kept: it had not begun then."""
     group = upstream.group_of(team)
@@ -123,6 +125,7 @@ async def _clear(team: BaseGroupChat) -> None:
         for member in group.names:
             group.put_agent(member, behind(group.agent(member)))
             group.put_buffer(member, [])
+        put_openings(group, {})
         await group.manager.reset()
 
 
@@ -154,6 +157,8 @@ class _Restoration:
         """What was read as messages."""
         self._groups: dict[str, Group] = {}
         self._undone: set[str] = set()
+        self._openings: list[tuple[str, str, list[Any]]] = []
+        self._earlier: dict[str, EarlierRun] = {}
         self._restored = Restored(kept.turn, bool(self._rest["has_taken_task"]))
         self._restored.states, self._restored.rest = kept.states, self._rest
         self._is_fresh = is_fresh(team, self._things.values())
@@ -185,6 +190,9 @@ class _Restoration:
         self._put_kept_turns()
         for inner in self._rest["within"]:
             self._put_within(inner)
+        self._restored.openings = openings_in(
+            self._openings, self._groups, self._rest["within"], self._earlier
+        )
         self._changed.let_teams_go_on(self._groups.values())
         self._put_counters()
         self._put_output()
@@ -213,6 +221,8 @@ class _Restoration:
             group.put_buffer(member, due[:end], due[end:])
         state = from_plain(data["state"], self.items.parse)
         group.put_state(self._changed.state(team.name, group, state))
+        openings = data.get("openings", {})
+        put_openings(group, {m: [*map(self.items.parse, said)] for m, said in openings.items()})
         for place, context in contexts_of(name, group):
             await self._put_memory(place, context)
         for said in data.get("unheard", ()):
@@ -295,7 +305,7 @@ class _Restoration:
             if data["agent"] in self._things:
                 turns.recall(data)
         restored = self._restored
-        restored.remains = turns.remains
+        restored.remains, self._openings = turns.remains, turns.openings
         for log in turns.changed:
             restored.written.pop(log, None)
         self._undone = {item.id for item in turns.undone}
@@ -315,6 +325,7 @@ class _Restoration:
             put_condition=PutCondition(data["condition"], self._kept.run_id),
             is_same_turn=True,
         )
+        self._earlier[data["team"]] = earlier
         if isinstance(agent, SocietyOfMindAgent):
             self._put_society(data["agent"], agent, earlier)
             return
@@ -325,10 +336,8 @@ class _Restoration:
 
     def _said(self, team: str) -> list[Any]:
         """Return what the members of a team have said in its run, those of inner teams last."""
-        inner = [data["team"] for data in self._rest["within"] if data["agent"] == data["team"]]
-        within = [name for name in inner if _parent(name) == team and name != team]
         said = self._log(log_of_team("said", team))
-        for name in within:
+        for name in members_in(team, self._rest["within"]):
             said = results.with_new(said, self._said(name))
         return said
 

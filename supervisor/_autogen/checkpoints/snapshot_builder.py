@@ -177,6 +177,7 @@ class SnapshotBuilder:
         return {
             "team": record.name if record is not None else None,
             "member": kept.member,
+            "goes_on": kept.goes_on,
             "agent": agent,
             "given": turn.given,
             "starts": dict(self._starts(turn)),

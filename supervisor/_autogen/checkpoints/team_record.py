@@ -10,6 +10,7 @@ from supervisor._autogen.checkpoints.conditions import condition_state
 from supervisor._autogen.checkpoints.logs import Cut
 from supervisor._autogen.checkpoints.plain import as_plain
 from supervisor._autogen.checkpoints.untouched import Untouched
+from supervisor._autogen.history.openings import Openings, openings_of
 from supervisor._autogen.history.resume import (
     EarlierRun,
     NextSpeakers,
@@ -51,11 +52,13 @@ class TeamRecord:
             due: What each member is to be given.
         """
         self._put(self._group.thread, due, self._group.state())
+        self._put_openings(openings_of(self._group))
         self._put_overrides()
 
     def as_before(self, start: Start) -> None:
         """Write a team as it was before a run that is undone."""
         self._put(start.thread, start.due, start.state)
+        self._put_openings(start.openings)
         self._put_overrides()
 
     def at_work(self, run: TeamRun, *, is_over: bool) -> None:
@@ -76,6 +79,7 @@ class TeamRecord:
         unheard = self._unheard(run)
         self.data["unheard"] = [[self._cut.dump(item) for item in said] for said in unheard]
         if not is_over:
+            self._put_openings(run.transcript.openings)
             self.data["turns"] = group.turns
             self.data["condition"] = _condition_of(group)
         if group.restarts:
@@ -109,6 +113,11 @@ class TeamRecord:
         self.data["state"] = self._plain(state)
         if self._group.orchestrator is not None:
             self.data["ledger"] = self._group.orchestrator.ledger()
+
+    def _put_openings(self, openings: Openings) -> None:
+        self.data["openings"] = {
+            member: [self._cut.dump(item) for item in said] for member, said in openings.items()
+        }
 
     def _plain(self, state: ManagerState) -> dict[str, Any]:
         lasting = upstream.lasting(self._group.manager, state)

@@ -20,6 +20,7 @@ from autogen_core import AgentId
 
 from supervisor._autogen import upstream
 from supervisor._autogen.code_execution import begun_by
+from supervisor._autogen.history.openings import begin_with
 from supervisor._autogen.history.team_run import TeamRun, Turn
 from supervisor._autogen.history.tool_calls import ToolCalls
 from supervisor._autogen.upstream import (
@@ -195,6 +196,9 @@ class Journal:
         if any(message is counted for counted in team_run.counted):
             return
         if isinstance(message, GroupChatAgentResponse):
+            opening = team_run.transcript.openings.pop(message.name, None)
+            if opening:
+                begin_with(opening, message)
             told = [message.response.chat_message]
             inner = [] if team_run.group.restarts else message.response.inner_messages or []
             said = [*inner, *told]

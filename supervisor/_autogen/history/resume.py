@@ -61,6 +61,12 @@ class EarlierRun:
         self.turns = turns
         self.has_ended = has_ended
 
+    def add_said(self, items: Sequence[ChatItem]) -> None:
+        """Add what its members have said in turns that were not finished."""
+        new = [item for item in items if item.id not in self.said_ids]
+        self.said.extend(new)
+        self.said_ids.update(item.id for item in new)
+
     def resume(self, *, is_anew: bool) -> None:
         """Let the team count on, as if it had not been interrupted; or from zero."""
         _resumed.pop(self._group.manager, None)

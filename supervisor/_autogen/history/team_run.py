@@ -21,6 +21,7 @@ from autogen_agentchat.messages import BaseChatMessage, CodeExecutionEvent
 from supervisor._autogen import upstream
 from supervisor._autogen.code_execution import Code
 from supervisor._autogen.history.memory import MemorySavepoint, holds_results
+from supervisor._autogen.history.openings import Openings, take_openings
 from supervisor._autogen.history.resume import (
     EarlierRun,
     NextSpeakers,
@@ -101,6 +102,8 @@ class Start:
         self.thread = list(group.thread)
         self.earlier = earlier_run(group)
         """The run that this one resumes."""
+        self.openings = take_openings(group)
+        """What was said in turns that it goes on with."""
         self.savepoint = MemorySavepoint(group.memory())
         self.state = group.state()
 
@@ -114,6 +117,8 @@ class Transcript:
     """The same by turns, as AutoGen asks the termination condition."""
     unheard: list[list[ChatItem]] = field(default_factory=list[list[ChatItem]])
     """What was published, and what the manager has perhaps not heard."""
+    openings: Openings = field(default_factory=Openings)
+    """What was said before the run in turns that it goes on with, and that are not answered."""
 
 
 @dataclass
@@ -156,7 +161,7 @@ class TeamRun:
         """Those of the members that were asked and have not answered."""
         self.due = {name: list(messages) for name, messages in self.start.due.items()}
         """What each member is to be given when it is asked next."""
-        self.transcript = Transcript()
+        self.transcript = Transcript(openings=dict(self.start.openings))
         if self.start.earlier is not None and self.start.earlier.is_same_turn:
             self.transcript.items.extend(self.start.earlier.said)
         self.selection = Selection()
