@@ -42,7 +42,7 @@ class Lease:
         self._ends = ends
         self._margin = min(margin, seconds / 2)
         self._until = begun + seconds
-        self.patience = seconds - self._margin
+        self.patience: float = seconds - self._margin
         """For how many seconds a write that fails is tried again."""
 
     def renew(self, asked: float) -> None:
