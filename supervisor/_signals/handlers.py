@@ -56,7 +56,9 @@ class SignalHandlers:
         The signal stays in `found` until `drop` is called, so this can be repeated.
         """
         found, found_c = self.found[number], self._found_c[number]
-        back = _valid_now(found) if found is not None else signal.SIG_DFL
+        back = found if found is not None else signal.SIG_DFL
+        if _is_of_ended_runner(found):
+            back = signal.default_int_handler
         if signal.getsignal(number) == self.handler:
             signal.signal(number, back)
         elif signal.getsignal(number) != back:
@@ -93,16 +95,16 @@ def server_of(handler: Any) -> Any:
     return getattr(handler, "__self__", None)
 
 
-def _valid_now(handler: Any) -> Any:
-    """Return what stands for a handler by now.
+def _is_of_ended_runner(handler: Any) -> bool:
+    """Return whether this is the handler of an `asyncio.Runner` whose task is done.
 
-    `asyncio.Runner` sets one for SIGINT that cancels its task, and at its end takes back its own
-    only where that stands. If ours stood there, as of a block that was left open, the first Ctrl-C
-    after that would cancel a task that is done, and do nothing.
+    It cancels that task. The runner takes it back at its end, but only where it stands: if ours
+    stood there, as of a block that was left open, the first Ctrl-C after that would do nothing.
     """
-    task = handler.keywords.get("main_task") if isinstance(handler, functools.partial) else None
-    is_over = isinstance(task, asyncio.Task) and task.done()
-    return signal.default_int_handler if is_over else handler
+    if not isinstance(handler, functools.partial):
+        return False
+    task = handler.keywords.get("main_task")
+    return isinstance(task, asyncio.Task) and task.done()
 
 
 def is_main_thread() -> bool:

@@ -41,7 +41,11 @@ def test_it_handles_exactly_the_signals_it_is_given(wakeup_fd: WakeupFd) -> None
 
 def test_a_runner_that_is_over_gets_no_handler_back() -> None:
     """Where `asyncio.run` has ended meanwhile, SIGINT is Python's own again, as without us."""
-    handlers = SignalHandlers(lambda *_: None)
+
+    def ours(*_: object) -> None:
+        """Do nothing."""
+
+    handlers = SignalHandlers(ours)
 
     async def left_open() -> None:
         handlers.install(signal.SIGINT)
