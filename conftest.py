@@ -1,4 +1,4 @@
-"""Run the Python blocks of README.md and docs/*.md as tests.
+"""Run the Python blocks of README.md and the pages under docs/ as tests.
 
 A block may await at its top level, as in `python -m asyncio`, because the examples show code from
 inside a coroutine function, without a wrapper around each. The blocks of one file share names. Code
@@ -124,5 +124,5 @@ def _run_block(example: Example) -> None:
 
 pytest_collect_file = Sybil(
     parsers=[CodeBlockParser(language="python", evaluator=_run_block), SkipParser()],
-    patterns=["README.md", "docs/*.md"],
+    patterns=["README.md", "docs/*.md", "docs/guide/*.md"],
 ).pytest()

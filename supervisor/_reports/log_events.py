@@ -1,8 +1,8 @@
 """The table of log events: the name of each, its level, and its fields.
 
 The supervisor logs nothing but these. A name is the same each time, so that a log can be searched
-for it; what differs is in the fields. `docs/telemetry.md` has the same table, with what each event
-means; a test compares the two, and both with the calls.
+for it; what differs is in the fields. `docs/guide/telemetry.md` has the same table, with what each
+event means; a test compares the two, and both with the calls.
 """
 
 from __future__ import annotations

@@ -167,7 +167,7 @@ class Supervisor(SupervisorView):
             timeout: Seconds after which the run is stopped, with the reason "Stopped after 60 s".
             id: Keeps the run in the store, under this name. The same call in a later process goes
                 on where the run stood, or returns its result if it has ended. The task is not given
-                again, and may be left out. See `docs/checkpoints.md`.
+                again, and may be left out. See `docs/guide/checkpoints.md`.
             wait: Seconds to wait for a run that another process has. None: for the lease, where the
                 store cannot see whether that process lives, else 0.
             allow_changed: Whether to go on with a run of another task, or of a team of another

@@ -4,7 +4,7 @@
 app = supervised(app)
 ```
 
-`docs/hosts.md` says what happens on a stop, and which setting fits which server.
+`docs/guide/hosts.md` says what happens on a stop, and which setting fits which server.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ async with Supervisor(checkpoints="postgresql://localhost/runs") as sup:
 ```
 
 The command `work` is such a worker, with a queue in the same PostgreSQL. `examples/fleet/` has one
-for Temporal and one for Celery, and `docs/fleet.md` says what is promised.
+for Temporal and one for Celery, and `docs/guide/fleet.md` says what is promised.
 """
 
 from __future__ import annotations

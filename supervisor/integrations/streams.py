@@ -9,7 +9,7 @@ async def haiku(request: Request) -> StreamingResponse:
 
 Each event of a run is one JSON object, of the same form as those of the command line's
 `--output-format stream-json`. The last one tells how the run has ended: `finished`, `stopped` or
-`failed`. `docs/streams.md` shows these helpers with web frameworks.
+`failed`. `docs/guide/streams.md` shows these helpers with web frameworks.
 
 Nothing but the standard library is needed, and no web framework is imported.
 """

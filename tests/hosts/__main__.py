@@ -1,4 +1,4 @@
-"""Prints how each server ends, by itself and with a supervisor: the table of docs/hosts.md.
+"""Prints how each server ends, by itself and with a supervisor: the table of docs/guide/hosts.md.
 
 `python -m tests.hosts [--streams 100] [SERVER ...]`; a server is a name of `command_lines.SERVERS`.
 """

@@ -17,7 +17,7 @@ from tests.hosts.kernels import Kernel, kernel
 pytestmark = [pytest.mark.process, pytest.mark.blocks, pytest.mark.timeout(60)]
 
 _ROOT = Path(__file__).parents[2]
-_PAGE = _ROOT / "docs" / "notebooks.md"
+_PAGE = _ROOT / "docs" / "guide" / "notebooks.md"
 _EXAMPLE = _ROOT / "examples" / "notebook.ipynb"
 _SETUP = """
 from tests.hosts.notebook_setup import *

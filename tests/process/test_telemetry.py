@@ -22,7 +22,7 @@ PATIENCE = 30
 
 SET_UP = re.findall(
     r"^```python\n(.*?)^```",
-    (ROOT / "docs" / "telemetry.md").read_text(),
+    (ROOT / "docs" / "guide" / "telemetry.md").read_text(),
     re.MULTILINE | re.DOTALL,
 )[0]
 

@@ -1,4 +1,4 @@
-"""The table of log events: it agrees with the calls, and with docs/telemetry.md."""
+"""The table of log events: it agrees with the calls, and with docs/guide/telemetry.md."""
 
 from __future__ import annotations
 
@@ -90,8 +90,8 @@ def test_each_call_gives_the_fields_of_its_event() -> None:
 
 
 def test_the_docs_have_the_same_table() -> None:
-    """docs/telemetry.md has each event with its level and its fields, and in the same order."""
-    text = (ROOT / "docs" / "telemetry.md").read_text().partition("### Events")[2]
+    """The page has each event with its level and its fields, and in the same order."""
+    text = (ROOT / "docs" / "guide" / "telemetry.md").read_text().partition("### Events")[2]
     rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
     shown = [(name, level, fields.replace("`", "").strip()) for name, level, fields, _ in rows[1:]]
     assert shown == [

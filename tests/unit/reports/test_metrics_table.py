@@ -1,4 +1,4 @@
-"""The table of metrics agrees with docs/telemetry.md."""
+"""The table of metrics agrees with docs/guide/telemetry.md."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from pathlib import Path
 
 from supervisor._reports.telemetry.metrics import COUNTERS, GAUGES, HISTOGRAMS
 
-PAGE = Path(__file__).parents[3] / "docs" / "telemetry.md"
+PAGE = Path(__file__).parents[3] / "docs" / "guide" / "telemetry.md"
 
 
 def test_the_docs_have_each_metric() -> None:
-    """docs/telemetry.md has each metric with its kind, its unit and what it shows."""
+    """docs/guide/telemetry.md has each metric with its kind, its unit and what it shows."""
     rows = [line.strip("| ").split("|") for line in PAGE.read_text().splitlines()]
     cells = [[cell.strip(" `") for cell in row] for row in rows if "`supervisor." in row[0]]
     shown = [(row[0], row[1], row[2], row[4]) for row in cells if len(row) == 5]
