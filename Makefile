@@ -37,7 +37,7 @@ $(VENV)/.stamp: pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) with $(PYTHON) (about half a minute)"
 	@$(PYTHON) -m venv $(VENV)
 	@# Build backends first, so that the pinned ones are used: constraints do not reach isolated builds.
-	@$(PIP) hatchling setuptools
+	@$(PIP) hatchling hatch-fancy-pypi-readme setuptools
 	@$(PIP) --no-build-isolation -e '.[dev,mcp,openai]'
 	@touch $@
 
@@ -122,7 +122,7 @@ upstream: setup
 $(UPSTREAM)/.stamp: pyproject.toml constraints.txt constraints-upstream.txt
 	@echo "Setting up $(UPSTREAM) (about half a minute)"
 	@$(PYTHON) -m venv $(UPSTREAM)
-	@$(UPSTREAM_PIP) hatchling
+	@$(UPSTREAM_PIP) hatchling hatch-fancy-pypi-readme
 	@$(UPSTREAM_PIP) --no-build-isolation -e . 'autogen-ext[anthropic,mcp,openai]==0.7.5' 'mcp<2' \
 		pytest pytest-asyncio pytest-timeout
 	@touch $@

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import email
 import importlib.metadata
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import zipfile
+from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -80,6 +83,29 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     assert any(name.endswith("/licenses/LICENSE") for name in names)
 
 
+def test_the_readme_links_to_the_repository(wheel: Path) -> None:
+    """On a package index, each link and picture of the README has the address of this release."""
+    metadata = _metadata(wheel)
+    urls = dict(line.split(", ", 1) for line in metadata.get_all("Project-URL", ()))
+    description = metadata.get_payload()
+    assert isinstance(description, str)
+    places = re.findall(r'(?:\]\(|(?:href|src|srcset)=")([^)"\s]+)', description)
+    inside = [place for place in places if place.startswith(urls["Source"])]
+    assert inside
+    assert not [place for place in places if not re.match(r"https?://|mailto:|#", place)]
+    assert all(
+        re.match(r"/(?:blob|raw)/v[^/]+/\w", place[len(urls["Source"]) :]) for place in inside
+    )
+    assert "<!--" not in description
+
+
+def test_each_address_of_the_project_begins_with_its_source(wheel: Path) -> None:
+    """The package names its home, docs, source, issues and changelog, all at one address."""
+    urls = dict(line.split(", ", 1) for line in _metadata(wheel).get_all("Project-URL", ()))
+    assert urls.keys() == {"Homepage", "Documentation", "Source", "Issues", "Changelog"}
+    assert all(url.startswith(urls["Source"]) for url in urls.values())
+
+
 def test_the_wheel_installs_and_imports_in_a_fresh_environment(wheel: Path, tmp_path: Path) -> None:
     """The built wheel, not the checkout, gives every public name in an environment of its own."""
     python = _fresh_environment(tmp_path / "venv")
@@ -121,6 +147,11 @@ def _names_defined_at_import() -> set[str]:
     code = f"print(*(name for name, value in vars(supervisor).items() if {ours}))"
     found = _run(f"import supervisor; {code}", cwd=ROOT).stdout.split()
     return {name for name in found if not name.startswith("_")}
+
+
+def _metadata(wheel: Path) -> Message:
+    (name,) = (name for name in zipfile.ZipFile(wheel).namelist() if name.endswith("/METADATA"))
+    return email.message_from_bytes(zipfile.ZipFile(wheel).read(name))
 
 
 def _version(wheel: Path) -> str:
