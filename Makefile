@@ -1,15 +1,4 @@
-# Everything runs from a fresh clone with Python 3.11 or newer and make.
-#
-#   make demo      a team that talks for ten seconds; press Ctrl-C
-#   make test      style, types, floors and tests
-#   make test-fast what needs no child process, on one loop: in less than a minute, while one works
-#   make soak      the long grid of process tests, and a thousand signals
-#   make chaos     stops programs in every state, ours and its peers, and prints how each ends
-#   make upstream  AutoGen's own tests, alone and under a supervisor
-#   make matrix    the tests on every other Python found
-#   make bench     the measurements
-#   make coverage  the tests again, with the code that they reach
-#   make clean     removes what the others made
+# Everything runs from a fresh clone with Python 3.11 or newer and make. `make help` lists the targets.
 
 # The first of these that is new enough; PYTHON=… overrules.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
@@ -28,9 +17,12 @@ UPSTREAM := $(VENV)-upstream
 UPSTREAM_PIP := $(UPSTREAM)/bin/python -m pip install -qq --disable-pip-version-check \
 	-c constraints.txt -c constraints-upstream.txt
 
-.PHONY: setup demo test test-fast check style types types-windows verify-types floors pytest format soak chaos upstream matrix bench coverage clean
+.PHONY: help setup hooks demo test test-fast check style types types-windows verify-types floors pytest format soak chaos upstream matrix bench coverage clean
 
-setup: $(VENV)/.stamp
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 24
+
+setup: $(VENV)/.stamp  ## make the environment; the other targets do it by themselves
 
 $(VENV)/.stamp: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer found; install one, or say make PYTHON=..." >&2; exit 1; }
@@ -41,23 +33,23 @@ $(VENV)/.stamp: pyproject.toml constraints.txt
 	@$(PIP) --no-build-isolation -e '.[dev,mcp,openai]'
 	@touch $@
 
-demo: setup
+demo: setup  ## a team that talks for ten seconds; press Ctrl-C
 	@$(BIN)/python examples/demo.py
 
 # Types take long, and are checked beside the tests; what that says comes last. Those of Windows are
 # checked by `make check`, and by continuous integration.
-test: style floors
+test: style floors  ## style, types, floors and tests
 	@$(MAKE) --no-print-directory types verify-types >$(VENV)/.types.log 2>&1 & types=$$!; \
 	$(MAKE) --no-print-directory pytest; tests=$$?; \
 	wait $$types; found=$$?; cat $(VENV)/.types.log; \
 	test $$tests -eq 0 && test $$found -eq 0
 
 # The sweeps are in-process too, but take long.
-test-fast: setup
+test-fast: setup  ## what needs no child process, on one loop: less than a minute, while one works
 	$(PYTEST) -n $(FAST_WORKERS) tests/unit -m "not process and not soak" -k "not uvloop" \
 		--ignore=tests/unit/testing/test_sweeps.py
 
-check: style types types-windows verify-types floors
+check: style types types-windows verify-types floors  ## style, types (of Windows, too) and floors, without tests
 
 style: setup
 	$(BIN)/ruff check .
@@ -93,16 +85,21 @@ pytest: setup
 	$(PYTEST) -n $(WORKERS) || { test -n "$(RETRY)" && echo "== failed beside others; now alone" && \
 		$(PYTEST) -x -v --last-failed --last-failed-no-failures=none; }
 
-format: setup
+format: setup  ## mend what the style checks can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-soak: setup
+# The project's own checks as git hooks; they are in .pre-commit-config.yaml.
+hooks: setup  ## install the checks as git hooks
+	@$(PIP) --no-build-isolation -e '.[hooks]'
+	@$(BIN)/pre-commit install
+
+soak: setup  ## the long grids of tests
 	SOAK=1 TEST_MARGIN=$(TEST_MARGIN) $(PYTEST) -m soak
 
 # Prints how programs end that get a signal; the status is 1 if one of ours breaks a promise. The peers
 # come from a package index; those that cannot be installed are skipped, and the table says so.
-chaos: setup
+chaos: setup  ## stop programs in every state, ours and its peers; print how each ends
 	@$(MAKE) --no-print-directory $(VENV)/.stamp-chaos || echo "chaos: not all peers are here" >&2
 	@$(BIN)/python -m tests.chaos
 
@@ -113,7 +110,7 @@ $(VENV)/.stamp-chaos: $(VENV)/.stamp
 
 # Runs AutoGen's own tests alone, and with every run under a supervisor; the outcomes must be the same.
 # The tests come from a package index; without one they are skipped, with a message.
-upstream: setup
+upstream: setup  ## AutoGen's own tests, alone and under a supervisor
 	@$(BIN)/python -m tests.upstream.fetch build/upstream || \
 		{ echo "upstream: SKIPPED, for AutoGen's own tests cannot be had here"; exit 0; }; \
 	$(MAKE) --no-print-directory $(UPSTREAM)/.stamp && \
@@ -128,7 +125,7 @@ $(UPSTREAM)/.stamp: pyproject.toml constraints.txt constraints-upstream.txt
 	@touch $@
 
 # Every Python of 3.12 to 3.14 on the PATH or under pyenv, each with an environment of its own.
-matrix:
+matrix:  ## the tests on every other Python found
 	@set -e; found=; \
 	for v in 3.12 3.13 3.14; do \
 		for p in "$$(command -v python$$v)" $(HOME)/.pyenv/versions/$$v.*/bin/python$$v; do \
@@ -141,16 +138,16 @@ matrix:
 	test -n "$$found" || { echo "No other Python found." >&2; exit 1; }; \
 	echo "== passed on:$$found"
 
-bench: setup
+bench: setup  ## the measurements
 	@set -e; for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python $$script; done
 
-coverage: setup
+coverage: setup  ## the tests again, with the code that they reach
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 
-clean:
+clean:  ## remove what the others made
 	rm -rf .venv .venv-* build dist .coverage .coverage.* .hypothesis .import_linter_cache \
 		.mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
