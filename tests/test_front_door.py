@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import re
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -49,6 +51,16 @@ def test_each_target_for_a_person_is_listed_by_make_help() -> None:
     parts = {"style", "types", "types-windows", "verify-types", "floors", "pytest"}
     assert described | parts == TARGETS
     assert not described & parts
+
+
+def test_the_changelog_has_this_version() -> None:
+    """The newest release in the changelog is that of pyproject.toml, with its day."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        version = tomllib.load(file)["project"]["version"]
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest, day = re.findall(r"^## \[(\d[^]]*)\] - (\S+)$", changelog, re.MULTILINE)[0]
+    assert newest == version
+    assert datetime.date.fromisoformat(day)
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
