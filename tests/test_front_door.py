@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 import tomllib
 from collections.abc import Iterable
@@ -60,7 +60,7 @@ def test_the_changelog_has_this_version() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     newest, day = re.findall(r"^## \[(\d[^]]*)\] - (\S+)$", changelog, re.MULTILINE)[0]
     assert newest == version
-    assert datetime.date.fromisoformat(day)
+    assert dt.date.fromisoformat(day)
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
