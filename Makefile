@@ -17,7 +17,7 @@ UPSTREAM := $(VENV)-upstream
 UPSTREAM_PIP := $(UPSTREAM)/bin/python -m pip install -qq --disable-pip-version-check \
 	-c constraints.txt -c constraints-upstream.txt
 
-.PHONY: help setup hooks demo test test-fast check style types types-windows verify-types floors pytest format soak chaos upstream matrix bench coverage clean
+.PHONY: help setup hooks demo test test-fast check style types types-windows verify-types floors pytest format soak chaos upstream matrix docs bench coverage clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -137,6 +137,17 @@ matrix:  ## the tests on every other Python found
 	done; \
 	test -n "$$found" || { echo "No other Python found." >&2; exit 1; }; \
 	echo "== passed on:$$found"
+
+# Warnings are errors. Nothing is downloaded while the site is built, or when it is read.
+docs: $(VENV)/.stamp-docs  ## the site of the docs, in build/site
+	@# The generator's successor would be announced each time.
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs -q build
+	@echo "build/site/index.html is the first page; to search: $(BIN)/python -m http.server -d build/site"
+
+$(VENV)/.stamp-docs: $(VENV)/.stamp
+	@echo "Installing the site's generator into $(VENV)"
+	@$(PIP) --no-build-isolation -e '.[docs]'
+	@touch $@
 
 bench: setup  ## the measurements
 	@set -e; for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python $$script; done

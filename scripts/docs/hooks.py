@@ -1,0 +1,48 @@
+"""What mkdocs is told beside `mkdocs.yml`: the address of the repository, and pages made meanwhile.
+
+`make docs` builds the site.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scripts.docs import links, reference
+
+
+def on_config(config: Any) -> Any:
+    """Read the address of the repository from `pyproject.toml`, its one place."""
+    config.extra["social"] = [{"icon": "fontawesome/brands/github", "link": links.repository()}]
+    config.watch.extend(str(links.ROOT / source) for source in links.FROM_THE_ROOT.values())
+    return config
+
+
+def on_files(files: Any, config: Any) -> Any:
+    """Add the pages that are no files under docs/."""
+    from mkdocs.structure.files import File
+
+    for page, source in links.FROM_THE_ROOT.items():
+        text = (links.ROOT / source).read_text(encoding="utf-8")
+        files.append(File.generated(config, page.removeprefix(f"{links.DOCS}/"), content=text))
+    for page, text in reference.pages().items():
+        files.append(File.generated(config, page, content=text))
+    return files
+
+
+def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
+    """Have the links out of docs/ lead to the repository.
+
+    Raises:
+        PluginError: A link leads nowhere.
+    """
+    from mkdocs.exceptions import PluginError
+
+    if page.file.src_uri in reference.pages():
+        return markdown
+    place = f"{links.DOCS}/{page.file.src_uri}"
+    source = links.FROM_THE_ROOT.get(place, place)
+    for link in links.links(markdown):
+        wrong = links.problem(source, link.target)
+        if wrong:
+            raise PluginError(f"{source}:{link.line}: {wrong}")
+    return links.rewritten(source, markdown)
