@@ -122,7 +122,11 @@ def _run_block(example: Example) -> None:
         asyncio.run(awaitable)
 
 
+# Their programs are files, which tests/docs runs as processes.
+_AT_A_TERMINAL: Final = ["docs/tutorial.md"]
+
 pytest_collect_file = Sybil(
     parsers=[CodeBlockParser(language="python", evaluator=_run_block), SkipParser()],
     patterns=["README.md", "docs/*.md", "docs/guide/*.md"],
+    excludes=_AT_A_TERMINAL,
 ).pytest()

@@ -1,0 +1,33 @@
+"""The pages that are told at a terminal, carried out as their reader would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from _pytest.mark.structures import ParameterSet
+
+from tests.docs.transcripts import ROOT, Session, play, sessions_of
+
+PAGES = ["docs/tutorial.md"]
+# Their seconds, or their like, are in another session.
+LONG = ["python first.py", "python blocked.py", "SUPERVISOR_GRACE=4"]
+
+
+def _sessions(page: str) -> Iterator[ParameterSet]:
+    for number, session in enumerate(sessions_of(ROOT / page)):
+        is_long = any(words in session.lines[0] for words in LONG)
+        name = f"{Path(page).stem}-{number}-{session.heading}"
+        yield pytest.param(session, id=name, marks=[pytest.mark.soak] * is_long)
+
+
+SESSIONS = [each for page in PAGES for each in _sessions(page)]
+
+pytestmark = [pytest.mark.process, pytest.mark.blocks, pytest.mark.timeout(90)]
+
+
+@pytest.mark.parametrize("session", SESSIONS)
+def test_a_page_shows_what_the_terminal_shows(session: Session, tmp_path: Path) -> None:
+    """Each session of a page goes as the page says, key by key and line by line."""
+    play(session, tmp_path)
