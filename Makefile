@@ -34,7 +34,7 @@ $(VENV)/.stamp: pyproject.toml constraints.txt
 	@touch $@
 
 demo: setup  ## a team that talks for ten seconds; press Ctrl-C
-	@$(BIN)/python examples/demo.py
+	@$(BIN)/python examples/terminal/demo.py
 
 # Types take long, and are checked beside the tests; what that says comes last. Those of Windows are
 # checked by `make check`, and by continuous integration.

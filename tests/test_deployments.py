@@ -18,7 +18,7 @@ from supervisor._core.events import Rung
 from supervisor._core.settings import Ladder
 
 ROOT = Path(__file__).parent.parent
-FOLDER = ROOT / "examples" / "containers"
+FOLDER = ROOT / "examples" / "container"
 FILES = ("Dockerfile", "compose.yaml", "kubernetes.yaml", "agents.service")
 
 
@@ -88,7 +88,7 @@ def test_the_worker_keeps_the_job_that_a_stop_interrupts(tmp_path: Path) -> None
     """At SIGTERM it finishes its turn, keeps the job, and dies of SIGTERM."""
     ready = tmp_path / "ready"
     environ = os.environ | {"READY_FILE": str(ready), "SUPERVISOR_GRACE": "28"}
-    command = [sys.executable, str(FOLDER / "worker.py")]
+    command = [sys.executable, str(ROOT / "examples/container/worker.py")]
     with subprocess.Popen(
         command, env=environ, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as child:

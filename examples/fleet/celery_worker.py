@@ -1,8 +1,8 @@
 # pyright: basic
 """A Celery worker that carries kept runs on: only a run's id travels, the store has the rest.
 
-celery -A examples.fleet.celery_worker worker -B     (start Redis first, or set BROKER_URL)
-python -m examples.fleet.celery_worker my-run        (has one of them work on a run)
+.venv/bin/celery -A examples.fleet.celery_worker worker -B   (start Redis first, or set BROKER_URL)
+.venv/bin/python -m examples.fleet.celery_worker my-run      (has one of them work on a run)
 
 What a worker does with signals is in `examples/workers/celery_worker.py`, whose app this is. A run
 that is handed over is a new task, and `sweep` finds what was left by a worker that has died.

@@ -1,6 +1,6 @@
 """A fleet on one machine: a PostgreSQL, three workers that are stopped and killed, and their runs.
 
-python -m examples.fleet.one_machine
+.venv/bin/python -m examples.fleet.one_machine
 
 Nothing but PostgreSQL's programs and this package with the extra `fleet` is needed, no container.
 """

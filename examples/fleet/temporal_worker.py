@@ -1,11 +1,11 @@
 """A Temporal worker that carries kept runs on: only a run's id travels, the store has the rest.
 
-python -m examples.fleet.temporal_worker          (on any number of machines)
-python -m examples.fleet.temporal_worker my-run   (has one of them work on a run, and waits)
+.venv/bin/python -m examples.fleet.temporal_worker         (on any number of machines)
+.venv/bin/python -m examples.fleet.temporal_worker my-run  (has one of them work on a run; it waits)
 
-Start `temporal server start-dev` first, or set TEMPORAL. A worker that is stopped finishes the
-present turn, and Temporal gives the rest to another one: an activity that fails is tried again. One
-that dies is noticed by its heartbeat.
+Start `.venv/bin/temporal server start-dev` first, or set TEMPORAL. A worker that is stopped
+finishes the present turn, and Temporal gives the rest to another one: an activity that fails is
+tried again. One that dies is noticed by its heartbeat.
 """
 
 from __future__ import annotations

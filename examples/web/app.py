@@ -1,7 +1,7 @@
 """Conversations in a browser: they stream, can be stopped, and go on while the page is reloaded.
 
 pip install 'autogen-supervisor[web]'
-uvicorn examples.web.app:app              then open http://127.0.0.1:8000
+.venv/bin/uvicorn examples.web.app:app              then open http://127.0.0.1:8000
 
 A run belongs to the server here, and not to the page that has started it: so the events of each are
 kept, in the memory of one process, and every page that asks gets them from the beginning. Ctrl-C

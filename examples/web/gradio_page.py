@@ -1,7 +1,7 @@
 """A page of Gradio's with a Stop button, which stops the run.
 
 pip install autogen-supervisor gradio     in an environment of its own: it wants other versions
-uvicorn examples.web.gradio_page:app      then open http://127.0.0.1:8000
+.venv/bin/uvicorn examples.web.gradio_page:app      then open http://127.0.0.1:8000
 
 Gradio cancels the event that a button names in `cancels=`. That stops the run, and the team can be
 used again. After Ctrl-C or SIGTERM the page shows why its run has ended, and the server ends as it

@@ -1,8 +1,8 @@
 # pyright: basic
 """A Celery worker that is stopped loses no conversation: the next one goes on with it.
 
-celery -A examples.workers.celery_worker worker            (start Redis first, or set BROKER_URL)
-python -m examples.workers.celery_worker my-conversation   (has it work on one, and waits)
+.venv/bin/celery -A examples.workers.celery_worker worker      (start Redis, or set BROKER_URL)
+.venv/bin/python -m examples.workers.celery_worker my-conversation   (gives it work)
 
 A warm shutdown (SIGTERM, or Ctrl-C once) waits for tasks and tells them nothing, so `tell_runs`
 does: the run stops in order, and what is left of it becomes a task for another worker. A cold one

@@ -1,7 +1,7 @@
 """Teams in processes of their own: on Ctrl-C, and on SIGTERM to the parent, each has its result.
 
-python examples/workers/processes.py            (press Ctrl-C, or `kill` the parent)
-python examples/workers/processes.py spawn      (or fork, forkserver)
+.venv/bin/python examples/workers/processes.py            (press Ctrl-C, or `kill` the parent)
+.venv/bin/python examples/workers/processes.py spawn      (or fork, forkserver)
 
 Ctrl-C at a terminal reaches the children too; SIGTERM from a service manager does not, so the
 parent passes its stop on. Each child has a block of its own around all that it does.

@@ -1,6 +1,6 @@
 """A thread with a loop of its own, in a program whose main thread has none.
 
-python examples/workers/thread.py    (press Ctrl-C)
+.venv/bin/python examples/workers/thread.py    (press Ctrl-C)
 
 No thread but the main one hears signals, so the main thread passes the stop on: `stop()` may be
 called from any thread.

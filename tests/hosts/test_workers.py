@@ -116,7 +116,7 @@ def test_ctrl_c_ends_pytest(tmp_path: Path) -> None:
     """The session ends as pytest ends it, with status 2, and the team was cleaned up before."""
     arguments = ["-s", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--log-cli-level=DEBUG"]
     arguments.append(f"--basetemp={tmp_path / 'inner'}")
-    with _started("-m", "pytest", *arguments, "examples/workers/test_counters.py") as program:
+    with _started("-m", "pytest", *arguments, "examples/testing/test_counters.py") as program:
         program.until("GroupChatAgentResponse")  # AutoGen's log: an agent has spoken
         program.process.send_signal(signal.SIGINT)
         said = program.end()

@@ -217,7 +217,7 @@ def test_a_team_on_the_distributed_runtime_is_stopped(address: str) -> None:
 def test_the_example_gets_its_answer_through_sigterm() -> None:
     """The answer of the example's worker arrives in spite of SIGTERM, and its status is true."""
     done = subprocess.run(
-        [sys.executable, "examples/09_serve_a_worker.py"],
+        [sys.executable, "examples/workers/grpc_worker.py"],
         cwd=_ROOT,
         env=os.environ | {"PYTHONPATH": str(_ROOT)},
         capture_output=True,

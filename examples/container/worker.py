@@ -1,6 +1,6 @@
 """A worker in a container, a pod or a service: it runs a team on one job after another.
 
-python examples/containers/worker.py
+.venv/bin/python examples/container/worker.py
 
 SIGTERM lets the present turn finish; the job that was interrupted is still in the queue, and the
 process ends by that signal. The seconds come from `SUPERVISOR_GRACE`; whoever deploys it sets them.

@@ -1,6 +1,6 @@
 """A test that runs a team: Ctrl-C ends pytest, and the team is cleaned up before.
 
-pytest examples/workers/test_counters.py    (press Ctrl-C)
+.venv/bin/pytest -s examples/testing/test_counters.py    (press Ctrl-C)
 
 `signals={}` leaves Ctrl-C to pytest. With signals, the block would take it for its own: the run
 would be stopped, and pytest would go on with the next test.

@@ -1,7 +1,7 @@
 """Ctrl-C stops a workflow of Microsoft's Agent Framework; the next start goes on with it.
 
-python examples/10_agent_framework.py    (press Ctrl-C; it says how to go on)
-python examples/10_agent_framework.py CHECKPOINT
+.venv/bin/python examples/terminal/workflow.py    (press Ctrl-C; it says how to go on)
+.venv/bin/python examples/terminal/workflow.py CHECKPOINT
 
 The framework keeps a checkpoint after each superstep. `iterate` ends the workflow with every task
 that it has started, and then its storage tells from which checkpoint to go on. On SIGTERM the

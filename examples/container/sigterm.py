@@ -1,6 +1,6 @@
 """A container engine sends SIGTERM, waits some seconds, and kills. The program ends in order.
 
-python examples/05_sigterm_in_a_container.py
+.venv/bin/python examples/container/sigterm.py
 
 The parent plays the engine. It starts this file as a child with a `SUPERVISOR_GRACE` two seconds
 below its own, waits until the team speaks, and sends SIGTERM. The child finishes the current turn,

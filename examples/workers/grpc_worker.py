@@ -1,6 +1,6 @@
 """A worker in its own process gets SIGTERM while it works, and its answer still arrives.
 
-python examples/09_serve_a_worker.py    (ends by itself; needs the extra `grpc`)
+.venv/bin/python examples/workers/grpc_worker.py    (ends by itself; needs the extra `grpc`)
 
 This process is the host. It starts the worker, sends it a request, and plays the container engine
 that stops it. The worker's agent takes a second for its answer; DRAIN has more seconds than that.

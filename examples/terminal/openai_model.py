@@ -1,6 +1,6 @@
 """A real model, chosen by the environment.
 
-OPENAI_API_KEY=… python examples/07_real_model.py    and press Ctrl-C
+OPENAI_API_KEY=… .venv/bin/python examples/terminal/openai_model.py    and press Ctrl-C
 
 OPENAI_MODEL names the model (gpt-4o-mini if unset). OPENAI_BASE_URL names a server of your own with
 the same protocol. Without a key the example says what to do, and ends with status 0.
@@ -20,16 +20,13 @@ async def main(sup: Supervisor) -> None:
         return
 
     from autogen_agentchat.agents import AssistantAgent
+    from autogen_agentchat.ui import Console
     from autogen_ext.models.openai import OpenAIChatCompletionClient
-
-    from examples.teams import show, summary
 
     client = OpenAIChatCompletionClient(model=os.environ.get("OPENAI_MODEL", "gpt-4o-mini"))
     agent = AssistantAgent("counter", client, model_client_stream=True)
-    stream = sup.stream(agent, "Count from 1 to 200, in words.")
-    async for event in stream:
-        show(event)
-    print(f"\n\n{summary(await stream)}", flush=True)
+    result = await Console(sup.stream(agent, "Count from 1 to 200, in words."))
+    print(f"\n{result.stop_reason}; {len(result.messages)} messages kept.", flush=True)
     await client.close()
 
 

@@ -1,7 +1,7 @@
 """A common script, before and after: a signal handler that cancels the token.
 
-python examples/04_handler_before_and_after.py before    (AutoGen alone; ends itself after 6 s)
-python examples/04_handler_before_and_after.py after
+.venv/bin/python examples/terminal/before_and_after.py before  (AutoGen alone; ends after 6 s)
+.venv/bin/python examples/terminal/before_and_after.py after
 
 Ctrl-C comes while a model thinks. A `signal.signal` handler runs, but nothing wakes the event loop,
 which sleeps until the model answers; the stream goes on for as long as that takes. Under the
