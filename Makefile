@@ -152,13 +152,16 @@ $(VENV)/.stamp-docs: $(VENV)/.stamp
 bench: setup  ## the measurements
 	@set -e; for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python $$script; done
 
+# Takes about twice as long as the tests alone. The report comes even where a test has failed.
 coverage: setup  ## the tests again, with the code that they reach
+	@rm -rf .coverage-children
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
-	$(BIN)/coverage combine -q
-	$(BIN)/coverage report
+	$(BIN)/coverage run -m pytest -n $(WORKERS); tests=$$?; \
+	$(BIN)/python -m tests.coverage_plugin && \
+	$(BIN)/coverage combine -q && \
+	$(BIN)/coverage report && exit $$tests
 
 clean:  ## remove what the others made
-	rm -rf .venv .venv-* build dist .coverage .coverage.* .hypothesis .import_linter_cache \
-		.mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* build dist .coverage .coverage.* .coverage-children .hypothesis \
+		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
