@@ -141,7 +141,7 @@ matrix:  ## the tests on every other Python found
 # Warnings are errors. Nothing is downloaded while the site is built, or when it is read.
 docs: $(VENV)/.stamp-docs  ## the site of the docs, in build/site
 	@# The generator's successor would be announced each time.
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs -q build
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 	@echo "build/site/index.html is the first page; to search: $(BIN)/python -m http.server -d build/site"
 
 $(VENV)/.stamp-docs: $(VENV)/.stamp

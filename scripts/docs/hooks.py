@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from typing import Any, Final
 
 from scripts.docs import links, reference
+
+# mkdocs counts the warnings of loggers below its own, and its strict mode makes them errors.
+_LOG: Final = logging.getLogger("mkdocs.hooks.links")
 
 
 def on_config(config: Any) -> Any:
@@ -30,19 +34,12 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
-    """Have the links out of docs/ lead to the repository.
-
-    Raises:
-        PluginError: A link leads nowhere.
-    """
-    from mkdocs.exceptions import PluginError
-
+    """Have the links out of docs/ lead to the repository, and warn of those that lead nowhere."""
     if page.file.src_uri in reference.pages():
         return markdown
     place = f"{links.DOCS}/{page.file.src_uri}"
     source = links.FROM_THE_ROOT.get(place, place)
     for link in links.links(markdown):
-        wrong = links.problem(source, link.target)
-        if wrong:
-            raise PluginError(f"{source}:{link.line}: {wrong}")
+        if wrong := links.problem(source, link.target):
+            _LOG.warning("%s:%d: %s", source, link.line, wrong)
     return links.rewritten(source, markdown)
