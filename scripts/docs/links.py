@@ -3,7 +3,9 @@
 The pages link relatively, so that they work on a forge and in an editor. On the site a link that
 leaves `docs/` would lead nowhere: `for_site` turns it into one to the repository, whose address is
 in `[project.urls]` of `pyproject.toml`. `problem` checks a link without a network.
-`scripts/docs/hooks.py` and the tests use both.
+`scripts/docs/hooks.py` and the tests use both. Nobody asks the addresses outside: to list them,
+
+    python -m scripts.docs.links
 
 Anchors are made from headings as GitHub makes them. `mkdocs.yml` has the site make the same ones.
 """
@@ -28,6 +30,7 @@ FROM_THE_ROOT: Final = {
     for name in ("CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "SECURITY.md")
 }
 
+_PAGES: Final = ("*.md", "docs/**/*.md", "examples/**/*.md", "tests/*.md", ".github/**/*.md")
 _FENCE: Final = re.compile(r" *(`{3,}|~{3,})")
 _INLINE_CODE: Final = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)")
 _TARGET: Final = re.compile(
@@ -49,6 +52,13 @@ class Link:
     def is_external(self) -> bool:
         """Whether it leads out of the project."""
         return bool(urlsplit(self.target).scheme)
+
+
+def pages() -> list[str]:
+    """Return the Markdown files of the repository, as paths from the root."""
+    return sorted(
+        path.relative_to(ROOT).as_posix() for pattern in _PAGES for path in ROOT.glob(pattern)
+    )
 
 
 def links(text: str) -> Iterator[Link]:
@@ -180,3 +190,17 @@ def _without_fences(text: str) -> Iterator[str]:
 @cache
 def _text(path: str) -> str:
     return (ROOT / path).read_text(encoding="utf-8")
+
+
+def main() -> None:
+    """Print each address outside, with the pages that lead to it."""
+    found: dict[str, list[str]] = {}
+    for page in pages():
+        for target in dict.fromkeys(link.target for link in links(_text(page)) if link.is_external):
+            found.setdefault(target, []).append(page)
+    for target in sorted(found):
+        print(target, *found[target], sep="  ")
+
+
+if __name__ == "__main__":
+    main()
