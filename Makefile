@@ -17,7 +17,7 @@ UPSTREAM := $(VENV)-upstream
 UPSTREAM_PIP := $(UPSTREAM)/bin/python -m pip install -qq --disable-pip-version-check \
 	-c constraints.txt -c constraints-upstream.txt
 
-.PHONY: help setup hooks demo test test-fast check style types types-windows verify-types floors pytest format soak chaos upstream matrix docs bench coverage clean
+.PHONY: help setup hooks demo test test-fast check style types types-windows verify-types floors pytest format soak chaos upstream matrix docs bench bench-page bench-check coverage clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -100,12 +100,12 @@ soak: setup  ## the long grids of tests
 # Prints how programs end that get a signal; the status is 1 if one of ours breaks a promise. The peers
 # come from a package index; those that cannot be installed are skipped, and the table says so.
 chaos: setup  ## stop programs in every state, ours and its peers; print how each ends
-	@$(MAKE) --no-print-directory $(VENV)/.stamp-chaos || echo "chaos: not all peers are here" >&2
+	@$(MAKE) --no-print-directory $(VENV)/.stamp-peers || echo "chaos: not all peers are here" >&2
 	@$(BIN)/python -m tests.chaos
 
-$(VENV)/.stamp-chaos: $(VENV)/.stamp
+$(VENV)/.stamp-peers: $(VENV)/.stamp
 	@echo "Installing the peers into $(VENV)"
-	@$(PIP) --no-build-isolation -e '.[chaos]'
+	@$(PIP) --no-build-isolation -e '.[peers]'
 	@touch $@
 
 # Runs AutoGen's own tests alone, and with every run under a supervisor; the outcomes must be the same.
@@ -149,8 +149,22 @@ $(VENV)/.stamp-docs: $(VENV)/.stamp
 	@$(PIP) --no-build-isolation -e '.[docs]'
 	@touch $@
 
-bench: setup  ## the measurements
-	@set -e; for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python $$script; done
+# Asks every question of benchmarks/ in one run. BENCH="latency many" asks these only. What is measured is
+# in OUTPUT, also if a question fails. A machine that does other things meanwhile gives other figures.
+BENCH ?=
+OUTPUT ?= build/bench.json
+bench: setup  ## the measurements, beside AutoGen alone and the peers: 12 minutes
+	@$(MAKE) --no-print-directory $(VENV)/.stamp-peers || echo "bench: not all peers are here" >&2
+	@$(BIN)/python -m benchmarks --output $(OUTPUT) $(BENCH)
+
+bench-page: setup  ## docs/benchmarks.md and all quoted figures, from benchmarks/reference.json
+	@$(BIN)/python -m benchmarks._page
+
+# RUN=build/bench.json takes a run that was made before.
+RUN ?=
+bench-check: setup  ## measure, and fail if a figure that a page quotes is off by more than a third
+	@test -n "$(RUN)" || $(MAKE) --no-print-directory bench
+	@$(BIN)/python -m benchmarks._check $(or $(RUN),$(OUTPUT))
 
 # Takes about twice as long as the tests alone. The report comes even where a test has failed.
 coverage: setup  ## the tests again, with the code that they reach

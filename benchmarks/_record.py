@@ -25,7 +25,7 @@ class Record:
     """What one subject has shown in one case.
 
     Args:
-        question: The script that measured it, such as `signal`.
+        question: The script that measured it, such as `latency`.
         case: Which situation of the question, such as `quiet`.
         subject: What was measured, such as `supervised` or `autogen`.
         loop: `asyncio` or `uvloop`; empty where the case has one loop only.

@@ -1,20 +1,24 @@
-"""From Ctrl-C to the usable prompt, in a chat at a real pseudo-terminal."""
+"""From Ctrl-C to the usable prompt, in a chat at a real pseudo-terminal.
+
+An answer is under way when Ctrl-C is typed; the time ends when a letter that is typed then stands
+at the prompt. Cases: `waiter` (the agent waits for its model) and `talker` (it streams).
+"""
 
 from __future__ import annotations
 
-import statistics
-import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
-sys.path.insert(0, str(Path(__file__).parent.parent))  # the terminal is that of the tests
-
+from benchmarks._record import Record, record
+from benchmarks._script import Effort, main
 from tests.cli.chats import APART, LOOPS, PROMPT, Chat, chat
 from tests.cli.terminal import CTRL_C
 from tests.process.harness import Server
 
-ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 30
+ROUNDS: Final = 10
 
 
 def seconds_to_prompt(it: Chat) -> float:
@@ -33,18 +37,16 @@ def seconds_to_prompt(it: Chat) -> float:
     return took
 
 
-def main() -> None:
-    """Measure an agent that waits and one that streams, on both loops."""
+def measure(effort: Effort) -> Iterator[Record]:
+    """Measure both on both loops."""
     with Server() as server, tempfile.TemporaryDirectory() as folder:
         for team in ("waiter", "talker"):
             for loop in LOOPS:
                 with chat(server, Path(folder), team, "--loop", loop) as it:
                     it.wait_for_prompt(PROMPT)
-                    took = [seconds_to_prompt(it) for _ in range(ROUNDS)]
-                median, most = statistics.median(took), max(took)
-                what = f"Ctrl-C to the usable prompt, {team}, {loop}"
-                print(f"RESULT {what}: median {median * 1e3:.0f} ms, most {most * 1e3:.0f} ms")
+                    took = [seconds_to_prompt(it) for _ in range(effort.rounds(ROUNDS))]
+                yield record(("chat", team, "supervised", loop), took)
 
 
 if __name__ == "__main__":
-    main()
+    main(__name__, measure)

@@ -1,15 +1,29 @@
-"""What it costs to keep a run: added to a turn, written, and on disk; beside LangGraph's saver.
+"""What it costs to keep a run: added to a turn, written, and on disk.
 
-The conversation: three assistants in turn, whose model answers with 500 characters after 10 ms;
-each has all that was said in its context. Turns are measured behind 100, 1,000 and 10,000 messages.
-A turn is what lies between the end of one model call and the begin of the next; what is kept is
-written beside that next call. Runs that are kept in each way, and one that is not, take turns. What
-was said before is written once, beside the first turns: these are told apart from the others.
+The conversation: three assistants in turn, whose model answers with 500 characters after 10 ms.
+Each has all that was said in its context. Turns are measured behind 100, 1,000 and 10,000 messages;
+a turn is what lies between the end of one model call and the begin of the next. What is kept is
+written to SQLite by a thread, beside that next call. Runs that are kept in each way, and one that
+is not, take turns, each with a file of its own. What was said before is written once, beside the
+first turns: these are left out.
 
-Beside it the same messages through LangGraph's SQLite saver, as one graph with a list of messages
-puts them there after each step, where it is installed: `pip install langgraph-checkpoint-sqlite`.
+Ways: `not-kept`, and `async`, `sync` and `exit` (the supervisor's `durability`).
 
-Last, how long the loop stands still while an agent with a state of fifty megabytes is kept.
+Cases, for N messages:
+
+- `turn-N`: the time of a turn.
+- `added-N`: what a way adds to the median of a turn that is not kept.
+- `work-N`: how much of that is processor time of the loop's own thread, which a busy machine does
+  not change.
+- `commit-N`: the time of one commit in the thread of the store.
+- `disk-N`: the bytes on disk for each message (`async`).
+- `late-KIND`: how late the loop is while an agent with a state of fifty megabytes is kept, seen by
+  a task that sleeps for 1 ms again and again. The figure to look at is the 99th percentile. Kinds:
+  `numbers`, `text` (one text), `notes` (many small ones).
+
+Subject `langgraph` is LangGraph's SQLite saver, where it is installed
+(`pip install langgraph-checkpoint-sqlite`): one graph with a list of messages puts them there after
+each step. `commit-N` is one put, and `disk-N` the bytes for each message.
 """
 
 from __future__ import annotations
@@ -19,10 +33,9 @@ import importlib
 import random
 import sqlite3
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
@@ -39,13 +52,14 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from benchmarks._bench import centile, milliseconds, result
+from benchmarks._record import Record, figure, record
+from benchmarks._script import Effort, main, rotated
 from supervisor import Supervisor
 from supervisor._checkpoints.urls import open_store
 from supervisor.checkpoints import CheckpointStore
 from supervisor.testing import ScriptedAgent, ScriptedModel
 
-SIZES = tuple(map(int, sys.argv[1:])) or (100, 1_000, 10_000)
+SIZES = (100, 1_000, 10_000)
 ROUNDS = 4
 TURNS = 60
 PAUSE = 0.01
@@ -53,8 +67,8 @@ NAMES = ("ada", "ben", "cyd")
 MEGABYTES = 50
 MOST_PUTS = 1_000  # LangGraph writes all messages each time
 
-Way = Literal["not kept", "async", "sync", "exit"]
-WAYS: tuple[Way, ...] = ("not kept", "async", "sync", "exit")
+Way = Literal["not-kept", "async", "sync", "exit"]
+WAYS: tuple[Way, ...] = ("not-kept", "async", "sync", "exit")
 
 
 def words(number: int) -> str:
@@ -164,33 +178,33 @@ class TimedStore:
 # -- one size -------------------------------------------------------------------------------------
 
 
-async def measure(said: int, folder: Path) -> None:
-    """Print what is measured behind so many messages."""
+def measure_turns(said: int, folder: Path, rounds: int) -> Iterator[Record]:
+    """Measure behind so many messages."""
     turns: dict[Way, list[Turn]] = {way: [] for way in WAYS}
     commits: dict[Way, list[float]] = {way: [] for way in WAYS}
-    for number in range(ROUNDS):
-        for way in (*WAYS[number % 4 :], *WAYS[: number % 4]):
+    for number in range(rounds):
+        for way in rotated(WAYS, number):
             path = folder / f"{said}.{way}.{number}.db"
-            turns[way] += await _turns(said, way, path, commits[way])
-    alone = turns["not kept"]
-    what = f"behind {said:,} messages"
-    result(f"a turn that is not kept, {what}", milliseconds([turn.seconds for turn in alone]))
-    for way in WAYS[1:]:
-        longer = _added([turn.seconds for turn in alone], [turn.seconds for turn in turns[way]])
-        work = _added([turn.work for turn in alone], [turn.work for turn in turns[way]])
-        figure = f"{longer}; of the loop's own work {work}"
-        result(f'added to a turn by durability="{way}", {what}', figure)
-    for way in WAYS[1:]:
-        result(f'a commit of "{way}", {what}', milliseconds(commits[way]))
-    size = _size(folder / f"{said}.async.0.db")
-    count = said + TURNS
-    result(f"on disk, {count:,} messages", f"{size / 1e6:.2f} MB, {size / count:,.0f} B each")
+            turns[way] += asyncio.run(_turns(said, way, path, commits[way]))
+    seconds = {way: [turn.seconds for turn in found] for way, found in turns.items()}
+    work = {way: [turn.work for turn in found] for way, found in turns.items()}
+    for way in WAYS:
+        yield _record(f"turn-{said}", way, seconds[way])
+        if way != "not-kept":
+            yield _record(f"added-{said}", way, _added(seconds["not-kept"], seconds[way]))
+            yield _record(f"work-{said}", way, _added(work["not-kept"], work[way]))
+            yield _record(f"commit-{said}", way, commits[way])
+    size = _size(folder / f"{said}.async.0.db") / (said + TURNS)
+    yield record(("checkpoints", f"disk-{said}", "async", ""), [size], unit="B")
 
 
-def _added(alone: Sequence[float], kept: Sequence[float]) -> str:
-    median = statistics.median(kept) - statistics.median(alone)
-    p99 = centile(kept, 0.99) - centile(alone, 0.99)
-    return f"median {median * 1e3:+.2f} ms, p99 {p99 * 1e3:+.2f} ms"
+def _record(case: str, way: str, values: Sequence[float]) -> Record:
+    return record(("checkpoints", case, way, ""), values)
+
+
+def _added(alone: Sequence[float], kept: Sequence[float]) -> list[float]:
+    typical = statistics.median(alone)
+    return [each - typical for each in kept]
 
 
 async def _turns(said: int, way: Way, path: Path, commits: list[float]) -> list[Turn]:
@@ -199,7 +213,7 @@ async def _turns(said: int, way: Way, path: Path, commits: list[float]) -> list[
     writes_early = way in ("async", "sync")
     model = Model(turns, lambda: bool(took) or not writes_early)
     team = await conversation(said, model, TURNS)
-    if way == "not kept":
+    if way == "not-kept":
         async with Supervisor(signals={}) as sup:
             await sup.stream(team, "Go on")
         return turns[2:]
@@ -220,28 +234,22 @@ def _size(path: Path) -> int:
 # -- LangGraph ------------------------------------------------------------------------------------
 
 
-def measure_langgraph(said: int, folder: Path) -> None:
-    """Print the same of LangGraph's SQLite saver."""
-    who = "LangGraph's SQLite saver"
+def measure_langgraph(said: int, folder: Path) -> Iterator[Record]:
+    """Measure LangGraph's SQLite saver."""
+    path = folder / f"{said}.langgraph.db"
     try:
-        put = _put_into(folder / f"{said}.langgraph.db")
+        put = _put_into(path)
     except ImportError as error:
-        result(who, f"skipped, for {error.name} is not installed")
+        print(f"LangGraph's SQLite saver: skipped, {error.name} is not installed")
         return
     whole = said <= MOST_PUTS
     for number in range(0 if whole else said - TURNS, said):
         put(number, number + 1)
-    before = _size(folder / f"{said}.langgraph.db")
-    took = [put(number, number + 1) for number in range(said, said + TURNS)]
-    size = _size(folder / f"{said}.langgraph.db")
-    result(f"{who}: a put, behind {said:,} messages", milliseconds(took))
-    turns = said + TURNS
-    if whole:
-        figure = f"{size / 1e6:.2f} MB, {size / turns:,.0f} B each"
-    else:
-        last = (size - before) / TURNS
-        figure = f"{last / 1e6:.2f} MB a step, so about {last * turns / 2e9:.0f} GB"
-    result(f"{who}: on disk, {turns:,} messages", figure)
+    before = _size(path)
+    yield _record(f"commit-{said}", "langgraph", [put(n, n + 1) for n in range(said, said + TURNS)])
+    # Without the first puts: each of the last ones takes as much as a message has cost so far.
+    size = _size(path) / (said + TURNS) if whole else (_size(path) - before) / TURNS
+    yield record(("checkpoints", f"disk-{said}", "langgraph", ""), [size], unit="B")
 
 
 def _put_into(path: Path) -> Callable[[int, int], float]:
@@ -296,21 +304,25 @@ class Librarian(ScriptedAgent):
         self._library = state
 
 
-async def measure_large_states(folder: Path) -> None:
-    """Print how long the loop stands still beside an agent with a large state."""
+async def measure_large_states(folder: Path) -> AsyncIterator[Record]:
+    """Measure how late the loop is beside an agent with a large state."""
     numbers = [random.random() for _ in range(MEGABYTES * 50_000)]
     states: dict[str, Any] = {
         "numbers": {"vectors": [numbers[n : n + 1_000] for n in range(0, len(numbers), 1_000)]},
-        "one text": {"text": "x" * MEGABYTES * 1_000_000},
+        "text": {"text": "x" * MEGABYTES * 1_000_000},
         "notes": {"notes": [{"id": n, "text": words(n)} for n in range(MEGABYTES * 1_900)]},
     }
     for name, state in states.items():
-        alone = await _lags(state, None)
-        kept = await _lags(state, f"sqlite:///{folder / name.replace(' ', '-')}.db")
-        figure = f"{milliseconds(kept)}, max {max(kept) * 1e3:.1f} ms"
-        without = f"{milliseconds(alone)}, max {max(alone) * 1e3:.1f} ms"
-        what = f"the loop is late, with {MEGABYTES} MB of {name} in a state"
-        result(what, f"{figure}; not kept {without}")
+        yield _late(name, "not-kept", await _lags(state, None))
+        yield _late(name, "async", await _lags(state, f"sqlite:///{folder / name}.db"))
+
+
+def _late(name: str, way: str, lags: Sequence[float]) -> Record:
+    return record(("checkpoints", f"late-{name}", way, ""), lags, note=_most(lags))
+
+
+def _most(lags: Sequence[float]) -> str:
+    return f"at most {figure(max(lags), 's')}"
 
 
 async def _lags(state: Mapping[str, Any], url: str | None) -> list[float]:
@@ -331,15 +343,19 @@ async def _beat(lags: list[float]) -> None:
         lags.append(time.perf_counter() - begun - 0.001)
 
 
-def main() -> None:
+def measure(effort: Effort) -> Iterator[Record]:
     """Measure all of it."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for said in SIZES:
-            asyncio.run(measure(said, folder))
-            measure_langgraph(said, folder)
-        asyncio.run(measure_large_states(folder))
+        for said in SIZES[:2] if effort.is_quick else SIZES:
+            yield from measure_turns(said, folder, 1 if effort.is_quick else ROUNDS)
+            yield from measure_langgraph(said, folder)
+        yield from asyncio.run(_all_of(measure_large_states(folder)))
+
+
+async def _all_of(records: AsyncIterator[Record]) -> list[Record]:
+    return [each async for each in records]
 
 
 if __name__ == "__main__":
-    main()
+    main(__name__, measure)

@@ -1,47 +1,79 @@
-"""The memory that a run keeps per streamed chunk, by `tracemalloc`."""
+"""What a run keeps in memory of what it has streamed, up to 100,000 chunks.
+
+Each subject has a process of its own, which streams chunks to a reader that drops them. The figure
+is by how much the process's resident memory has grown since the first chunks, after a collection of
+garbage. Resident memory is what the system counts; it does not shrink at once, and it moves in
+steps of some 100 kB.
+
+Subjects: `autogen` (`run_stream` with a `CancellationToken`) and `supervised`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import tracemalloc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Final
 
+import psutil
 from autogen_core import CancellationToken
 
-from benchmarks._bench import Streamer, result, team_of
+from benchmarks._record import Record, record
+from benchmarks._script import Effort, ask, main, rotated
+from benchmarks._teams import Streamer, team_of
 from supervisor import Supervisor
 
-SIZES = (2_000, 20_000)
-PAUSE = 1e-7
+NAME: Final = "benchmarks.memory"
+SIZES: Final = (1_000, 10_000, 100_000)
+ROUNDS: Final = 2
+WARM: Final = 100
+PAUSE: Final = 1e-7
+SUBJECTS: Final = ("autogen", "supervised")
 
 
-async def _kept_at_end(events: AsyncIterator[object], chunks: int) -> float:
-    """Return the megabytes that the run holds when its last chunk is read."""
-    gc.collect()
-    tracemalloc.start()
-    count, kept = 0, 0.0
+def grown(subject: str, chunks: str) -> list[int]:
+    """Return by how many bytes a process has grown at each size."""
+    return asyncio.run(_grown(subject, int(chunks)))
+
+
+async def _grown(subject: str, chunks: int) -> list[int]:
+    team = team_of(Streamer(chunks + WARM, PAUSE))
+    if subject == "autogen":
+        token = CancellationToken()
+        return await _read(team.run_stream(task="x", cancellation_token=token))
+    async with Supervisor(signals={}) as sup:
+        return await _read(aiter(sup.stream(team, "x")))
+    raise AssertionError("the block went on to its return")
+
+
+async def _read(events: AsyncIterator[object]) -> list[int]:
+    count, base, found = 0, 0, list[int]()
     async for _ in events:
         count += 1
-        if count == chunks:
-            gc.collect()
-            kept = tracemalloc.get_traced_memory()[0] / 1e6
-    tracemalloc.stop()
-    return kept
+        if count == WARM:
+            base = _resident()
+        elif count - WARM in SIZES:
+            found.append(_resident() - base)
+    return found
 
 
-async def main() -> None:
-    """Measure AutoGen alone with a token, and supervised."""
-    async with Supervisor(signals={}) as sup:
-        await sup.stream(team_of(Streamer(100, PAUSE)), "warm up")
-        for chunks in SIZES:
-            token = CancellationToken()
-            stock = team_of(Streamer(chunks, PAUSE)).run_stream(task="x", cancellation_token=token)
-            ours = aiter(sup.stream(team_of(Streamer(chunks, PAUSE)), "x"))
-            for who, events in (("AutoGen alone with a token", stock), ("supervised", ours)):
-                kept = await _kept_at_end(events, chunks)
-                result(f"kept after {chunks:,} streamed chunks, {who}", f"{kept:.2f} MB")
+def _resident() -> int:
+    gc.collect()
+    return int(psutil.Process().memory_info().rss)
+
+
+def measure(effort: Effort) -> Iterator[Record]:
+    """Measure both in turn."""
+    sizes = SIZES[:2] if effort.is_quick else SIZES
+    found: dict[str, list[list[int]]] = {subject: [] for subject in SUBJECTS}
+    for number in range(ROUNDS):
+        for subject in rotated(SUBJECTS, number):
+            found[subject].append(ask(NAME, "grown", subject, sizes[-1]))
+    for at, size in enumerate(sizes):
+        for subject in SUBJECTS:
+            values = [float(each[at]) for each in found[subject]]
+            yield record(("memory", str(size), subject, ""), values, unit="B")
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main(__name__, measure, {"grown": grown})

@@ -1,21 +1,22 @@
-"""What telemetry costs a run and an event: where nobody has set a provider, and where somebody has.
+"""What telemetry costs a run and an event: where no provider is set, and where one is.
 
-Three ways, in turn within one process, by processor time; the figures are medians of the same run:
+The ways take turns within one process, in another order each round; the figure is processor time.
 
-- *without the code*: the calls that tell of a run's beginning and end are replaced by nothing;
-- *no provider*: as the package is, with the API loaded, as AutoGen loads it;
-- *with providers*: of the SDK, for spans and metrics, whose exporters drop everything. AutoGen then
-  makes its own spans too, and the fast path leaves nothing out.
+Ways: `without` (the calls that tell of a run's beginning and end are replaced by nothing);
+`no-provider` (as the package is, with the API loaded, as AutoGen loads it); `providers` (of the
+SDK, for spans and metrics, whose exporters drop everything. AutoGen then makes its own spans too,
+and the fast path leaves nothing out). `more-…` is the difference to `without`, in pairs.
+
+Cases: `agent-run` and `team-run` (a run of three chunks), and `team-event` (one streamed chunk).
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import statistics
 import sys
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,13 +25,15 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 
-from benchmarks._bench import Streamer, result, team_of
+from benchmarks._record import Record, record
+from benchmarks._script import Effort, main, rotated
+from benchmarks._teams import Streamer, team_of
 from supervisor import Supervisor
 from supervisor._core import execution
 from supervisor.types import Runnable
 
-ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 12
-CHUNKS = 2000
+ROUNDS = 10
+CHUNKS = 1000
 
 
 def _nothing(*_: object, **__: object) -> None:
@@ -79,9 +82,9 @@ def with_providers() -> Generator[None]:
 
 
 WAYS = {
-    "without the code": without_the_code,
-    "no provider": no_provider,
-    "with providers": with_providers,
+    "without": without_the_code,
+    "no-provider": no_provider,
+    "providers": with_providers,
 }
 
 
@@ -91,9 +94,9 @@ def _agent() -> BaseChatAgent:
 
 CASES: dict[str, tuple[Callable[[], Runnable], int, int]] = {
     # What is run; how many runs in one measurement; the events of each, 0 to divide by runs.
-    "a single agent's run of three chunks": (_agent, 200, 0),
-    "a team's run of three chunks": (lambda: team_of(Streamer(3, 0.0)), 30, 0),
-    "a team's streamed event": (lambda: team_of(Streamer(CHUNKS, 1e-7)), 1, CHUNKS),
+    "agent-run": (_agent, 200, 0),
+    "team-run": (lambda: team_of(Streamer(3, 0.0)), 30, 0),
+    "team-event": (lambda: team_of(Streamer(CHUNKS, 1e-7)), 1, CHUNKS),
 }
 
 
@@ -109,14 +112,12 @@ async def seconds_of(sup: Supervisor, name: str) -> float:
     return (time.process_time() - begun) / (runs * (events or 1))
 
 
-async def compare(name: str) -> dict[str, list[float]]:
-    """Return the processor times for each way, one value a round."""
+async def compare(name: str, rounds: int) -> dict[str, list[float]]:
+    """Return the processor times of each way, one value a round."""
     took: dict[str, list[float]] = {way: [] for way in WAYS}
-    order = list(WAYS)
     async with Supervisor(signals={}) as sup:
-        for number in range(ROUNDS + 1):
-            order = order[1:] + order[:1]
-            for way in order:
+        for number in range(rounds + 1):
+            for way in rotated([*WAYS], number):
                 with WAYS[way]():
                     seconds = await seconds_of(sup, name)
                 if number:  # the first one warms up
@@ -124,20 +125,17 @@ async def compare(name: str) -> dict[str, list[float]]:
     return took
 
 
-def figure(bare: Sequence[float], ours: Sequence[float]) -> str:
-    """Return a difference, and how much of the whole that is."""
-    more = statistics.median(mine - base for mine, base in zip(ours, bare, strict=True))
-    return f"{more * 1e6:+.2f} us ({more / statistics.median(bare):+.1%})"
-
-
-def main() -> None:
+def measure(effort: Effort) -> Iterator[Record]:
     """Measure each case."""
     for name in CASES:
-        took = asyncio.run(compare(name))
-        bare = took["without the code"]
-        told = ", ".join(f"{way} {figure(bare, took[way])}" for way in list(WAYS)[1:])
-        result(name, f"{told}; without the code {statistics.median(bare) * 1e6:.1f} us")
+        took = asyncio.run(compare(name, effort.rounds(ROUNDS)))
+        for way, seconds in took.items():
+            yield record(("telemetry", name, way, ""), seconds)
+            if way != "without":
+                pairs = zip(took["without"], seconds, strict=True)
+                more = [ours - bare for bare, ours in pairs]
+                yield record(("telemetry", name, f"more-{way}", ""), more)
 
 
 if __name__ == "__main__":
-    main()
+    main(__name__, measure)

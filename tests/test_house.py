@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks._house import ClassSize, ModuleSize, classes, modules
+from tests.house_sizes import ClassSize, ModuleSize, classes, modules
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "supervisor"

@@ -1,11 +1,11 @@
-"""Shared by the measurements: agents of known cost, percentiles, and the RESULT line."""
+"""Agents and teams of known cost, and the loops that they run on."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import statistics
 from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Final
 
 import uvloop
 from autogen_agentchat.agents import BaseChatAgent
@@ -16,12 +16,12 @@ from autogen_core import CancellationToken
 
 from supervisor.testing import ScriptedAgent
 
-LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+LOOPS: Final[dict[str, Callable[[], asyncio.AbstractEventLoop]]] = {
     "asyncio": asyncio.SelectorEventLoop,
     "uvloop": uvloop.new_event_loop,
 }
 
-# AutoGen's own records about handlers that were cancelled would drown the figures.
+# AutoGen's own records about handlers that were cancelled would drown the tables.
 logging.getLogger("autogen_core").setLevel(logging.CRITICAL)
 
 
@@ -55,19 +55,3 @@ class Streamer(ScriptedAgent):
 def team_of(agent: BaseChatAgent, messages: int = 2) -> RoundRobinGroupChat:
     """Return a team of one that ends after `messages` messages, the task included."""
     return RoundRobinGroupChat([agent], termination_condition=MaxMessageTermination(messages))
-
-
-def centile(values: Sequence[float], part: float) -> float:
-    """Return the value below which `part` of the values lie."""
-    return sorted(values)[min(len(values) - 1, int(part * len(values)))]
-
-
-def result(what: str, figure: str) -> None:
-    """Print a figure."""
-    print(f"RESULT {what}: {figure}", flush=True)
-
-
-def milliseconds(seconds: Sequence[float]) -> str:
-    """Return the median and the 99th percentile."""
-    median, p99 = statistics.median(seconds), centile(seconds, 0.99)
-    return f"median {median * 1e3:.2f} ms, p99 {p99 * 1e3:.2f} ms"

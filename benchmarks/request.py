@@ -1,28 +1,30 @@
-"""What the ASGI wrapper costs a request that has no run, against the bare application.
+"""What the ASGI wrapper costs a web request that has no run.
 
-    python benchmarks/asgi.py [SECONDS]
+An in-process server calls the bare application and the wrapped one in turn, 500 times each, within
+one process. The application answers at once in two messages, so the difference is all that a
+request pays; a framework and a socket are far more.
 
-An in-process server calls both in turn, in batches, in the same process. The application answers
-at once, so the difference is all that a request pays; a framework and a socket are far more.
+`bare` and `supervised` are the time of one request, and `more` is the difference in pairs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import statistics
-import sys
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, MutableMapping
 from typing import Any, Final
 
-from benchmarks._bench import LOOPS, result
+from benchmarks._record import Record, record
+from benchmarks._script import Effort, main, rotated
+from benchmarks._teams import LOOPS
 from supervisor.integrations.asgi import supervised
 
 Message = MutableMapping[str, Any]
 App = Callable[..., Awaitable[Any]]
 
 _BATCH: Final = 500
+ROUNDS: Final = 200
 
 
 async def bare(
@@ -65,27 +67,28 @@ async def _serving(app: App) -> AsyncGenerator[None]:
         await lifespan
 
 
-async def measure(seconds: float) -> tuple[float, float]:
-    """Return the median seconds of a request without and with a supervisor."""
-    wrapped = supervised(bare)
-    times: dict[App, list[float]] = {bare: [], wrapped: []}
-    async with _serving(wrapped):
-        end = time.perf_counter() + seconds
-        while time.perf_counter() < end:
-            for app, found in times.items():
-                found.append(await _batch(app))
-    return statistics.median(times[bare]), statistics.median(times[wrapped])
+async def _times(rounds: int) -> dict[str, list[float]]:
+    apps: dict[str, App] = {"bare": bare, "supervised": supervised(bare)}
+    times: dict[str, list[float]] = {name: [] for name in apps}
+    async with _serving(apps["supervised"]):
+        for number in range(rounds + 1):
+            for name in rotated([*apps], number):
+                seconds = await _batch(apps[name])
+                if number:  # the first round warms up
+                    times[name].append(seconds)
+    return times
 
 
-def main() -> None:
-    """Measure on each loop."""
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 5.0
-    for name, factory in LOOPS.items():
+def measure(effort: Effort) -> Iterator[Record]:
+    """Measure on both loops."""
+    for loop, factory in LOOPS.items():
         with asyncio.Runner(loop_factory=factory) as runner:
-            without, wrapped = runner.run(measure(seconds))
-        cost = f"{(wrapped - without) * 1e6:.1f} us more ({without * 1e6:.1f} without us)"
-        result(f"a request without a run, {name}", cost)
+            times = runner.run(_times(effort.rounds(ROUNDS)))
+        for name, seconds in times.items():
+            yield record(("request", "plain", name, loop), seconds)
+        pairs = zip(times["bare"], times["supervised"], strict=True)
+        yield record(("request", "plain", "more", loop), [ours - base for base, ours in pairs])
 
 
 if __name__ == "__main__":
-    main()
+    main(__name__, measure)
