@@ -17,7 +17,7 @@ UPSTREAM := $(VENV)-upstream
 UPSTREAM_PIP := $(UPSTREAM)/bin/python -m pip install -qq --disable-pip-version-check \
 	-c constraints.txt -c constraints-upstream.txt
 
-.PHONY: help setup hooks demo test test-fast check style types types-windows verify-types floors pytest format soak chaos upstream matrix docs bench bench-page bench-check coverage clean
+.PHONY: help setup hooks demo test test-fast check style types types-windows verify-types floors pytest format soak chaos upstream matrix docs bench bench-page bench-check coverage release clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -174,6 +174,10 @@ coverage: setup  ## the tests again, with the code that they reach
 	$(BIN)/python -m tests.coverage_plugin && \
 	$(BIN)/coverage combine -q && \
 	$(BIN)/coverage report && exit $$tests
+
+# With TAG=1 it makes the tag, too. Pushing the tag publishes.
+release: setup  ## build what is committed twice, compare, and leave files and digests in dist/
+	@$(BIN)/python scripts/release.py $(if $(TAG),--tag)
 
 clean:  ## remove what the others made
 	rm -rf .venv .venv-* build dist .coverage .coverage.* .coverage-children .hypothesis \
