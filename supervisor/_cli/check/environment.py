@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from supervisor._cli.check.finding import Finding, note, ok, problem
+from supervisor._core.autogen_versions import AUTOGEN, SUPPORTED, is_supported
 from supervisor._core.errors import SettingsError
 from supervisor._core.events import Rung
 from supervisor._core.settings import GRACE_VARIABLE, Ladder
@@ -21,8 +22,6 @@ from supervisor._signals.masks import blocked
 SHELLS: Final = ("sh", "bash", "dash", "ash", "zsh", "ksh", "busybox")
 _INITS: Final = ("tini", "docker-init", "dumb-init", "catatonit", "s6-svscan", "systemd", "init")
 _EXTRA: Final = ("rich", "prompt_toolkit", "yaml")
-_AUTOGEN: Final = "autogen-agentchat"
-_SUPPORTED: Final = "0.7."
 
 
 class Facts:
@@ -87,13 +86,13 @@ def look(found: Facts) -> Iterator[Finding]:
 
 def _autogen() -> Finding:
     try:
-        installed = version(_AUTOGEN)
+        installed = version(AUTOGEN)
     except PackageNotFoundError:
-        return problem("AutoGen", f"{_AUTOGEN} is not installed", f"pip install {_AUTOGEN}")
-    if not installed.startswith(_SUPPORTED):
-        what = f"{_AUTOGEN} {installed} is installed, and this version was made for {_SUPPORTED}x"
-        return problem("AutoGen", what, f"pip install '{_AUTOGEN}>=0.7,<0.8'")
-    return ok("AutoGen", f"{_AUTOGEN} {installed}")
+        return problem("AutoGen", f"{AUTOGEN} is not installed", f"pip install {AUTOGEN}")
+    if not is_supported(installed):
+        what = f"{AUTOGEN} {installed} is installed, and this version works with {SUPPORTED} only"
+        return problem("AutoGen", what, f"pip install '{AUTOGEN}{SUPPORTED}'")
+    return ok("AutoGen", f"{AUTOGEN} {installed}")
 
 
 def _extra() -> Iterator[Finding]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
+from typing import Any
 
-from autogen_agentchat.agents import ApprovalRequest, ApprovalResponse, CodeExecutorAgent
+from autogen_agentchat import agents
+from autogen_agentchat.agents import CodeExecutorAgent
 from autogen_core import CancellationToken
 from autogen_core.code_executor import CodeBlock, CodeExecutor, CodeResult
 
@@ -49,8 +52,11 @@ def executing(
     name: str, executor: CodeExecutor, model: ScriptedModel | None = None
 ) -> CodeExecutorAgent:
     """Return an agent that executes all code without asking."""
-    return CodeExecutorAgent(name, executor, model_client=model, approval_func=_approve)
+    # AutoGen asks for an approval since 0.7.2.
+    can_ask = "approval_func" in inspect.signature(CodeExecutorAgent).parameters
+    asking: dict[str, Any] = {"approval_func": _approve} if can_ask else {}
+    return CodeExecutorAgent(name, executor, model_client=model, **asking)
 
 
-def _approve(_request: ApprovalRequest) -> ApprovalResponse:
-    return ApprovalResponse(approved=True, reason="a test")
+def _approve(_request: object) -> agents.ApprovalResponse:
+    return agents.ApprovalResponse(approved=True, reason="a test")
