@@ -1,10 +1,10 @@
 """Asks every question in one run, prints their tables, and writes one file of JSON.
 
-    python -m benchmarks [--output build/bench.json] [--quick] [QUESTION ...]
+    python -m benchmarks [--output build/bench.json] [--add] [--quick] [QUESTION ...]
 
 Each question is a script of its own, with a limit of its own. What it has measured is kept if it
-fails or is late, and the others are asked all the same; the status is 1 then. Ctrl-C ends the run
-and keeps what was measured.
+fails or is late, and the others are asked all the same; the status is 1 then. Ctrl-C or SIGTERM ends
+the run and keeps what was measured. With `--add` the questions are asked anew for a file that is there.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks._machine import load, machine, versions
+from benchmarks._record import read
 from benchmarks._script import HEADING, ROOT
 
 QUESTIONS: Final = {
@@ -60,6 +61,10 @@ class Run:
     output: Path
     data: dict[str, Any] = field(default_factory=dict[str, Any])
 
+    def go_on(self) -> None:
+        """Keep what was measured before."""
+        self.data = read(self.output)
+
     def begin(self) -> None:
         """Note what it is made on."""
         today = dt.datetime.now(dt.UTC).date().isoformat()
@@ -74,7 +79,8 @@ class Run:
     def add(self, question: str, records: list[Any], **how: object) -> None:
         """Keep what a question has come to."""
         self.data["questions"][question] = how
-        self.data["records"] += records
+        others = [each for each in self.data["records"] if each["question"] != question]
+        self.data["records"] = others + records
         self.output.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps(self.data, indent=1, ensure_ascii=False)
         self.output.write_text(text + "\n", encoding="utf-8")
@@ -84,11 +90,16 @@ def main() -> int:
     """Ask the questions; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "bench.json")
+    parser.add_argument("--add", action="store_true", help="keep what OUTPUT has of others")
     parser.add_argument("--quick", action="store_true", help="a few rounds, to see that it works")
     parser.add_argument("questions", nargs="*", metavar="QUESTION", choices=[[], *QUESTIONS])
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     run, end = Run(arguments.output), time.monotonic() + BUDGET
-    run.begin()
+    if arguments.add and run.output.exists():
+        run.go_on()
+    else:
+        run.begin()
     failed: list[str] = []
     with contextlib.suppress(KeyboardInterrupt):
         for question in arguments.questions or QUESTIONS:
@@ -96,7 +107,8 @@ def main() -> int:
             if error := _ask(run, question, limit, is_quick=arguments.quick):
                 failed.append(f"{question}: {error}")
     print(f"\nwritten to {run.output}", *failed, sep="\n", flush=True)
-    return 1 if failed or len(run.data["questions"]) < len(arguments.questions or QUESTIONS) else 0
+    is_whole = set(arguments.questions or QUESTIONS) <= set(run.data["questions"])
+    return 1 if failed or not is_whole else 0
 
 
 def _ask(run: Run, question: str, limit: float, *, is_quick: bool) -> str:

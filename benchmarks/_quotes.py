@@ -114,7 +114,7 @@ def disagreement(quote: Quote, records: Mapping[str, Record]) -> str:
     if quote.what == "never":
         return "" if found.median is None else f"{quote.place}: {quote.id} does end"
     value = value_of(found, quote.what)
-    if value is None or abs(abs(value) - quote.value) > quote.least * 1.000001:
+    if value is None or abs(value - quote.value) > quote.least * 1.000001:
         return f"{quote.place}: {quote.text} is {renewed(quote, found)!r} in the run ({quote.id})"
     return ""
 
@@ -130,4 +130,4 @@ def renewed(quote: Quote, found: Record) -> str:
     if value is None:
         return "never"
     unit = quote.text.partition(" ")[2]
-    return f"{digits(abs(value) / quote.size)} {unit}".rstrip()
+    return f"{digits(value / quote.size)} {unit}".rstrip()
