@@ -1,9 +1,9 @@
-"""Run the Python blocks of README.md and the pages under docs/ as tests.
+"""Run the Python blocks of README.md, the pages under docs/ and the examples' pages as tests.
 
 A block may await at its top level, as in `python -m asyncio`, because the examples show code from
 inside a coroutine function, without a wrapper around each. The blocks of one file share names. Code
-that a reader need not see is in an `invisible-code-block: python` comment, and `skip: next` in a
-comment leaves a block out.
+that a reader need not see is in an `invisible-code-block: python` comment, and `skip: next "why"`
+in a comment leaves a block out. `tests/docs/test_blocks.py` checks the blocks of other languages.
 """
 
 from __future__ import annotations
@@ -127,6 +127,6 @@ _AT_A_TERMINAL: Final = ["docs/tutorial.md"]
 
 pytest_collect_file = Sybil(
     parsers=[CodeBlockParser(language="python", evaluator=_run_block), SkipParser()],
-    patterns=["README.md", "docs/*.md", "docs/guide/*.md"],
+    patterns=["README.md", "docs/*.md", "docs/*/*.md"],
     excludes=_AT_A_TERMINAL,
 ).pytest()
