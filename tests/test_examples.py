@@ -211,7 +211,8 @@ def test_every_example_is_run_by_a_test() -> None:
     tests = [*Path(__file__).parent.rglob("*.py"), ROOT / "pyproject.toml"]
     said = "".join(path.read_text(encoding="utf-8") for path in tests)
     unnamed = [path for path in _programs() if not any(name in said for name in _names(path))]
-    assert unnamed == []
+    # Those are run by their numbers, in tests/docs/test_autogen_issues.py.
+    assert [path for path in unnamed if path.parent.name != "issues"] == []
 
 
 def test_every_folder_says_how_to_run_each_of_its_examples() -> None:
