@@ -3,8 +3,9 @@
     python -m benchmarks [--output build/bench.json] [--add] [--quick] [QUESTION ...]
 
 Each question is a script of its own, with a limit of its own. What it has measured is kept if it
-fails or is late, and the others are asked all the same; the status is 1 then. Ctrl-C or SIGTERM ends
-the run and keeps what was measured. With `--add` the questions are asked anew for a file that is there.
+fails or is late, and the others are asked all the same; the status is 1 then. Ctrl-C or SIGTERM
+ends the run, and keeps what was measured. With `--add` the questions are asked anew for a file that
+is there.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks._record import SCALES, Record, digits
+from benchmarks._record import SCALES, Record, digits, figure
 
 _ROOT: Final = Path(__file__).parent.parent
 _SIZES: Final = {name: (unit, size) for unit, of in SCALES.items() for name, size in of.items()}
@@ -127,7 +127,7 @@ def value_of(found: Record, what: str) -> float | None:
 def renewed(quote: Quote, found: Record) -> str:
     """Return what a page should have: the same unit, with two significant digits."""
     value = value_of(found, quote.what)
-    if value is None:
-        return "never"
+    if value is None or found.unit == "count":
+        return figure(value, found.unit)
     unit = quote.text.partition(" ")[2]
     return f"{digits(value / quote.size)} {unit}".rstrip()

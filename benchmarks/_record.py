@@ -104,6 +104,8 @@ def figure(value: float | None, unit: str) -> str:
     """Return a value with two significant digits, in the scale that suits it."""
     if value is None:
         return "never"
+    if unit == "count":
+        return f"{value:g}"
     name = _scale(value, unit)
     return f"{digits(value / SCALES[unit][name])} {name}".rstrip()
 

@@ -225,9 +225,9 @@ TEAMS: Final = {
     "quiet": quiet,
     "chatty": chatty,
     "tool": with_tool,
-    "burst": bursting,
     "nested": nested,
     "slow-reader": buffered,
+    "burst": bursting,  # it takes longest
 }
 ENDLESS: Final = {"tool"}  # with AutoGen alone: see `stock`
 
