@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import enum
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from supervisor._core.events import StopRequest
@@ -47,8 +46,8 @@ class RunState(Generic[R]):
     """The result that it came to by itself."""
     result: R | None = None
     """What it has come to, once it is done."""
-    telemetry: RunTelemetry | None = None
-    """What is told of it, once it has begun."""
+    telemetry: RunTelemetry = field(init=False)
+    """What is told of it; set when it begins."""
     is_observed: bool = False
     """Whether somebody is told of its stop while that goes on."""
     error: BaseException | None = None
@@ -67,7 +66,7 @@ class RunState(Generic[R]):
 
     def bound(self) -> AbstractContextManager[None]:
         """Have what is logged meanwhile tell whose it is."""
-        return contextlib.nullcontext() if self.telemetry is None else self.telemetry.bound()
+        return self.telemetry.bound()
 
     @property
     def is_over(self) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextvars import Context
-from typing import Any
+from typing import Any, cast
 
 from supervisor._core.adapter import AnyAdapter
-from supervisor._core.events import Rung
+from supervisor._core.events import Rung, StopRequest
 from supervisor._core.run_state import RunState
 from supervisor._core.stoppable import Owner
 from supervisor._reports import log_events
@@ -25,21 +25,17 @@ def tell_begin(state: AnyState, adapter: AnyAdapter, context: Context) -> None:
 
 def tell_rung(state: AnyState, owner: Owner, rung: Rung) -> None:
     """Tell that a stop has led a run to a rung; called where the run is observed."""
-    stop = _stop_facts(state, owner)
-    if state.telemetry is not None and stop is not None:
-        state.telemetry.enter(rung.name, stop)
+    state.telemetry.enter(rung.name, _stop_facts(state, owner))
 
 
 def tell_given_up(state: AnyState, owner: Owner) -> None:
     """Tell that something of a run refused to end."""
-    if state.telemetry is not None:
-        state.telemetry.end("quarantined", state.error, _stop_facts(state, owner))
+    state.telemetry.end("quarantined", state.error, _stop_facts(state, owner))
 
 
 def tell_settled(state: AnyState) -> None:
     """Tell that nothing of a stopped run is at work any more."""
-    if state.telemetry is not None:
-        state.telemetry.note("settled")
+    state.telemetry.note("settled")
 
 
 def tell_end(state: AnyState, owner: Owner, *, was_stopped: bool, is_repaired: bool) -> None:
@@ -52,8 +48,6 @@ def tell_end(state: AnyState, owner: Owner, *, was_stopped: bool, is_repaired: b
         is_repaired: Whether what was stopped is usable again.
     """
     telemetry, error = state.telemetry, state.error
-    if telemetry is None:
-        return
     if not was_stopped:
         telemetry.end("finished" if error is None else "failed", error)
     else:
@@ -66,9 +60,8 @@ def tell_end(state: AnyState, owner: Owner, *, was_stopped: bool, is_repaired: b
 
 def tell_dropped(state: AnyState) -> None:
     """Tell that the loop of a run was closed around it."""
-    if state.telemetry is not None:
-        state.telemetry.end("forced")
-        state.telemetry.forget()
+    state.telemetry.end("forced")
+    state.telemetry.forget()
 
 
 def log_failure(state: AnyState, error: BaseException) -> None:
@@ -77,9 +70,7 @@ def log_failure(state: AnyState, error: BaseException) -> None:
         reporter.event(log_events.FAILED_IN_STOP, exc_info=error)
 
 
-def _stop_facts(state: AnyState, owner: Owner) -> StopFacts | None:
-    request = state.request
-    if request is None:
-        return None
+def _stop_facts(state: AnyState, owner: Owner) -> StopFacts:
+    request = cast(StopRequest, state.request)
     is_own = request is not owner.stop_request
     return StopFacts(request.reason, request.cause, request.time, is_own)

@@ -7,10 +7,17 @@ when it asks.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
 assert sys.platform != "win32"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+_NONE: Final = -1  # no file has this number
 
 
 class Foreground:
@@ -22,15 +29,13 @@ class Foreground:
     @property
     def has_terminal(self) -> bool:
         """Whether there is a terminal."""
-        return self._terminal is not None
+        return self._terminal != _NONE
 
     def is_held_by(self, group: int) -> bool:
         """Return whether a process group is in the foreground."""
-        if self._terminal is None:
-            return False
         try:
             return os.tcgetpgrp(self._terminal) == group
-        except OSError:  # hung up
+        except OSError:  # none, or hung up
             return False
 
     def hand_over(self, group: int, *, in_pipeline: bool) -> bool:
@@ -40,7 +45,7 @@ class Foreground:
             group: The group.
             in_pipeline: Whether to do it even where others of a pipeline may want the foreground.
         """
-        if self._terminal is None or not self.is_held_by(os.getpgrp()):
+        if not self.is_held_by(os.getpgrp()):
             return False
         if not in_pipeline and not (os.isatty(0) and os.isatty(1)):
             return False
@@ -52,18 +57,16 @@ class Foreground:
 
     def take_back(self, group: int) -> None:
         """Put our group into the foreground in place of another one, if that is there."""
-        if self._terminal is not None and self.is_held_by(group):
-            try:
+        if self.is_held_by(group):
+            with contextlib.suppress(OSError):  # hung up
                 os.tcsetpgrp(self._terminal, os.getpgrp())
-            except OSError:
-                return  # hung up
 
 
-def _controlling_terminal() -> int | None:
+def _controlling_terminal() -> int:
     for fd in (0, 1, 2):
         try:
             os.tcgetpgrp(fd)
         except OSError:
             continue
         return fd
-    return None
+    return _NONE

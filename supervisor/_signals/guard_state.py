@@ -177,8 +177,7 @@ def receive_lines(source: socket.socket) -> tuple[Sequence[bytes], Sequence[int]
     space = socket.CMSG_SPACE(_MOST_FDS * _FD_SIZE)
     data, rights, _, _ = source.recvmsg(65536, space, getattr(socket, "MSG_CMSG_CLOEXEC", 0))
     fds: list[int] = []
-    for level, kind, packed in rights:
-        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-            starts = range(0, len(packed) - _FD_SIZE + 1, _FD_SIZE)
-            fds += [int.from_bytes(packed[at : at + _FD_SIZE], sys.byteorder) for at in starts]
+    for _, _, packed in rights:  # of one kind: nothing else was asked for
+        starts = range(0, len(packed) - _FD_SIZE + 1, _FD_SIZE)
+        fds += [int.from_bytes(packed[at : at + _FD_SIZE], sys.byteorder) for at in starts]
     return data.splitlines(), fds  # whole ones: none is divided

@@ -260,3 +260,28 @@ def test_a_hanging_report_gets_its_seconds_only() -> None:
     began = time.monotonic()
     assert outcome(script) == (137, b"", b"")
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="starts no thread at its end")
+def test_a_deadline_that_is_set_at_the_interpreters_end_holds() -> None:
+    """An exit handler that stops a program is bounded, though the interpreter ends already."""
+    script = """
+    from supervisor._process.exit import end_with_interpreter
+    def stop():
+        end_with_interpreter([(time.monotonic() + 0.1, lambda: os._exit(7))])
+        time.sleep(30)
+    atexit.register(stop)
+    """
+    assert outcome(script) == (7, b"", b"")
+
+
+@pytest.mark.parametrize(("report", "err"), [("None", b""), ("say", b"report\n")])
+def test_a_forced_end_without_threads_reports_itself(report: str, err: bytes) -> None:
+    """Where no thread can be started, the report is made in the one that ends the process."""
+    script = f"""
+    def refuse(thread): raise RuntimeError("can't start new thread")
+    def say(): os.write(2, b"report\\n")
+    threading.Thread.start = refuse
+    exit_now(137, {report})
+    """
+    assert outcome(script) == (137, b"", err)

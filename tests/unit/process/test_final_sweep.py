@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from supervisor._process import process_table
+from supervisor._process import final_sweep, process_table
 from supervisor._process.descendants import Descendants
 from supervisor._process.final_sweep import descendants_from_args, descendants_to_args
 
@@ -37,6 +37,21 @@ def test_it_ends_with_the_status_it_was_given(status: int) -> None:
     )
     assert done == status
     assert not _alive(pids)
+
+
+def test_a_signal_that_does_not_end_it_gives_the_status() -> None:
+    """A signal whose default action is harmless becomes the status 128 + its number."""
+    done, _ = _become(
+        f"final_sweep.become({-signal.SIGURG}, Descendants(os.getpid()), ())",
+    )
+    assert done == 128 + signal.SIGURG
+
+
+def test_an_embedded_python_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no interpreter to start, the process stays what it is."""
+    monkeypatch.setattr(sys, "executable", "")
+    assert not final_sweep.can_become()
+    final_sweep.become(3, Descendants(os.getpid()), ())
 
 
 def test_no_thread_starts_a_process_after_it() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from supervisor._process.process_table import has_children
+from supervisor._process import process_table
+from supervisor._process.process_table import Row, has_children
 from tests.process.commands import NEEDS_NAMESPACE
 from tests.process.namespaces import UNSHARE
 from tests.unit.process.shells import Start
@@ -57,3 +59,73 @@ def test_a_zombie_counts_as_a_child_and_is_not_reaped(start: Start) -> None:
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert has_children()
     assert child.wait() == 0
+
+
+def test_without_proc_the_table_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where /proc is not mounted nothing is known of any process."""
+
+    def missing(path: str) -> str:
+        raise FileNotFoundError(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "readlink", missing)
+        assert process_table.read() == {}
+        assert process_table.row_of(os.getpid()) is None
+
+
+def test_a_pid_that_is_anothers_by_now_is_not_opened(start: Start) -> None:
+    """A pidfd is opened for the process that was meant, and for no later one with its pid."""
+    row = _row_of(start("echo ready; exec sleep 300").pid)
+    fd = process_table.open_pidfd(row)
+    assert fd is not None
+    os.close(fd)
+    row.start -= 1
+    assert process_table.open_pidfd(row) is None
+
+
+@pytest.mark.parametrize("lacks", ["pidfd_open", "pidfd_send_signal"])
+def test_one_that_ends_meanwhile_gets_no_signal(
+    start: Start, monkeypatch: pytest.MonkeyPatch, lacks: str
+) -> None:
+    """A process that has ended by the time of its signal is no error, with and without pidfds."""
+    child = start("echo ready; exec sleep 300")
+    row = _row_of(child.pid)
+
+    def refuse(*_: object) -> int:
+        child.kill()
+        child.wait()
+        raise ProcessLookupError if lacks == "pidfd_send_signal" else OSError
+
+    module = os if lacks == "pidfd_open" else signal
+    monkeypatch.setattr(module, lacks, refuse)
+    process_table.send(row, signal.SIGTERM)
+    assert child.returncode == -signal.SIGKILL
+
+
+def test_without_pidfds_a_signal_arrives(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On an old kernel a process is signalled by its pid."""
+    monkeypatch.delattr(os, "pidfd_open")
+    child = start("echo ready; exec sleep 300")
+    process_table.send(_row_of(child.pid), signal.SIGTERM)
+    assert child.wait() == -signal.SIGTERM
+
+
+def test_psutil_gives_the_same_table(start: Start) -> None:
+    """Where there is no /proc, psutil tells the same of a process."""
+    child = start("echo ready; exec sleep 300")
+    ours = _row_of(child.pid)
+    theirs = process_table._read_by_psutil()[child.pid]
+    assert repr(theirs) == repr(ours)
+    assert process_table._command_by_psutil(child.pid) == process_table.command_of(child.pid)
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert repr(process_table._read_by_psutil()[child.pid]).endswith(" ended>")
+    child.wait()
+    assert process_table._command_by_psutil(child.pid) == []
+    assert process_table._group_and_session(child.pid) == (0, 0)
+
+
+def _row_of(pid: int) -> Row:
+    row = process_table.row_of(pid)
+    assert row is not None
+    return row

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import pytest
+
+from supervisor._process import adoption
+from supervisor._process.children import ChildProcesses
+from supervisor._process.subreaper import Subreaper
+from supervisor._reports.log import reporter
 
 pytestmark = [
     pytest.mark.process,
@@ -118,3 +125,22 @@ subreaper.begin()
     )
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_system_without_subreapers_is_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the kernel gives a process no orphans, that is logged, and no thread is started."""
+
+    def refuse(*, on: bool = True) -> bool:
+        return False
+
+    monkeypatch.setattr(adoption, "adopt_orphans", refuse)
+    before = threading.active_count()
+    with caplog.at_level(logging.INFO, "supervisor"):
+        subreaper = Subreaper(ChildProcesses())
+        subreaper.begin()
+        reporter.flush(5)
+    assert "no subreaper" in caplog.text
+    assert threading.active_count() <= before + 1  # of the log
+    subreaper.end()

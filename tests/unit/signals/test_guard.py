@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 
 from supervisor import Supervisor
 from supervisor._signals.guard import Guard
+from supervisor._signals.guard_state import IDLE
 from tests.unit.signals.guards import guards_of
 
 
@@ -54,3 +57,30 @@ async def test_a_block_in_another_thread_has_no_guard() -> None:
         return []
 
     assert await asyncio.to_thread(lambda: asyncio.run(guest())) == []
+
+
+def test_a_guard_that_was_killed_reports_nothing_more() -> None:
+    """Somebody may kill the guard: then it has nothing to say, and nothing else changes."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        guard = Guard(ours.fileno())
+        (found,) = guards_of(os.getpid())
+        found.kill()
+        found.wait(5)
+        assert guard.arrival_reports() == []
+        guard.update(IDLE)
+        guard.stop()
+
+
+def test_where_nobody_waits_for_children_a_guard_is_started_too() -> None:
+    """With SIGCHLD ignored the kernel waits for the process in between, and a guard is there."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    ours, theirs = socket.socketpair()
+    try:
+        with ours, theirs:
+            guard = Guard(ours.fileno())
+            (found,) = guards_of(os.getpid())
+            guard.stop()
+            found.wait(5)
+    finally:
+        signal.signal(signal.SIGCHLD, before)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from supervisor import Rung
+from supervisor._process import process_table
+from supervisor._process.after_kill import HeldFiles
+from supervisor._process.descendants import Descendants
+from supervisor._signals import guard_main
 from supervisor._signals.guard_main import GIL_HELD_SECONDS, KillTime, UnreadBytes
 from supervisor._signals.guard_state import RESERVE_SECONDS, GuardState
 from supervisor._signals.wakeup_bytes import SELF_SENT
@@ -108,3 +115,95 @@ def test_a_small_process_imports_next_to_nothing(module: str) -> None:
         [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+# -- what the kernel does not tell ----------------------------------------------------------------
+
+
+class Guarded:
+    """A child process, and a guard loop of this process on it.
+
+    The loop takes fds 0 and 1 for its own, so it is given copies there.
+    """
+
+    def __init__(self) -> None:
+        self.child = subprocess.Popen(["sleep", "300"])
+        self.control, control = socket.socketpair()
+        self.wakeup, wakeup = socket.socketpair()
+        self.loop = guard_main._GuardLoop.__new__(guard_main._GuardLoop)
+        self.loop._pid, self.loop._pidfd = self.child.pid, None
+        self.loop._descendants = Descendants(self.child.pid)
+        self.loop._began = 0.0
+        self.loop._control, self.loop._wakeup = control, wakeup
+        self.loop._held = HeldFiles()
+
+    def close(self) -> None:
+        """End all of it."""
+        self.child.kill()
+        self.child.wait()
+        for each in (self.control, self.wakeup, self.loop._control, self.loop._wakeup):
+            each.close()
+
+
+@pytest.fixture
+def guarded() -> Iterator[Guarded]:
+    """Give a guarded child process."""
+    made = Guarded()
+    yield made
+    made.close()
+
+
+def test_without_a_pidfd_the_process_is_signalled_by_its_pid(guarded: Guarded) -> None:
+    """On an old kernel the pid must do; one that has ended is no error."""
+    guarded.loop._send(signal.SIGTERM)
+    assert guarded.child.wait() == -signal.SIGTERM
+    guarded.loop._send(signal.SIGTERM)
+
+
+def test_a_table_that_cannot_be_read_changes_nothing(
+    guarded: Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With too many open files what is known of the descendants stays."""
+    guarded.loop._scan(_state(1, 3.0))
+    before = dict(guarded.loop._descendants.known)
+
+    def refuse() -> process_table.Table:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(process_table, "read", refuse)
+    guarded.loop._scan(_state(2, 3.0))
+    assert guarded.loop._descendants.known == before
+
+
+def test_a_process_that_sends_without_end_does_not_hold_the_guard(
+    guarded: Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was sent before the end is read up to a limit."""
+    received: list[bytes] = []
+
+    def receive(source: socket.socket) -> tuple[list[bytes], tuple[int, ...]]:
+        received.append(_state(1, 3.0).encoded())
+        return received[-1:], ()
+
+    monkeypatch.setattr(guard_main, "receive_lines", receive)
+    guarded.loop._receive_rest()
+    assert len(received) == guard_main._MOST_RECEIVED
+
+
+def test_an_old_kernel_gives_no_pidfd(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without `pidfd_open` the end of the socket has to do."""
+    monkeypatch.delattr(os, "pidfd_open")
+    assert guard_main._pidfd(os.getpid()) is None
+
+
+def test_without_proc_nothing_is_known_and_nothing_written(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Where /proc is another namespace's, its numbers are not taken for ours."""
+    assert guard_main._status(os.getpid(), b"Pid:", 10) == os.getpid()
+    assert guard_main._status(2**22 + 1, b"Pid:", 10) == 0  # no such process
+    with monkeypatch.context() as patched:
+        patched.setattr(process_table, "is_own", lambda: False)
+        assert guard_main._status(os.getpid(), b"Pid:", 10) == 0
+        guard_main._write_to_its_stderr(os.getpid(), "why")
+    assert capfd.readouterr().err == ""
