@@ -26,7 +26,7 @@ from supervisor._core.settings import GRACE_VARIABLE, Ladder
 RESERVE: Final = 1.0
 """Seconds that one needs to end itself, before the next one ends it."""
 
-_ADVISED: Final = 2.0  # seconds between two limits, as the README advises: machines can be busy
+_ADVISED: Final = 2.0  # seconds between two limits, as the guide advises: machines can be busy
 
 _OWN: Final = "the supervisor's grace"
 _HEARD: Final = ("SIGTERM", "SIGINT")

@@ -1,0 +1,38 @@
+"""The front page: it is short, its links lead somewhere, and it says how to run the tests."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "README.md").read_text(encoding="utf-8")
+LINES = 130
+
+
+def test_the_front_page_is_short() -> None:
+    """Who looks for more finds it behind a link."""
+    assert len(PAGE.splitlines()) <= LINES
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\((?!https?:)([^)\s]+)\)", PAGE))))
+def test_each_link_leads_to_a_file_and_a_title(target: str) -> None:
+    """A link names a file of the repository, and behind `#` one of its titles."""
+    name, _, anchor = target.partition("#")
+    path = ROOT / name
+    assert path.exists()
+    if anchor:
+        titles = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+        assert anchor in {_anchor(title) for title in titles}
+
+
+def test_it_names_the_command_that_runs_the_tests() -> None:
+    """A contributor, and continuous integration, find `make test` on the front page."""
+    assert re.search(r"^make test\b", PAGE, re.MULTILINE)
+
+
+def _anchor(title: str) -> str:
+    """Return the anchor that a forge makes of a title."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
