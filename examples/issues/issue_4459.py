@@ -30,7 +30,8 @@ async def alone() -> str:
     await asyncio.sleep(0.5)
     token.cancel()
     await asyncio.wait([running])
-    return f"CancelledError, and {told()}"
+    print(f"CancelledError, and {told()}", flush=True)
+    return "Enter was pressed, and asyncio.run could end"
 
 
 async def supervised() -> str:

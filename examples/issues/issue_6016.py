@@ -51,6 +51,7 @@ async def alone() -> str:
     folder, token = tempfile.mkdtemp(), CancellationToken()
     running = asyncio.create_task(executor_in(folder).run(task=SLEEP, cancellation_token=token))
     pid = await pid_in(folder)
+    await asyncio.sleep(0.5)  # the token still cancels the start of the process
     token.cancel()
     await asyncio.wait([running], timeout=2)
     state = "runs on" if is_running(pid) else "is gone"

@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 FOLDER = ROOT / "examples" / "issues"
 PAGE = ROOT / "docs" / "autogen-issues.md"
-LIMIT_SECONDS = 120
+LIMIT_SECONDS = 50
 
 _ROW = re.compile(
     r"^\| \[#(?P<number>\d+)\]\(https://github\.com/microsoft/autogen/(?:issues|pull)/(?P=number)\)"
@@ -92,10 +92,10 @@ def test_autogen_by_itself_is_as_the_page_says(number: str) -> None:
         text=True,
         start_new_session=True,
     )
-    last = _all_of(child).strip().splitlines()[-1]
+    said = _all_of(child)
 
     outcomes = re.findall(r"`(.+?)`", ROWS[number].alone)
-    assert any(last.endswith(outcome) for outcome in outcomes), last
+    assert any(f"{outcome}\n" in said for outcome in outcomes), said
 
 
 def _can_run(number: str) -> bool:
