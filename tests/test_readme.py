@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.record_terminal import PICTURE, record, text_of
+
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "README.md").read_text(encoding="utf-8")
 LINES = 130
@@ -31,6 +33,18 @@ def test_each_link_leads_to_a_file_and_a_title(target: str) -> None:
 def test_it_names_the_command_that_runs_the_tests() -> None:
     """A contributor, and continuous integration, find `make test` on the front page."""
     assert re.search(r"^make test\b", PAGE, re.MULTILINE)
+
+
+@pytest.mark.process
+def test_the_picture_shows_what_the_program_does() -> None:
+    """The program of the front page is interrupted in a terminal, and says what the picture has."""
+    drawn = text_of(PICTURE.read_text(encoding="utf-8"))
+    assert _story(record().lines) == _story(drawn)
+
+
+def _story(lines: list[str]) -> list[str]:
+    """Return what does not depend on time: no numbers, and no words that Ctrl-C has cut off."""
+    return [re.sub(r"\d+", "0", re.sub(r"^.*\^C", "^C", line)).rstrip() for line in lines]
 
 
 def _anchor(title: str) -> str:
