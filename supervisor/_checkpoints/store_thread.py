@@ -20,6 +20,7 @@ from supervisor._core.errors import LeaseLost, StoreUnavailable
 T = TypeVar("T")
 
 _LOOK_SECONDS: Final = 0.002
+_LEFT: Final = "the Supervisor's block was left before the run was awaited"
 
 
 class Outcome(Generic[T]):
@@ -138,7 +139,7 @@ class StoreThread:
                 outcome.set(value)
 
         if not self.post(do):
-            outcome.fail(StoreUnavailable(self.store.url, "the Supervisor's block was left"))
+            outcome.fail(StoreUnavailable(self.store.url, _LEFT))
         return outcome
 
     def ready(self) -> CheckpointStore:

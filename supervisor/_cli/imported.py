@@ -174,7 +174,7 @@ def _kind(thing: object) -> str:
 def _existing(place: str) -> Path:
     path = Path(place)
     if not path.is_file():
-        raise CommandError(f"there is no file {place!r}")
+        raise CommandError(f"there is no file {place!r}; give its path from this folder")
     return path.resolve()  # as Python does with a script: sys.path[0] is where the file really is
 
 

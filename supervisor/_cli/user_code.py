@@ -29,7 +29,9 @@ def user_code(doing: str) -> Generator[None]:
     except CommandError:
         raise
     except SystemExit as error:
-        raise CommandError(f"cannot {doing}: it called sys.exit({error.code!r})") from None
+        raise CommandError(
+            f"cannot {doing}: it called sys.exit({error.code!r}); let it return"
+        ) from None
     except Exception as error:  # noqa: BLE001 - the user's code may raise anything
         raise_interrupt_behind(error)
         show_traceback(error)

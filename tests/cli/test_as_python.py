@@ -327,13 +327,13 @@ def test_a_pool_of_spawned_processes_ends_with_the_program() -> None:
     ("words", "line"),
     [
         (["missing.py"], "cannot read 'missing.py': No such file or directory"),
-        (["-m", "missing"], "there is no module 'missing' to run"),
+        (["-m", "missing"], "there is no module 'missing' to run; install it, or name a file"),
         (
             ["-m", "missing.part"],
             "there is no module 'missing.part' to run: No module named 'missing'",
         ),
         (["-m", "empty"], "cannot run -m empty: 'empty' is a package without a __main__ module"),
-        (["empty"], "cannot run 'empty': there is no __main__.py in it"),
+        (["empty"], "cannot run 'empty': there is no __main__.py in it; name a file"),
         (
             ["--loop", "uvloop", "app.py"],
             "--loop is for teams and team files; a program chooses its own loop",

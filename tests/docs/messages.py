@@ -38,12 +38,18 @@ class Message:
 
 
 @functools.cache
+def modules() -> dict[Path, ast.Module]:
+    """Return the source of the package, parsed, by its files."""
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")}
+
+
+@functools.cache
 def all_messages() -> frozenset[Message]:
     """Return them all."""
     return frozenset(
         Message(text, path.relative_to(PACKAGE).as_posix())
-        for path in PACKAGE.rglob("*.py")
-        for text in _texts_of(ast.parse(path.read_text(encoding="utf-8")))
+        for path, module in modules().items()
+        for text in _texts_of(module)
     )
 
 

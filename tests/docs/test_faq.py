@@ -20,7 +20,7 @@ from typing import Final
 
 from supervisor import errors
 from supervisor._reports import log_events
-from tests.docs.messages import PACKAGE, Message, all_messages
+from tests.docs.messages import Message, all_messages, modules
 
 FAQ: Final = Path(__file__).parent.parent.parent / "docs" / "faq.md"
 
@@ -145,7 +145,7 @@ def _core(text: str) -> str:
 
 
 def _strings() -> Iterator[str]:
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for module in modules().values():
+        for node in ast.walk(module):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield " ".join(node.value.split())

@@ -235,7 +235,9 @@ async def make_group(team: BaseGroupChat) -> Group:
     """
     runtime = team._runtime
     if not isinstance(runtime, SingleThreadedAgentRuntime):
-        raise TypeError(f"the members of {team.name!r} are in another process")
+        raise TypeError(
+            f"the members of {team.name!r} are in another process; give it a runtime of this one"
+        )
     if not team._initialized:
         await team._init(runtime)
     return Group(runtime, AgentId(team._group_chat_manager_topic_type, team._team_id))

@@ -81,7 +81,7 @@ class MainModule:
         self._begin(place, folder)
         spec = PathFinder.find_spec(_MAIN, [str(folder)])
         if spec is None or spec.loader is None:
-            raise CommandError(f"cannot run {place!r}: there is no __main__.py in it")
+            raise CommandError(f"cannot run {place!r}: there is no __main__.py in it; name a file")
         return self._of_spec(spec)
 
     # -- `python -m package` --------------------------------------------------------------------
@@ -95,7 +95,7 @@ class MainModule:
                 why = f"{name!r} is a package without a __main__ module"
                 raise CommandError(f"cannot run -m {name}: {why}")
         if spec is None or spec.loader is None:
-            raise CommandError(f"there is no module {name!r} to run")
+            raise CommandError(f"there is no module {name!r} to run; install it, or name a file")
         return self._of_spec(spec)
 
     def _of_spec(self, spec: ModuleSpec) -> Callable[[], CodeType]:
@@ -108,7 +108,9 @@ class MainModule:
         def find_code() -> CodeType:
             code = loader.get_code(spec.name)
             if code is None:
-                raise CommandError(f"cannot run {self._place!r}: there is no Python code in it")
+                raise CommandError(
+                    f"cannot run {self._place!r}: there is no Python code in it; name another"
+                )
             return code
 
         return find_code

@@ -71,7 +71,7 @@ def import_classes(found: Sequence[Component], namespaces: Sequence[str]) -> Non
         if component.provider not in classes:
             classes[component.provider] = _class_of(component, (*PACKAGES, *namespaces))
     if not components.can_run(classes[found[0].provider]):
-        raise FileError(f"{found[0].provider} is neither a team nor an agent, and cannot be run")
+        raise FileError(f"{found[0].provider} is neither a team nor an agent; give a file of one")
     for component in found:
         wrong = components.mismatch(classes[component.provider], component.node)
         if wrong is not None:

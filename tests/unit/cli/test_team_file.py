@@ -243,7 +243,7 @@ def test_a_module_of_ones_own_that_raises_is_an_error(
         (team({**agent(), "label": 3}), "config.participants[0].label does not fit"),
         (team({**agent(), "component_version": 1}),
             "config.participants[0] is of version 1, and AutoGen has 2; export it again"),
-        (MODEL, "ReplayChatCompletionClient is neither a team nor an agent, and cannot be run"),
+        (MODEL, "ReplayChatCompletionClient is neither a team nor an agent; give a file of one"),
         (component("autogen_agentchat.teams.Swarm"), "config.participants does not fit: Field"),
     ],
 )  # fmt: skip
