@@ -123,7 +123,7 @@ def _run_block(example: Example) -> None:
 
 
 # Their programs are files, which tests/docs runs as processes.
-_AT_A_TERMINAL: Final = ["docs/tutorial.md"]
+_AT_A_TERMINAL: Final = ["docs/tutorial.md", "docs/guide/debugging.md"]
 
 pytest_collect_file = Sybil(
     parsers=[CodeBlockParser(language="python", evaluator=_run_block), SkipParser()],

@@ -10,9 +10,9 @@ from _pytest.mark.structures import ParameterSet
 
 from tests.docs.transcripts import ROOT, Session, play, sessions_of
 
-PAGES = ["docs/tutorial.md"]
+PAGES = ["docs/tutorial.md", "docs/guide/debugging.md"]
 # Their seconds, or their like, are in another session.
-LONG = ["python first.py", "python blocked.py", "SUPERVISOR_GRACE=4"]
+LONG = ["python first.py", "python blocked.py", "SUPERVISOR_GRACE=4", "python server.py"]
 
 
 def _sessions(page: str) -> Iterator[ParameterSet]:

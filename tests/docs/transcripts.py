@@ -35,7 +35,8 @@ _HEADING = re.compile(r"^##+ (.*)$", re.MULTILINE)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _KILL = re.compile(r"# kill (?:-(\w+) )?\d+")
 _LOGIN = """
-import fcntl, os, termios
+import fcntl, os, resource, termios
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the shell would name the dump of a core
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execvp("bash", ["bash", "--norc", "--noprofile", "--noediting", "-i"])
 """
