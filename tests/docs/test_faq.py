@@ -78,6 +78,11 @@ _OF_OTHERS: Final = (
     "An assistant message with 'tool_calls' must be followed by tool messages",
     "Task was destroyed but it is pending!",
     "RuntimeError: Event loop is closed",
+    "Task exception was never retrieved",
+    "Digraph execution is complete",
+    "AttributeError: 'coroutine' object has no attribute 'cancel'",
+    "RuntimeError: Failed to get user input: …",
+    "RuntimeError: …Error: … Traceback: …",
 )
 
 
