@@ -122,6 +122,7 @@ def _ask(run: Run, question: str, limit: float, *, is_quick: bool) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "records"
         command = [sys.executable, "-m", f"benchmarks.{question}", "--records", str(path)]
+        command += ["--seconds", str(limit)]
         error = ""
         try:
             error = _run([*command, *(["--quick"] if is_quick else [])], limit)

@@ -69,8 +69,8 @@ versions of all packages.
 _LIMITS: Final = """\
 ## What this does not show
 
-- **Other machines.** Two cores that had nothing else to do. On a busy machine the 99th percentiles
-  grow first. Only CPython on Linux was measured.
+- **Other machines.** This is one of them. On a machine that is busier than this one was, the 99th
+  percentiles grow first. Only CPython on Linux was measured.
 - **Other work.** The models are scripted and answer at once. With a real model most time passes in
   waiting, and what an event costs matters less.
 - **The same result.** AutoGen, cancelled by its token, ends with an exception, leaves its team as
@@ -107,7 +107,8 @@ def pictures(run: Mapping[str, Any]) -> dict[str, str]:
 
 def _machine(run: Mapping[str, Any]) -> str:
     machine, versions = run["machine"], run["versions"]
-    packages = ", ".join(f"{name} {versions[name]}" for name in _PACKAGES if name in versions)
+    found = {name.lower(): version for name, version in versions.items()}
+    packages = ", ".join(f"{name} {found[name]}" for name in _PACKAGES if name in found)
     seconds = sum(how["seconds"] for how in run["questions"].values())
     rows = {
         "day": run["date"],

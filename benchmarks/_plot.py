@@ -1,6 +1,7 @@
 """Bars as SVG, drawn without a library: the same data give the same file, to the byte.
 
-The colours are of medium lightness: a picture can be read on a light page and on a dark one.
+The colours of the bars are of medium lightness, and that of the text follows the reader's choice: a
+picture can be read on a light page and on a dark one.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ COLOURS: Final = {
     "hypercorn": "#c9a227",
 }
 _OTHER: Final = "#8b949e"
-_TEXT: Final = "#737b84"
+_STYLE: Final = (
+    "text { fill: #57606a } @media (prefers-color-scheme: dark) { text { fill: #b1bac4 } }"
+)
 _WIDTH, _LEFT, _RIGHT = 760, 190, 130
 _BAR, _GAP, _TOP = 16, 14, 34
 
@@ -67,7 +70,8 @@ def svg(title: str, groups: Sequence[Group]) -> str:
     font = "font-family='system-ui, sans-serif' font-size='12'"
     size = f"viewBox='0 0 {_WIDTH} {height}'"
     lines = [
-        f"<svg xmlns='http://www.w3.org/2000/svg' {size} role='img' {font} fill='{_TEXT}'>",
+        f"<svg xmlns='http://www.w3.org/2000/svg' {size} role='img' {font}>",
+        f"<style>{_STYLE}</style>",
         f"<title>{escape(title)}</title>",
         f"<text x='0' y='16' font-weight='bold'>{escape(title)}</text>",
         *_bars(groups, scale),

@@ -119,9 +119,9 @@ def digits(value: float) -> str:
     """Return a number with two significant digits, and all digits before the point."""
     if value == 0:
         return "0"
-    places = 1 - math.floor(math.log10(abs(value)))
+    places = max(0, 1 - math.floor(math.log10(abs(value))))
     rounded = round(value, places)  # 9.96 has become 10.0
-    places = max(0, 1 - math.floor(math.log10(abs(rounded))))
+    places = min(places, max(0, 1 - math.floor(math.log10(abs(rounded)))))
     return f"{rounded:,.{places}f}"
 
 

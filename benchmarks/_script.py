@@ -10,8 +10,10 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
+import math
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,13 +33,24 @@ class Effort:
 
     Args:
         is_quick: A few rounds only, to see that it works; the figures are worth nothing.
+        end: When the script should be done, by `time.monotonic()`.
     """
 
     is_quick: bool = False
+    end: float = math.inf
 
     def rounds(self, number: int) -> int:
         """Return how many rounds to take where `number` are enough."""
         return max(2, number // 20) if self.is_quick else number
+
+    def long_rounds(self, number: int) -> Iterator[int]:
+        """Yield the numbers of rounds that take long: one if it is quick, fewer if it is late."""
+        began = time.monotonic()
+        for at in range(1 if self.is_quick else number):
+            now = time.monotonic()
+            if at and now + (now - began) / at > self.end:
+                return
+            yield at
 
 
 Measure = Callable[[Effort], Iterator[Record]]
@@ -63,9 +76,10 @@ def main(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--quick", action="store_true", help="a few rounds, to see that it works")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="how long it may take")
     parser.add_argument("--records", type=Path, help="where to write records, as lines of JSON")
     arguments = parser.parse_args()
-    for found in measure(Effort(arguments.quick)):
+    for found in measure(Effort(arguments.quick, time.monotonic() + arguments.seconds)):
         print(line(found), flush=True)
         if arguments.records:
             with arguments.records.open("a", encoding="utf-8") as file:

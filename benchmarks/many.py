@@ -33,7 +33,7 @@ from supervisor import Ladder, Supervisor
 
 NAME: Final = "benchmarks.many"
 SIZES: Final = (1, 10, 100, 1_000)
-ROUNDS: Final = 4
+ROUNDS: Final = 3
 LONG: Final = 60.0
 PATIENT: Final = Ladder(drain=1, cancel=20, abandon=10)  # for a busy machine
 Read = Callable[[asyncio.Event], Awaitable[None]]
@@ -125,7 +125,7 @@ def measure(effort: Effort) -> Iterator[Record]:
     """Measure each subject on both loops."""
     cases = [(subject, loop) for loop in LOOPS for subject in SUBJECTS]
     found: dict[tuple[str, str], list[list[float]]] = {case: [] for case in cases}
-    for number in range(1 if effort.is_quick else ROUNDS):
+    for number in effort.long_rounds(ROUNDS):
         for case in rotated(cases, number):
             found[case].append(ask(NAME, "seconds_of", *case))
     for at, size in enumerate(SIZES):

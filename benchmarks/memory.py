@@ -25,7 +25,7 @@ from supervisor import Supervisor
 
 NAME: Final = "benchmarks.memory"
 SIZES: Final = (1_000, 10_000, 100_000)
-ROUNDS: Final = 2
+ROUNDS: Final = 1
 WARM: Final = 100
 PAUSE: Final = 1e-7
 SUBJECTS: Final = ("autogen", "supervised")
@@ -66,7 +66,7 @@ def measure(effort: Effort) -> Iterator[Record]:
     """Measure both in turn."""
     sizes = SIZES[:2] if effort.is_quick else SIZES
     found: dict[str, list[list[int]]] = {subject: [] for subject in SUBJECTS}
-    for number in range(ROUNDS):
+    for number in effort.long_rounds(ROUNDS):
         for subject in rotated(SUBJECTS, number):
             found[subject].append(ask(NAME, "grown", subject, sizes[-1]))
     for at, size in enumerate(sizes):
