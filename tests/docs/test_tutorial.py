@@ -11,13 +11,21 @@ from _pytest.mark.structures import ParameterSet
 from tests.docs.transcripts import ROOT, Session, play, sessions_of
 
 PAGES = ["docs/tutorial.md", "docs/guide/debugging.md"]
-# Their seconds, or their like, are in another session.
-LONG = ["python first.py", "python blocked.py", "SUPERVISOR_GRACE=4", "python server.py"]
+# These take long, or show what another test of processes shows.
+LONG = [
+    "python first.py",
+    "python blocked.py",
+    "python program.py",
+    "SUPERVISOR_GRACE=4",
+    "python server.py",
+    "python logged.py",
+    "kill -QUIT",
+]
 
 
 def _sessions(page: str) -> Iterator[ParameterSet]:
     for number, session in enumerate(sessions_of(ROOT / page)):
-        is_long = any(words in session.lines[0] for words in LONG)
+        is_long = any(words in line for words in LONG for line in session.lines)
         name = f"{Path(page).stem}-{number}-{session.heading}"
         yield pytest.param(session, id=name, marks=[pytest.mark.soak] * is_long)
 
