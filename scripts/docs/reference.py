@@ -17,7 +17,9 @@ FOLDER: Final = "reference"
 # Classes of the first module that have tables of their own there.
 _CLASSES: Final = ("Supervisor", "Run")
 # Made by the supervisor, never by a user.
-_NOT_MADE_BY_USERS: Final = ("Run", "Runs")
+_NOT_MADE_BY_USERS: Final = ("Run", "Runs", "SupervisedToken")
+# The names and values of their members say what they are.
+_WITH_BARE_MEMBERS: Final = ("HostSettings", "Way")
 _SECTION: Final = re.compile(
     r"^## `(?P<name>[\w.]+)`\n(?P<body>.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL
 )
@@ -54,6 +56,8 @@ def _page(module: str, names: list[str]) -> str:
             elsewhere.append(f"- [`{name}`]({target}){{ #{module}.{name} }}")
         elif name in _NOT_MADE_BY_USERS:
             parts.append(_directive(f"{module}.{name}", "merge_init_into_class: false"))
+        elif name in _WITH_BARE_MEMBERS:
+            parts.append(_directive(f"{module}.{name}", "show_if_no_docstring: true"))
         else:
             parts.append(_directive(f"{module}.{name}"))
     if elsewhere:

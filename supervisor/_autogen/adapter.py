@@ -38,8 +38,13 @@ from supervisor._reports.stacks import describe
 from supervisor._reports.telemetry.runs import RunKind
 
 AnyToken = CancellationToken
+"""AutoGen's `CancellationToken`, of any kind."""
+
 Runnable = Team | ChatAgent
+"""What a supervisor runs: a team or an agent of AutoGen's."""
+
 Task = str | BaseChatMessage | Sequence[BaseChatMessage]
+"""What a team is run on: a text, a message, or several messages."""
 
 # An agent's stream would fill the memory for a slow reader; a team's fills AutoGen's own queue, as
 # it does without us.

@@ -17,6 +17,7 @@ __all__ = ["Event", "Item", "Message", "TaskResult", "role"]
 Message = BaseChatMessage
 Item = BaseAgentEvent | BaseChatMessage
 Event = Item | TaskResult
+"""What a run yields: a message or an event of AutoGen's, and last the `TaskResult`."""
 
 # By class: `isinstance` with one of pydantic's costs half a microsecond, for each streamed chunk.
 _roles: dict[type, Role] = {}

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from supervisor._checkpoints.store import CheckpointStore
 
 Durability = Literal["async", "sync", "exit"]
-"""When what is new of a run is written."""
+"""When what is new of a run is written; see `Supervisor`."""
 
 
 @dataclass(frozen=True, kw_only=True)

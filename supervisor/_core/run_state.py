@@ -18,9 +18,16 @@ class Phase(enum.Enum):
     """What a run is doing."""
 
     CREATED = "not started"
+    """It was not awaited or iterated yet."""
+
     ACTIVE = "at work"
+    """Its agents are at work."""
+
     STOPPING = "stopping"
+    """It was told to stop, and something of it is still at work."""
+
     DONE = "done"
+    """It has ended, in whatever way."""
 
 
 class Conclusion(Protocol):

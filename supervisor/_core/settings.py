@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 Children = Literal["own", "end", "leave"]
-"""The processes started by the program that a stop by a signal ends."""
+"""The processes started by the program that a stop by a signal ends; see `Supervisor`."""
 
 GRACE_VARIABLE: Final = "SUPERVISOR_GRACE"
 

@@ -81,8 +81,8 @@ class Supervisor(SupervisorView):
         durability: When what is new of them is written. "async": after each turn, beside what
             follows, and before a tool starts. "sync": no message is shown before it is written.
             "exit": at the end only, so that a kill loses all of it.
-        lease: For how many seconds a process owns a run whose death nobody sees. It is renewed
-            until ABANDON.
+        lease: For how many seconds a process owns a run whose death nobody sees; 15 by default. It
+            is renewed until ABANDON.
         idempotent: The names of tools that may be called again for the same call, where a process
             has died before their result was written.
 

@@ -78,15 +78,21 @@ class SupervisorView:
 
         If a stop was requested already, it is called soon. What it raises is logged, and the next
         function is called all the same.
+
+        Args:
+            callback: Is given the request to stop. What it returns is ignored.
         """
         self._parts.scope.announcement.add_callback(callback)
 
     def on_interrupt(self, callback: Callable[[int], object]) -> None:
         """Call a function in the loop at each SIGINT of an interactive supervisor.
 
-        It gets the number of runs that the SIGINT ends: 0 if none was active. (In a block that is
-        kept open over the inputs of a prompt, Ctrl-C is the prompt's then.) SIGINTs that come
-        within 0.05 s, or while the loop is blocked, count as one. What it raises is logged.
+        SIGINTs that come within 0.05 s, or while the loop is blocked, count as one. What it raises
+        is logged.
+
+        Args:
+            callback: Is given the number of runs that the SIGINT ends: 0 if none was active. (In a
+                block that is kept open over the inputs of a prompt, Ctrl-C is the prompt's then.)
 
         Raises:
             UsageError: The supervisor is not interactive.

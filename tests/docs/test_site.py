@@ -129,6 +129,19 @@ class TestSite:
         }
         assert names - page.anchors == set()
 
+    def test_each_public_name_has_a_docstring(self) -> None:
+        """What the reference shows of a name begins with a sentence; types have one too."""
+        griffe = pytest.importorskip("griffe", reason="the extra `docs` is not installed")
+        package = griffe.load("supervisor", search_paths=[str(links.ROOT)], resolve_aliases=True)
+        bare = {
+            f"{module.__name__}.{name}"
+            for module in PUBLIC
+            for name in module.__all__
+            if name != "__version__"
+            if not package[f"{module.__name__}.{name}".removeprefix("supervisor.")].has_docstring
+        }
+        assert bare == set()
+
 
 def test_a_page_of_the_reference_is_made_for_each_public_module() -> None:
     """The tables of docs/reference.md give the pages, with one directive for each name."""

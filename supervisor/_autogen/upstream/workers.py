@@ -29,6 +29,7 @@ class RuntimeHost(Protocol):
 
 
 Servable = AgentRuntime | RuntimeHost
+"""What `Supervisor.serve` takes: a runtime of AutoGen's, or a host of runtimes."""
 
 
 def served(runtime: Any, is_of_a_run: Callable[[Delivery], bool]) -> Served:

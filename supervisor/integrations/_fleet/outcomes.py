@@ -54,3 +54,4 @@ class Failed:
 
 
 Outcome: TypeAlias = Done | HandedOver | Held | Failed
+"""What became of a run that a worker was to carry on."""
