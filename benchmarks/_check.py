@@ -71,7 +71,7 @@ def contradiction(quote: Quote, records: Mapping[str, Record]) -> str:
     if value is None:
         return f"{quote.place}: {quote.text} is quoted, and {quote.id} has no end ({found.note})"
     difference = abs(value - quote.value)
-    if difference <= max(TOLERANCE * quote.value, floor_of(quote.id)):
+    if difference <= max(TOLERANCE * abs(quote.value), floor_of(quote.id)):
         return ""
     by = f"{digits(value / quote.value)} times" if quote.value else "more than nothing"
     measured = figure(value, found.unit)

@@ -21,7 +21,7 @@ _ROOT: Final = Path(__file__).parent.parent
 _SIZES: Final = {name: (unit, size) for unit, of in SCALES.items() for name, size in of.items()}
 _MARKER: Final = re.compile(r"<!-- bench: (?P<id>[^\s@>]+)(?:@(?P<what>p99|never|note))? -->")
 _FIGURE: Final = re.compile(
-    r"(?P<number>\d[\d,]*(?:\.\d+)?)(?P<unit> (?:s|ms|µs|GB|MB|kB|B|times))?\Z"
+    r"(?P<number>(?:(?<!\S)-)?\d[\d,]*(?:\.\d+)?)(?P<unit> (?:s|ms|µs|GB|MB|kB|B|times))?\Z"
 )
 _CODE: Final = re.compile(r"`(?P<code>[^`]+)`\Z")
 

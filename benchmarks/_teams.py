@@ -43,8 +43,8 @@ class Streamer(ScriptedAgent):
     async def _turn(
         self, _heard: Sequence[BaseChatMessage], token: CancellationToken
     ) -> AsyncGenerator[str, None]:
-        for number in range(self.chunks):
-            yield str(number)
+        for _ in range(self.chunks):
+            yield "word "  # always the same object, so that memory shows what others keep
             if self._pause:
                 wait = asyncio.ensure_future(asyncio.sleep(self._pause))
                 if self._heeds:

@@ -60,7 +60,7 @@ from supervisor.checkpoints import CheckpointStore
 from supervisor.testing import ScriptedAgent, ScriptedModel
 
 SIZES = (100, 1_000, 10_000)
-ROUNDS = 4
+ROUNDS = 3
 TURNS = 60
 PAUSE = 0.01
 NAMES = ("ada", "ben", "cyd")
