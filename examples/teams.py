@@ -84,8 +84,6 @@ def show(event: BaseAgentEvent | BaseChatMessage | TaskResult) -> None:
         print(f"{said}    ({event.source})", flush=True)
 
 
-def summary(result: TaskResult | None) -> str:
+def summary(result: TaskResult) -> str:
     """Return in one line how a run ended."""
-    if result is None:
-        return "Stopped before the team had begun."
     return f"{result.stop_reason}; {len(result.messages)} messages and events kept."

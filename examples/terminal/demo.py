@@ -15,18 +15,19 @@ from supervisor import Supervisor, run
 async def main(sup: Supervisor) -> None:
     """Run the team, print its messages, and print how it ended."""
     print("A writer, an editor and a rhyming dictionary. Press Ctrl-C at any moment.", flush=True)
-    begun, result = time.monotonic(), None
-    # AutoGen is imported here and not above, so that Ctrl-C works in that slow second as well.
-    from autogen_agentchat.base import TaskResult
-
-    from examples.teams import show, summary, writers
-
+    begun, ending = time.monotonic(), "Stopped before the team had begun."
     try:
+        # AutoGen is imported here and not above, so that Ctrl-C works in that slow second as well.
+        from autogen_agentchat.base import TaskResult
+
+        from examples.teams import show, summary, writers
+
         async for event in sup.stream(writers(), "Write a verse about the sea."):
             show(event)
-            result = event if isinstance(event, TaskResult) else None
+            if isinstance(event, TaskResult):
+                ending = summary(event)
     finally:  # also where Ctrl-C came before the team had begun
-        print(f"\n\n{summary(result)} {time.monotonic() - begun:.1f} s in all.", flush=True)
+        print(f"\n\n{ending} {time.monotonic() - begun:.1f} s in all.", flush=True)
 
 
 if __name__ == "__main__":
