@@ -17,7 +17,7 @@ UPSTREAM := $(VENV)-upstream
 UPSTREAM_PIP := $(UPSTREAM)/bin/python -m pip install -qq --disable-pip-version-check \
 	-c constraints.txt -c constraints-upstream.txt
 
-.PHONY: help setup hooks demo test test-fast check style types types-windows verify-types floors pytest format soak chaos upstream matrix docs bench bench-page bench-check coverage release clean
+.PHONY: help setup hooks demo test test-fast check style types types-windows verify-types floors pytest format soak chaos upstream matrix wheel-test package docs bench bench-page bench-check coverage release clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -124,19 +124,30 @@ $(UPSTREAM)/.stamp: pyproject.toml constraints.txt constraints-upstream.txt
 		pytest pytest-asyncio pytest-timeout
 	@touch $@
 
-# Every Python of 3.12 to 3.14 on the PATH or under pyenv, each with an environment of its own.
-matrix:  ## the tests on every other Python found
-	@set -e; found=; \
-	for v in 3.12 3.13 3.14; do \
-		for p in "$$(command -v python$$v)" $(HOME)/.pyenv/versions/$$v.*/bin/python$$v; do \
-			"$$p" -c 'import venv' 2>/dev/null || continue; \
-			echo "== Python $$v"; found="$$found $$v"; \
-			$(MAKE) --no-print-directory pytest PYTHON="$$p" VENV=.venv-$$v; \
-			break; \
-		done; \
-	done; \
-	test -n "$$found" || { echo "No other Python found." >&2; exit 1; }; \
-	echo "== passed on:$$found"
+# Quick suites with other Pythons, AutoGens and dependencies, each in an environment of its own; what
+# came of them goes into docs/support.md. WHOLE=1 runs every test on each Python that is found.
+matrix: $(VENV)/.stamp-nox  ## the tests with every Python and AutoGen found; docs/support.md
+	@$(BIN)/nox $(if $(WHOLE),-s whole); status=$$?; \
+	$(BIN)/python -m scripts.versions.page; exit $$status
+
+# What is tested is the wheel, in an environment of its own, by the tests of the sdist. FULL=1 runs all.
+wheel-test: package $(VENV)/.stamp-nox  ## the tests against the built wheel, without the source
+	@FULL=$(FULL) $(BIN)/nox -s wheel
+
+# The wheel is built from the sdist, and once more from here: both must be the same.
+package: $(VENV)/.stamp-package verify-types  ## what ships, in dist/: built, and looked at
+	@rm -rf dist build/from-here
+	@$(BIN)/validate-pyproject pyproject.toml
+	@$(BIN)/python -m build --no-isolation
+	@$(BIN)/python -m build --no-isolation --wheel --outdir build/from-here
+	@cmp dist/*.whl build/from-here/*.whl
+	@$(BIN)/twine check --strict dist/*
+	@$(BIN)/check-wheel-contents dist/*.whl
+
+$(VENV)/.stamp-nox $(VENV)/.stamp-package: $(VENV)/.stamp-%: $(VENV)/.stamp
+	@echo "Installing the tools of '$*' into $(VENV)"
+	@$(PIP) --no-build-isolation -e '.[$*]'
+	@touch $@
 
 # Warnings are errors. Nothing is downloaded while the site is built, or when it is read.
 docs: $(VENV)/.stamp-docs  ## the site of the docs, in build/site
@@ -181,5 +192,5 @@ release: setup  ## build what is committed twice, compare, and leave files and d
 
 clean:  ## remove what the others made
 	rm -rf .venv .venv-* build dist .coverage .coverage.* .coverage-children .hypothesis \
-		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+		.import_linter_cache .mypy_cache .nox .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+import supervisor
 from tests.house_sizes import ClassSize, ModuleSize, classes, modules
 
 ROOT = Path(__file__).parent.parent
-PACKAGE = ROOT / "supervisor"
+PACKAGE = Path(supervisor.__file__).parent
 TESTS = ROOT / "tests"
 
 # A class or a module that needs more says so in a line of its docstring that begins with this.

@@ -73,6 +73,7 @@ def test_every_name_can_be_imported_from_a_fresh_process() -> None:
     assert set(supervisor.__all__) <= set(found.stdout.split())
 
 
+@pytest.mark.checkout
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     """The wheel has every module, the type marker and the licence, and no tests or examples."""
     names = set(zipfile.ZipFile(wheel).namelist())
@@ -83,6 +84,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     assert any(name.endswith("/licenses/LICENSE") for name in names)
 
 
+@pytest.mark.checkout
 def test_the_readme_links_to_the_repository(wheel: Path) -> None:
     """On a package index, each link and picture of the README has the address of this release."""
     metadata = _metadata(wheel)
@@ -99,6 +101,7 @@ def test_the_readme_links_to_the_repository(wheel: Path) -> None:
     assert "<!--" not in description
 
 
+@pytest.mark.checkout
 def test_each_address_of_the_project_begins_with_its_source(wheel: Path) -> None:
     """The package names its home, docs, source, issues and changelog, all at one address."""
     urls = dict(line.split(", ", 1) for line in _metadata(wheel).get_all("Project-URL", ()))
@@ -106,6 +109,7 @@ def test_each_address_of_the_project_begins_with_its_source(wheel: Path) -> None
     assert all(url.startswith(urls["Source"]) for url in urls.values())
 
 
+@pytest.mark.checkout
 def test_the_wheel_installs_and_imports_in_a_fresh_environment(wheel: Path, tmp_path: Path) -> None:
     """The built wheel, not the checkout, gives every public name in an environment of its own."""
     python = _fresh_environment(tmp_path / "venv")
@@ -118,6 +122,7 @@ def test_the_wheel_installs_and_imports_in_a_fresh_environment(wheel: Path, tmp_
     assert Path(found.stdout.strip()).is_relative_to(tmp_path / "venv")
 
 
+@pytest.mark.checkout
 def test_the_process_manager_of_the_same_name_gets_a_clear_error(tmp_path: Path) -> None:
     """Where the distribution `supervisor` is installed too, importing ours says what to do."""
     shutil.copytree(ROOT / "supervisor", tmp_path / "supervisor")

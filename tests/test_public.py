@@ -107,11 +107,11 @@ def test_a_public_module_shows_its_public_names() -> None:
 
 def test_what_is_public_has_no_leading_underscore() -> None:
     """The package, its errors, types and checkpoints, `testing` and `integrations` are public."""
-    folder = ROOT / "supervisor"
+    folder = Path(supervisor.__file__).parent
     found = {
-        path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
+        path.relative_to(folder.parent).with_suffix("").as_posix().replace("/", ".")
         for path in folder.rglob("*.py")
-        if not any(part.startswith("_") for part in path.relative_to(ROOT).parts)
+        if not any(part.startswith("_") for part in path.relative_to(folder.parent).parts)
     }
     assert found == {
         "supervisor.checkpoints",

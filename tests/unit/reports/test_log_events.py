@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import supervisor
 from supervisor._reports import log_events
 from supervisor._reports.log_events import LogEvent
 
@@ -19,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 @functools.cache
 def _trees() -> Sequence[tuple[str, ast.Module]]:
     """Return the modules that name the reporter, or an event."""
-    package = ROOT / "supervisor"
+    package = Path(supervisor.__file__).parent
     texts = [(path, path.read_text()) for path in sorted(package.rglob("*.py"))]
     told = [(path, text) for path, text in texts if "report" in text]
     return [(path.relative_to(package).as_posix(), ast.parse(text)) for path, text in told]
