@@ -9,10 +9,9 @@ from collections.abc import Callable
 
 def now() -> float:
     """Return seconds that go on while the machine is suspended, as those of other machines do."""
-    if sys.platform == "linux":
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-    else:  # noqa: RET505 - type checkers know then that it is of another system
+    if sys.platform != "linux":
         return time.monotonic()
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Lease:

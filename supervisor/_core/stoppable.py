@@ -15,7 +15,7 @@ import asyncio
 import math
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, cast
 
 from supervisor._core.body_task import BodyTask
 from supervisor._core.events import Rung, StopRequest
@@ -258,8 +258,7 @@ class OwnStop:
     def _take(self, steps: list[Step]) -> None:
         self.end()  # the timer was set for a step that may be behind by now
         for step in steps:
-            if self.request is not None:
-                apply(step, self._thing, self.request, self._ladder)
+            apply(step, self._thing, cast(StopRequest, self.request), self._ladder)
         at = self._state.next_at
         if at is not None and not self._thing.is_over:
             delay = max(0.0, at - self._now())

@@ -60,6 +60,9 @@ class HeldSignals:
         on_held: Called with each signal that is held; in any thread.
     """
 
+    is_running = False
+    """Whether its loop runs: the supervisor says so."""
+
     def __init__(
         self,
         owner: Listener,
@@ -219,11 +222,6 @@ class HeldSignals:
     def handled(self) -> frozenset[int]:
         """The signals that only the host handles."""
         return self._quick
-
-    @property
-    def is_running(self) -> bool:
-        """Whether its loop runs: the supervisor says so."""
-        return False
 
     def notify(self, number: int, poll: Callable[[], None]) -> None:
         """Have the loop call `poll`, because a signal has arrived; in its handler."""

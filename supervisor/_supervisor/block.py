@@ -7,7 +7,7 @@ import contextlib
 import functools
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Final
 
 from supervisor._core.asyncio_tools import refuse_eager
@@ -25,6 +25,7 @@ from supervisor._signals.handlers import is_main_thread
 from supervisor._signals.interpreters import is_in_kernel
 from supervisor._signals.registry import registry
 from supervisor._supervisor.escalation import Escalation
+from supervisor._supervisor.keeping import Keeping
 from supervisor._supervisor.process_end import ProcessEnd
 from supervisor._supervisor.readiness import Readiness
 from supervisor._supervisor.scope import BlockPhase, StopScope
@@ -48,6 +49,7 @@ class Block:
         end: What the stop does to the process.
         readiness: Tells those that watch over the process.
         telemetry: Tells of the stop.
+        keeping: The store of its runs, which is let go as it is left.
     """
 
     def __init__(
@@ -57,19 +59,17 @@ class Block:
         end: ProcessEnd,
         readiness: Readiness,
         telemetry: StopTelemetry,
+        keeping: Keeping,
     ) -> None:
         self._scope = scope
         self._escalation = escalation
         self._end = end
         self._readiness = readiness
         self._telemetry = telemetry
+        self._keeping = keeping
         self._unwind = contextlib.ExitStack()
         self.on_give_back: Callable[[], None] = lambda: None
         """Called before what it has installed is put back because its loop is closed."""
-        self.on_leave: Callable[[], Coroutine[None, None, None]] | None = None
-        """Called as it is left in order, and awaited."""
-        self.on_close: Callable[[], None] = lambda: None
-        """Called once it is closed, and everything is put back."""
 
     # -- entering -----------------------------------------------------------------------------
 
@@ -161,8 +161,7 @@ class Block:
                 await self._until_idle(body)
             self._telemetry.tell_end()
             await self._telemetry.flush()
-            if self.on_leave is not None:
-                await self.on_leave()
+            await self._keeping.aclose()
         finally:
             body.uncancel()
             self._close()
@@ -220,7 +219,7 @@ class Block:
         self._escalation.close()
         self._scope.results.close()
         self._unwind.close()
-        self.on_close()
+        self._keeping.close()
 
     async def _until_idle(self, body: BodyTask) -> None:
         """Wait for what is at work; a cancellation meanwhile is raised when that is over."""
@@ -260,8 +259,7 @@ class Block:
         for run in list(self._scope.runs) if self._scope.stop.rung < Rung.CANCEL else ():
             if not is_read_by_others(run, body.task):
                 run.stop("Nobody waits for it", "reader")
-        if self._has_to_stay(body):
-            await self._scope.changed.wait()
+        await self._scope.changed.wait()
 
 
 class _Beat:

@@ -18,7 +18,7 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 from supervisor._core.events import Rung, StopRequest
 from supervisor._core.ladder import LadderState, Step
@@ -195,8 +195,7 @@ class Escalation:
         _call_soon(self._loop, self._carry_on_if_due)
 
     def _begin(self) -> None:
-        if self._stop.request is not None:
-            self.scope.nesting.guests.note_work(self._stop.request)
+        self.scope.nesting.guests.note_work(cast(StopRequest, self._stop.request))
         self._readiness.tell_stopping()
         self._switch_threads_often()
 

@@ -40,9 +40,10 @@ class Parts:
         readiness = Readiness(settings.ready_file, self.scope)
         self.escalation = Escalation(settings, self.scope, self.end, self.report, readiness)
         self.escalation.on_dropped = self._on_dropped
-        self.block = Block(self.scope, self.escalation, self.end, readiness, telemetry)
         self.keeping = Keeping(settings.keeping, settings.ladder, lambda: self.stop.rung)
-        self.block.on_leave, self.block.on_close = self.keeping.aclose, self.keeping.close
+        self.block = Block(
+            self.scope, self.escalation, self.end, readiness, telemetry, self.keeping
+        )
 
     def _on_dropped(self, number: int) -> None:
         """Give the signals back: nobody can leave a block any more whose loop is closed."""

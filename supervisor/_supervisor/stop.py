@@ -35,7 +35,7 @@ class Stop:
         """When what is at work was cancelled."""
         self.is_spent = False
         """Whether the ladder has ended, and what refuses to stop is left."""
-        self.on_step: Callable[[Step], None] | None = None
+        self.on_step: Callable[[Step], None] = lambda _: None
         """Called with each step that follows from a fact, in the thread that works it off."""
         self.on_repeated: Callable[[], None] = lambda: None
         """Called when a signal counts and changes nothing, in the thread that works it off."""
@@ -126,5 +126,4 @@ class Stop:
             self._began_at = self.ladder_state.began_at
         registry.update_guard()
         for step in steps:
-            if self.on_step is not None:
-                self.on_step(step)
+            self.on_step(step)

@@ -8,6 +8,7 @@ import sqlite3
 import stat
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -260,3 +261,36 @@ def _change(path: Path, sql: str, *values: object) -> None:
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute(sql, values)
+
+
+def test_a_file_system_without_shared_memory_is_named() -> None:
+    """Where SQLite cannot switch to WAL, as for a database in memory, the store is unavailable."""
+    with (
+        contextlib.closing(sqlite3.connect(":memory:")) as connection,
+        pytest.raises(StoreUnavailable, match="no shared memory, which WAL needs"),
+    ):
+        sqlite._set_journal(connection, "sqlite:///runs.db")
+
+
+def test_the_switch_to_wal_waits_for_another_one(tmp_path: Path) -> None:
+    """While another connection has the file for itself the switch is tried again."""
+    path = tmp_path / "runs.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE t (x)")
+    other.execute("BEGIN EXCLUSIVE")
+    tries = list[str]()
+
+    class Connection(sqlite3.Connection):
+        """Has the other one let go before the third try."""
+
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+            tries.append(sql)
+            if len(tries) == 3:
+                other.execute("COMMIT")
+            return super().execute(sql, *values)
+
+    ours = sqlite3.connect(path, isolation_level=None, timeout=0, factory=Connection)
+    with contextlib.closing(other), contextlib.closing(ours):
+        sqlite._set_journal(ours, "sqlite:///runs.db")
+        assert ours.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert len(tries) == 4

@@ -69,3 +69,20 @@ def test_the_package_loads_no_driver() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_python_without_sqlite_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some Pythons are built without sqlite3: then another Python has to be used."""
+    monkeypatch.setitem(sys.modules, "supervisor._checkpoints.sqlite", None)
+    with pytest.raises(SettingsError, match="use a Python that has sqlite3"):
+        open_store("sqlite:///runs.db")
+
+
+def test_without_proc_a_name_is_still_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the PID namespace cannot be read its place in the name has a plain word."""
+
+    def missing(path: Path) -> Path:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(Path, "readlink", missing)
+    assert f"/pid/{os.getpid()}/" in owner_name()

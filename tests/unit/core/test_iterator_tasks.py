@@ -8,7 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from supervisor import Ladder, Run, Rung, Supervisor
+from supervisor import Ladder, Run, Rung, Supervisor, SupervisorError
+from supervisor._core.iterator import IteratorAdapter
+from supervisor._core.tasks import SCOPE
+from supervisor.types import Phase
 
 Numbers = AsyncGenerator[int, None]
 Stop = Callable[[Supervisor, Run[int, list[int]]], None]
@@ -158,3 +161,47 @@ async def test_in_drain_it_is_closed_while_the_last_item_is_read() -> None:
         gate.set()
         await reader
         assert sup.rung <= Rung.CANCEL
+
+
+async def test_one_whose_tasks_cannot_be_followed_is_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An error of ours about a task of the source ends the run, and says what it means."""
+
+    def lost(_: Any) -> Any:
+        raise LookupError("whose it is")
+
+    async def source() -> AsyncGenerator[int, None]:
+        scope = SCOPE.get()
+        assert scope is not None
+        monkeypatch.setattr(scope, "classify", lost)
+        task = asyncio.create_task(asyncio.sleep(0))
+        yield 1
+        await task
+        await asyncio.Event().wait()
+
+    async with Supervisor(signals={}) as sup:
+        with pytest.raises(
+            SupervisorError, match="it could not be told what one of its tasks does"
+        ):
+            await sup.iterate(source())
+
+
+async def test_one_that_cannot_be_opened_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error at the start is the run's, nothing stays at work, and the next run works."""
+
+    async def source() -> AsyncGenerator[int, None]:
+        yield 1
+
+    def fail(adapter: object, loop: asyncio.AbstractEventLoop) -> None:
+        raise LookupError("at the start")
+
+    async with Supervisor(signals={}) as sup:
+        with monkeypatch.context() as patched:
+            patched.setattr(IteratorAdapter, "open", fail)
+            run = sup.iterate(source())
+            with pytest.raises(LookupError):
+                await run
+        assert (run.phase, type(run.error)) == (Phase.DONE, LookupError)
+        assert asyncio.get_running_loop().get_task_factory() is None
+        assert await sup.iterate(source()) == [1]

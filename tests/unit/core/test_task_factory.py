@@ -10,6 +10,8 @@ import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import pytest
+
 from supervisor._autogen.kinds import HANDLER
 from supervisor._core.tasks import SCOPE, AnyTask, Scope, TaskFactory, task_factory
 from tests.unit.core.scopes import FakeRun
@@ -283,3 +285,47 @@ async def test_a_call_that_is_cancelled_at_the_gate_is_closed() -> None:
         await asyncio.wait([task])
         await asyncio.sleep(0)
         assert inspect.getcoroutinestate(coro) == inspect.CORO_CLOSED
+
+
+# -- errors of ours -----------------------------------------------------------------------------
+
+
+class Blind(FakeRun):
+    """A run whose tasks cannot be told from each other, or not be noted."""
+
+    def __init__(self, fails: str) -> None:
+        super().__init__()
+        self.fails = fails
+        self.scope = Scope(self._classify, self)
+
+    def _classify(self, coro: Any) -> tuple[Any, Any]:
+        if self.fails == "classify":
+            raise LookupError("of what kind it is")
+        return HANDLER, None
+
+    def observe(self, kind: Any, task: AnyTask, coro: Any, more: Any) -> None:
+        """Fail."""
+        raise LookupError("who works for whom")
+
+
+@pytest.mark.parametrize("fails", ["classify", "observe"])
+async def test_a_task_that_cannot_be_followed_is_created_and_told_of(fails: str) -> None:
+    """The code that creates the task goes on, and the run learns of the error."""
+    told = list[Exception]()
+    with Blind(fails) as run:
+        run.scope.on_failure = told.append
+        task = run.create(run.wait())
+        await run.end(task)
+    assert [type(error) for error in told] == [LookupError] * len(told)
+    assert told
+
+
+async def test_without_a_run_to_tell_the_loop_is_told() -> None:
+    """Where nobody wants to know of the error it goes to the loop's exception handler."""
+    told = list[Any]()
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
+    with Blind("observe") as run:
+        await run.end(run.create(run.wait()))
+    loop.set_exception_handler(None)
+    assert [type(error) for error in told] == [LookupError]

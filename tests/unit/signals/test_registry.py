@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
 
+from supervisor._reports import log_events
 from supervisor._reports.log import reporter
-from supervisor._signals.registry import registry
+from supervisor._signals import debuggers
+from supervisor._signals.registry import Registry, registry
 
 
 class Listener:
@@ -82,3 +85,93 @@ def test_the_watchdog_is_woken_before_steps_are_carried_out(
     finally:
         registry.leave(listener)
     assert calls == ["wake", "catch up"]
+
+
+def test_an_interrupt_as_it_is_left_comes_out_when_all_is_put_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The handler that was found may raise as it is put back: the rest is put back all the same."""
+    found = signal.getsignal(signal.SIGUSR1)
+    listener = Listener()
+    registry.add(listener)
+    assert registry.wakeup_fd is not None
+    handle, tries = registry.wakeup_fd.handle, list[int]()
+
+    def interrupted_once(signals: frozenset[int]) -> list[tuple[int, float]]:
+        tries.append(1)
+        if len(tries) == 1:
+            raise KeyboardInterrupt
+        return handle(signals)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(registry.wakeup_fd, "handle", interrupted_once)
+        with pytest.raises(KeyboardInterrupt):
+            registry.leave(listener)
+    assert signal.getsignal(signal.SIGUSR1) is found
+    assert not registry.owners
+
+
+def test_interrupts_without_end_do_not_hold_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody who presses Ctrl-C again and again gets the interrupt after some tries."""
+    listener = Listener()
+    registry.add(listener)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(registry.wakeup_fd, "handle", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            registry.leave(listener)
+    registry.leave(listener)
+    assert not registry.owners
+
+
+def test_before_its_first_supervisor_it_does_nothing() -> None:
+    """A stop may be asked for, and a host may look, where no signal was ever handled."""
+    fresh = Registry()
+    fresh.wake_watchdog()
+    fresh.reinstall()
+    fresh.call_too({})
+    fresh.reclaim()
+    fresh._poll(signal.SIGUSR1)
+    assert not fresh.interrupt()
+    assert fresh.wakeup_fd is None
+
+
+def test_what_is_not_due_any_more_interrupts_nothing() -> None:
+    """A main thread that has come free meanwhile goes on."""
+    listener = Listener()
+    listener.told.append("no signal")
+    registry.add(listener)
+    try:
+        asked = threading.Event()
+
+        def is_due() -> bool:
+            asked.set()
+            return False
+
+        thread = threading.Thread(target=registry.interrupt, args=(is_due,))
+        thread.start()
+        thread.join()
+        assert asked.wait(5)
+    finally:
+        registry.leave(listener)
+
+
+def test_a_stop_tells_when_a_debugger_comes_and_goes(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """During a stop the log says that time stands still, and that it goes on."""
+    fresh, is_attached = Registry(), [True]
+    monkeypatch.setattr(debuggers, "is_attached", lambda: is_attached[0])
+    fresh._stopping_since = time.monotonic()
+    with caplog.at_level(logging.INFO, "supervisor"):
+        fresh.look_for_debugger()
+        is_attached[0] = False
+        fresh.look_for_debugger()
+        reporter.flush(5)
+    assert [record.message for record in caplog.records] == [
+        log_events.TIME_STANDS_STILL.name,
+        log_events.TIME_GOES_ON.name,
+    ]

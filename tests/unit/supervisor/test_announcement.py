@@ -80,3 +80,25 @@ async def test_each_rung_is_told_as_it_is_entered(caplog: pytest.LogCaptureFixtu
     assert told == [Rung.DRAIN, Rung.CANCEL]
     assert await asyncio.to_thread(reporter.flush, 5)
     assert "rung callback failed" in caplog.messages
+
+
+async def test_a_waiter_that_was_cancelled_in_this_step_stays_so() -> None:
+    """A task that was cancelled just before the stop is announced gets its cancellation."""
+    async with Supervisor(signals={}) as sup:
+        task = asyncio.create_task(sup.wait_stop())
+        await asyncio.sleep(0)
+        task.cancel()
+        parts_of(sup).scope.announcement.make(StopRequest(reason="enough", rung=Rung.DRAIN))
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def test_on_stop_between_a_stop_and_the_entry_is_called_in_the_block() -> None:
+    """A function that comes before there is a loop is called once there is one."""
+    told: list[str] = []
+    sup = Supervisor(signals={})
+    sup.stop("at once")
+    sup.on_stop(lambda request: told.append(request.reason))
+    async with sup:
+        await asyncio.Event().wait()
+    assert told == ["at once"]

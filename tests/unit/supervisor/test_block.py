@@ -11,11 +11,13 @@ import signal
 import socket
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from supervisor import SettingsError, Stopped, Supervisor, UsageError
 from supervisor._process.threads import DaemonThreadPool
+from supervisor._supervisor.facade import parts_of
 from tests.unit.supervisor.fakes import (
     LONG,
     PATIENT,
@@ -119,7 +121,8 @@ async def test_a_cancellation_from_outside_comes_out_after_settling() -> None:
     assert task.cancelling() == 1
 
 
-async def test_a_cancellation_while_leaving_comes_out_after_settling() -> None:
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_cancellation_while_leaving_comes_out_after_settling(times: int) -> None:
     """Cancelled while it waits for its tasks, the block stops them and is left, cancelled."""
     entered, may_end = asyncio.Event(), asyncio.Event()
     spawned: list[asyncio.Task[None]] = []
@@ -137,9 +140,10 @@ async def test_a_cancellation_while_leaving_comes_out_after_settling() -> None:
 
     task = asyncio.create_task(body())
     await entered.wait()
-    task.cancel()
-    await asyncio.sleep(0.01)
-    assert not task.done()
+    for _ in range(times):
+        task.cancel()
+        await asyncio.sleep(0.01)
+        assert not task.done()
     may_end.set()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -309,3 +313,40 @@ async def test_a_block_that_could_not_be_entered_starts_nothing(tmp_path: Path) 
         await sup.__aenter__()
     with pytest.raises(UsageError, match="this one is left"):
         await sup.stream(Talker("a"), "go")
+
+
+async def test_it_is_withdrawn_only_while_nothing_is_at_work() -> None:
+    """A block with a run, or with a stop, is not closed from inside."""
+    team = Talker()
+    async with Supervisor(signals={}, ladder=PATIENT) as sup:
+        block = parts_of(sup).block
+        run = asyncio.ensure_future(sup.stream(team))
+        await team.is_working.wait()
+        assert not block.withdraw()
+        team.may_end.set()
+        assert (await run).stop_reason == "let go"
+        sup.stop("enough")
+        assert not block.withdraw()
+    async with Supervisor(signals={}) as idle:
+        assert parts_of(idle).block.withdraw()
+        with pytest.raises(UsageError):
+            await idle.stream(Talker())
+
+
+def test_a_coroutine_that_is_dropped_puts_everything_back() -> None:
+    """Closed outside of its task it can wait for nothing, and hears signals no more."""
+    found = signal.getsignal(signal.SIGUSR1)
+
+    async def body() -> None:
+        async with Supervisor(signals={"SIGUSR1": "DRAIN"}):
+            await asyncio.sleep(LONG)
+
+    coro, loop = body(), asyncio.new_event_loop()
+    task = loop.create_task(coro)
+    loop.run_until_complete(asyncio.sleep(0.01))
+    assert signal.getsignal(signal.SIGUSR1) is not found
+    coro.close()
+    assert signal.getsignal(signal.SIGUSR1) is found
+    vars_of_task: Any = task
+    vars_of_task._log_destroy_pending = False
+    loop.close()

@@ -95,3 +95,16 @@ async def test_repr_is_a_diagnosis() -> None:
         sup.stop("enough")
         assert "CANCEL" in repr(sup)
     assert repr(sup).startswith("<Supervisor left, 0 runs, 0 tasks, CANCEL")
+
+
+async def test_a_token_from_before_the_block_belongs_to_its_loop() -> None:
+    """Asked for before the block is entered, it is cancelled by a stop all the same."""
+    sup = Supervisor(signals={})
+    token = sup.token
+    async with sup:
+        assert sup.token is token
+        waiting = asyncio.get_running_loop().create_future()
+        token.link_future(waiting)
+        sup.stop("enough", Rung.CANCEL)
+        await asyncio.sleep(LONG)
+    assert waiting.cancelled()

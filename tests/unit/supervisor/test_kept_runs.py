@@ -74,6 +74,8 @@ async def test_an_id_needs_a_store() -> None:
             sup.stream(make_team(), "Write", id="report")
         with pytest.raises(UsageError, match="give id= too"):
             sup.stream(make_team(), "Write", wait=3)
+        with pytest.raises(SettingsError, match="give a text that is not empty"):
+            sup.stream(make_team(), "Write", id="")
         with pytest.raises(UsageError, match="needs a store of runs"):
             await sup.runs.list()
 

@@ -11,7 +11,7 @@ import signal
 
 import pytest
 
-from supervisor import Ladder, Rung, Supervisor
+from supervisor import Ladder, Rung, Stopped, StopRequest, Supervisor
 from supervisor._supervisor.facade import parts_of
 from tests.unit.supervisor.fakes import (
     LONG,
@@ -120,3 +120,39 @@ async def test_an_inner_ladder_that_is_spent_does_not_end_the_process() -> None:
         await asyncio.wait([task])
         assert was_left
         assert inner.rung is Rung.EXIT
+
+
+async def test_what_the_outer_one_refuses_is_no_stop_of_the_inner_one() -> None:
+    """`Stopped` of the outer supervisor comes out of an inner block, though that is stopped too."""
+    seen: list[object] = []
+    async with Supervisor(signals={}, ladder=PATIENT) as outer:
+        try:
+            async with Supervisor(signals={}, ladder=PATIENT) as inner:
+                inner.stop("of the inner one")
+                outer.stop("of the outer one")
+                await outer.stream(Talker())
+        except Stopped as stopped:
+            seen.append(stopped)
+            raise
+        seen.append("behind the inner block")
+    assert [getattr(it, "request", it) for it in seen] == [outer.stop_request]
+
+
+async def test_a_signal_holds_the_inner_runs_back_at_once() -> None:
+    """What a loop finds out of a signal before its ladder climbs holds for blocks inside, too."""
+    team = Talker()
+    async with Supervisor(signals={}) as outer, Supervisor(signals={}, ladder=PATIENT) as inner:
+        run = inner.stream(team)
+        reading = asyncio.ensure_future(run)
+        await team.is_working.wait()
+        scope = parts_of(outer).scope
+        scope.stop.ask(StopRequest(reason="soon", rung=Rung.DRAIN))
+        scope.hold_back()
+        held_by, rung = run.stop_request, outer.rung
+        team.may_end.set()
+        result = await reading
+        outer.stop("now")
+    assert rung is Rung.RUNNING
+    assert held_by is outer.stop_request
+    assert result.stop_reason == "let go"
+    assert inner.stop_request is outer.stop_request

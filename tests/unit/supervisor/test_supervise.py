@@ -17,7 +17,7 @@ from autogen_agentchat.base import TaskResult
 from autogen_agentchat.ui import Console
 
 import supervisor
-from supervisor import Quarantined, Rung, SettingsError, Supervisor, supervise
+from supervisor import Quarantined, Rung, SettingsError, Stopped, Supervisor, supervise
 from supervisor._signals.registry import registry
 from supervisor._supervisor.facade import parts_of
 from supervisor.testing import ScriptedAgent
@@ -265,3 +265,15 @@ def test_mistakes_are_seen_at_the_call() -> None:
         supervise(Talker(), timeout=-1)
     with pytest.raises(SettingsError, match="signals"):
         supervise(Talker(), signals={"SIGKILL": "DRAIN"})
+
+
+async def test_in_a_block_that_is_stopped_it_is_refused() -> None:
+    """It belongs to the block around it, and that begins nothing any more."""
+    refused: list[str] = []
+    async with Supervisor(signals={}) as sup:
+        sup.stop("enough")
+        try:
+            await supervise(Talker())
+        except Stopped as stopped:
+            refused.append(str(stopped.request))
+    assert refused == [str(sup.stop_request)]

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import multiprocessing
+import threading
 
 import pytest
 
@@ -86,3 +87,29 @@ async def test_the_ladder_is_clipped(
             assert sup.rung is Rung.DRAIN
             more.set()
         host.close()
+
+
+class NeverSet:
+    """An event that is not set, and says when it was asked."""
+
+    def __init__(self) -> None:
+        self.was_asked = threading.Event()
+
+    def is_set(self) -> bool:
+        """Return that it is not."""
+        self.was_asked.set()
+        return False
+
+
+def test_it_is_looked_at_until_it_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thread ends with the server, though the event was never set."""
+    event = NeverSet()
+    arguments = {"shutdown_event": event}
+    monkeypatch.setattr(multiprocessing.current_process(), "_kwargs", arguments, raising=False)
+    watched = WorkerEvent(on_set=lambda _: pytest.fail("it is not set"))
+    watched.watch()
+    assert event.was_asked.wait(5)
+    (thread,) = [it for it in threading.enumerate() if it.name == "supervisor-worker-event"]
+    watched.close()
+    thread.join(5)
+    assert not thread.is_alive()

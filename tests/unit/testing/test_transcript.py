@@ -109,3 +109,10 @@ def test_the_error_survives_pickle() -> None:
     """The error survives pickle, so it can come from another process."""
     error = pickle.loads(pickle.dumps(TranscriptError("rule", "place")))
     assert (error.rule, error.place, str(error)) == ("rule", "place", "rule: place")
+
+
+def test_each_call_has_an_id_of_its_own() -> None:
+    """A provider refuses two calls with one id, also in two messages."""
+    again = [user(), wish("1"), results("1"), wish("1"), results("1")]
+    with pytest.raises(TranscriptError, match="no two calls may have one id"):
+        check_transcript(again)
