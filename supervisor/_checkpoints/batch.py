@@ -83,11 +83,6 @@ class Batch:
         return any(call.result is None for call in self._calls.values())
 
     @property
-    def is_end(self) -> bool:
-        """Whether the run is given up."""
-        return self._end is not None
-
-    @property
     def is_needed(self) -> bool:
         """Whether there is anything to write."""
         return bool(self._state or self._calls or self._dropped or self._end)

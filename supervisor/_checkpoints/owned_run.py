@@ -63,8 +63,8 @@ class OwnedRun:
         self.fence: int = found.fence
         self.info: RunInfo = found.info
         self.lease = lease
-        self.on_failed: Callable[[BaseException], None] = _ignore
-        self.on_cancel: Callable[[], None] = _nothing
+        self.on_failed: Callable[[BaseException], None] = lambda _: None
+        self.on_cancel: Callable[[], None] = lambda: None
         self.has_failed: bool = False
         self.is_given_up: bool = False
         self._loop = asyncio.get_running_loop()
@@ -187,11 +187,3 @@ class OwnedRun:
     def _call_soon(self, call: Callable[[], None]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(call)
-
-
-def _ignore(_error: BaseException) -> None:
-    pass
-
-
-def _nothing() -> None:
-    pass

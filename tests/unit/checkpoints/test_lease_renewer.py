@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from typing import Any, cast
+
+import pytest
 
 from supervisor._checkpoints.lease_renewer import LeaseRenewer
 from supervisor._checkpoints.store import End, Renewal, RunStatus
@@ -114,3 +117,25 @@ async def test_an_error_that_would_end_its_thread_is_the_stores() -> None:
     renewer.look(cast(Any, made.store))
     await asyncio.sleep(0)
     assert len(made.errors) == 1
+
+
+async def test_a_forked_child_does_not_end_its_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread stays with the parent, whatever a child does with its copy."""
+    made = Owning(NotedStore())
+    renewer = renewer_of(made)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "getpid", lambda: -1)
+        await renewer.aclose()
+    assert not renewer._is_closed
+    await renewer.aclose()
+    assert renewer._is_closed
+
+
+async def test_one_that_was_given_up_meanwhile_is_not_lost() -> None:
+    """Between the answer of the store and its consequence the run may have been given up."""
+    made = Owning(NotedStore())
+    renewer = renewer_of(made)
+    renewer.remove(made.run.id)
+    renewer._drop(made.run, None)
+    await asyncio.sleep(0)
+    assert made.errors == []
