@@ -226,10 +226,10 @@ def _run_earlier_handlers(*, is_last: bool) -> None:
     Args:
         is_last: Whether none was registered after this one; those would be run again.
     """
-    if is_last and sys.version_info < (3, 14):  # which goes by a copy, and would run all again
+    if not is_last or sys.version_info >= (3, 14):  # which goes by a copy, and would run all again
+        # This one can be run twice, and is the one that must come before.
+        end = getattr(sys.modules.get("multiprocessing.util"), "_exit_function", None)
+        if end is not None:
+            end()
+    else:
         getattr(atexit, "_run_exitfuncs")()  # noqa: B009 - as `exit` does
-        return
-    # This one can be run twice, and is the one that must come before.
-    end = getattr(sys.modules.get("multiprocessing.util"), "_exit_function", None)
-    if end is not None:
-        end()

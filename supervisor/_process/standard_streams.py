@@ -42,8 +42,5 @@ def fill_closed() -> None:
         try:
             os.fstat(fd)
         except OSError:
-            null = os.open(os.devnull, os.O_RDWR)  # the lowest number: most often this one
-            if null != fd:
-                os.dup2(null, fd)
-                os.close(null)
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
             os.set_inheritable(fd, True)  # noqa: FBT003 - its one argument

@@ -13,6 +13,7 @@ import pytest
 
 from supervisor import Ladder, Quarantined, Run, Rung, Supervisor, UsageError
 from supervisor._reports.log import reporter
+from supervisor._supervisor.facade import parts_of
 from supervisor.types import Phase
 
 SHORT = Ladder(drain=0.1, cancel=0.1, abandon=0.1)
@@ -577,3 +578,175 @@ async def test_awaiting_what_another_task_iterates_is_refused() -> None:
         gate.set()
         assert await loop == [0, 1, 2]
         assert await run == []
+
+
+# -- one run, alone -----------------------------------------------------------------------------
+
+
+async def test_it_has_the_name_of_its_source() -> None:
+    """A generator's name, or that of a class of iterators."""
+    async with Supervisor(signals={}) as sup:
+        run = sup.iterate(Source().numbers())
+        assert run.name == "numbers"
+        await run
+
+
+async def test_closed_before_it_started_it_never_does() -> None:
+    """`aclose()` waits for nothing then, and the result is empty."""
+    source = Source()
+    async with Supervisor(signals={}) as sup:
+        run = sup.iterate(source.numbers())
+        await run.aclose()
+        assert await run == []
+    assert source.made == 0
+
+
+async def test_drained_before_it_started_it_never_does() -> None:
+    """A run that is told to drain has no turn to finish."""
+    source = Source()
+    async with Supervisor(signals={}) as sup:
+        run = sup.iterate(source.numbers())
+        run.drain("Enough")
+        assert await run == []
+    assert source.made == 0
+    assert run.stop_request is not None
+    assert run.stop_request.reason == "Enough"
+
+
+def test_once_its_loop_is_closed_a_stop_does_nothing(
+    loop_factory: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    """Another thread may come too late: that is no error."""
+
+    async def main() -> Run[int, list[int]]:
+        async with Supervisor(signals={}) as sup:
+            run = sup.iterate(Source().numbers())
+            await run
+            return run
+        raise AssertionError("nothing has stopped it")
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        run = runner.run(main())
+    run.stop("Late")
+    run.drain("Late")
+    assert run.stop_request is None
+
+
+async def test_closed_as_a_coroutine_it_ends() -> None:
+    """A task that drives it by hand may close it; a run that has started is stopped by that."""
+    source = Source(gate=asyncio.Event())
+    async with Supervisor(signals={}, ladder=SHORT) as sup:
+        run = sup.iterate(source.numbers())
+        run.send(None)
+        await source.is_waiting.wait()
+        run.close()
+        run.stop("Closed")
+        assert await run == [0]
+
+
+@pytest.mark.one_loop
+async def test_alone_it_is_given_up_in_spite_of_an_endless_ladder() -> None:
+    """Nobody ends the process for the stop of one run: its last rung has the default's seconds."""
+    may_end = asyncio.Event()
+
+    async def source() -> AsyncGenerator[int, None]:
+        while not may_end.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await may_end.wait()
+        yield 1
+
+    ladder = Ladder(drain=0.05, cancel=0.05, abandon=float("inf"))
+    async with Supervisor(signals={}, ladder=ladder) as sup:
+        run = sup.iterate(source())
+        reading = asyncio.ensure_future(run)
+        await asyncio.sleep(0.01)
+        run.stop("Enough")
+        with pytest.raises(Quarantined, match=r"after 1\.05 s"):
+            await reading
+        may_end.set()
+        await _end_drivers()
+
+
+async def test_a_report_names_it() -> None:
+    """What is at work is told by the name of the source."""
+    source = Source(gate=asyncio.Event())
+    async with Supervisor(signals={"SIGUSR1": "CANCEL"}) as sup:
+        run = asyncio.ensure_future(sup.iterate(source.numbers()))
+        await source.is_waiting.wait()
+        assert parts_of(sup).scope.active_agents() == ["numbers"]
+        assert source.gate is not None
+        source.gate.set()
+        await run
+
+
+@pytest.mark.blocks  # for the log's thread
+@pytest.mark.parametrize("stops", [False, True])
+async def test_a_close_that_fails(stops: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """At a normal end the run fails with it; in a stop it is logged."""
+
+    class Closes:
+        """A class of iterators whose close fails."""
+
+        def __init__(self) -> None:
+            self.left = 1
+
+        def __aiter__(self) -> Closes:
+            return self
+
+        async def __anext__(self) -> int:
+            if self.left:
+                self.left -= 1
+                return 1
+            if stops:
+                await asyncio.Event().wait()
+            raise StopAsyncIteration
+
+        async def aclose(self) -> None:
+            raise LookupError("no such page")
+
+    async with Supervisor(signals={}) as sup:
+        run = sup.iterate(Closes())
+        reading = asyncio.ensure_future(run)
+        await asyncio.sleep(0.01)
+        if stops:
+            run.stop("Enough")
+            assert await reading == [1]
+        else:
+            with pytest.raises(LookupError):
+                await reading
+    assert reporter.flush(10)
+    assert isinstance(run.error, LookupError)
+    assert ("source failed while it was stopped" in caplog.text) is stops
+
+
+@pytest.mark.blocks  # for the log's thread
+async def test_one_that_fails_because_it_was_cancelled(caplog: pytest.LogCaptureFixture) -> None:
+    """What it makes of its cancellation is logged, and the result is what it has yielded."""
+
+    class Fails:
+        """A class of iterators that has no close."""
+
+        def __init__(self) -> None:
+            self.left = 1
+
+        def __aiter__(self) -> Fails:
+            return self
+
+        async def __anext__(self) -> int:
+            if self.left:
+                self.left -= 1
+                return 1
+            try:
+                return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]
+            except asyncio.CancelledError:
+                raise LookupError("no such page") from None
+
+    async with Supervisor(signals={}) as sup:
+        run = sup.iterate(Fails())
+        reading = asyncio.ensure_future(run)
+        await asyncio.sleep(0.01)
+        run.stop("Enough")
+        assert await reading == [1]
+    assert reporter.flush(10)
+    assert isinstance(run.error, LookupError)
+    assert "source failed while it was stopped" in caplog.text

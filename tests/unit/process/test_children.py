@@ -379,3 +379,37 @@ def tell(fact): print(json.dumps(fact), flush=True)
     )
     assert found.returncode == 0, found.stderr
     return [json.loads(line) for line in found.stdout.splitlines()]
+
+
+def test_daemons_that_cannot_be_looked_for_are_none(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With too many open files no daemon is named, and that is no error."""
+    children = ChildProcesses(is_program=True)
+    start(OBEYS)
+
+    def refuse() -> process_table.Table:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(process_table, "read", refuse)
+        assert children.daemons() == []
+
+
+def test_without_a_thread_nothing_is_ended_in_the_background(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no thread can be started, what is left is killed at EXIT."""
+    children = ChildProcesses()
+    child = start(OBEYS)
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        children.end_in_background(SECONDS, lambda _: None)
+    assert not children.is_ending
+    assert child.poll() is None
+    children.kill()
+    assert child.wait() == -signal.SIGKILL

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,3 +55,29 @@ def test_a_request_is_passed_on_and_a_refusal_is_killed(
         asker.join()
     assert ended == status
     assert signal.getsignal(signal.SIGUSR1) is found
+
+
+class Ended:
+    """A child that has ended, and whose parent is asked to stop just then."""
+
+    def wait(self, timeout: float) -> int:
+        """Return its status; a request comes before."""
+        signal.raise_signal(signal.SIGUSR1)
+        return 7
+
+    def poll(self) -> int:
+        """Return its status."""
+        return 7
+
+    def send_signal(self, number: int) -> None:
+        """Hit another process, whose pid it is by now."""
+        raise AssertionError("nobody is there to get it")
+
+
+def test_one_that_has_ended_gets_no_signal() -> None:
+    """A request that comes as the child ends is passed on to nobody."""
+    child: Any = Ended()
+    status = group_parent.look_after(
+        child, asked_by=[signal.SIGUSR1], sent=signal.SIGTERM, grace=60.0
+    )
+    assert status == 7

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from typing import Any
 
 import psutil
 import pytest
@@ -52,3 +53,21 @@ def _row(pid: int) -> Row:
     row = process_table.row_of(pid)
     assert row is not None
     return row
+
+
+def test_what_multiplies_without_end_does_not_hold_it() -> None:
+    """A fork bomb of somebody else's is given up after some rounds."""
+
+    class Multiplying:
+        """A process whose descendants are others at each look."""
+
+        looks = 0
+
+        def update(self, table: process_table.Table) -> list[process_table.Row]:
+            self.looks += 1
+            pid = 2**22 + self.looks  # no process has such a pid
+            return [process_table.Row(pid, 1, pid, pid, 0.0, is_ended=False)]
+
+    found: Any = Multiplying()
+    stopped = kill_tree.stop_all(found, lambda row: row.pid % 2 == 0)
+    assert 1 < len(stopped) < found.looks <= 100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import io
 import os
@@ -331,3 +332,73 @@ def _reading() -> tuple[asyncio.Task[str], CancellationToken]:
 
 def _open_files() -> set[str]:
     return {path.name for path in Path("/dev/fd").iterdir()}
+
+
+async def test_without_a_stdout_no_prompt_is_shown(
+    pipe: Keyboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program without a stdout reads its line all the same."""
+    monkeypatch.setattr(sys, "stdout", None)
+    pipe.type(b"typed\n")
+    assert await read_input("? ") == "typed"
+
+
+async def test_what_cannot_be_read_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder in the place of stdin has no lines."""
+    near = os.open("/", os.O_RDONLY)
+
+    class Folder:
+        """A stdin that is a folder: `open` would refuse it."""
+
+        encoding, errors = "utf-8", None
+
+        def fileno(self) -> int:
+            return near
+
+    monkeypatch.setattr(sys, "stdin", Folder())
+    with pytest.raises(IsADirectoryError):
+        await read_input()
+    os.close(near)
+
+
+async def test_a_terminal_that_hangs_up_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The kernel's error for a terminal that has gone is the end of the file."""
+
+    def hung_up(fd: int, size: int) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    for keyboard in _keyboard("pty", monkeypatch):
+        keyboard.type(b"typed\n")
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "read", hung_up)
+            with pytest.raises(EOFError):
+                await read_input()
+
+
+async def test_a_line_that_another_reader_has_taken_is_waited_for(
+    pipe: Keyboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes may read one pipe: who comes second waits for the next line."""
+    read, tries = os.read, list[int]()
+
+    def taken_once(fd: int, size: int) -> bytes:
+        tries.append(fd)
+        if len(tries) == 1:
+            raise BlockingIOError
+        return read(fd, size)
+
+    pipe.type(b"typed\n")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "read", taken_once)
+        assert await read_input() == "typed"
+
+
+async def test_a_long_line_of_a_plain_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A line is read to its end, however long it is."""
+    path = tmp_path / "answers"
+    path.write_bytes(b"x" * 100_000 + b"\n")
+    with path.open(encoding="utf-8") as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert len(await read_input()) == 100_000

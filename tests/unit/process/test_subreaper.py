@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor._process import adoption
+from supervisor._process import adoption, process_table
 from supervisor._process.children import ChildProcesses
 from supervisor._process.subreaper import Subreaper
 from supervisor._reports.log import reporter
@@ -144,3 +144,15 @@ def test_a_system_without_subreapers_is_said(
     assert "no subreaper" in caplog.text
     assert threading.active_count() <= before + 1  # of the log
     subreaper.end()
+
+
+def test_without_children_the_table_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process without any child has no orphans to reap."""
+
+    def refuse() -> process_table.Table:
+        raise AssertionError("it costs milliseconds")
+
+    monkeypatch.setattr(process_table, "has_children", lambda: False)
+    with monkeypatch.context() as patched:
+        patched.setattr(process_table, "read", refuse)
+        Subreaper(ChildProcesses()).reap()
