@@ -168,10 +168,10 @@ def _bare_helper(group: BaseGroupChat) -> Generator[None]:
 def _log_of(group: BaseGroupChat, name: str) -> Generator[None]:
     with logged(name) as log:
         yield
-    # AutoGen 0.7.0 logs that there was a message, and not which.
-    signs = (Chunk.__name__, "could not be serialized")
     kept = [record.getMessage() for record in log.kept]
-    assert sum(any(sign in line for sign in signs) for line in kept) >= 4
+    # AutoGen 0.7.0 says of most messages only that there was one.
+    is_brief = any("could not be serialized" in line for line in kept)
+    assert is_brief or sum(Chunk.__name__ in line for line in kept) >= 4
 
 
 VIOLATIONS: dict[str, tuple[str, Violation]] = {
