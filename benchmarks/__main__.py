@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -62,15 +63,16 @@ class Run:
     output: Path
     data: dict[str, Any] = field(default_factory=dict[str, Any])
 
-    def go_on(self) -> None:
-        """Keep what was measured before."""
+    def go_on(self, questions: Iterable[str]) -> None:
+        """Keep what was measured before, and note what is asked again."""
         self.data = read(self.output)
+        again = f"asked again on {_today()}: {', '.join(questions)}"
+        self.data["note"] = "; ".join(filter(None, [self.data.get("note"), again]))
 
     def begin(self) -> None:
         """Note what it is made on."""
-        today = dt.datetime.now(dt.UTC).date().isoformat()
         self.data = {
-            "date": today,
+            "date": _today(),
             "machine": machine(),
             "versions": versions(),
             "questions": {},
@@ -87,6 +89,10 @@ class Run:
         self.output.write_text(text + "\n", encoding="utf-8")
 
 
+def _today() -> str:
+    return dt.datetime.now(dt.UTC).date().isoformat()
+
+
 def main() -> int:
     """Ask the questions; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
@@ -98,7 +104,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     run, end = Run(arguments.output), time.monotonic() + BUDGET
     if arguments.add and run.output.exists():
-        run.go_on()
+        run.go_on(arguments.questions or QUESTIONS)
     else:
         run.begin()
     failed: list[str] = []

@@ -119,6 +119,8 @@ def _machine(run: Mapping[str, Any]) -> str:
         "load before": machine["load"],
         "the run took": f"{seconds / 60:.0f} minutes",
     }
+    if "note" in run:
+        rows["note"] = run["note"]
     return _table(("the run", ""), rows.items())
 
 
