@@ -23,7 +23,11 @@ def make_team(seconds: float) -> RoundRobinGroupChat:
 async def main() -> None:
     """Run three teams of different speed side by side."""
     async with Supervisor() as sup:
-        runs = [sup.stream(make_team(seconds), "Count to 20") for seconds in (0.1, 0.2, 0.4)]
+        runs = [
+            asyncio.create_task(sup.stream(make_team(seconds), "Count to 20"))
+            for seconds in (0.1, 0.2, 0.4)
+        ]
+        await asyncio.sleep(0)  # they begin
         print("Three teams are counting.", flush=True)
         for number, result in enumerate(await asyncio.gather(*runs), start=1):
             kept = len(result.messages)
