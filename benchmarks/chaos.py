@@ -32,8 +32,8 @@ SUBJECTS: Final = {OURS: "supervised", "AutoGen, token": "autogen"}
 WITH_SIGINT: Final = ("cooperative", "async tool", "blocked loop")
 ROUNDS: Final = {OURS: 2}
 QUICK_STATES: Final = ("cooperative", "async tool")
-_AT_ONCE: Final = {OURS: 2}
-_PEERS_AT_ONCE: Final = 8
+_AT_ONCE: Final = {OURS: 4}
+_PEERS_AT_ONCE: Final = 10
 
 
 def slug(state: str) -> str:

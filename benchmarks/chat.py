@@ -18,7 +18,7 @@ from tests.cli.chats import APART, LOOPS, PROMPT, Chat, chat
 from tests.cli.terminal import CTRL_C
 from tests.process.harness import Server
 
-ROUNDS: Final = 10
+ROUNDS: Final = 6
 
 
 def seconds_to_prompt(it: Chat) -> float:

@@ -32,7 +32,7 @@ from supervisor import Supervisor
 from supervisor._core import execution
 from supervisor.types import Runnable
 
-ROUNDS = 10
+ROUNDS = 8
 CHUNKS = 1000
 
 
