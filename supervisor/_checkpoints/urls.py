@@ -41,7 +41,17 @@ def _sqlite(url: str) -> CheckpointStore:
         raise SettingsError("checkpoints", "name a file; what is in memory is lost", url)
     if set(path) & set("?#\0"):
         raise SettingsError("checkpoints", "name a file without ? and #; it has no options", url)
-    return sqlite_store(Path(path).expanduser(), url)
+    return sqlite_store(_expanded(path, url), url)
+
+
+def _expanded(path: str, url: str) -> Path:
+    try:
+        path.encode("utf-8", "surrogateescape")
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise SettingsError("checkpoints", "name the home of a user who has one", url) from None
+    except UnicodeEncodeError:
+        raise SettingsError("checkpoints", "name a file that can have this name", url) from None
 
 
 def _postgres(url: str) -> CheckpointStore:

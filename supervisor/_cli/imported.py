@@ -20,6 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
+from supervisor._cli import paths
 from supervisor._cli.candidates import arguments_needed, candidates, is_runnable
 from supervisor._cli.errors import CommandError
 from supervisor._cli.search_path import put_first
@@ -172,10 +173,10 @@ def _kind(thing: object) -> str:
 
 
 def _existing(place: str) -> Path:
-    path = Path(place)
-    if not path.is_file():
+    if not paths.is_file(place):
         raise CommandError(f"there is no file {place!r}; give its path from this folder")
-    return path.resolve()  # as Python does with a script: sys.path[0] is where the file really is
+    # As Python does with a script: sys.path[0] is where the file really is.
+    return Path(place).resolve()
 
 
 def _module_name(path: Path) -> str:

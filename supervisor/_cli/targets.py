@@ -13,9 +13,9 @@ slow import ends the process at once.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Literal, Protocol
 
+from supervisor._cli import paths
 from supervisor._cli.errors import CommandError
 
 TYPE_CHECKING = False
@@ -78,7 +78,7 @@ def parse(word: str) -> Target:
         return _object(word, place, attribute)
     if word.lower().endswith(_TEAM_FILES):
         return Target("file", word, word)
-    if word.endswith(".py") or (word and Path(word).exists()):
+    if word.endswith(".py") or (word and paths.exists(word)):
         return Target("program", word, word)
     if _is_dotted_name(word):
         raise CommandError(
@@ -122,7 +122,7 @@ def _object(word: str, place: str, attribute: str) -> Target:
         raise CommandError(
             f"a team file has no attributes; give {place}, and --select {attribute} for a gallery"
         )
-    if _is_dotted_name(place) or place.endswith(".py") or Path(place).is_file():
+    if _is_dotted_name(place) or place.endswith(".py") or paths.is_file(place):
         return Target("object", word, place, attribute)
     raise CommandError(f"{place!r} is neither a module's name nor a file; give {_FORMS}")
 

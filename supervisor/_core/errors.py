@@ -79,7 +79,7 @@ class SettingsError(SupervisorError, ValueError):
         self.value = value
 
     def __str__(self) -> str:
-        shown = self.value.name if isinstance(self.value, enum.Enum) else reprlib.repr(self.value)
+        shown = self.value.name if isinstance(self.value, enum.Enum) else _shown(self.value)
         return f"{shown} is not valid for {self.field}; {self.rule}"
 
 
@@ -366,3 +366,11 @@ class Stopped(asyncio.CancelledError):
 # A traceback names the module from which users import these.
 for _name in __all__:
     globals()[_name].__module__ = "supervisor.errors"
+
+
+def _shown(value: object) -> str:
+    """Return a value as a message shows it, in a few words."""
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # an int of thousands of digits has no text
+        return f"this {type(value).__name__}"

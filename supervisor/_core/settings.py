@@ -222,7 +222,10 @@ def parse_seconds(field: str, value: object) -> float:
     # `not >=` in place of `<`: every comparison with NaN is false.
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
         raise SettingsError(field, _SECONDS, value)
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # an int of more than 308 digits
+        raise SettingsError(field, _SECONDS, value) from None
 
 
 def parse_timeout(value: object) -> float | None:

@@ -61,6 +61,8 @@ class ReadyFile:
         """
         if self.path.exists() and not (self.path.is_file() or self.path.is_symlink()):
             raise FileExistsError(errno.EEXIST, "what is there is no regular file", str(self.path))
+        if self.path.is_symlink() and (self.path.is_file() or not self.path.exists()):
+            self.path.unlink()  # else the file that it leads to would be written, and stay
         self._pid = os.getpid()
         self.path.write_text(f"{self._pid}\n", encoding="ascii")
 

@@ -2,7 +2,8 @@
 
 Each object has `type` and `schema_version`. What a consumer reads is plain JSON in UTF-8: a lone
 surrogate becomes U+FFFD, and a number that JSON does not have becomes null. It stays one line for
-readers that split lines at U+2028, U+2029 or U+0085, too.
+readers that split lines at U+2028, U+2029 or U+0085, too, and does nothing to a terminal: JSON
+itself escapes only the controls below U+0020.
 
 An event's kind is found by the names of its classes, so nothing of AutoGen is imported here. It may
 be of a class of the user's own: whatever its methods raise is only said.
@@ -48,8 +49,9 @@ _kinds: dict[type, str] = {}
 # What an iterator may yield that is no object of a framework's.
 _DATA: Final = (str, int, float, list, tuple, dict)
 
-_LINE_ENDS: Final = "\x85\u2028\u2029"  # for some readers of lines, Python's among them
-_NOT_AS_IT_IS: Final = re.compile(f"[\ud800-\udfff{_LINE_ENDS}]")
+# DEL, C1 (with a line's end for some readers), line separators, directional overrides and isolates.
+_ESCAPED: Final = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_NOT_AS_IT_IS: Final = re.compile(f"[\ud800-\udfff]|{_ESCAPED.pattern}")
 
 
 # -- what an event is ---------------------------------------------------------------------------
@@ -175,9 +177,7 @@ def text(facts: Mapping[str, object]) -> str:
 
 
 def _escape(found: re.Match[str]) -> str:
-    if found[0] in _LINE_ENDS:
-        return f"\\u{ord(found[0]):04x}"
-    return "\ufffd"
+    return f"\\u{ord(found[0]):04x}" if _ESCAPED.match(found[0]) else "\ufffd"
 
 
 def _plain(value: object) -> object:

@@ -82,9 +82,9 @@ def _parse_idempotent(given: object) -> frozenset[str]:
 def _names(given: object) -> frozenset[str] | None:
     if isinstance(given, str) or not isinstance(given, Collection):
         return None
-    names = cast("Collection[object]", given)
+    names = [*cast("Collection[object]", given)]
     found = frozenset(name for name in names if isinstance(name, str))
-    return found if len(found) == len(frozenset(names)) else None
+    return found if all(isinstance(name, str) for name in names) else None
 
 
 class Keeping:

@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from supervisor._checkpoints.settings import Durability, KeepingSettings
 from supervisor._core.errors import SettingsError
@@ -179,9 +179,20 @@ def _was_ignored(number: int) -> bool:
     return number != signal.SIGINT or not interpreters.is_in_kernel()
 
 
-def _parse_ready_file(path: str | os.PathLike[str] | None) -> ReadyFile | None:
-    if path is None:
+def _parse_ready_file(given: Any) -> ReadyFile | None:
+    if given is None:
         return None
-    if not isinstance(path, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise SettingsError("ready_file", "give the path of a file", path)
+    try:
+        path = cast(object, os.fspath(given))
+    except TypeError:
+        path = None
+    if not isinstance(path, str) or not _can_be_path(path):
+        raise SettingsError("ready_file", "give the path of a file", given)
     return ReadyFile(path)
+
+
+def _can_be_path(place: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(place)
+    except UnicodeEncodeError:
+        return False

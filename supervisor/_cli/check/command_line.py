@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from supervisor._cli import paths
 from supervisor._cli.errors import CommandError
 from supervisor._cli.options import Parser, add_team_file_flags
 
@@ -117,10 +118,10 @@ def _told_apart(given: Sequence[str]) -> tuple[tuple[str, ...], tuple[Target, ..
     files = tuple(word for word in given if is_deployment(word))
     targets = tuple(parse(word) for word in given if word not in files)
     for target in targets:
-        if target.kind != "object" and not Path(target.place).exists():
+        if target.kind != "object" and not paths.exists(target.place):
             raise CommandError(f"there is no file {target.place!r}; give one that is there")
         if target.kind == "program" and Path(target.place).suffix != ".py":
-            what = "a folder" if Path(target.place).is_dir() else "no file that can be checked"
+            what = "a folder" if paths.is_dir(target.place) else "no file that can be checked"
             raise CommandError(f"{target.place!r} is {what}; {_GIVE}")
     if len(targets) > 1:
         raise CommandError(f"{targets[1].word!r} is a second target; check one at a time")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from supervisor._cli import paths
 from supervisor._cli.check import compose, dockerfile, kubernetes, systemd
 from supervisor._cli.check.finding import Finding, note
 from supervisor._cli.errors import CommandError
@@ -23,7 +24,7 @@ def is_deployment(word: str) -> bool:
         CommandError: It is a file that cannot be read.
     """
     path = Path(word)
-    if not path.is_file() or path.suffix == ".py":
+    if not paths.is_file(path) or path.suffix == ".py":
         return False
     text = _text(path)
     if systemd.is_unit(text) or dockerfile.is_dockerfile(path.name, text):
@@ -78,6 +79,6 @@ def _documents(path: Path, text: str) -> list[Any]:
     yaml = require("yaml", "to read YAML")
     try:
         return list(yaml.safe_load_all(text))
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError) as error:
         what = " ".join(str(error).split())
         raise CommandError(f"{path} is no valid YAML: {what}") from None

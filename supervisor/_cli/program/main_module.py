@@ -16,6 +16,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Final, cast
 
+from supervisor._cli import paths
 from supervisor._cli.errors import CommandError
 from supervisor._cli.search_path import put_first
 
@@ -45,7 +46,7 @@ class MainModule:
         self._place = place
         if is_module:
             self._find_code = self._of_module(place)
-        elif Path(place).is_dir() or _is_archive(place):
+        elif paths.is_dir(place) or _is_archive(place):
             self._find_code = self._of_folder(place)
         else:
             self._find_code = self._of_file(place)
@@ -124,7 +125,7 @@ class MainModule:
 def _is_archive(place: str) -> bool:
     import zipfile
 
-    return not place.endswith(".py") and zipfile.is_zipfile(place)
+    return not place.endswith(".py") and paths.is_file(place) and zipfile.is_zipfile(place)
 
 
 def _find_spec(name: str) -> ModuleSpec | None:

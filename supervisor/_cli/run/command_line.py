@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, get_args
 
+from supervisor._cli import paths
 from supervisor._cli.errors import CommandError
 from supervisor._cli.options import (
     FLAGS_WITH_VALUE,
@@ -228,7 +229,7 @@ def _refuse_for_program(parsed: argparse.Namespace) -> None:
 
 
 def _task_error(target: Target, words: list[str]) -> str:
-    if target.is_path and not Path(target.place).exists():
+    if target.is_path and not paths.exists(target.place):
         return f"there is no file {target.place!r}"
     if not words:
         return "no task was given; put it behind the target, or give --task-file FILE or -"

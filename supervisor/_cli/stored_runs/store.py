@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from supervisor._cli import paths
 from supervisor._cli.errors import CommandError
 from supervisor._cli.options import STORE_VARIABLE
 from supervisor._cli.state import state_directory
@@ -99,10 +100,14 @@ def opened(flag: str | None, *, is_made: bool = False) -> Generator[CheckpointSt
 
 def _check_is_there(url: str) -> None:
     """Raise where a file is named that is not there: only a run makes a store."""
-    path = Path(url.removeprefix(_SQLITE)).expanduser()
-    if url.startswith(_SQLITE) and not path.exists():
-        raise CommandError(
-            f"there is no store {str(path)!r}; it is made by its first run: "
-            "autogen-supervisor run TARGET TASK --checkpoints URL --id NAME",
-            _NOT_DONE,
-        )
+    if not url.startswith(_SQLITE):
+        return
+    path = url.removeprefix(_SQLITE)
+    with suppress(RuntimeError):  # of a user who is not there; the store says so
+        path = str(Path(path).expanduser())
+        if not paths.exists(path):
+            raise CommandError(
+                f"there is no store {path!r}; it is made by its first run: "
+                "autogen-supervisor run TARGET TASK --checkpoints URL --id NAME",
+                _NOT_DONE,
+            )

@@ -444,6 +444,23 @@ class StoreContract:
         with pytest.raises(LeaseLost):
             store.commit("run", old, Commit(expects=0, turn=1))
 
+    def test_gives_the_first_fence_once(self, store: CheckpointStore, stores: Stores) -> None:
+        """That holds for a run that had a single owner, too."""
+        assert die(stores, "run", "one") == 1
+        store.forget("run")
+        assert take(store) == 2
+
+    def test_keeps_the_largest_fence_of_what_was_forgotten(
+        self, store: CheckpointStore, stores: Stores
+    ) -> None:
+        """A run that was forgotten later, and had fewer owners, takes nothing back of that."""
+        for name in ("one", "two", "three"):
+            old = die(stores, "run", name)
+        die(stores, "other", "one")
+        store.forget("run")
+        store.forget("other")
+        assert take(store) > old
+
     # --- texts and formats ----------------------------------------------------------------------
 
     @pytest.mark.parametrize("name", ODD_NAMES)

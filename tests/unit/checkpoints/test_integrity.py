@@ -90,6 +90,58 @@ def test_a_log_goes_on_in_the_next_process() -> None:
     assert check(rows.stored()) == Kept(run_id="run", turn=2, logs={"log": [1, 2, 3]}, rest={})
 
 
+def test_a_log_that_has_gone_is_not_read_any_more() -> None:
+    """A log of an earlier snapshot that the last one does not have is no part of it."""
+    rows, sealer = Rows(), Sealer("run")
+    rows.write(sealer, snapshot(1, old=(0, [1]), log=(0, [1])))
+    rows.write(sealer, snapshot(2, log=(1, [2])))
+    assert check(rows.stored()) == Kept(run_id="run", turn=2, logs={"log": [1, 2]}, rest={})
+
+
+def test_a_state_that_stays_does_not_keep_another_from_being_written() -> None:
+    """Of two states of agents, the one that has changed is written, and both come back."""
+    rows, sealer, same = Rows(), Sealer("run"), {"a": 1}
+    for turn in (1, 2):
+        states = {"one": same, "two": turn}
+        rows.write(sealer, Snapshot(turn=turn, changes=[], lengths={}, rest={}, states=states))
+    kept = check(rows.stored())
+    assert kept is not None
+    assert kept.states == {"one": same, "two": 2}
+
+
+def test_items_that_were_cut_elsewhere_are_refused() -> None:
+    """The same characters in the same number of rows, divided in another place, are another log."""
+    rows = Rows()
+    rows.write(Sealer("run"), snapshot(1, log=(0, [1, 23])))
+    assert rows.logs["log"] == ["1", "23"]
+    rows.logs["log"] = ["12", "3"]
+    with pytest.raises(CheckpointCorrupt, match="is not the one that was written"):
+        check(rows.stored())
+
+
+def test_a_log_without_items_comes_back() -> None:
+    """A log that is there and empty is told from one that is not there."""
+    rows = Rows()
+    rows.write(Sealer("run"), snapshot(1, log=(0, [])))
+    assert check(rows.stored()) == Kept(run_id="run", turn=1, logs={"log": []}, rest={})
+
+
+@pytest.mark.parametrize("seal", [[-1, "d"], ["1", "d"], [1], [1, "d", 2], [1, 2], 5, None, {}])
+def test_a_seal_of_another_form_is_refused(seal: Any) -> None:
+    """What stands in the place of a log's length and digest must be these."""
+    rows = Rows()
+    state = {"format": STATE_FORMAT, "turn": 0, "rest": {}, "states": {}, "logs": {"log": seal}}
+    _forge(rows, state)
+    with pytest.raises(CheckpointCorrupt, match="other fields than its format"):
+        check(rows.stored())
+
+
+def test_the_format_is_that_of_the_states_that_are_kept() -> None:
+    """A state says format 1; with another number, those that are kept could not be read."""
+    state = Sealer("run").seal(snapshot(1)).state
+    assert json.loads(state)["format"] == 1
+
+
 def test_a_message_of_several_logs_is_made_text_of_once() -> None:
     """What is the same object in several logs of a snapshot is encoded for one of them."""
     made: list[int] = []

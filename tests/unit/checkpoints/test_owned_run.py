@@ -163,6 +163,8 @@ async def test_what_is_kept_until_the_end_is_written_with_it() -> None:
     made = Owning(NotedStore(), writes_late=True)
     made.run.commit(at_turn(1, "one"), ())
     made.run.commit(at_turn(2, "two"), ())
+    await made.thread.call(lambda _store: None)
+    assert made.store.commits == []
     await made.run.give_up(STOPPED)
     await made.thread.aclose()
     [commit] = made.store.commits

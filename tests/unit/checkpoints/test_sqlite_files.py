@@ -45,6 +45,13 @@ def test_only_its_owner_may_read_a_store(tmp_path: Path) -> None:
     )
 
 
+def test_a_store_that_is_closed_leaves_no_journal(tmp_path: Path) -> None:
+    """Who closes it last puts all into one file, which can be copied."""
+    with opened(tmp_path / "runs.db") as store:
+        KeptRun(store).finish_turn()
+    assert not {"runs.db-wal", "runs.db-shm"} & {path.name for path in tmp_path.iterdir()}
+
+
 def test_a_file_of_the_user_keeps_its_permissions(tmp_path: Path) -> None:
     """A file that was there before is used as it is, and the others are like it."""
     path = tmp_path / "runs.db"

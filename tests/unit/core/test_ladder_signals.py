@@ -7,7 +7,7 @@ from signal import SIGINT, SIGTERM
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor._core.ladder import LadderState, Move, Step
+from supervisor._core.ladder import DUPLICATE_SECONDS, LadderState, Move, Step
 from supervisor._core.settings import Ladder
 from tests.unit.core.ladders import (
     ABANDON,
@@ -54,6 +54,23 @@ def test_a_signal_dispatched_late_climbs_from_the_rung_that_was_due() -> None:
 
     assert state.signal(SIGINT, CANCEL, 2.5, 1) == []
     assert state.deadline == 2
+
+
+def test_a_signal_that_came_as_a_rung_ended_climbs_from_the_next() -> None:
+    """DRAIN was over in the moment in which it arrived, so it climbs from CANCEL."""
+    state = LadderState(Ladder(drain=2, cancel=2, abandon=2))
+    state.request(DRAIN, 0)
+
+    assert entered(state.signal(SIGTERM, DRAIN, 2.5, 2)) == [ABANDON]
+
+
+def test_a_signal_counts_again_once_the_time_of_duplicates_is_over() -> None:
+    """Just before that it is a duplicate, and in that very moment it is not."""
+    state = LadderState(Ladder())
+    state.signal(SIGINT, CANCEL, 0)
+
+    assert state.signal(SIGINT, CANCEL, DUPLICATE_SECONDS - 2**-10) == []
+    assert entered(state.signal(SIGINT, CANCEL, DUPLICATE_SECONDS)) == [ABANDON]
 
 
 def test_signals_dispatched_late_are_duplicates_by_their_arrival() -> None:

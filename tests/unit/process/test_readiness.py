@@ -107,6 +107,23 @@ async def test_a_full_disk_is_named(tmp_path: Path) -> None:
     assert not path.is_symlink()
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_link_is_replaced_and_not_followed(tmp_path: Path, *, is_there: bool) -> None:
+    """What a link leads to is neither written nor made: somebody else may have laid it there."""
+    target, path = tmp_path / "target", tmp_path / "ready"
+    if is_there:
+        target.write_text("of somebody else")
+    path.symlink_to(target)
+    file = ReadyFile(path)
+    file.create()
+    assert path.read_text() == f"{os.getpid()}\n"
+    file.remove()
+    assert not path.exists()
+    assert not path.is_symlink()
+    assert target.exists() is is_there
+    assert not is_there or target.read_text() == "of somebody else"
+
+
 async def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
     """A pipe, a device or a folder at the ready file's place is refused, and stays."""
     path = tmp_path / "pipe"

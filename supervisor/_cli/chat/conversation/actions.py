@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from supervisor._cli import paths
 from supervisor._cli.chat.conversation.built_target import BuiltTarget
 from supervisor._cli.chat.conversation.files import read, replace
 from supervisor._cli.chat.conversation.points import Point
@@ -134,7 +135,7 @@ def _read(file: str) -> Record:
 
 def _save(file: str, text: str) -> None:
     path = _path(file)
-    if path.exists():
+    if paths.exists(path):
         try:
             read(path)
         except CommandError as error:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from supervisor._checkpoints.integrity import check
 from supervisor._checkpoints.store import NewRun
+from supervisor._cli import paths
 from supervisor._cli.chat.conversation.files import read
 from supervisor._cli.chat.conversation.kept_record import contents_of, record_of
 from supervisor._cli.chat.conversation.record import Damaged, Record, is_same_target
@@ -152,7 +153,7 @@ class Sessions:
 
     def _in_file(self) -> Record | None:
         path = self._folder / f"{self.name}.json"
-        return read(path) if path.is_file() else None
+        return read(path) if paths.is_file(path) else None
 
     def _new(self) -> NewRun:
         task = {"target": self.target, "folder": self.folder}
