@@ -162,7 +162,9 @@ def _constraints(dependencies: str, autogen: str) -> list[str]:
     """Write a constraints file, and return the options by which pip takes it."""
     own = _lower_bounds() if dependencies == "oldest" else {}
     pinned = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    lines = [line for line in pinned if line.partition("==")[0].lower() not in own]
+    # With psycopg goes psycopg-binary, which follows it.
+    freed = {*own, *(f"{name}-binary" for name in own)}
+    lines = [line for line in pinned if line.partition("==")[0].lower() not in freed]
     lines = [line for line in lines if not line.startswith(("#", "autogen-"))]
     lines += [f"{name}=={version}" for name, version in own.items()]
     lines += [f"autogen-{part}=={autogen}" for part in ("agentchat", "core", "ext")]
