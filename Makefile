@@ -177,11 +177,12 @@ bench-check: setup  ## measure, and fail if a figure that a page quotes is off b
 	@test -n "$(RUN)" || $(MAKE) --no-print-directory bench
 	@$(BIN)/python -m benchmarks._check $(or $(RUN),$(OUTPUT))
 
-# Takes about twice as long as the tests alone. The report comes even where a test has failed.
+# Takes two to three times as long as the tests alone, and so may each test. The report comes even
+# where a test has failed.
 coverage: setup  ## the tests again, with the code that they reach
 	@rm -rf .coverage-children
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n $(WORKERS); tests=$$?; \
+	$(BIN)/coverage run -m pytest -n $(WORKERS) -o timeout=300; tests=$$?; \
 	$(BIN)/python -m tests.coverage_plugin && \
 	$(BIN)/coverage combine -q && \
 	$(BIN)/coverage report && exit $$tests

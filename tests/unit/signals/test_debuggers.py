@@ -188,3 +188,14 @@ def test_bdb_alone_is_no_debugger(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(debuggers, "_current_frames", read)
     assert not debuggers.is_attached()
     assert not debuggers.owns_ctrl_c()
+
+
+def test_without_proc_no_process_traces_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the kernel does not tell, nobody is taken for a debugger."""
+
+    def missing(*_: object) -> None:
+        raise FileNotFoundError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("builtins.open", missing)
+        assert not debuggers.is_traced()

@@ -152,3 +152,14 @@ def test_a_handler_set_by_c_code_is_put_back() -> None:
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("[10]\n")
     assert "most recent call first" in result.stdout
+
+
+def test_a_default_that_was_found_is_not_called(wakeup_fd: WakeupFd) -> None:
+    """A handler above ours that chains to us, once we have left, finds nobody behind us."""
+    found = signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+    wakeup_fd.handle({signal.SIGUSR1})
+    ours = wakeup_fd.handler
+    wakeup_fd.handle(())
+    ours(signal.SIGUSR1, None)
+    assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
+    signal.signal(signal.SIGUSR1, found)

@@ -20,7 +20,13 @@ from typing import Any
 
 import pytest
 
-from supervisor._signals.interrupt import WAITS, Interrupted, interrupt, take_interrupted
+from supervisor._signals.interrupt import (
+    WAITS,
+    Interrupted,
+    _user_code,
+    interrupt,
+    take_interrupted,
+)
 
 pytestmark = [
     pytest.mark.blocks,
@@ -233,3 +239,8 @@ def test_each_blocking_call_is_made_in_its_function() -> None:
             is_old_join = name == "Thread.join" and sys.version_info < (3, 13)
             if code is not None and not is_old_join:
                 assert call in code.co_names, name
+
+
+def test_where_no_python_code_runs_nothing_is_interrupted() -> None:
+    """A handler that is called with no frame has nobody to raise in."""
+    assert _user_code(None) is None

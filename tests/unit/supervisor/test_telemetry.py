@@ -20,6 +20,8 @@ from opentelemetry.trace import get_current_span
 
 from supervisor import Ladder, Run, Rung, Supervisor
 from supervisor._reports.log import reporter
+from supervisor._supervisor.facade import parts_of
+from supervisor._supervisor.stop_telemetry import StopTelemetry
 from supervisor.errors import Quarantined
 from supervisor.testing import ScriptedAgent
 from tests.agents import Agent, Deaf, Streaming, Stubborn, team
@@ -414,3 +416,19 @@ async def test_a_log_line_of_an_agent_tells_whose_it_is() -> None:
     assert turns == [{"run": number, "team": name, "agent": agent} for agent, name in whose]
     assert last == {"run": number + 1, "agent": "cid"}
     assert "run" not in structlog.contextvars.get_contextvars()
+
+
+async def test_a_forced_end_without_threads_exports_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where no thread can be started the end of the process does not wait for telemetry."""
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    sup = Supervisor(signals={})
+    telemetry = StopTelemetry(parts_of(sup).scope)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        wait = telemetry.begin_forced_end(60.0)
+    wait()  # or this would take a minute
