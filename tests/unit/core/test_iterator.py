@@ -495,9 +495,10 @@ async def test_one_that_ignores_its_end_is_given_up() -> None:
 
 async def test_a_task_that_refuses_is_given_up() -> None:
     """What it is at stands in the error, as for a team."""
-    may_end = asyncio.Event()
+    has_begun, may_end = asyncio.Event(), asyncio.Event()
 
     async def stubborn() -> None:
+        has_begun.set()
         while not may_end.is_set():
             with contextlib.suppress(asyncio.CancelledError):
                 await may_end.wait()
@@ -510,7 +511,7 @@ async def test_a_task_that_refuses_is_given_up() -> None:
     async with Supervisor(signals={}, ladder=SHORT) as sup:
         run = sup.iterate(source())
         waiter = asyncio.create_task(run)
-        await asyncio.sleep(0.01)
+        await has_begun.wait()
         run.stop("Enough")
         with pytest.raises(Quarantined, match="stubborn"):
             await waiter
