@@ -13,11 +13,12 @@ FAST_WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 # Seconds by which a process may be late: the soak is for a machine that has nothing else to do.
 TEST_MARGIN ?= 1.5
+FUZZ_SECONDS ?= 60
 UPSTREAM := $(VENV)-upstream
 UPSTREAM_PIP := $(UPSTREAM)/bin/python -m pip install -qq --disable-pip-version-check \
 	-c constraints.txt -c constraints-upstream.txt
 
-.PHONY: help setup hooks demo test test-fast check style types types-windows verify-types floors pytest format soak chaos upstream matrix wheel-test package docs bench bench-page bench-check coverage release clean
+.PHONY: help setup hooks demo test test-fast check style types types-windows verify-types floors pytest format soak chaos upstream matrix wheel-test package docs bench bench-page bench-check coverage mutation fuzz audit release clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -176,6 +177,32 @@ RUN ?=
 bench-check: setup  ## measure, and fail if a figure that a page quotes is off by more than a third
 	@test -n "$(RUN)" || $(MAKE) --no-print-directory bench
 	@$(BIN)/python -m benchmarks._check $(or $(RUN),$(OUTPUT))
+
+# Fails on a mutant that no test notices and that scripts/mutation/explained.toml does not explain.
+mutation: $(VENV)/.stamp-mutation  ## change the ladder, the settling and the store; a test must fail
+	$(BIN)/python -m scripts.mutation
+
+$(VENV)/.stamp-mutation: $(VENV)/.stamp
+	@$(PIP) --no-build-isolation -e '.[mutation]'
+	@touch $@
+
+fuzz: setup  ## look for inputs that reach other code; FUZZ_SECONDS for each test
+	@$(PIP) --no-build-isolation -e '.[fuzz]' || true
+	@$(BIN)/python -m tests.fuzz.coverage_guided $(FUZZ_SECONDS)
+
+# The advisories are on a server: without it that half is skipped, with a message.
+audit: $(VENV)/.stamp-audit  ## look for what is unsafe in the code, and known of the pinned versions
+	$(BIN)/bandit -q -c pyproject.toml -r supervisor
+	@found=$$($(BIN)/pip-audit --disable-pip --no-deps -r constraints.txt 2>&1); status=$$?; \
+	case "$$found" in \
+		*"could not be audited"*|*[Cc]onnection*|*"Max retries"*|*ServiceError*) \
+			echo "audit: SKIPPED the pinned versions, for the advisories cannot be had here";; \
+		*) echo "$$found"; exit $$status;; \
+	esac
+
+$(VENV)/.stamp-audit: $(VENV)/.stamp
+	@$(PIP) --no-build-isolation -e '.[audit]'
+	@touch $@
 
 # Takes two to three times as long as the tests alone, and so may each test. The report comes even
 # where a test has failed.

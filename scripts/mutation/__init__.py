@@ -1,0 +1,1 @@
+"""Mutation testing: whether a test notices that one thing in a module is wrong."""
