@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from scripts.versions import cell, cells, page
@@ -24,6 +25,17 @@ def test_each_python_that_is_claimed_was_run() -> None:
         if it.autogen == page.NEWEST_AUTOGEN and not it.total("failed") and it.total("passed") > 100
     }
     assert set(page.claimed_pythons(PROJECT)) <= passed
+
+
+def test_each_autogen_that_is_accepted_was_run() -> None:
+    """Each AutoGen that the nox sessions name has passed, on asyncio and on uvloop."""
+    named = re.search(r"^AUTOGENS = \[(.*)\]$", (ROOT / "noxfile.py").read_text(), re.MULTILINE)
+    assert named
+    versions = re.findall(r"[\d.]+", named[1])
+    assert versions[-1] == page.NEWEST_AUTOGEN
+    for version in versions:
+        found = [it for it in CELLS if it.autogen == version and not it.total("failed")]
+        assert any(it.loops["asyncio"].passed and it.loops["uvloop"].passed for it in found)
 
 
 def test_nothing_that_is_listed_has_failed() -> None:
