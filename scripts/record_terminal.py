@@ -30,6 +30,8 @@ from xml.sax.saxutils import escape, unescape
 import pexpect
 import pyte
 
+from scripts.docs.fences import blocks_of
+
 __all__ = ["PICTURE", "Recording", "draw", "main", "record"]
 
 ROOT: Final = Path(__file__).parent.parent
@@ -79,9 +81,8 @@ class Recording:
 
 def program() -> str:
     """Return the first program of README.md."""
-    found = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
-    assert found is not None
-    return found[1]
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    return next(block.text for block in blocks_of(page) if block.language == "python")
 
 
 def record() -> Recording:

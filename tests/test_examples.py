@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.docs.fences import blocks_of
+
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 LIMIT_SECONDS = 40
@@ -219,7 +221,7 @@ def test_every_folder_says_how_to_run_each_of_its_examples() -> None:
     """Each program is in a command of its folder's README, and each file in a command exists."""
     for folder in (path for path in EXAMPLES.iterdir() if (path / "README.md").exists()):
         page = (folder / "README.md").read_text(encoding="utf-8")
-        commands = "\n".join(re.findall(r"```sh\n(.*?)```", page, re.DOTALL))
+        commands = "".join(block.text for block in blocks_of(page) if block.language == "sh")
         files = {ROOT / name for name in re.findall(r"\bexamples/[\w/.-]+", commands)}
         modules = re.findall(r"\bexamples(?:\.\w+)+", commands)
         files |= {ROOT / f"{name.replace('.', '/')}.py" for name in modules}

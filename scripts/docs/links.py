@@ -22,6 +22,8 @@ from posixpath import normpath, relpath
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from scripts.docs.fences import blocks_of
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 DOCS: Final = "docs"
 # Pages of the site that are files of the root.
@@ -31,7 +33,6 @@ FROM_THE_ROOT: Final = {
 }
 
 _PAGES: Final = ("*.md", "docs/**/*.md", "examples/**/*.md", "tests/*.md", ".github/**/*.md")
-_FENCE: Final = re.compile(r" *(`{3,}|~{3,})")
 _INLINE_CODE: Final = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)")
 _TARGET: Final = re.compile(
     r"\]\(\s*<?(?P<inline>[^)\s>]+)>?[^)]*\)|^ *\[[^\]]+\]:\s+(?P<reference>\S+)"
@@ -173,18 +174,9 @@ def _without_code(text: str) -> Iterator[str]:
 
 def _without_fences(text: str) -> Iterator[str]:
     """Yield each line, those of fenced blocks empty."""
-    fence = ""
-    for line in text.splitlines():
-        found = _FENCE.match(line)
-        if fence:
-            yield ""
-            is_end = found is not None and line.strip().startswith(fence) and not line.strip(" `~")
-            fence = "" if is_end else fence
-        elif found:
-            fence = found[1]
-            yield ""
-        else:
-            yield line
+    code = {number for block in blocks_of(text) for number in block.lines}
+    for number, line in enumerate(text.splitlines(), 1):
+        yield "" if number in code else line
 
 
 @cache

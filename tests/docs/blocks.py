@@ -19,7 +19,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from io import StringIO
@@ -28,75 +28,29 @@ from typing import Final
 
 import yaml
 
+from scripts.docs.fences import Block, blocks_of
 from scripts.docs.links import ROOT, pages
 from supervisor._cli.check import files
 from supervisor._cli.errors import CommandError
 from supervisor._cli.main import COMMANDS
 
-_FENCE: Final = re.compile(r"(?P<indent> *)(?P<fence>`{3,}|~{3,})(?P<language>[^\s`{]*)")
 _PLACE_HOLDER: Final = re.compile(r"<[\w ]+>")
 # Folders whose files a path means, where a command names one.
 _OURS: Final = frozenset({"benchmarks", "docs", "examples", "scripts", "supervisor", "tests"})
 # Programs that are not ours: their own words are not checked, but paths are.
-_THEIRS: Final = frozenset(
-    {
-        *("cat", "cd", "celery", "cp", "curl", "docker", "echo", "export", "gdb"),
-        *("git", "grep", "gunicorn", "head", "hypercorn", "jq", "jupyter", "kill", "kubectl", "ls"),
-        *(
-            "mkdir",
-            "nox",
-            "pip",
-            "pipx",
-            "podman",
-            "pre-commit",
-            "ps",
-            "py-spy",
-            "pytest",
-            "python",
-        ),
-        *(
-            "python3",
-            "rm",
-            "systemctl",
-            "tail",
-            "timeout",
-            "touch",
-            "uv",
-            "uvicorn",
-            "wait",
-            "watch",
-        ),
-    }
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A fenced block: the page, the line of its fence, its language, and what is in it."""
-
-    page: str
-    line: int
-    language: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.page}:{self.line}"
+_THEIRS: Final = frozenset((
+    "cat", "cd", "celery", "cp", "curl", "docker", "echo", "export", "gdb", "git", "grep",
+    "gunicorn", "head", "hypercorn", "jq", "jupyter", "kill", "kubectl", "ls", "mkdir",
+    "nox", "pip", "pipx", "podman", "pre-commit", "ps", "py-spy", "pytest", "python",
+    "python3", "rm", "systemctl", "tail", "timeout", "touch", "uv", "uvicorn", "wait",
+    "watch",
+))  # fmt: skip
 
 
 def blocks() -> Iterator[Block]:
     """Yield every block of every page."""
     for page in pages():
-        yield from blocks_of(page, (ROOT / page).read_text(encoding="utf-8"))
-
-
-def blocks_of(page: str, text: str) -> Iterator[Block]:
-    """Yield the blocks of one page."""
-    lines = iter(enumerate(text.splitlines(), 1))
-    for number, line in lines:
-        if found := _FENCE.match(line):
-            indent = len(found["indent"])
-            body = [inner[indent:] for inner in _until(lines, found["fence"])]
-            yield Block(page, number, found["language"], "\n".join(body) + "\n")
+        yield from blocks_of((ROOT / page).read_text(encoding="utf-8"), page)
 
 
 def problems(block: Block, folder: Path) -> list[str]:
@@ -129,13 +83,6 @@ def commands(block: Block) -> Iterator[list[str]]:
         reader = shlex.shlex(_PLACE_HOLDER.sub("WORD", line), posix=True, punctuation_chars="|&;<>")
         reader.whitespace_split, reader.commenters = True, "#"
         yield from _apart(list(reader))
-
-
-def _until(lines: Iterator[tuple[int, str]], fence: str) -> Iterator[str]:
-    for _, line in lines:
-        if line.strip().startswith(fence) and not line.strip().strip("`~"):
-            return
-        yield line
 
 
 def _apart(words: Sequence[str]) -> Iterator[list[str]]:
@@ -282,7 +229,7 @@ def _python(block: Block, _: Path) -> Iterator[str]:
 
 def _prompt(block: Block, folder: Path) -> Iterator[str]:
     lines = [line[4:] for line in block.text.splitlines() if line.startswith((">>> ", "... "))]
-    yield from _python(Block(block.page, block.line, "python", "\n".join(lines)), folder)
+    yield from _python(replace(block, text="\n".join(lines)), folder)
 
 
 def _json(block: Block, _: Path) -> Iterator[str]:

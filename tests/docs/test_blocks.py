@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from scripts.docs.fences import Block, blocks_of
 from scripts.docs.links import ROOT, pages
 from supervisor._cli.check import command_line
-from tests.docs.blocks import Block, blocks, blocks_of, commands, problems
+from tests.docs.blocks import blocks, commands, problems
 
 ALL = list(blocks())
 
@@ -97,7 +98,7 @@ def test_what_is_wrong_with_a_block_is_noticed(
     language: str, text: str, problem: str | None, tmp_path: Path
 ) -> None:
     """Each kind of mistake is told, and what is right passes."""
-    found = problems(Block("page.md", 1, language, text + "\n"), tmp_path)
+    found = problems(Block(language, text + "\n", 1), tmp_path)
     if problem is None:
         assert found == []
     else:
@@ -107,7 +108,4 @@ def test_what_is_wrong_with_a_block_is_noticed(
 def test_blocks_are_found() -> None:
     """Blocks in lists, and with longer fences, are blocks too."""
     text = "a\n```sh\nb\n```\n- c\n\n  ````text\n  ```\n  d\n  ````\n"
-    assert list(blocks_of("page.md", text)) == [
-        Block("page.md", 2, "sh", "b\n"),
-        Block("page.md", 7, "text", "```\nd\n"),
-    ]
+    assert list(blocks_of(text)) == [Block("sh", "b\n", 2), Block("text", "```\nd\n", 7)]

@@ -26,12 +26,12 @@ from typing import Final
 
 import psutil
 
+from scripts.docs.fences import blocks_of
+
 ROOT: Final = Path(__file__).parents[2]
 PATIENCE: Final = 40.0  # seconds for a line that comes unless something is wrong
 
-_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _NAMED = re.compile(r"# ([\w.-]+)\n")
-_HEADING = re.compile(r"^##+ (.*)$", re.MULTILINE)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _KILL = re.compile(r"# kill (?:-(\w+) )?\d+")
 _LOGIN = """
@@ -56,13 +56,14 @@ def sessions_of(page: Path) -> list[Session]:
     text = page.read_text()
     found: list[Session] = []
     files: dict[str, str] = {}
-    for block in _BLOCK.finditer(text):
-        kind, body = block.groups()
-        if kind == "console":
-            heading = _HEADING.findall(text, 0, block.start())[-1]
-            found.append(Session(heading, tuple(body.splitlines()), dict(files)))
-        elif named := _NAMED.match(body):
-            files[named[1]] = body
+    for block in blocks_of(text):
+        if block.language == "console":
+            before = text.splitlines()[: block.line]
+            heading = next(line for line in reversed(before) if line.startswith("##"))
+            lines = tuple(block.text.splitlines())
+            found.append(Session(heading.strip("# "), lines, dict(files)))
+        elif named := _NAMED.match(block.text):
+            files[named[1]] = block.text
     return found
 
 

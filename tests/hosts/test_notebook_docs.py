@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 
 pytest.importorskip("ipykernel", reason="needs a kernel")
 
+from scripts.docs.fences import blocks_of
 from tests.hosts.kernels import Kernel, kernel
 
 pytestmark = [pytest.mark.process, pytest.mark.blocks, pytest.mark.timeout(60)]
@@ -43,7 +43,8 @@ def page(tmp_path: Path) -> Generator[Kernel]:
 
 def test_each_block_does_what_it_says(page: Kernel) -> None:
     """A cell at which the page presses the button is interrupted, and the next goes on."""
-    for code in re.findall(r"```python\n(.*?)```", _PAGE.read_text(), re.DOTALL):
+    blocks = blocks_of(_PAGE.read_text())
+    for code in (block.text for block in blocks if block.language == "python"):
         is_pressed = "press ■" in code or "create_task" in code
         if is_pressed:
             page.run("stopped.clear()")

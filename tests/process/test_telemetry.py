@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import subprocess
 import sys
@@ -15,16 +14,15 @@ from typing import Any
 
 import pytest
 
+from scripts.docs.fences import blocks_of
+
 pytestmark = pytest.mark.process
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30
 
-SET_UP = re.findall(
-    r"^```python\n(.*?)^```",
-    (ROOT / "docs" / "guide" / "telemetry.md").read_text(),
-    re.MULTILINE | re.DOTALL,
-)[0]
+PAGE = (ROOT / "docs" / "guide" / "telemetry.md").read_text()
+SET_UP = next(block.text for block in blocks_of(PAGE) if block.language == "python")
 
 PROGRAM = """
 import asyncio, os, sys, threading
