@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 from typing import Any, Final
 
@@ -23,8 +24,8 @@ def on_config(config: Any) -> Any:
 
 def on_files(files: Any, config: Any) -> Any:
     """Add the pages that are no files under docs/."""
-    from mkdocs.structure.files import File
-
+    # By name: type checkers run where the site's generator is not installed, too.
+    File: Any = importlib.import_module("mkdocs.structure.files").File  # noqa: N806 - a class
     for page, source in links.FROM_THE_ROOT.items():
         text = (links.ROOT / source).read_text(encoding="utf-8")
         files.append(File.generated(config, page.removeprefix(f"{links.DOCS}/"), content=text))
