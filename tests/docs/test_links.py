@@ -6,17 +6,6 @@ import pytest
 
 from scripts.docs import links
 
-PAGES = sorted(
-    path.relative_to(links.ROOT).as_posix()
-    for pattern in (
-        "*.md",
-        "docs/**/*.md",
-        "examples/**/*.md",
-        "tests/README.md",
-        ".github/**/*.md",
-    )
-    for path in links.ROOT.glob(pattern)
-)
 REPOSITORY = "https://github.com/autogen-supervisor/autogen-supervisor"
 
 
