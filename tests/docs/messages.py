@@ -31,7 +31,7 @@ class Message:
     text: str
     file: str
 
-    @property
+    @functools.cached_property
     def core(self) -> str:
         """The longest part of it that is the same each time."""
         return max(self.text.split("…"), key=len).strip(" ;:,.'\"()")
