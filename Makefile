@@ -18,7 +18,9 @@ UPSTREAM := $(VENV)-upstream
 UPSTREAM_PIP := $(UPSTREAM)/bin/python -m pip install -qq --disable-pip-version-check \
 	-c constraints.txt -c constraints-upstream.txt
 
-.PHONY: help setup hooks demo test test-fast check style types types-windows verify-types floors pytest format soak chaos upstream matrix wheel-test package docs bench bench-page bench-check coverage mutation fuzz audit release clean
+.PHONY: help setup hooks demo test test-fast check style types types-windows verify-types floors pytest \
+	format soak chaos upstream matrix wheel-test package docs bench bench-page bench-check coverage \
+	mutation fuzz audit release clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -32,6 +34,12 @@ $(VENV)/.stamp: pyproject.toml constraints.txt
 	@# Build backends first, so that the pinned ones are used: constraints do not reach isolated builds.
 	@$(PIP) hatchling hatch-fancy-pypi-readme setuptools
 	@$(PIP) --no-build-isolation -e '.[dev,mcp,openai]'
+	@touch $@
+
+# An extra of pyproject.toml whose tools few targets need.
+$(VENV)/.stamp-%: $(VENV)/.stamp
+	@echo "Installing the tools of '$*' into $(VENV)"
+	@$(PIP) --no-build-isolation -e '.[$*]'
 	@touch $@
 
 demo: setup  ## a team that talks for ten seconds; press Ctrl-C
@@ -91,8 +99,7 @@ format: setup  ## mend what the style checks can mend
 	$(BIN)/ruff format .
 
 # The project's own checks as git hooks; they are in .pre-commit-config.yaml.
-hooks: setup  ## install the checks as git hooks
-	@$(PIP) --no-build-isolation -e '.[hooks]'
+hooks: $(VENV)/.stamp-hooks  ## install the checks as git hooks
 	@$(BIN)/pre-commit install
 
 soak: setup  ## the long grids of tests
@@ -103,11 +110,6 @@ soak: setup  ## the long grids of tests
 chaos: setup  ## stop programs in every state, ours and its peers; print how each ends
 	@$(MAKE) --no-print-directory $(VENV)/.stamp-peers || echo "chaos: not all peers are here" >&2
 	@$(BIN)/python -m tests.chaos
-
-$(VENV)/.stamp-peers: $(VENV)/.stamp
-	@echo "Installing the peers into $(VENV)"
-	@$(PIP) --no-build-isolation -e '.[peers]'
-	@touch $@
 
 # Runs AutoGen's own tests alone, and with every run under a supervisor; the outcomes must be the same.
 # The tests come from a package index; without one they are skipped, with a message.
@@ -135,7 +137,9 @@ matrix: $(VENV)/.stamp-nox  ## the tests with every Python and AutoGen found; do
 wheel-test: package $(VENV)/.stamp-nox  ## the tests against the built wheel, without the source
 	@FULL=$(FULL) $(BIN)/nox -s wheel
 
-# The wheel is built from the sdist, and once more from here: both must be the same.
+# The wheel is built from the sdist, and once more from here: both must be the same. They have the time
+# of the commit, and so the digests of `make release`.
+package: export SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct)
 package: $(VENV)/.stamp-package verify-types  ## what ships, in dist/: built, and looked at
 	@rm -rf dist build/from-here
 	@$(BIN)/validate-pyproject pyproject.toml
@@ -145,21 +149,11 @@ package: $(VENV)/.stamp-package verify-types  ## what ships, in dist/: built, an
 	@$(BIN)/twine check --strict dist/*
 	@$(BIN)/check-wheel-contents dist/*.whl
 
-$(VENV)/.stamp-nox $(VENV)/.stamp-package: $(VENV)/.stamp-%: $(VENV)/.stamp
-	@echo "Installing the tools of '$*' into $(VENV)"
-	@$(PIP) --no-build-isolation -e '.[$*]'
-	@touch $@
-
 # Warnings are errors. Nothing is downloaded while the site is built, or when it is read.
 docs: $(VENV)/.stamp-docs  ## the site of the docs, in build/site
 	@# The generator's successor would be announced each time.
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 	@echo "build/site/index.html is the first page; to search: $(BIN)/python -m http.server -d build/site"
-
-$(VENV)/.stamp-docs: $(VENV)/.stamp
-	@echo "Installing the site's generator into $(VENV)"
-	@$(PIP) --no-build-isolation -e '.[docs]'
-	@touch $@
 
 # Asks every question of benchmarks/ in one run. BENCH="latency many" asks these only. What is measured is
 # in OUTPUT, also if a question fails. A machine that does other things meanwhile gives other figures.
@@ -182,12 +176,8 @@ bench-check: setup  ## measure, and fail if a figure that a page quotes is off b
 mutation: $(VENV)/.stamp-mutation  ## change the ladder, the settling and the store; a test must fail
 	$(BIN)/python -m scripts.mutation
 
-$(VENV)/.stamp-mutation: $(VENV)/.stamp
-	@$(PIP) --no-build-isolation -e '.[mutation]'
-	@touch $@
-
 fuzz: setup  ## look for inputs that reach other code; FUZZ_SECONDS for each test
-	@$(PIP) --no-build-isolation -e '.[fuzz]' || true
+	@$(MAKE) --no-print-directory $(VENV)/.stamp-fuzz || true
 	@$(BIN)/python -m tests.fuzz.coverage_guided $(FUZZ_SECONDS)
 
 # The advisories are on a server: without it that half is skipped, with a message.
@@ -199,10 +189,6 @@ audit: $(VENV)/.stamp-audit  ## look for what is unsafe in the code, and known o
 			echo "audit: SKIPPED the pinned versions, for the advisories cannot be had here";; \
 		*) echo "$$found"; exit $$status;; \
 	esac
-
-$(VENV)/.stamp-audit: $(VENV)/.stamp
-	@$(PIP) --no-build-isolation -e '.[audit]'
-	@touch $@
 
 # Takes two to three times as long as the tests alone, and so may each test. The report comes even
 # where a test has failed.
