@@ -23,7 +23,7 @@ class Look:
     """
 
     def __init__(self, environ: Mapping[str, str], fd: int = STDOUT) -> None:
-        is_terminal = is_terminal_at(fd)
+        is_terminal = os.isatty(fd)
         self.fd = fd
         self.is_terminal = is_terminal
         self.has_color = has_rich() and wants_color(environ, is_terminal=is_terminal)
@@ -46,11 +46,3 @@ class Look:
     def columns(self) -> int:
         """Return the terminal's columns."""
         return self.size()[0]
-
-
-def is_terminal_at(fd: int) -> bool:
-    """Return whether a file descriptor is open, and a terminal."""
-    try:
-        return os.isatty(fd)
-    except OSError:
-        return False

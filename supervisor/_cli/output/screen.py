@@ -60,6 +60,7 @@ class Screen:
         self._is_lost = False
         self._on_error = on_error
         self._is_closing = False
+        self._closed = threading.Event()  # set by the thread, with the last that it does
         self._thread = threading.Thread(target=self._work, name="supervisor-screen", daemon=True)
         self._thread.start()
 
@@ -103,15 +104,19 @@ class Screen:
     def close(self, seconds: float | None) -> bool:
         """Write the rest, and end the thread: what is put later is not written.
 
+        It may be called again, to go on waiting.
+
         Args:
             seconds: How long to wait at most; None: for ever.
 
         Returns:
             Whether everything is written.
         """
-        self._is_closing = True
-        self.end_status()
-        if not self.flush(seconds):
+        if not self._is_closing:
+            self._is_closing = True
+            self.end_status()
+            self._jobs.put(self._closed)
+        if not self._closed.wait(seconds):
             return False
         self._thread.join()
         return True
@@ -129,7 +134,7 @@ class Screen:
 
     def _work(self) -> None:
         done: threading.Event | None = None
-        while done is None or not self._is_closing:
+        while done is not self._closed:
             pieces, done = self._next()
             self._write(pieces)
             if done is not None:

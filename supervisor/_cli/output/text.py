@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from supervisor._cli.output.events import text_of
-from supervisor._cli.output.look import STDERR, Look, is_terminal_at
+from supervisor._cli.output.look import STDERR, Look
 from supervisor._cli.output.outcome import Output, TargetFailure
 from supervisor._cli.output.painter import Painter
 from supervisor._cli.output.palette import Palette
@@ -80,7 +80,7 @@ class TextOutput(Output):
         parts = parts_of(sup)
         self._status = StatusLine(parts.report.progress, parts.scope.active_agents)
         parts.report.is_shown_elsewhere = self._has_status
-        self._open()
+        self._opened()
 
     def begin(
         self,
@@ -91,29 +91,26 @@ class TextOutput(Output):
         """Begin to show a run."""
         self._task = task
         self._status.begin()
-        self._open()
+        self._opened()
 
     def event(self, event: object) -> None:
         """Show an event."""
         if self._is_quiet:
             self._keep(event)
-        elif self._screen is not None:
-            self._status.event(event)
-            self._screen.write(self._transcript.render(event))
+            return
+        self._status.event(event)
+        self._opened().write(self._transcript.render(event))
 
     def stop(self, facts: Mapping[str, object]) -> None:  # noqa: ARG002
         """Show at once that a stop enters a rung."""
-        if self._screen is not None:
-            self._screen.refresh()
+        self._opened().refresh()
 
     def end(self, outcome: Outcome) -> None:
         """Show how the run has ended, and wait for the reader: if the run was stopped, not long."""
-        self._open()
-        if self._screen is None:
-            return
+        screen = self._opened()
         self._undo.close()
-        self._screen.write(self._answer(outcome) if self._is_quiet else self._ending(outcome))
-        while not self._screen.close(_AFTER_STOP):
+        screen.write(self._answer(outcome) if self._is_quiet else self._ending(outcome))
+        while not screen.close(_AFTER_STOP):
             if self._sup is None or self._sup.stop_request is not None:
                 return
 
@@ -121,8 +118,8 @@ class TextOutput(Output):
     def _has_status(self) -> bool:
         return self._look.has_status and not self._is_quiet
 
-    def _open(self) -> None:
-        """Take stdout over, unless that is done."""
+    def _opened(self) -> Screen:
+        """Return what writes; the first time, take stdout over."""
         if self._screen is None:
             self._screen = Screen(
                 self._look.fd,
@@ -131,15 +128,15 @@ class TextOutput(Output):
                 encoding=self._look.encoding,
                 on_error=self._on_error,
             )
-            if self._is_quiet:
-                return  # what is printed goes to stderr: see `own_stdout`
-            self._take_over(self._screen)
-            if self._look.lacks_rich:
-                write_stderr(_NO_RICH)
+            if not self._is_quiet:  # else what is printed goes to stderr: see `own_stdout`
+                self._take_over(self._screen)
+        return self._screen
 
     def _take_over(self, screen: Screen) -> None:
+        if self._look.lacks_rich:
+            write_stderr(_NO_RICH)
         streams = ["stdout"]
-        if self._look.is_terminal and is_terminal_at(STDERR):
+        if self._look.is_terminal and os.isatty(STDERR):
             streams.append("stderr")
             found, reporter.step_aside = reporter.step_aside, screen.step_aside
             self._undo.callback(setattr, reporter, "step_aside", found)

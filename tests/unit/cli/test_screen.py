@@ -55,6 +55,7 @@ def test_a_pipe_gets_whole_lines(pipe: tuple[int, int], screens: Callable[..., S
     screen = screens()
     screen.write("To be ")
     screen.write_foreign("tool: 1\ntool: ")
+    screen.write_foreign("")
     screen.write("or not\nthat is ")
     screen.write_foreign("2\n")
     screen.write("the question")
@@ -162,6 +163,8 @@ def test_a_stream_has_its_text_written_elsewhere(monkeypatch: pytest.MonkeyPatch
         thread.start()
         thread.join()
         sys.stdout.writelines(["three\n"])
+        sys.stdout.write("")
+        assert list(sys.stdout) == []
         assert sys.stdout.readable()
         with pytest.raises(TypeError, match="must be str"):
             sys.stdout.write(b"bytes")  # type: ignore[arg-type]
@@ -196,3 +199,80 @@ def test_a_forked_child_prints_by_itself(
             os.waitpid(pid, 0)
     assert written(reader) == "child\n"
     assert not said
+
+
+def test_a_pipe_that_was_made_non_blocking_is_waited_for(
+    pipe: tuple[int, int], screens: Callable[..., Screen]
+) -> None:
+    """A child that has set the flag on the file that both share loses no output."""
+    reader, writer = pipe
+    os.set_blocking(writer, False)
+    screen, line = screens(), "x" * 999 + "\n"
+    for _ in range(300):
+        screen.write(line)
+    found = written(reader)
+    while len(found) < 300 * len(line):
+        found += written(reader)
+    assert found == line * 300
+
+
+def test_nobody_has_to_hear_of_a_lost_reader(
+    pipe: tuple[int, int], screens: Callable[..., Screen]
+) -> None:
+    """Where nobody asked to be told, what cannot be written is dropped, and that is all."""
+    os.close(pipe[0])
+    screen = screens()
+    screen.write("one\n")
+    assert screen.flush(LIMIT)
+
+
+def test_a_great_many_pieces_are_written_in_portions(
+    pipe: tuple[int, int], screens: Callable[..., Screen]
+) -> None:
+    """So a reader sees the first of them before the last was printed."""
+    reader, _ = pipe
+    asked, go_on = threading.Event(), threading.Event()
+
+    def status() -> str:
+        asked.set()
+        go_on.wait(LIMIT)
+        return ""
+
+    screen = screens(Painter(lambda: (20, 6)), status)
+    assert asked.wait(LIMIT)
+    for _ in range(2500):
+        screen.write("x")
+    go_on.set()
+    assert screen.flush(LIMIT)
+    assert written(reader) == "x" * 2500
+
+
+def test_closing_may_be_waited_for_again(
+    pipe: tuple[int, int], screens: Callable[..., Screen]
+) -> None:
+    """A reader that takes the rest after the first wait was over ends the second one."""
+    reader, _ = pipe
+    screen, text = screens(), "x" * 300_000 + "\n"
+    screen.write(text)
+    assert not screen.close(0.01)
+    assert not screen.close(0.01)
+    found = written(reader)
+    while len(found) < len(text):
+        found += written(reader)
+    assert screen.close(LIMIT)
+
+
+def test_a_job_in_the_background_draws_no_status(
+    pipe: tuple[int, int], screens: Callable[..., Screen], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another job has the terminal, so its lines and the shell's are left alone."""
+    reader, _ = pipe
+
+    def elsewhere(_: int) -> int:
+        return os.getpgrp() + 1
+
+    monkeypatch.setattr(os, "tcgetpgrp", elsewhere)
+    screen = screens(Painter(lambda: (20, 6)), lambda: "ann")
+    screen.write("text\n")
+    assert screen.flush(LIMIT)
+    assert written(reader) == "text\n"

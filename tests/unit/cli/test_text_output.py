@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,12 +15,16 @@ from autogen_agentchat.messages import (
     ThoughtEvent,
 )
 
+from supervisor import Supervisor
 from supervisor._cli.output import look
 from supervisor._cli.output.look import Look
+from supervisor._cli.output.outcome import TargetFailure
+from supervisor._cli.output.screen import Screen
 from supervisor._cli.output.text import TextOutput
 from supervisor._reports.log import reporter
 from supervisor._reports.outcome import Outcome
 
+LIMIT = 20.0
 XTERM = {"TERM": "xterm-256color"}
 TASK = TextMessage(source="user", content="Write")
 EVENTS: list[Any] = [
@@ -116,3 +121,44 @@ def test_a_run_that_never_began_has_its_last_line(pipe: tuple[int, int]) -> None
     output = TextOutput(look=Look({}, writer))
     output.end(Outcome(status="stopped", stop_reason="Stopped by SIGINT"))
     assert os.read(reader, 100).decode() == "Stopped by SIGINT; 0 messages kept, 0.0 s\n"
+
+
+def test_a_target_that_cannot_be_made_has_no_result(pipe: tuple[int, int]) -> None:
+    """The line on stderr has told of it; stdout has nothing."""
+    reader, writer = pipe
+    output = TextOutput(look=Look({}, writer))
+    output.begin("team", "Write")
+    failure = TargetFailure(message="no such team")
+    output.end(Outcome(status="failed", messages=0, seconds=0.0, error=failure))
+    os.write(writer, b"end")
+    assert os.read(reader, 100) == b"end"
+
+
+def test_a_slow_reader_of_a_run_that_was_not_stopped_is_waited_for(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long it takes, it gets all; only a stop makes the end urgent."""
+    reader, writer = pipe
+    text, got = "x" * 300_000, list[bytes]()
+    close = Screen.close
+
+    def read() -> None:
+        while sum(map(len, got)) < len(text):
+            got.append(os.read(reader, 1 << 20))
+
+    slow = threading.Thread(target=read)
+
+    def close_and_read(screen: Screen, seconds: float | None) -> bool:
+        is_closed = close(screen, 0.01 if slow.ident is None else LIMIT)
+        if not is_closed and slow.ident is None:
+            slow.start()
+        return is_closed
+
+    monkeypatch.setattr(Screen, "close", close_and_read)
+    output = TextOutput(look=Look({}, writer))
+    output.attach(Supervisor(signals={}))
+    output.begin("team", "Write")
+    output.event(TextMessage(source="ann", content=text))
+    output.end(FINISHED)
+    slow.join(LIMIT)
+    assert b"".join(got).startswith(b"ann\nxxx")
