@@ -44,14 +44,14 @@ class Output(Protocol):
         """Show one event of the run, in the loop: a message or a chunk of AutoGen's."""
         ...
 
-    def stop(self, facts: Mapping[str, object]) -> None:  # noqa: ARG002
+    def stop(self, facts: Mapping[str, object]) -> None:
         """Show that a stop enters a rung, in the loop: `rung`, `seconds`, `reason`, `signal`."""
-        return
+        ...
 
     @property
     def is_full(self) -> bool:
         """Whether the reader is so slow that the run should wait."""
-        return False
+        ...
 
     def end(self, outcome: Outcome) -> None:
         """Show how it has ended; called once, after everything else.

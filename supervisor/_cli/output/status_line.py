@@ -56,8 +56,6 @@ class StatusLine:
 
     def event(self, event: Any) -> None:
         """Take note of an event."""
-        if self._began_at is None:
-            self.begin()
         kind = kind_of(event)
         if kind == CHUNK:
             self._last, self._is_asking = event.source, False

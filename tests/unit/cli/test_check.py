@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from supervisor._cli import check
-from supervisor._cli.check import command_line, report
+from supervisor._cli.check import command_line, environment, report
 from supervisor._cli.check.environment import Facts, look
 from supervisor._cli.check.finding import Finding, note, ok, problem
 from supervisor._cli.errors import CommandError
@@ -160,3 +161,62 @@ def test_a_wrong_command_line_is_one_line(words: list[str], error: str) -> None:
     with pytest.raises(CommandError, match=error) as raised:
         command_line.read(words)
     assert raised.value.status == 2
+
+
+def test_a_program_is_not_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A script is noted, for only running it would tell more."""
+    script = tmp_path / "app.py"
+    script.write_text("raise AssertionError\n")
+    status, (found,) = run(capsys, monkeypatch, str(script))
+    assert (status, found["level"]) == (0, "note")
+    assert "nothing of it is run here" in found["says"]
+
+
+@pytest.mark.parametrize(
+    ("installed", "said", "advice"),
+    [
+        (None, "autogen-agentchat is not installed", "pip install autogen-agentchat"),
+        ("0.4.0", "autogen-agentchat 0.4.0 is installed", "pip install 'autogen-agentchat"),
+    ],
+)
+def test_an_autogen_that_does_not_fit(
+    installed: str | None, said: str, advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None, or one of another version, is a problem that says what to install."""
+
+    def version(name: str) -> str:
+        if installed is None:
+            raise PackageNotFoundError(name)
+        return installed
+
+    monkeypatch.setattr(environment, "version", version)
+    (found,) = [each for each in facts() if each.level == "problem"]
+    assert found.says.startswith(said)
+    assert found.advice.startswith(advice)
+
+
+def test_what_only_the_extra_brings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be imported is named, with the extra that has it."""
+
+    def find_spec(name: str) -> object:
+        return None if name == "rich" else name
+
+    monkeypatch.setattr(environment, "find_spec", find_spec)
+    (found,) = [each for each in facts() if each.where == "extra [cli]"]
+    assert found.says.startswith("rich cannot be imported")
+    assert found.advice == "pip install 'autogen-supervisor[cli]'"
+
+
+def test_a_process_1_that_cannot_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where /proc is hidden, it counts as not known, and that is all."""
+
+    def hidden(*_: object, **__: object) -> str:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "read_text", hidden)
+    found = environment.facts()
+    monkeypatch.undo()
+    assert found.first == ""
+    assert "it is not known" in [each.says for each in look(found) if each.where == "PID 1"]

@@ -87,6 +87,7 @@ def compose(tmp_path: Path, **settings: str) -> list[str]:
         {"environment": "{SUPERVISOR_GRACE: '${GRACE:-20}'}"},
         {"grace": "${GRACE}"},
         {"stop_signal": "${SIGNAL}"},
+        {"environment": "soon"},
     ],
 )
 def test_a_service_that_stops_in_order(tmp_path: Path, settings: dict[str, str]) -> None:
@@ -233,7 +234,11 @@ def test_somebody_elses_stop_signal_is_only_noted() -> None:
 
 @pytest.mark.parametrize(
     ("text", "error"),
-    [("a: [", "no valid YAML"), ("!!python/object:os.system {}", "no valid YAML")],
+    [
+        ("a: [", "no valid YAML"),
+        ("!!python/object:os.system {}", "no valid YAML"),
+        ("#" * 1_000_001, "is larger than 1 MB"),
+    ],
 )
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, text: str, error: str) -> None:
     """No traceback; tags are not obeyed."""
@@ -283,6 +288,8 @@ def test_lengths_of_time(text: object, value: float | None) -> None:
         (["sh", "-c", "cd /srv && exec python a.py"], ("python", "a.py")),
         (["python3", "-m", "supervisor", "exec", "--grace=5", "--", "x"], ("x",)),
         (["autogen-supervisor", "exec", "--grace", "off", "x"], ("x",)),
+        (["autogen-supervisor", "exec", "--unknown", "x"], ("x",)),
+        (["autogen-supervisor", "exec", "--grace", "5"], ()),
         (["sh", "-c", "echo 'open"], ("echo", "'open")),
         ([], ()),
     ],
@@ -317,6 +324,8 @@ RUN pip install \\
     [
         ('CMD ["python", "app.py"]', "8", []),
         ("CMD exec python app.py", "8", []),
+        ("ENV SUPERVISOR_GRACE 2 h\nCMD exec python app.py", "8", ["SUPERVISOR_GRACE"]),
+        ("CMD ['python', 'app.py']", "8", ["sh -c starts it"]),
         ('ENTRYPOINT ["tini", "--"]\nCMD ["python", "app.py"]', "8", []),
         ("CMD python app.py", "8", ["sh -c starts it"]),
         ('CMD ["python", "app.py"]\nSTOPSIGNAL SIGQUIT', "8", ["asked to stop by SIGQUIT"]),
@@ -338,3 +347,39 @@ def test_a_dockerfile_without_a_command(tmp_path: Path) -> None:
     """Where it names no command there is only that to say."""
     path = written(tmp_path / "app.dockerfile", "FROM python:3.13\nRUN true\n")
     assert [finding.level for finding in files.look(str(path))] == ["note"]
+
+
+def says(path: Path) -> list[str]:
+    """Return what is said of a file."""
+    return [each.says for each in files.look(str(path))]
+
+
+def test_variables_of_another_file_are_not_known(tmp_path: Path) -> None:
+    """A note says that the supervisor's own setting may stand in that file."""
+    service = "services: {app: {command: python app.py, env_file: .env}, none: }"
+    pod = "{containers: [{name: app, envFrom: [{configMapRef: {name: x}}]}]}"
+    manifest = f"{{apiVersion: v1, kind: Pod, metadata: {{name: x}}, spec: {pod}}}"
+    assert "env_file is not read here" in says(written(tmp_path / "compose.yaml", service))[0]
+    assert "envFrom is not read here" in says(written(tmp_path / "pod.yaml", manifest))[0]
+
+
+def test_a_grace_period_that_is_none(tmp_path: Path) -> None:
+    """It is one problem, and the other rules go by the default of Kubernetes."""
+    text = KUBERNETES.format(grace="soon", own=40, hook="{}", command="[python, app.py]")
+    first, second = problems(written(tmp_path / "pod.yaml", text))
+    assert first == "terminationGracePeriodSeconds 'soon' cannot be read"
+    assert "(40 s) must be smaller than terminationGracePeriodSeconds (30 s)" in second
+
+
+def test_a_file_in_which_nothing_starts_a_program(tmp_path: Path) -> None:
+    """A manifest without a pod, and a document of another kind, are worth one note together."""
+    service = "{apiVersion: v1, kind: Service, metadata: {name: x}}\n---\nhello\n"
+    assert says(written(tmp_path / "x.yaml", service)) == ["nothing in it starts a program"]
+
+
+def test_a_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
+    """What is no UTF-8 is told with the kinds of files that can be given."""
+    path = tmp_path / "x.yaml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(CommandError, match=r"cannot be read: .*; give"):
+        files.is_deployment(str(path))

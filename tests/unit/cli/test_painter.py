@@ -204,3 +204,11 @@ def test_words_are_wrapped_by_cells() -> None:
     assert wrapped("日本 ab cd", 7) == ["日本 ab", "cd"]
     assert wrapped("abcdefgh ij", 5) == ["abcd…", "ij"]
     assert wrapped("", 5) == []
+
+
+@pytest.mark.parametrize("tail", ["\x1b[1mbold", "x" * 5000, "over\rwritten"])
+def test_a_line_whose_end_is_not_computed_is_ended_for_others(tail: str) -> None:
+    """Where the cursor is behind such a line is unknown, so what others print begins a new one."""
+    terminal = Terminal()
+    terminal.paint(tail, "")
+    assert terminal.painter.step_aside() == "\n"

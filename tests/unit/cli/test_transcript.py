@@ -264,6 +264,21 @@ class OwnEvent(BaseAgentEvent):
         raise ValueError("no text")
 
 
+class Own:
+    """An event of another framework's.
+
+    Args:
+        text: What its `to_text` returns.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def to_text(self) -> str:
+        """Return it."""
+        return self.text
+
+
 class OwnMessage(BaseChatMessage):
     """A message of a user's class."""
 
@@ -327,6 +342,8 @@ PICTURE = Image(Picture.new("RGB", (1, 1)))
         (SelectSpeakerEvent(source="m", content=["ann", "bob"]), ["m", "· next: ann, bob"]),
         (SelectorEvent(source="m", content="ann"), ["m", "│ ann"]),
         (UserInputRequestedEvent(source="me", request_id="1"), ["me"]),
+        (TextMessage(source="ann", content=""), ["ann"]),
+        (Own("one\ntwo"), ["· Own", "  one", "  two"]),
         (OwnMessage(source="ann"), ["ann", "own words"]),
         (
             OwnEvent(source="ann"),
@@ -393,3 +410,17 @@ def test_colors_change_nothing_but_colors() -> None:
     colored = "".join(map(transcript.render, events))
     assert re.sub(r"\x1b\[[\d;]*m", "", colored) == shown(*events)
     assert "\x1b" in colored
+
+
+def test_memories_are_shown_where_all_is_wanted() -> None:
+    """With `verbose`, each memory has its line."""
+    found = [MemoryContent(content=each, mime_type="text/plain") for each in ("one", "t\nwo")]
+    event = MemoryQueryEvent(source="ann", content=found)
+    said = shown(event, verbose=True)
+    assert said.splitlines() == ["ann", "· recalls 2 from memory", "  one", "  t wo"]
+
+
+def test_a_message_replaces_what_was_not_shown_of_its_stream() -> None:
+    """Of an agent that streamed while another did, the message alone is shown."""
+    said = shown(chunk("ann", "To be"), chunk("bob", "dra"), text("bob", "final"))
+    assert said == "ann\nTo be\n\nbob\nfinal\n"
