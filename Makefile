@@ -202,7 +202,7 @@ coverage: setup  ## the tests again, with the code that they reach
 
 # With TAG=1 it makes the tag, too. Pushing the tag publishes.
 release: setup  ## build what is committed twice, compare, and leave files and digests in dist/
-	@$(BIN)/python scripts/release.py $(if $(TAG),--tag)
+	@$(BIN)/python -m scripts.release $(if $(TAG),--tag)
 
 clean:  ## remove what the others made
 	rm -rf .venv .venv-* build dist .coverage .coverage.* .coverage-children .hypothesis \

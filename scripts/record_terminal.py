@@ -31,10 +31,10 @@ import pexpect
 import pyte
 
 from scripts.docs.fences import blocks_of
+from scripts.project import ROOT
 
 __all__ = ["PICTURE", "Recording", "draw", "main", "record"]
 
-ROOT: Final = Path(__file__).parent.parent
 PICTURE: Final = ROOT / "docs" / "images" / "ctrl-c.svg"
 COLUMNS: Final = 68
 ROWS: Final = 11

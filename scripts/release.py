@@ -18,12 +18,13 @@ import re
 import subprocess
 import sys
 import tempfile
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-ROOT: Final = Path(__file__).resolve().parent.parent
+from scripts import project
+from scripts.project import ROOT
+
 DIGESTS: Final = "SHA256SUMS"
 # What a build should not depend on, in two states.
 STATES: Final[tuple[tuple[str, int, Mapping[str, str]], ...]] = (
@@ -43,7 +44,7 @@ def main() -> int:
     parser.add_argument("--to", type=Path, default=ROOT / "dist", help="folder of the files")
     options = parser.parse_args()
     try:
-        version = project_version(ROOT)
+        version = project.version()
         notes = notes_of(version, (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
         check_commit(ROOT, version)
         for name, digest in build_twice(ROOT, options.to).items():
@@ -56,12 +57,6 @@ def main() -> int:
         print(f"release: {problem}", file=sys.stderr)
         return 1
     return 0
-
-
-def project_version(root: Path) -> str:
-    """Return the version in `pyproject.toml`."""
-    with (root / "pyproject.toml").open("rb") as file:
-        return str(tomllib.load(file)["project"]["version"])
 
 
 def notes_of(version: str, changelog: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.release import NotReady, build_twice, check_commit, notes_of, project_version
+from scripts.release import NotReady, build_twice, check_commit, notes_of
 
 pytestmark = pytest.mark.process
 
@@ -95,11 +95,6 @@ def test_a_build_that_depends_on_its_place_is_refused(repository: Path, tmp_path
     with pytest.raises(NotReady, match=r"differ in small-.*\.tar\.gz, "):
         build_twice(repository, tmp_path / "dist")
     assert not (tmp_path / "dist").exists()
-
-
-def test_this_project_has_a_version() -> None:
-    """The script reads what the package has."""
-    assert project_version(Path(__file__).parent.parent)[0].isdigit()
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from scripts.project import ROOT, table
 from scripts.versions import cell, cells, page
 
-ROOT = Path(__file__).parent.parent
 CELLS = cells.read(page.DATA)
-PROJECT = page.read_project()
+PROJECT = table()
 
 
 def test_the_page_shows_the_data() -> None:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from scripts.docs import ladder_figure, signal_figure
-from scripts.docs.links import DOCS, ROOT
+from scripts.docs.links import DOCS
+from scripts.project import ROOT
 
 __all__ = ["FIGURES", "main"]
 

@@ -10,6 +10,7 @@ import logging
 from typing import Any, Final
 
 from scripts.docs import links, reference
+from scripts.project import ROOT, repository
 
 # mkdocs counts the warnings of loggers below its own, and its strict mode makes them errors.
 _LOG: Final = logging.getLogger("mkdocs.hooks.links")
@@ -17,8 +18,8 @@ _LOG: Final = logging.getLogger("mkdocs.hooks.links")
 
 def on_config(config: Any) -> Any:
     """Read the address of the repository from `pyproject.toml`, its one place."""
-    config.extra["social"] = [{"icon": "fontawesome/brands/github", "link": links.repository()}]
-    config.watch.extend(str(links.ROOT / source) for source in links.FROM_THE_ROOT.values())
+    config.extra["social"] = [{"icon": "fontawesome/brands/github", "link": repository()}]
+    config.watch.extend(str(ROOT / source) for source in links.FROM_THE_ROOT.values())
     return config
 
 
@@ -27,7 +28,7 @@ def on_files(files: Any, config: Any) -> Any:
     # By name: type checkers run where the site's generator is not installed, too.
     File: Any = importlib.import_module("mkdocs.structure.files").File  # noqa: N806 - a class
     for page, source in links.FROM_THE_ROOT.items():
-        text = (links.ROOT / source).read_text(encoding="utf-8")
+        text = (ROOT / source).read_text(encoding="utf-8")
         files.append(File.generated(config, page.removeprefix(f"{links.DOCS}/"), content=text))
     for page, text in reference.pages().items():
         files.append(File.generated(config, page, content=text))

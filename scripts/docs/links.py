@@ -13,18 +13,16 @@ Anchors are made from headings as GitHub makes them. `mkdocs.yml` has the site m
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from posixpath import normpath, relpath
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from scripts.docs.fences import blocks_of
+from scripts.project import ROOT, repository
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 DOCS: Final = "docs"
 # Pages of the site that are files of the root.
 FROM_THE_ROOT: Final = {
@@ -116,13 +114,6 @@ def rewritten(source: str, text: str) -> str:
             line = line[:start] + for_site(source, line[start:end]) + line[end:]
         lines[number] = line
     return "".join(lines)
-
-
-@cache
-def repository() -> str:
-    """Return the address of the repository on its forge."""
-    project = tomllib.loads(_text("pyproject.toml"))["project"]
-    return str(project["urls"]["Source"]).rstrip("/")
 
 
 @cache

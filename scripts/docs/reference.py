@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from scripts.docs.links import DOCS, ROOT
+from scripts.docs.links import DOCS
+from scripts.project import ROOT
 
 SOURCE: Final = f"{DOCS}/reference.md"
 FOLDER: Final = "reference"

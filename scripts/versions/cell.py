@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
 
+from scripts.project import ROOT
 from scripts.versions.cells import Cell, Counts, add
 
-ROOT: Final = Path(__file__).resolve().parent.parent.parent
 AUTOGEN: Final = "tests/unit/autogen"
 QUICK: Final = (
     "tests/unit/core",

@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any, Final
 
+from scripts.project import ROOT, table
 from scripts.versions.cells import Cell, read
 
-ROOT: Final = Path(__file__).resolve().parent.parent.parent
 PAGE: Final = ROOT / "docs" / "support.md"
 DATA: Final = ROOT / "docs" / "support.json"
 NEWEST_AUTOGEN: Final = "0.7.5"
@@ -94,12 +92,6 @@ def autogen_range(project: dict[str, Any]) -> str:
     return str(line.removeprefix("autogen-agentchat"))
 
 
-def read_project() -> dict[str, Any]:
-    """Return the table `project` of pyproject.toml."""
-    project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    return project
-
-
 def _with_newest_autogen(cells: Iterable[Cell]) -> list[Cell]:
     found = [cell for cell in cells if cell.autogen == NEWEST_AUTOGEN]
     return sorted(found, key=lambda cell: (cell.minor, cell.suite))
@@ -151,7 +143,7 @@ def _missing(cells: Iterable[Cell], project: dict[str, Any]) -> Iterable[str]:
 
 def main() -> None:
     """Write the page."""
-    PAGE.write_text(page(read(DATA), read_project()), encoding="utf-8")
+    PAGE.write_text(page(read(DATA), table()), encoding="utf-8")
 
 
 if __name__ == "__main__":

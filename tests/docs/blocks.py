@@ -20,7 +20,6 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr
 from dataclasses import replace
-from functools import cache
 from importlib import import_module
 from io import StringIO
 from pathlib import Path
@@ -29,7 +28,8 @@ from typing import Final
 import yaml
 
 from scripts.docs.fences import Block, blocks_of
-from scripts.docs.links import ROOT, pages
+from scripts.docs.links import pages
+from scripts.project import ROOT, extras, make_targets
 from supervisor._cli.check import files
 from supervisor._cli.errors import CommandError
 from supervisor._cli.main import COMMANDS
@@ -112,7 +112,7 @@ def _problems_of_command(words: list[str]) -> Iterator[str]:
         yield from _problem_of_ours(rest)
     elif program == "make":
         targets = {word for word in rest if "=" not in word and not word.startswith("-")}
-        yield from (f"the Makefile has no target {name!r}" for name in targets - _targets())
+        yield from (f"the Makefile has no target {name!r}" for name in targets - make_targets())
     elif program not in _THEIRS:
         yield f"{program!r} is no program that is known here; add it to tests/docs/blocks.py"
     for word in rest:
@@ -196,20 +196,8 @@ def _problem_of_path(word: str) -> Iterator[str]:
 def _problem_of_extras(word: str) -> Iterator[str]:
     found = re.search(r"(?:autogen-supervisor|^\.)\[([\w,-]+)\]", word)
     for extra in found[1].split(",") if found else ():
-        if extra not in _extras():
+        if extra not in extras():
             yield f"there is no extra {extra!r}"
-
-
-@cache
-def _targets() -> frozenset[str]:
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    return frozenset(re.findall(r"^([a-z-]+):(?!=)", makefile, re.MULTILINE))
-
-
-@cache
-def _extras() -> frozenset[str]:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return frozenset(project["optional-dependencies"])
 
 
 # -- data and programs ----------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from scripts.docs.fences import Block, blocks_of
-from scripts.docs.links import ROOT, pages
+from scripts.docs.links import pages
+from scripts.project import ROOT
 from supervisor._cli.check import command_line
 from tests.docs.blocks import blocks, commands, problems
 

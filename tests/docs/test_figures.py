@@ -8,7 +8,7 @@ import pytest
 
 from scripts.docs import ladder_figure, signal_figure
 from scripts.docs.figures import FIGURES
-from scripts.docs.links import ROOT
+from scripts.project import ROOT
 from supervisor import Rung
 from supervisor._core import ladder
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, get_args
 
 import pytest
 
-from scripts.docs.links import ROOT
+from scripts.project import ROOT
 from supervisor import Ladder, Rung
-from supervisor._core.ladder import DUPLICATE_SECONDS, TABLE
+from supervisor._core.ladder import DUPLICATE_SECONDS, TABLE, Trigger
 from supervisor._core.settings import parse_signals
 from supervisor._supervisor.process_end import FORCED
 
@@ -65,7 +65,7 @@ def test_the_design_has_the_rules() -> None:
     rows = _rows("docs/design.md", "from")
     assert list(rows) == [rung for rung in Rung if TABLE[rung]]
     for rung, cells in rows.items():
-        for trigger, cell in zip(("request", "signal", "idle", "time"), cells, strict=True):
+        for trigger, cell in zip(get_args(Trigger), cells, strict=True):
             leads_to = TABLE[rung].get(trigger)
             assert bool(cell) == (leads_to is not None), (rung, trigger)
             named = re.findall(r"\b[A-Z]{4,}\b", cell)

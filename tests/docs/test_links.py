@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scripts.docs import links
+from scripts.project import ROOT
 
 REPOSITORY = "https://github.com/autogen-supervisor/autogen-supervisor"
 
@@ -12,7 +13,7 @@ REPOSITORY = "https://github.com/autogen-supervisor/autogen-supervisor"
 @pytest.mark.parametrize("page", links.pages())
 def test_each_link_leads_somewhere(page: str) -> None:
     """A link names a file of the repository, and a heading of it, or an https address."""
-    text = (links.ROOT / page).read_text(encoding="utf-8")
+    text = (ROOT / page).read_text(encoding="utf-8")
     wrong = {
         f"line {link.line}: {problem}"
         for link in links.links(text)

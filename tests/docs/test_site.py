@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from scripts.docs import links, reference
+from scripts.project import ROOT
 from tests.test_public import PUBLIC
 
 LIMIT_SECONDS = 300
@@ -59,7 +60,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Page]:
     folder = tmp_path_factory.mktemp("site")
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
-        cwd=links.ROOT,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=LIMIT_SECONDS,
@@ -84,8 +85,8 @@ class TestSite:
     def test_it_has_each_page(self, site: dict[str, Page]) -> None:
         """Each file under docs/ is a page of the site."""
         sources = {
-            path.relative_to(links.ROOT / links.DOCS).with_suffix(".html").as_posix()
-            for path in (links.ROOT / links.DOCS).rglob("*.md")
+            path.relative_to(ROOT / links.DOCS).with_suffix(".html").as_posix()
+            for path in (ROOT / links.DOCS).rglob("*.md")
         }
         assert sources <= site.keys()
 
@@ -132,7 +133,7 @@ class TestSite:
     def test_each_public_name_has_a_docstring(self) -> None:
         """What the reference shows of a name begins with a sentence; types have one too."""
         griffe = pytest.importorskip("griffe", reason="the extra `docs` is not installed")
-        package = griffe.load("supervisor", search_paths=[str(links.ROOT)], resolve_aliases=True)
+        package = griffe.load("supervisor", search_paths=[str(ROOT)], resolve_aliases=True)
         bare = {
             f"{module.__name__}.{name}"
             for module in PUBLIC
