@@ -23,6 +23,8 @@ from sybil import Example, Sybil
 from sybil.evaluators.python import pad
 from sybil.parsers.markdown import CodeBlockParser, SkipParser
 
+from tests.docs.terminal_sessions import PAGES
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: Any, log: Any) -> object:
@@ -122,11 +124,8 @@ def _run_block(example: Example) -> None:
         asyncio.run(awaitable)
 
 
-# Their programs are files, which tests/docs runs as processes.
-_AT_A_TERMINAL: Final = ["docs/tutorial.md", "docs/guide/debugging.md"]
-
 pytest_collect_file = Sybil(
     parsers=[CodeBlockParser(language="python", evaluator=_run_block), SkipParser()],
     patterns=["README.md", "docs/*.md", "docs/*/*.md"],
-    excludes=_AT_A_TERMINAL,
+    excludes=PAGES,  # their programs are files, which tests/docs runs as processes
 ).pytest()

@@ -109,7 +109,7 @@ def started(command: Sequence[str], **more: str) -> Generator[Started]:
     try:
         yield Started(process, process.stdout.fileno())
     finally:
-        _end(process)
+        kill_with_children(process)
         process.stdout.close()
 
 
@@ -129,7 +129,7 @@ def at_terminal(script: str, **more: str) -> Generator[Started]:
     try:
         yield Started(process, ours)
     finally:
-        _end(process)
+        kill_with_children(process)
         os.close(ours)
 
 
@@ -141,7 +141,8 @@ os.execvp("bash", ["bash", "--norc", "-m", "-c", sys.argv[1]])
 SHELL_EXEC = " ".join(EXEC)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def kill_with_children(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process and all that it has started, and wait for it."""
     left = [process.pid]
     with contextlib.suppress(psutil.NoSuchProcess):
         left += [child.pid for child in psutil.Process(process.pid).children(recursive=True)]

@@ -24,11 +24,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import psutil
-
 from scripts.docs.fences import blocks_of
+from tests.process.commands import kill_with_children
 
 ROOT: Final = Path(__file__).parents[2]
+PAGES: Final = ("docs/tutorial.md", "docs/guide/debugging.md")
+"""The pages that are told at a terminal."""
 PATIENCE: Final = 40.0  # seconds for a line that comes unless something is wrong
 
 _NAMED = re.compile(r"# ([\w.-]+)\n")
@@ -111,20 +112,12 @@ def terminal(folder: Path) -> Generator[Terminal]:
     try:
         yield Terminal(ours, folder)
     finally:
-        _end(process)
+        kill_with_children(process)
         os.close(ours)
 
 
 def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("SUPERVISOR_")}
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    children = psutil.Process(process.pid).children(recursive=True)
-    for pid in [process.pid, *(child.pid for child in children)]:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    process.wait(PATIENCE)
 
 
 def play(session: Session, folder: Path) -> str:

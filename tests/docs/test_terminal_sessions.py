@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from _pytest.mark.structures import ParameterSet
 
-from tests.docs.transcripts import ROOT, Session, play, sessions_of
+from tests.docs.terminal_sessions import PAGES, ROOT, Session, play, sessions_of
 
-PAGES = ["docs/tutorial.md", "docs/guide/debugging.md"]
 # These take long, or show what another test of processes shows.
 LONG = [
     "python first.py",
@@ -19,7 +18,9 @@ LONG = [
     "SUPERVISOR_GRACE=4",
     "python server.py",
     "python logged.py",
+    "python keep.py",
     "kill -QUIT",
+    "kill -USR1",
 ]
 
 
@@ -39,3 +40,9 @@ pytestmark = [pytest.mark.process, pytest.mark.blocks, pytest.mark.timeout(90)]
 def test_a_page_shows_what_the_terminal_shows(session: Session, tmp_path: Path) -> None:
     """Each session of a page goes as the page says, key by key and line by line."""
     play(session, tmp_path)
+
+
+def test_what_is_left_to_the_soak_exists() -> None:
+    """Each command that is called long is one of a page."""
+    lines = [line for page in PAGES for each in sessions_of(ROOT / page) for line in each.lines]
+    assert [words for words in LONG if not any(words in line for line in lines)] == []
