@@ -1,7 +1,4 @@
-"""Count what the package is made of, from its source: classes and modules.
-
-The measurements and the tests of the structure both use this, so that they count alike.
-"""
+"""Count what the package is made of, from its source: classes and modules."""
 
 from __future__ import annotations
 
@@ -35,7 +32,6 @@ class ClassSize:
     Args:
         module: The module that it stands in, as `ModuleSize.name`.
         name: Its name; that of a nested class has the outer one's before it.
-        lines: Its lines.
         methods: Functions of its body: properties, setters and overloads count each.
         attributes: Distinct `self.x` assigned anywhere in it; a dataclass's fields count too.
         docstring: What stands at its top.
@@ -43,15 +39,14 @@ class ClassSize:
 
     module: str
     name: str
-    lines: int
     methods: int
     attributes: int
     docstring: str
 
 
 def modules(package: Path) -> list[ModuleSize]:
-    """Return the modules below a folder, the longest first."""
-    found = [
+    """Return the modules below a folder."""
+    return [
         ModuleSize(
             name=path.relative_to(package).as_posix(),
             lines=len(path.read_text().splitlines()),
@@ -59,17 +54,15 @@ def modules(package: Path) -> list[ModuleSize]:
         )
         for path in package.rglob("*.py")
     ]
-    return sorted(found, key=lambda module: (-module.lines, module.name))
 
 
 def classes(package: Path) -> list[ClassSize]:
-    """Return the classes below a folder, the widest first."""
-    found = [
+    """Return the classes below a folder."""
+    return [
         _measured(node, name, path.relative_to(package).as_posix())
         for path in package.rglob("*.py")
         for name, node in _classes_in(ast.parse(path.read_text()))
     ]
-    return sorted(found, key=lambda size: (-size.methods, -size.attributes, size.name))
 
 
 def _classes_in(tree: ast.AST, outer: str = "") -> Iterator[tuple[str, ast.ClassDef]]:
@@ -86,7 +79,6 @@ def _measured(node: ast.ClassDef, name: str, module: str) -> ClassSize:
     return ClassSize(
         module=module,
         name=name,
-        lines=(node.end_lineno or node.lineno) - node.lineno + 1,
         methods=sum(isinstance(each, _Function) for each in _body(node)),
         attributes=len(fields | set(_assigned(node))),
         docstring=ast.get_docstring(node) or "",
