@@ -23,14 +23,9 @@ from typing import Any, Final
 SECONDS: Final = 20.0
 _LARGEST: Final = 1_000_000
 _LOADED: Final = (
-    *("argparse", "asyncio", "sqlite3", "structlog", "uvloop", "yaml", "rich.console"),
-    *(
-        "autogen_agentchat.teams",
-        "autogen_agentchat.agents",
-        "prompt_toolkit",
-        "supervisor.testing",
-    ),
-)
+    "argparse", "asyncio", "autogen_agentchat.agents", "autogen_agentchat.teams", "prompt_toolkit",
+    "rich.console", "sqlite3", "structlog", "supervisor.testing", "uvloop", "yaml",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

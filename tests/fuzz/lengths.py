@@ -8,13 +8,17 @@ from typing import Final
 from hypothesis import HealthCheck, settings
 
 IS_LONG: Final = bool(os.environ.get("SOAK"))
-_TIMES: Final = 50
 
 
-def examples(count: int) -> settings:
-    """Return the settings of a test that looks at this many examples in `make test`."""
+def examples(count: int, *, times: int = 50) -> settings:
+    """Return the settings of a test.
+
+    Args:
+        count: How many examples it looks at in `make test`.
+        times: How many times as many in `make soak`.
+    """
     return settings(
-        max_examples=count * _TIMES if IS_LONG else count,
+        max_examples=count * times if IS_LONG else count,
         derandomize=not IS_LONG,
         deadline=None,
         print_blob=True,

@@ -64,7 +64,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@examples(60)
+@examples(30, times=100)
 @given(command=st.sampled_from([*COMMANDS]) | TEXTS, words=st.lists(_WORDS, max_size=5))
 def test_any_words(lines: CommandLines, folder: Path, command: str, words: list[str]) -> None:
     """Any list of words gives a status, one line of our own at most, and no traceback."""
@@ -87,7 +87,7 @@ def _can_be_given(word: str) -> bool:
         return False
 
 
-@examples(30)
+@examples(15, times=100)
 @given(
     name=st.sampled_from(
         ["SUPERVISOR_GRACE", "SUPERVISOR_CHECKPOINTS", "NOTIFY_SOCKET", "XDG_STATE_HOME", "HOME",

@@ -76,7 +76,7 @@ def assert_is_safe(text: str) -> None:
     assert not re.findall("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text)
 
 
-@examples(12)
+@examples(6, times=100)
 @given(stdin=_STDIN)
 def test_the_lines_of_a_chat(lines: CommandLines, folder: Path, stdin: bytes) -> None:
     """Each line is an exchange or a command, and what is shown of it cannot move the cursor."""
@@ -84,7 +84,7 @@ def test_the_lines_of_a_chat(lines: CommandLines, folder: Path, stdin: bytes) ->
     assert_is_safe(ended.out + ended.err)
 
 
-@examples(12)
+@examples(6, times=100)
 @given(stdin=_STDIN)
 def test_a_task_on_stdin(lines: CommandLines, folder: Path, stdin: bytes) -> None:
     """A task is any text, and each line for a program is JSON."""
@@ -95,7 +95,7 @@ def test_a_task_on_stdin(lines: CommandLines, folder: Path, stdin: bytes) -> Non
     assert_is_safe(ended.out)
 
 
-@examples(12)
+@examples(6, times=100)
 @given(stdin=_STDIN)
 def test_the_answers_of_a_user(lines: CommandLines, folder: Path, stdin: bytes) -> None:
     """An agent that asks its user gets each line as it is, and a run ends where there is none."""
