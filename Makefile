@@ -29,7 +29,7 @@ setup: $(VENV)/.stamp  ## make the environment; the other targets do it by thems
 
 $(VENV)/.stamp: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer found; install one, or say make PYTHON=..." >&2; exit 1; }
-	@echo "Setting up $(VENV) with $(PYTHON) (about half a minute)"
+	@echo "Setting up $(VENV) with $(PYTHON) (a minute or two)"
 	@$(PYTHON) -m venv $(VENV)
 	@# Build backends first, so that the pinned ones are used: constraints do not reach isolated builds.
 	@$(PIP) hatchling hatch-fancy-pypi-readme setuptools
