@@ -326,7 +326,10 @@ def test_a_pool_of_spawned_processes_ends_with_the_program() -> None:
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["missing.py"], "cannot read 'missing.py': No such file or directory"),
+        (
+            ["missing.py"],
+            "cannot read 'missing.py': No such file or directory; give its path from this folder",
+        ),
         (["-m", "missing"], "there is no module 'missing' to run; install it, or name a file"),
         (
             ["-m", "missing.part"],

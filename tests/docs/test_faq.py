@@ -68,6 +68,7 @@ _BY_HAND: Final = (
     "no such file, neither it nor the interpreter that its first line names",
     "each call must be followed at once by its result",
     "making the target was interrupted",
+    "the module has no team, no agent and no function that could make one",
 )
 
 # What AutoGen, Python or a provider says, and leads people here.

@@ -72,7 +72,9 @@ class MainModule:
             with io.open_code(path) as file:
                 source = file.read()
         except OSError as error:
-            raise CommandError(f"cannot read {place!r}: {error.strerror}") from None
+            raise CommandError(
+                f"cannot read {place!r}: {error.strerror}; give its path from this folder"
+            ) from None
         return lambda: compile(source, path, "exec", dont_inherit=True)
 
     # -- `python folder`, `python app.pyz` ------------------------------------------------------
