@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 
 import pytest
@@ -129,3 +130,113 @@ async def test_a_handler_that_refuses_is_given_up() -> None:
     may_end.set()
     await until(lambda: asyncio.get_running_loop().get_task_factory() is None)
     assert not here.runtime._background_tasks
+
+
+async def test_a_message_that_came_before_is_waited_for() -> None:
+    """What is being handled as the serving begins is finished in DRAIN, too."""
+    gate = Gate()
+    here = await place(gate)
+    here.runtime.start()
+    asked = here.ask("hello")
+    await gate.begun.wait()
+    async with Supervisor(signals={}) as sup:
+        serving = asyncio.create_task(sup.serve(here.runtime))
+        await until(lambda: "_process_send" in vars(here.runtime))
+        sup.stop("The shop closes", Rung.DRAIN)
+        await until(lambda: sup.rung is Rung.DRAIN)
+        assert not serving.done()
+        gate.may_end.set()
+        assert await asyncio.wait_for(asked, PROMPT) == Text("hello!")
+        await asyncio.wait_for(serving, PROMPT)
+    _assert_put_back(here.runtime)
+
+
+async def test_what_a_cancelled_handler_sends_is_cancelled() -> None:
+    """A message that a handler sends as it is cancelled is cancelled where it first waits."""
+    gate = Gate()
+
+    async def asks(text: str) -> str:
+        try:
+            return await gate(text)
+        finally:
+            if text == "hello":
+                await here.ask("late")
+
+    here = await place(asks)
+    async with Supervisor(signals={}) as sup:
+        serving = asyncio.create_task(sup.serve(here.runtime))
+        await asyncio.sleep(0)
+        asked = here.ask("hello")
+        await gate.begun.wait()
+        sup.stop("The shop closes")
+        await asyncio.wait_for(serving, PROMPT)
+        await asyncio.wait({asked})
+    assert gate.ended == ["cancelled", "cancelled"]
+    _assert_put_back(here.runtime)
+
+
+async def test_a_handler_that_is_cancelled_by_itself_stops_nothing() -> None:
+    """Without a stop its sender learns of the cancellation, and the runtime is served on."""
+
+    async def gives_up(text: str) -> str:
+        if text == "hello":
+            raise asyncio.CancelledError
+        return text
+
+    here = await place(gives_up)
+    async with Supervisor(signals={}) as sup:
+        serving = asyncio.create_task(sup.serve(here.runtime))
+        await asyncio.sleep(0)
+        with pytest.raises(asyncio.CancelledError):
+            await here.ask("hello")
+        assert await here.ask("again") == Text("again")
+        sup.stop("The shop closes")
+        await asyncio.wait_for(serving, PROMPT)
+    _assert_put_back(here.runtime)
+
+
+async def test_a_runtime_that_the_program_has_stopped_is_left_alone() -> None:
+    """The stop finds nothing to be stopped."""
+    here = await place(Gate())
+    async with Supervisor(signals={}) as sup:
+        serving = asyncio.create_task(sup.serve(here.runtime))
+        await until(lambda: "_process_send" in vars(here.runtime))
+        await here.runtime.stop()
+        sup.stop("The shop closes")
+        assert (await asyncio.wait_for(serving, PROMPT)).reason == "The shop closes"
+    _assert_put_back(here.runtime)
+
+
+class _NeverIdle(SingleThreadedAgentRuntime):
+    """A runtime whose end fails, or refuses to be cancelled until it is let go."""
+
+    def __init__(self, error: Exception | None) -> None:
+        super().__init__()
+        self.error = error
+        self.let_go = asyncio.Event()
+
+    async def stop_when_idle(self) -> None:
+        """Raise, or refuse."""
+        if self.error is not None:
+            raise self.error
+        while not self.let_go.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.let_go.wait()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(OSError("no more"), "not stopped in order"), (None, "the runtime refused to stop")],
+)
+async def test_a_runtime_that_does_not_end_is_told_of(
+    error: Exception | None, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`serve` returns the request all the same, and the log says what the runtime did."""
+    runtime, others = _NeverIdle(error), asyncio.all_tasks()
+    async with Supervisor(signals={}, ladder=SHORT) as sup:
+        serving = asyncio.create_task(sup.serve(runtime))
+        await until(lambda: "_process_send" in vars(runtime))
+        sup.stop("The shop closes")
+        assert (await serving).reason == "The shop closes"
+    runtime.let_go.set()
+    await until(lambda: said in caplog.text and asyncio.all_tasks() == others)
