@@ -189,3 +189,32 @@ async def test_cancelling_when_the_loop_is_gone() -> None:
     loop.close()
     token.cancel()
     assert token.is_cancelled()
+
+
+async def test_a_token_of_no_run_lets_nothing_fail() -> None:
+    """Whoever has met the error raises it himself."""
+    assert not SupervisedToken(asyncio.get_running_loop()).fail(OSError("gone"))
+
+
+class _Cancels:
+    """A linked object that cancels its token as it is asked whether it is done."""
+
+    def __init__(self, token: SupervisedToken) -> None:
+        self.token = token
+        self.cancelled = 0
+
+    def done(self) -> bool:
+        self.token.cancel()
+        return False
+
+    def cancel(self) -> None:
+        self.cancelled += 1
+
+
+async def test_a_cancel_while_finished_futures_are_forgotten() -> None:
+    """A signal handler may cancel just then: each future is cancelled, and none twice."""
+    token = SupervisedToken(asyncio.get_running_loop())
+    linked = [_Cancels(token) for _ in range(100)]
+    for each in linked:
+        token.link_future(cast(Any, each))
+    assert [each.cancelled for each in linked] == [1] * 100

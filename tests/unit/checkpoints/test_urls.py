@@ -66,7 +66,13 @@ def test_the_package_loads_no_driver() -> None:
         "print([name for name in ('sqlite3', 'psycopg', 'autogen_core') if name in sys.modules])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+        # Coverage.py, where it measures child processes, loads sqlite3 itself.
+        env={name: it for name, it in os.environ.items() if not name.startswith("COVERAGE_")},
     )
     assert done.stdout.strip() == "[]"
 
@@ -86,3 +92,17 @@ def test_without_proc_a_name_is_still_one(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(Path, "readlink", missing)
     assert f"/pid/{os.getpid()}/" in owner_name()
+
+
+def test_without_psycopg_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the extra, and shows no password."""
+    monkeypatch.setitem(sys.modules, "supervisor._checkpoints.postgres", None)
+    with pytest.raises(SettingsError, match=r"install autogen-supervisor\[postgres\]") as caught:
+        open_store("postgresql://user:secret@host/runs")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_name_that_no_file_can_have_is_refused() -> None:
+    """A lone surrogate is no character that a file system could store."""
+    with pytest.raises(SettingsError, match="name a file that can have this name"):
+        open_store("sqlite:///\ud800.db")

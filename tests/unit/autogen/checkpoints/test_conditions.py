@@ -109,6 +109,33 @@ def _never(_: object) -> bool:
     return False
 
 
+class _Several(_Every):
+    """A condition of a user's with a list of others, of which it has one twice."""
+
+    def __init__(self) -> None:
+        one = MaxMessageTermination(4)
+        super().__init__(one)
+        self.others: list[object] = [one, _Every(), 1]
+
+    @property
+    def terminated(self) -> bool:
+        return any(it.terminated for it in self._conditions())
+
+    def _conditions(self) -> list[TerminationCondition]:
+        return [it for it in self.others if isinstance(it, TerminationCondition)]
+
+    async def __call__(self, messages: Sequence[Item]) -> StopMessage | None:
+        found = [await it(messages) for it in self._conditions()]
+        return next(filter(None, found), None)
+
+
+class _Refusing(_Saving):
+    """A condition of a user's that takes no state."""
+
+    async def load_state(self, state: dict[str, Any]) -> None:
+        raise ValueError("too old")
+
+
 _MADE: dict[str, Callable[[], TerminationCondition]] = {
     "StopMessage": StopMessageTermination,
     "MaxMessage": lambda: MaxMessageTermination(4),
@@ -130,6 +157,7 @@ _MADE: dict[str, Callable[[], TerminationCondition]] = {
     ),
     "a user's": _Every,
     "a user's around another": lambda: _Every(MaxMessageTermination(2) & _Every()),
+    "a user's with a list": _Several,
     "a user's pair": _Saving,
     "a user's subclass": lambda: _Patient(4),
 }
@@ -273,3 +301,20 @@ def test_other_data_is_corrupt(data: Any) -> None:
     condition = (MaxMessageTermination(3) | _Saving()) & TimeoutTermination(3)
     with suppress(CheckpointCorrupt):
         put_condition_state(condition, data)
+
+
+def test_state_that_a_condition_refuses_is_corrupt() -> None:
+    """The error names the condition, and says what it has raised."""
+    data = condition_state(_Refusing())
+    with pytest.raises(CheckpointCorrupt, match="_Refusing refuses its state: too old"):
+        put_condition_state(_Refusing(), data, "r")
+
+
+def test_fields_of_another_kind_are_left_as_they_are() -> None:
+    """A count that is no number, as of another version of a class, is not taken."""
+    data = condition_state(MaxMessageTermination(3))
+    fields = data[""]["fields"]
+    fields.update(dict.fromkeys(fields, "many"))
+    condition = MaxMessageTermination(3)
+    put_condition_state(condition, data)
+    assert condition_state(condition) == condition_state(MaxMessageTermination(3))

@@ -8,14 +8,19 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from autogen_agentchat.messages import HandoffMessage, MultiModalMessage, TextMessage
+from autogen_agentchat.messages import (
+    HandoffMessage,
+    MultiModalMessage,
+    TextMessage,
+    ToolCallRequestEvent,
+)
 from autogen_core import Image
 from autogen_core.models import UserMessage
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
-from supervisor._autogen.checkpoints.messages import known_types
+from supervisor._autogen.checkpoints.messages import dump, known_types
 from supervisor._autogen.checkpoints.tasks import (
     dump_task,
     is_same_task,
@@ -71,6 +76,7 @@ def test_same_words_are_the_same_task(one: Any, other: Any) -> None:
         ("hi", _text(source="bob"), "its last message had the source 'user', and has 'bob' now"),
         ("hi", _text(metadata={"k": "v"}), "metadata"),
         ([_text(), _text("b")], [_text("b"), _text()], "2 messages, the last 'b'"),
+        ([_text("a"), _text()], [_text("b"), _text()], "an earlier one of its messages is another"),
         (_seen(1), _seen(2), "content"),
         (_handed("c"), _handed("d"), "context"),
         ("hi", None, "is none now"),
@@ -91,6 +97,13 @@ def test_picture_that_was_compressed_otherwise_is_the_same() -> None:
     bitmap = Image(Pillow.new("RGB", (20, 10), (1, 0, 0)))
     kept[0]["content"][1]["data"] = _as_bitmap(bitmap)
     assert is_same_task(kept, now)
+
+
+def test_picture_that_cannot_be_read_is_another() -> None:
+    """What is no picture at all is compared by its text."""
+    kept, now = dump_task(_seen()), dump_task(_seen())
+    kept[0]["content"][1]["data"] = "no picture"
+    assert not is_same_task(kept, now)
 
 
 def _as_bitmap(image: Image) -> str:
@@ -121,3 +134,10 @@ def test_other_data_is_corrupt(data: Any) -> None:
     with suppress(CheckpointCorrupt):
         assert not parse_task(data, known_types())
     assert task_difference(data, dump_task("hi"))
+
+
+def test_an_event_is_no_task() -> None:
+    """A task consists of what is said, and not of what happens."""
+    event = dump(ToolCallRequestEvent(content=[], source="a"))
+    with pytest.raises(CheckpointCorrupt, match="its task has another form"):
+        parse_task([event], known_types(), "r")

@@ -10,6 +10,7 @@ from autogen_core import SingleThreadedAgentRuntime
 from autogen_core._single_threaded_agent_runtime import RunContext
 
 from supervisor._autogen.kinds import ENGINE
+from supervisor._autogen.upstream.creators import starting_team
 from supervisor._core.tasks import SHIELDED, WORK
 from tests.agents import Agent, team
 from tests.unit.autogen.upstream.parts import methods_in, tasks_created
@@ -81,3 +82,19 @@ async def test_starter_is_the_team_that_starts_its_runtime(way: str) -> None:
         await other.stop()
     starters = [made.starter for made in created if made.kind is ENGINE]
     assert starters == [group, None]
+
+
+async def test_functions_that_are_called_like_autogens_are_not_taken_for_them() -> None:
+    """A function is AutoGen's by its module, too."""
+
+    class BaseGroupChat:
+        async def run_stream(self) -> object:
+            await asyncio.create_task(asyncio.sleep(0))
+            return starting_team()
+
+    for method in vars(BaseGroupChat).values():
+        if hasattr(method, "__code__"):
+            method.__code__ = method.__code__.replace(co_qualname="BaseGroupChat.run_stream")
+    with tasks_created() as created:
+        assert await BaseGroupChat().run_stream() is None
+    assert [made.kind for made in created] == [WORK]
