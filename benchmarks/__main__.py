@@ -27,7 +27,8 @@ from typing import Any, Final
 
 from benchmarks._machine import load, machine, versions
 from benchmarks._record import read
-from benchmarks._script import HEADING, ROOT
+from benchmarks._script import HEADING
+from scripts.project import ROOT
 
 QUESTIONS: Final = {
     # The most seconds of each. The most important ones are first, in case the time is over.

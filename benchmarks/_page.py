@@ -16,8 +16,8 @@ from typing import Any, Final
 from benchmarks._plot import Bar, Group, svg
 from benchmarks._quotes import disagreement, pages, quotes, renewed
 from benchmarks._record import Record, figure, read, records_of
+from scripts.project import ROOT
 
-ROOT: Final = Path(__file__).parent.parent
 REFERENCE: Final = ROOT / "benchmarks" / "reference.json"
 PAGE: Final = ROOT / "docs" / "benchmarks.md"
 IMAGES: Final = ROOT / "docs" / "images"

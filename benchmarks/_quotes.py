@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks._record import SCALES, Record, digits, figure
+from scripts.project import ROOT
 
-_ROOT: Final = Path(__file__).parent.parent
 _SIZES: Final = {name: (unit, size) for unit, of in SCALES.items() for name, size in of.items()}
 _MARKER: Final = re.compile(r"<!-- bench: (?P<id>[^\s@>]+)(?:@(?P<what>p99|never|note))? -->")
 _FIGURE: Final = re.compile(
@@ -75,7 +75,7 @@ class Quote:
 
 def pages() -> list[Path]:
     """Return the pages that may quote a figure."""
-    found = [_ROOT / "README.md", *sorted((_ROOT / "docs").rglob("*.md"))]
+    found = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     return [path for path in found if path.name != "benchmarks.md"]  # that is made of all figures
 
 
@@ -90,7 +90,7 @@ def quotes(paths: Iterable[Path]) -> list[Quote]:
 
 def _quotes_of(path: Path) -> Iterator[Quote]:
     text = path.read_text(encoding="utf-8")
-    page = str(path.relative_to(_ROOT)) if path.is_relative_to(_ROOT) else path.name
+    page = str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
     for found in _MARKER.finditer(text):
         before, what = text[: found.start()], found["what"] or "median"
         line = before.count("\n") + 1

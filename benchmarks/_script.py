@@ -11,8 +11,11 @@ import argparse
 import inspect
 import json
 import math
+import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +23,8 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from benchmarks._record import Record, as_data, figure
+from scripts.project import ROOT
 
-ROOT: Final = Path(__file__).parent.parent
 _ANSWER: Final = "ANSWER "
 
 T = TypeVar("T")
@@ -127,3 +130,19 @@ def rotated(order: Sequence[T], number: int) -> list[T]:
     """Return the same in another order for each round, so that none is always the first."""
     at = number % len(order)
     return [*order[at:], *order[:at]]
+
+
+def interrupt(at: list[float], *, after: float) -> None:
+    """Have a thread send SIGINT to this process, and note when, by `time.perf_counter`.
+
+    Args:
+        at: Where it is noted.
+        after: Seconds until then, in which the loop falls asleep.
+    """
+
+    def send() -> None:
+        time.sleep(after)
+        at.append(time.perf_counter())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=send, daemon=True).start()

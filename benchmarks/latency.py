@@ -30,9 +30,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
-import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Final
@@ -45,7 +43,7 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 from autogen_core import CancellationToken
 
 from benchmarks._record import Record, record
-from benchmarks._script import Effort, main, rotated
+from benchmarks._script import Effort, interrupt, main, rotated
 from benchmarks._teams import LOOPS, Streamer, team_of
 from supervisor import Supervisor
 from supervisor.testing import ScriptedModel, calls
@@ -53,6 +51,7 @@ from supervisor.testing import ScriptedModel, calls
 LONG: Final = 30.0
 CHUNKS: Final = 20_000
 READ: Final = 0.02
+BEFORE: Final = 0.01  # seconds until the signal
 ROUNDS: Final = {
     "quiet": 100,
     "chatty": 60,
@@ -63,17 +62,6 @@ ROUNDS: Final = {
 }
 
 Team = RoundRobinGroupChat
-
-
-def press(at: list[float]) -> None:
-    """Send the signal from a thread, when the loop has fallen asleep."""
-
-    def run() -> None:
-        time.sleep(0.01)
-        at.append(time.perf_counter())
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=run, daemon=True).start()
 
 
 def press_now(at: list[float]) -> None:
@@ -142,7 +130,7 @@ async def floor(work: Callable[[], Awaitable[None]]) -> float:
     loop, at = asyncio.get_running_loop(), list[float]()
     task = asyncio.ensure_future(work())
     loop.add_signal_handler(signal.SIGINT, task.cancel)
-    press(at)
+    interrupt(at, after=BEFORE)
     with contextlib.suppress(asyncio.CancelledError):
         await task
     took = time.perf_counter() - at[0]
@@ -156,7 +144,7 @@ async def by_anyio(work: Callable[[], Awaitable[None]]) -> float:
 
     async def hear(scope: anyio.CancelScope) -> None:
         with anyio.open_signal_receiver(signal.SIGINT) as signals:
-            press(at)
+            interrupt(at, after=BEFORE)
             async for _ in signals:
                 scope.cancel()
                 return
@@ -185,7 +173,7 @@ class Reader:
             asyncio.get_running_loop().call_later(0.05, press_now, self.at)
         async for event in events:
             if not self.at and self._is_time(event):
-                press(self.at)
+                interrupt(self.at, after=BEFORE)
                 self._case = ""
             if self._pause and not isinstance(event, TaskResult):
                 await asyncio.sleep(self._pause)

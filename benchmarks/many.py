@@ -17,9 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
-import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
@@ -27,7 +25,7 @@ from typing import Final
 from autogen_core import CancellationToken
 
 from benchmarks._record import Record, record
-from benchmarks._script import Effort, ask, main, rotated
+from benchmarks._script import Effort, ask, interrupt, main, rotated
 from benchmarks._teams import LOOPS, Streamer, team_of
 from supervisor import Ladder, Supervisor
 
@@ -101,12 +99,7 @@ async def _stopped(count: int, read: Read, tasks: list[asyncio.Task[None]] | Non
         await event.wait()
     at: list[float] = []
 
-    def press() -> None:
-        time.sleep(0.1)  # all of them wait by then
-        at.append(time.perf_counter())
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=press, daemon=True).start()
+    interrupt(at, after=0.1)  # all of them wait by then
     await asyncio.gather(*running)
     return time.perf_counter() - at[0]
 

@@ -24,7 +24,8 @@ from typing import Final
 import psutil
 
 from benchmarks._record import Record, record
-from benchmarks._script import ROOT, Effort, main, rotated
+from benchmarks._script import Effort, main, rotated
+from scripts.project import ROOT
 from supervisor._signals import guard
 
 ROUNDS: Final = 20

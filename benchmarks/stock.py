@@ -41,8 +41,9 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 from autogen_core import CancellationToken
 
 from benchmarks._record import Record, record
-from benchmarks._script import ROOT, Effort, main
+from benchmarks._script import Effort, main
 from benchmarks._teams import Streamer, team_of
+from scripts.project import ROOT
 from supervisor import Supervisor
 from supervisor.testing import ScriptedModel, calls
 
