@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from autogen_agentchat.agents import AssistantAgent, UserProxyAgent
@@ -11,15 +14,24 @@ from autogen_agentchat.base import ChatAgent
 from autogen_agentchat.conditions import HandoffTermination, MaxMessageTermination
 from autogen_agentchat.messages import BaseChatMessage
 from autogen_agentchat.teams import RoundRobinGroupChat, Swarm
+from autogen_core import CancellationToken
 from autogen_core.models import LLMMessage
 
-from supervisor import UsageError
+from supervisor import Supervisor, UsageError
 from supervisor._cli.chat.conversation.exchange import Exchange
-from supervisor.testing import Said, ScriptedModel, answers_so_far, assert_settled, calls
+from supervisor._cli.errors import CommandError
+from supervisor.testing import (
+    Said,
+    ScriptedAgent,
+    ScriptedModel,
+    answers_so_far,
+    assert_settled,
+    calls,
+)
 from supervisor.testing._settled import said
 from supervisor.types import Runnable
 from tests.agents import Stubborn
-from tests.unit.cli.conversations import Chat, chat
+from tests.unit.cli.conversations import SECONDS, Chat, chat
 from tests.unit.testing.teams import agent, magentic, round_robin
 
 
@@ -485,3 +497,148 @@ async def test_words_for_a_swarm_that_has_handed_off() -> None:
         done = await talk.exchange("Here you are")
         assert done.outcome == "finished", done
         assert talk.texts()[-1].startswith("ann: Thanks")
+
+
+async def test_a_swarm_that_was_ended_behind_its_handoff() -> None:
+    """An empty line has nothing to go on with there: the notice says that an answer is wanted."""
+
+    def swarm() -> Swarm:
+        ann = AssistantAgent("ann", ScriptedModel([calls("transfer_to_user")]), handoffs=["user"])
+        return Swarm([ann], termination_condition=HandoffTermination("user"))
+
+    async with chat(swarm) as talk:
+        assert (await talk.exchange("Begin")).outcome == "finished"
+        # What a session has where the process was killed as this turn had been written.
+        talk._progress.now = replace(talk._progress.now, can_go_on=True)
+        done = await talk.exchange(None)
+        assert done.outcome == "failed"
+        assert done.notice.startswith("The team has handed off to 'user'; type an answer.")
+
+
+# -- states that cannot be had, or loaded --------------------------------------------------------
+
+
+class Fragile(ScriptedAgent):
+    """An agent of which some methods fail.
+
+    Args:
+        fails: Their names; may be changed.
+    """
+
+    def __init__(self, fails: set[str]) -> None:
+        super().__init__("ann", ["One", "Two", "Three"])
+        self._fails = fails
+
+    async def on_reset(self, cancellation_token: CancellationToken) -> None:
+        """Reset it, or fail."""
+        self._check("on_reset")
+        await super().on_reset(cancellation_token)
+
+    async def load_state(self, state: Mapping[str, Any]) -> None:
+        """Load it, or fail."""
+        self._check("load_state")
+        await super().load_state(state)
+
+    def _check(self, name: str) -> None:
+        if name in self._fails:
+            raise ValueError(f"{name} is broken")
+
+
+async def test_a_state_that_cannot_be_restored_after_a_stop() -> None:
+    """The words come back, and the target is built anew, with its state before them."""
+    fails = {"load_state"}
+
+    def make() -> Runnable:
+        return round_robin(agent("bob", streams=True), Fragile(fails))
+
+    async with chat(make) as talk:
+
+        def stop(_: object) -> None:
+            talk.stop()
+            talk.source.make = pair
+
+        talk.on = stop
+        done = await talk.exchange("Begin")
+        assert (done.outcome, done.words) == ("failed", "Begin")
+        assert done.notice.startswith("The state is as before the message: ")
+        assert "load_state is broken" in done.notice
+
+
+async def test_a_target_that_is_gone_is_built_by_the_next_words_or_a_file(tmp_path: Path) -> None:
+    """A reset that fails leaves none where none can be built; `/load` and words try again."""
+    fails: set[str] = set()
+    file = tmp_path / "saved.json"
+
+    def make() -> Runnable:
+        if "make" in fails:
+            raise ValueError("make is broken")
+        return Fragile(fails - {"make"})
+
+    async with chat(make) as talk:
+        await talk.exchange("Begin")
+        await talk.command(f"/save {file}")
+        for go_on in (f"/load {file}", "More"):
+            fails |= {"make", "on_reset"}
+            talk.team._fails = fails  # type: ignore[union-attr]
+            told = await talk.command("/reset")
+            assert "could not be built anew (ValueError: make is broken)" in told
+            assert "could not be built" in await talk.command("/state")
+            fails.clear()
+            if go_on.startswith("/"):
+                assert "It goes on from" in await talk.command(go_on)
+            else:
+                assert (await talk.exchange(go_on)).outcome == "finished"
+
+
+async def test_words_that_were_queued_can_be_stopped_as_they_go_in() -> None:
+    """They come back, and the answer that was whole stays."""
+    async with chat(pair) as talk:
+
+        def stop(event: object) -> None:
+            if _is_of(event, "ann"):
+                talk.queue("More")
+            if _is_of(event, "user"):
+                talk.stop()
+
+        talk.on = stop
+        done = await talk.exchange("Begin")
+        assert (done.outcome, done.words) == ("undone", "More")
+        assert speakers(talk) == ["ann", "bob"]
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (ValueError("no key"), "'team.py:team' cannot be built: ValueError: no key"),
+        (CommandError("no such team"), "no such team"),
+    ],
+)
+async def test_a_target_that_cannot_be_built_at_all(error: Exception, says: str) -> None:
+    """The chat does not begin, and one line says why."""
+
+    def make() -> Runnable:
+        raise error
+
+    with pytest.raises(CommandError) as raised:
+        async with chat(make):
+            pass
+    assert str(raised.value).startswith(says)
+
+
+async def test_a_target_whose_building_is_stopped() -> None:
+    """The chat does not begin, as where it is cancelled."""
+    async with asyncio.timeout(SECONDS), Supervisor(signals={}) as sup:
+
+        def make() -> Runnable:
+            talk.stop()
+            return pair()
+
+        talk = Chat(sup, make)
+        with pytest.raises(asyncio.CancelledError):
+            await talk.open()
+
+
+async def test_saving_without_a_file_needs_a_session() -> None:
+    """Where the chat is kept nowhere, the command asks for a file."""
+    async with chat(pair) as talk:
+        assert await talk.command("/save") == "Name a file: /save FILE."

@@ -13,7 +13,9 @@ import pytest
 
 from supervisor import Supervisor
 from supervisor._cli.chat.terminal.editor import EditorInterface
+from supervisor._cli.chat.terminal.room import room_for_reports
 from supervisor._cli.chat.terminal.user_interface import Keys
+from supervisor._reports.log import reporter
 from tests.cli.terminal import Terminal
 
 # A terminal is read and written where that does not wait, which the guard cannot know.
@@ -146,3 +148,29 @@ async def test_typed_keys_are_taken_in_before_an_interrupt(
     await person.press("two\r")
     await person.leave()
     assert person.lines == ["one", "two"]
+
+
+async def test_reports_have_room_above_the_line(terminal: Terminal, ui: EditorInterface) -> None:
+    """A thread writes while the editor is away; where the loop is blocked, over the editor."""
+    with room_for_reports(ui._app):
+        assert reporter.step_aside() == "", "there is no editor yet"
+    person = await Person.at(terminal, ui)
+    assert await asyncio.to_thread(reporter.step_aside) == ""
+    assert reporter.step_aside() == "\r\x1b[J", "the loop itself cannot be waited for"
+    ui.print_aside("a report\n")
+    await person.press("one\r")
+    await person.leave()
+    terminal.read_all()
+    assert "a report" in terminal.lines
+
+
+async def test_nothing_is_read_or_drawn_where_it_is_not_shown(
+    terminal: Terminal, ui: EditorInterface
+) -> None:
+    """Keys that come before it belong to the terminal; a late SIGCONT draws nothing."""
+    ui.read_typed()
+    assert not ui.clear_line()
+    person = await Person.at(terminal, ui)
+    ui.close()
+    signal.raise_signal(signal.SIGCONT)
+    await person.leave()

@@ -54,3 +54,8 @@ def test_a_line_that_was_ended_for_others_is_not_ended_twice() -> None:
     made.add("printed\n", is_ours=False)
     made.add("\nnext\n")
     assert made.take() == "Well, \nprinted\nnext\n"
+
+
+def test_a_terminal_without_a_width_gets_all_of_it() -> None:
+    """One that says that it has no columns gets a character a line, and nothing is lost."""
+    assert lines("ab", columns=0).take() == "a\nb\n"

@@ -23,3 +23,16 @@ def test_a_handler_follows_its_stream_and_comes_back() -> None:
         assert (plain.stream, elsewhere.stream) == (found[1], other)
     finally:
         logger.handlers = []
+
+
+def test_a_handler_whose_stream_was_set_meanwhile_keeps_that() -> None:
+    """Only what is still ours is put back."""
+    logger, theirs = logging.getLogger("tests.kept"), io.StringIO()
+    handler = logging.StreamHandler()
+    logger.handlers = [handler]
+    try:
+        with contextlib.redirect_stderr(io.StringIO()), log_handlers_follow(None, handler.stream):
+            handler.setStream(theirs)
+        assert handler.stream is theirs
+    finally:
+        logger.handlers = []

@@ -9,8 +9,10 @@ from typing import Any, cast
 
 import pytest
 
+from supervisor._cli.chat.command_line import read
 from supervisor._cli.chat.conversation.exchange import Exchange, ExchangeOutcome
 from supervisor._cli.chat.repl import Repl
+from supervisor._cli.chat.start import _sessions
 from supervisor._cli.chat.terminal.user_interface import Keys
 from supervisor._cli.errors import CommandError
 
@@ -469,3 +471,42 @@ async def test_the_word_exit_alone_is_not_sent() -> None:
         assert await asked == "exit"
         chat.conversation.end()
     assert chat.conversation.calls == ["open", "Hello", "close"]
+
+
+async def test_a_second_answer_to_a_question_is_nothing() -> None:
+    """Lines that come before the first was taken go nowhere."""
+    async with chatting() as chat:
+        await chat.enter("Hello")
+        asked = asyncio.ensure_future(chat.conversation.ask("Go on?"))
+        await settle()
+        for line in ("yes", "no"):
+            chat.ui.keys.on_line(line)
+        assert await asked == "yes"
+        chat.conversation.end()
+
+
+async def test_a_hint_that_was_replaced_is_not_dropped_too_soon() -> None:
+    """Each hint has its own time."""
+    async with chatting() as chat:
+        chat.repl.on_interrupt(0)
+        assert chat.ui.hint
+        chat.repl._drop_hint("an older one")
+        assert chat.ui.hint
+
+
+async def test_a_chat_that_is_cancelled_as_it_opens() -> None:
+    """Where the program is ended, the cancellation goes through."""
+    chat = Chat()
+    task = asyncio.create_task(chat.repl.run())
+    await settle()
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    assert chat.conversation.calls == ["open", "close"]
+
+
+def test_a_store_of_chat_that_is_none_is_one_line() -> None:
+    """The command line is told what a store is."""
+    command = read(["team.py:team", "--checkpoints", "mysql://host/db"])
+    with pytest.raises(CommandError, match="sqlite:///"):
+        _sessions(command)

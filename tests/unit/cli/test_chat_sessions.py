@@ -5,24 +5,30 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import sqlite3
 import stat
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from autogen_agentchat.agents import AssistantAgent
 
-from supervisor._checkpoints.integrity import check
-from supervisor._checkpoints.snapshot import Kept
-from supervisor._checkpoints.store import NewRun, RunStatus
+from supervisor._checkpoints.integrity import Sealer, check
+from supervisor._checkpoints.snapshot import Kept, Snapshot
+from supervisor._checkpoints.store import Commit, End, NewRun, RunStatus
 from supervisor._checkpoints.urls import open_store
 from supervisor._cli.chat.conversation.files import replace
+from supervisor._cli.chat.conversation.points import Point
 from supervisor._cli.chat.conversation.progress import Progress
-from supervisor._cli.chat.conversation.record import is_same_target
+from supervisor._cli.chat.conversation.record import Damaged, Record, is_same_target
 from supervisor._cli.chat.conversation.sessions import Sessions
 from supervisor._cli.errors import CommandError
 from supervisor._cli.state import state_directory
+from supervisor._core.errors import StoreUnavailable
+from supervisor.testing import ScriptedAgent, ScriptedModel
 from supervisor.testing._settled import said
 from tests.unit.cli.conversations import Chat, chat
 from tests.unit.cli.test_chat_conversation import _is_of, pair
@@ -304,6 +310,132 @@ async def test_a_session_that_was_cancelled(folder: Path) -> None:
         named(folder, sessions.name).open([])
 
 
+async def test_a_session_whose_row_is_damaged(folder: Path) -> None:
+    """It is left as it is; `-c` passes over it."""
+    name = await talked(folder)
+    with closing(sqlite3.connect(folder / "runs.db")) as connection:
+        connection.execute("UPDATE sv_run SET turn = 'x'")
+        connection.commit()
+    with pytest.raises(CommandError, match=f"cannot use the session '{name}': "):
+        named(folder, name).open([])
+    with pytest.raises(CommandError, match="there is no session of"):
+        last(folder).open([])
+
+
+def test_a_session_in_which_another_program_has_written(folder: Path) -> None:
+    """What has no states of a conversation is left as it is."""
+    with closing(open_store(url(folder))) as store:
+        store.setup()
+        store.submit("it", NewRun(team=f"chat {TARGET}", shape="[]", task="[]"))
+        fence = store.acquire("it", "somebody", 15).fence
+        assert fence is not None
+        sealed = Sealer("it").seal(Snapshot(turn=0, changes=(), lengths={}, rest={}))
+        end = End(status=RunStatus.STOPPED)
+        store.commit(
+            "it",
+            fence,
+            Commit(expects=0, turn=0, end=end, state=sealed.state, digest=sealed.digest),
+        )
+    with pytest.raises(CommandError, match="it is no conversation; it is left as it is"):
+        named(folder, "it").open([])
+
+
+async def test_the_last_one_may_have_nothing_yet(folder: Path) -> None:
+    """Neither a run nor what nobody has written in; an empty one if there is no other."""
+    with closing(open_store(url(folder))) as store:
+        store.setup()
+        store.submit("run", NewRun(team="team", shape="[]", task="[]"))
+        store.submit("bare", NewRun(team=f"chat {TARGET}", shape="[]", task="[]"))
+    with pytest.raises(CommandError, match="there is no session of"):
+        last(folder).open([])
+    sessions = new(folder)
+    async with chat(pair, sessions=sessions):
+        pass
+    async with chat(pair, sessions=last(folder)) as talk:
+        assert talk.opening == f"Going on with {sessions.name}: 0 messages."
+
+
+async def test_a_state_that_does_not_fit_any_more(folder: Path) -> None:
+    """A session whose agents cannot load what they have saved is not gone on with."""
+    name = await talked(folder)
+
+    async def load_state(self: object, state: object) -> None:
+        raise ValueError("no such field")
+
+    changed_class = type("AssistantAgent", (AssistantAgent,), {"load_state": load_state})
+
+    def changed() -> Any:
+        return round_robin(changed_class("ann", ScriptedModel()), agent("bob"), turns=2)
+
+    sessions = named(folder, name)
+    with pytest.raises(CommandError, match=f"session '{name}' does not fit: .*no such field"):
+        async with chat(changed, sessions=sessions):
+            pass
+    sessions.close()
+
+
+def test_a_store_that_is_none_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that names no store is told of where the session is opened."""
+    monkeypatch.setenv("SUPERVISOR_CHECKPOINTS", "mysql://host/db")
+    with pytest.raises(CommandError, match="sqlite:///"):
+        Sessions(TARGET, directory=folder).open([])
+
+
+async def test_saving_by_command(folder: Path) -> None:
+    """Without a file it says where the session is; a file has the session's name and target."""
+    sessions = new(folder)
+    async with chat(pair, sessions=sessions) as talk:
+        await talk.exchange("Begin")
+        assert await talk.command("/save") == f"Saved in {url(folder)}."
+        await talk.command(f"/save {folder / 'copy'}")
+    found = json.loads((folder / "copy").read_text())
+    assert (found["session"], found["target"]) == (sessions.name, TARGET)
+    assert found["folder"] == str(Path.cwd())
+
+
+async def test_a_store_that_fails_for_a_while(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The chat goes on and says so once; when the store is back, it gets all of it."""
+    sessions = new(folder)
+
+    def fail(*_: object) -> None:
+        raise StoreUnavailable(url(folder), "disk I/O error")
+
+    async with chat(pair, sessions=sessions) as talk:
+        with monkeypatch.context() as broken:
+            broken.setattr(sessions._writer._store, "commit", fail)
+            done = await talk.exchange("Begin")
+        assert "disk I/O error" in done.notice
+        assert "not kept" not in (await talk.exchange("More")).notice
+        assert kept(folder, sessions.name).turn == 6
+
+
+async def test_a_target_that_gives_no_state(folder: Path) -> None:
+    """What cannot be saved is not kept, which is said; the chat goes on."""
+
+    class Stateless(ScriptedAgent):
+        async def save_state(self) -> dict[str, Any]:
+            raise NotImplementedError
+
+    async with chat(lambda: Stateless("ann", ["One"]), sessions=new(folder)) as talk:
+        assert "(an agent of it gives none)" in talk.opening
+        assert (await talk.exchange("Begin")).outcome == "finished"
+
+
+def test_the_oldest_states_are_left_out_first() -> None:
+    """Of many large states the newest are kept, as far as four million characters."""
+    points = [Point(state={"number": n, "text": "x" * 1_500_000}) for n in range(4)]
+    found = Record(point=points[-1], undo=tuple(points)).newest_undo()
+    assert [json.loads(each)["state"]["number"] for each in found] == [2, 3]
+
+
+def test_a_state_that_is_no_json_is_damage() -> None:
+    """A store whose rows somebody has changed is not read as something else."""
+    with pytest.raises(Damaged, match="it is damaged"):
+        Record.from_parts({}, "{", [], [])
+
+
 async def test_a_lease_that_was_lost(folder: Path) -> None:
     """Nothing is written over what another chat has, and the chat says so."""
     sessions = new(folder)
@@ -345,6 +477,8 @@ async def test_what_was_said_is_as_long_as_the_conversation(folder: Path) -> Non
     [
         ("{", "is damaged"),
         ("[]", "is no saved conversation"),
+        ('{"a": 1}', "is no saved conversation"),
+        ('{"schema_version": 1, "now": {"state": []}}', "its state is no object"),
         ('{"schema_version": 99}', "a newer version"),
         ('{"schema_version": 1}', "is damaged"),
         ("\\xff", "is damaged"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import termios
 from collections.abc import Iterator
@@ -82,3 +83,38 @@ def test_a_terminal_that_has_gone_is_closed(terminal: tuple[int, TextIO]) -> Non
     os.close(ours)
     assert read.read_all_keys() == []
     assert read.closed
+
+
+@pytest.mark.parametrize(
+    ("error", "is_closed"), [(BlockingIOError(), False), (OSError(errno.EIO, "gone"), True)]
+)
+def test_a_read_that_fails(
+    terminal: tuple[int, TextIO],
+    error: OSError,
+    is_closed: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What somebody else has read first is waited for again; any other error is the end."""
+    ours, stdin = terminal
+    read = SignalInput(stdin)
+
+    def fail(fd: int, count: int) -> bytes:
+        raise error
+
+    with read.raw_mode():
+        assert read.read_keys() == []
+        os.write(ours, b"a")
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "read", fail)
+            assert read.read_keys() == []
+        assert read.closed is is_closed
+
+
+def test_what_has_no_mode_has_none_to_give_back() -> None:
+    """A terminal that has gone before it was set is not announced to who ends the process."""
+    reader, writer = os.pipe()
+    with os.fdopen(reader) as stdin:
+        mode = SignalInput(stdin).mode
+        mode.announce(b"last words")
+        assert mode.attrs_before is None
+    os.close(writer)

@@ -103,3 +103,34 @@ async def test_a_reset_that_fails_changes_nothing() -> None:
         before = said(talk.team)
         assert "not reset: " in await talk.command("/reset")
         assert said(talk.team) == before
+
+
+async def test_a_chat_that_is_cancelled_cancels_the_call() -> None:
+    """Where the program is ended, no call of the user's goes on behind it."""
+    async with chat(_hanging_first("on_reset")) as talk:
+        hanging = talk.source.built[0]
+        assert isinstance(hanging, Hanging)
+        hanging.hangs = asyncio.Event()
+        task = asyncio.create_task(talk.command("/reset"))
+        await hanging.hangs.wait()
+        call = talk._target.calls._task
+        assert call is not None
+        task.cancel()
+        await asyncio.wait([task, call])
+        assert task.cancelled()
+        assert call.cancelled()
+
+
+async def test_a_third_stop_of_a_call_changes_nothing() -> None:
+    """The second has left the call to itself already."""
+    async with chat(_hanging_first("on_reset", refuses=True)) as talk:
+        hanging = talk.source.built[0]
+        assert isinstance(hanging, Hanging)
+        hanging.hangs = asyncio.Event()
+        task = asyncio.create_task(talk.command("/reset"))
+        await hanging.hangs.wait()
+        hanging.hangs = None
+        for _ in range(3):
+            talk.stop()
+        assert "it was stopped" in await task
+        hanging.let_go.set()

@@ -109,12 +109,8 @@ class Actions:
             else:
                 await target.build(point)
         except Exception as error:  # noqa: BLE001 - of the user's, or of a file
-            problem = summary(error)
-        else:
-            return ""
-        if not target.is_built:
-            problem += await self.build_anew(self._progress.now)
-        return problem
+            return summary(error) + await self.build_anew(self._progress.now)
+        return ""
 
     async def build_anew(self, point: Point) -> str:
         """Build the target anew, at a point.

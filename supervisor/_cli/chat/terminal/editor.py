@@ -64,10 +64,10 @@ class EditorInterface:
     """A line editor at the bottom, and text that scrolls above it.
 
     Args:
-        history: The file that keeps what was typed; None for no file.
+        history: The file that keeps what was typed.
     """
 
-    def __init__(self, history: Path | None) -> None:
+    def __init__(self, history: Path) -> None:
         self._input = SignalInput(sys.stdin)
         self._output = Vt100_Output.from_pty(sys.stdout, term=os.environ.get("TERM"))
         self._output.enable_cpr = False
@@ -198,8 +198,8 @@ class EditorInterface:
         buffer.append_to_history()
         buffer.reset()  # first: what is called may ask what stands in the line
         self._echo(text)
-        if self._keys is not None:
-            self._keys.on_line(text)
+        assert self._keys is not None
+        self._keys.on_line(text)
         return True
 
     def _echo(self, text: str) -> None:
@@ -213,12 +213,12 @@ class EditorInterface:
             self._has_text.set()
 
     def _escape(self) -> None:
-        if self._keys is not None:
-            self._keys.on_escape()
+        assert self._keys is not None
+        self._keys.on_escape()
 
     def _end(self) -> None:
-        if self._keys is not None:
-            self._keys.on_end()
+        assert self._keys is not None
+        self._keys.on_end()
 
     # -- text above it ------------------------------------------------------------------------
 

@@ -13,13 +13,11 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 
-def history_in(file: Path | None) -> History:
+def history_in(file: Path) -> History:
     """Return the history that a file keeps; in memory where there can be no file.
 
     Call it before the loop runs: a disk may be slow.
     """
-    if file is None:
-        return InMemoryHistory()
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file.touch(mode=0o600)

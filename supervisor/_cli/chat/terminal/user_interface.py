@@ -92,11 +92,11 @@ def check_terminal() -> None:
             )
 
 
-def open_interface(history: Path | None) -> UserInterface:
+def open_interface(history: Path) -> UserInterface:
     """Return the user interface for this terminal.
 
     Args:
-        history: The file that keeps what was typed; None for no file.
+        history: The file that keeps what was typed.
     """
     if sys.platform == "win32":
         raise NotImplementedError("chat needs a POSIX terminal")
