@@ -110,6 +110,13 @@ def _arrows() -> Sequence[_Arrow]:
             "supervisor._autogen.repair",
         ),
         _Arrow("run", "user", f'10. TaskResult, "Stopped by {name}"'),
+        *_meanwhile(half, ladder.cancel, seconds),
+    ]
+
+
+def _meanwhile(half: float, cancel: float, seconds: float) -> Sequence[_Arrow]:
+    """Return what the passing of time does, beside all that."""
+    return [
         _Arrow(
             "watchdog",
             "escalation",
@@ -119,7 +126,7 @@ def _arrows() -> Sequence[_Arrow]:
         _Arrow(
             "watchdog",
             "escalation",
-            f"after {ladder.cancel:g} s it is given up, after {seconds:g} s the process is ended.",
+            f"after {cancel:g} s it is given up, after {seconds:g} s the process is ended.",
             "supervisor._supervisor.escalation:Escalation.on_time",
         ),
     ]
