@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.record_terminal import PICTURE, record, text_of
+from scripts.docs.terminal_figure import PICTURE, record, text_of
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "README.md").read_text(encoding="utf-8")

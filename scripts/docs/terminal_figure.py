@@ -1,6 +1,6 @@
 """Record Ctrl-C at a terminal, and draw what was recorded: `docs/images/ctrl-c.svg`.
 
-    .venv/bin/python -m scripts.record_terminal
+    .venv/bin/python -m scripts.docs.terminal_figure
 
 The first program of README.md runs under a shell in a pseudo-terminal. While the editor speaks, the
 byte of Ctrl-C is written to the terminal, as a keyboard would. The picture has the characters of
