@@ -13,7 +13,7 @@ import yaml
 
 from scripts.commit_message import faults
 from scripts.docs.links import pages
-from scripts.project import ROOT, make_targets, version
+from scripts.project import ROOT, make_targets, table, version
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -51,6 +51,16 @@ def test_each_target_for_a_person_is_listed_by_make_help() -> None:
     parts = {"style", "types", "types-windows", "verify-types", "floors", "pytest"}
     assert described | parts == make_targets()
     assert not described & parts
+
+
+def test_everything_that_is_installed_is_pinned_once() -> None:
+    """Each dependency, and each package of the groups, has one version in constraints.txt."""
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = [_canonical(line) for line in lines if not line.startswith("#")]
+    groups = table()["optional-dependencies"].values()
+    wanted = {_canonical(line) for group in [table()["dependencies"], *groups] for line in group}
+    assert wanted - {*pinned} == set()
+    assert len(pinned) == len({*pinned})
 
 
 def test_the_changelog_has_this_version() -> None:
@@ -116,3 +126,8 @@ def _called(jobs: Iterable[Any]) -> Iterable[str]:
                 words = command.replace("${{ matrix.target }}", name).split()
                 assert words[0] == "make", command
                 yield words[1]
+
+
+def _canonical(requirement: str) -> str:
+    """Return the name of a package, as an index compares names."""
+    return re.split(r"[^\w.-]", requirement)[0].lower().replace("_", "-")
