@@ -17,7 +17,7 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
 
 from supervisor import Ladder, Supervisor
-from supervisor._autogen.repair_thread import RepairThread, drive_sync
+from supervisor._autogen.repair_thread import RepairThread, drive_sync, repair_in_thread
 from supervisor._reports.log import reporter
 from supervisor._reports.log_events import LogEvent
 from supervisor.testing import assert_settled, calls
@@ -237,3 +237,38 @@ async def test_what_a_repair_waits_for_can_be_cancelled() -> None:
     async with asyncio.timeout(5):
         await ended.wait()
     assert failed == ["cancelled"] * 2
+
+
+async def test_what_the_code_raises_comes_out() -> None:
+    """Whoever waits for a thread gets its error."""
+
+    def work() -> None:
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        await repair_in_thread(work)
+
+
+async def test_who_waits_for_a_thread_can_be_cancelled() -> None:
+    """What the thread waits for is cancelled, too, and the thread ends."""
+    has_begun, failed = asyncio.Event(), list[str]()
+
+    async def wait() -> None:
+        has_begun.set()
+        await _for_ever()
+
+    def work() -> None:
+        try:
+            drive_sync(wait())
+        except Exception as error:  # noqa: BLE001 - any
+            failed.append(str(error))
+
+    waiting = asyncio.create_task(repair_in_thread(work))
+    await has_begun.wait()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    async with asyncio.timeout(5):
+        while any(it.name == "supervisor-repair" for it in threading.enumerate()):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    assert failed == ["cancelled"]

@@ -6,11 +6,11 @@ import os
 
 import pytest
 
-from supervisor._checkpoints.store import Commit, End, RunStatus
+from supervisor._checkpoints.store import Commit, End, Renewal, RunStatus
 from supervisor.errors import LeaseLost, StoreUnavailable
 from tests.unit.checkpoints.noted import NotedStore, unavailable
 from tests.unit.checkpoints.owning import Owning, a_call, at_turn, bodies
-from tests.unit.checkpoints.run_infos import run_info
+from tests.unit.checkpoints.run_infos import run_info, stopped_info
 
 STOPPED = End(status=RunStatus.STOPPED, stop_reason="Enough")
 
@@ -129,6 +129,15 @@ async def test_a_commit_whose_answer_was_lost_is_not_taken_for_a_lost_run() -> N
     assert made.errors == []
 
 
+async def test_an_end_whose_answer_was_lost_is_not_taken_for_a_lost_run() -> None:
+    """The next try finds the run at rest, as its own end has left it."""
+    made = Owning(NotedStore(unavailable(), LeaseLost("r")))  # type: ignore[arg-type]
+    made.store.row = stopped_info()
+    await made.run.give_up(STOPPED)
+    await made.thread.aclose()
+    assert made.errors == []
+
+
 async def test_an_abandoned_run_is_not_tried_again() -> None:
     """At ABANDON the pause between two tries ends, and so does the try after it."""
     made = Owning(NotedStore(*[unavailable()] * 100))
@@ -203,6 +212,17 @@ async def test_a_lease_that_ran_out_is_renewed_before_a_tool_starts() -> None:
     assert (before, made.run.may_act) == (False, True)
     assert made.store.renewed == [{"r": 7}]
     await made.thread.aclose()
+
+
+async def test_a_tool_does_not_start_where_another_has_the_run_by_now() -> None:
+    """The store says that the lease is lost, and the run ends with that."""
+    made = Owning(NotedStore())
+    made.store.renewal = Renewal(lost=frozenset({"r"}))
+    made.time.seconds += 11
+    with pytest.raises(LeaseLost):
+        await made.run.begin_calls(at_turn(0), [a_call("c")])
+    await made.thread.aclose()
+    assert [type(error) for error in made.errors] == [LeaseLost]
 
 
 async def test_what_could_not_be_written_goes_with_the_natural_end() -> None:

@@ -5,6 +5,7 @@ What makes the process a kernel is a fake of IPython. Real kernels are in tests/
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ import pytest
 from supervisor import Supervisor
 from supervisor._signals.kernel_sigint import kernel_sigint
 from supervisor._signals.registry import registry
+from supervisor._supervisor import notebook_block
 from supervisor.testing import ScriptedAgent
 
 pytestmark = pytest.mark.asyncio(loop_factories=["asyncio"])
@@ -95,3 +97,38 @@ async def test_what_a_request_puts_back_after_we_have_left_is_taken_away() -> No
     signal.signal(signal.SIGINT, found)  # and ends
     assert kernel_sigint.tidy()
     assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+
+
+async def test_without_signals_it_is_left_to_the_kernel() -> None:
+    """A supervisor that hears no signal replaces no handler of the kernel's."""
+    handler = _cell_handler()
+    signal.signal(signal.SIGINT, handler)
+    found: list[Any] = []
+    agent = _watcher(lambda: found.append(signal.getsignal(signal.SIGINT)))
+    async with Supervisor(signals={}) as sup:
+        await sup.stream(agent, "Go")
+    assert found == [handler]
+
+
+async def test_a_kernel_that_is_idle_again_does_not_ignore_it() -> None:
+    """A run goes on behind its cell, so ours is put on top of "ignored" at the next look."""
+    async with Supervisor():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        kernel_sigint.look()
+        assert _is_ours()
+
+
+async def test_a_request_under_way_is_looked_at_until_it_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it puts back at its end is taken away, though the block was left long before."""
+    monkeypatch.setattr(notebook_block, "_LOOK_SECONDS", 0.0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    async with Supervisor():
+        found = signal.signal(signal.SIGINT, _cell_handler())  # the request begins
+    for _ in range(10):
+        await asyncio.sleep(0)
+    signal.signal(signal.SIGINT, found)  # and ends
+    async with asyncio.timeout(5):
+        while signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # noqa: ASYNC110
+            await asyncio.sleep(0)

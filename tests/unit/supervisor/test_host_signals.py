@@ -424,6 +424,17 @@ async def test_sse_starlette_finds_the_server(server: Server) -> None:
         assert early.should_exit is True
 
 
+async def test_a_server_that_is_set_later_is_found_as_well(server: Server) -> None:
+    """The handler that covers it says what that server says."""
+    late = Server()
+    async with hosted(_new()) as host:
+        signal.signal(TERM, late.handle_exit)
+        host.signals.look()
+        assert _object_of_handler().should_exit is False
+        late.should_exit = True
+        assert _object_of_handler().should_exit is True
+
+
 async def test_a_handler_without_a_server() -> None:
     """Where no server of that kind was found, ours have no such attribute either."""
 

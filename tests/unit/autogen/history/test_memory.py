@@ -24,7 +24,12 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from supervisor._autogen.history.memory import MemorySavepoint, close_calls, holds_results
+from supervisor._autogen.history.memory import (
+    MemorySavepoint,
+    close_calls,
+    count_taken,
+    holds_results,
+)
 from supervisor.testing import ScriptedModel, ToolLog, answers_so_far, calls, check_transcript
 from supervisor.testing._settled import said
 from tests.unit.autogen.checks import contents
@@ -410,3 +415,18 @@ async def test_a_streaming_agent_is_rewound() -> None:
         answers = [m for m in context_of(ann) if isinstance(m, AssistantMessage)]
         heard = [text for who, text in said(team) if who == "ann"]
         assert [message.content for message in answers] == heard
+
+
+@pytest.mark.parametrize(
+    ("held", "taken"), [("", 0), ("a", 1), ("ab", 2), ("xab", 2), ("abR", 2), ("aR", 0), ("xR", 0)]
+)
+def test_how_much_an_agent_has_taken_of_what_it_was_given(held: str, taken: int) -> None:
+    """An agent takes its messages one by one; one that has answered ("R") had taken all."""
+    context: list[LLMMessage] = [
+        AssistantMessage(content=it, source="me")
+        if it == "R"
+        else UserMessage(content=it, source="user")
+        for it in held
+    ]
+    given = [TextMessage(content=it, source="user") for it in "ab"]
+    assert count_taken(context, given) == taken
