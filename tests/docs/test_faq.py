@@ -84,6 +84,7 @@ _OF_OTHERS: Final = (
     "AttributeError: 'coroutine' object has no attribute 'cancel'",
     "RuntimeError: Failed to get user input: …",
     "RuntimeError: …Error: … Traceback: …",
+    "ImportError: cannot import name 'Supervisor' from 'supervisor'",
 )
 
 
