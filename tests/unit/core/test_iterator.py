@@ -648,9 +648,10 @@ async def test_closed_as_a_coroutine_it_ends() -> None:
 @pytest.mark.one_loop
 async def test_alone_it_is_given_up_in_spite_of_an_endless_ladder() -> None:
     """Nobody ends the process for the stop of one run: its last rung has the default's seconds."""
-    may_end = asyncio.Event()
+    has_begun, may_end = asyncio.Event(), asyncio.Event()
 
     async def source() -> AsyncGenerator[int, None]:
+        has_begun.set()
         while not may_end.is_set():
             with contextlib.suppress(asyncio.CancelledError):
                 await may_end.wait()
@@ -660,7 +661,7 @@ async def test_alone_it_is_given_up_in_spite_of_an_endless_ladder() -> None:
     async with Supervisor(signals={}, ladder=ladder) as sup:
         run = sup.iterate(source())
         reading = asyncio.ensure_future(run)
-        await asyncio.sleep(0.01)
+        await has_begun.wait()
         run.stop("Enough")
         with pytest.raises(Quarantined, match=r"after 1\.05 s"):
             await reading
@@ -690,6 +691,7 @@ async def test_a_close_that_fails(stops: bool, caplog: pytest.LogCaptureFixture)
 
         def __init__(self) -> None:
             self.left = 1
+            self.is_waiting = asyncio.Event()
 
         def __aiter__(self) -> Closes:
             return self
@@ -698,6 +700,7 @@ async def test_a_close_that_fails(stops: bool, caplog: pytest.LogCaptureFixture)
             if self.left:
                 self.left -= 1
                 return 1
+            self.is_waiting.set()
             if stops:
                 await asyncio.Event().wait()
             raise StopAsyncIteration
@@ -706,9 +709,9 @@ async def test_a_close_that_fails(stops: bool, caplog: pytest.LogCaptureFixture)
             raise LookupError("no such page")
 
     async with Supervisor(signals={}) as sup:
-        run = sup.iterate(Closes())
+        run = sup.iterate(source := Closes())
         reading = asyncio.ensure_future(run)
-        await asyncio.sleep(0.01)
+        await source.is_waiting.wait()
         if stops:
             run.stop("Enough")
             assert await reading == [1]
@@ -729,6 +732,7 @@ async def test_one_that_fails_because_it_was_cancelled(caplog: pytest.LogCapture
 
         def __init__(self) -> None:
             self.left = 1
+            self.is_waiting = asyncio.Event()
 
         def __aiter__(self) -> Fails:
             return self
@@ -737,15 +741,16 @@ async def test_one_that_fails_because_it_was_cancelled(caplog: pytest.LogCapture
             if self.left:
                 self.left -= 1
                 return 1
+            self.is_waiting.set()
             try:
                 return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]
             except asyncio.CancelledError:
                 raise LookupError("no such page") from None
 
     async with Supervisor(signals={}) as sup:
-        run = sup.iterate(Fails())
+        run = sup.iterate(source := Fails())
         reading = asyncio.ensure_future(run)
-        await asyncio.sleep(0.01)
+        await source.is_waiting.wait()
         run.stop("Enough")
         assert await reading == [1]
     assert reporter.flush(10)
