@@ -13,11 +13,9 @@ def main(arguments: Sequence[str]) -> None:
 
     command = read(arguments)
     if command.target.kind == "program":
-        from importlib import import_module
+        from supervisor._cli import program
 
-        program = import_module("supervisor._cli.program")
         program.main(command.target, command.words, command.settings)
-        return
     import os
 
     from supervisor._cli import options

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from supervisor._cli.candidates import candidates, known_factories, runnables
+from supervisor._cli.candidates import arguments_needed, candidates, known_factories, runnables
 from supervisor.testing import ScriptedAgent
 
 _CODE = """
@@ -39,3 +39,9 @@ def test_teams_come_first_and_tools_are_left_out(first: str) -> None:
     assert candidates(module) == ["zoe", "annotated", "anything", "quoted"]
     assert runnables(module) == ["zoe"]
     assert known_factories(module) == ["annotated", "quoted"]
+
+
+def test_a_function_that_tells_nothing_of_its_parameters_is_called() -> None:
+    """Some of C code have no signature; calling them is what tells."""
+    assert arguments_needed(iter) == ""
+    assert arguments_needed(isinstance) == "'obj', 'class_or_tuple'"

@@ -140,3 +140,16 @@ def test_a_run_that_comes_to_its_end_while_it_is_stopped_has_no_line(
     tally.conclude(stop_reason, sup.stop_request)
     outcome = tally.outcome()
     assert (outcome.status, outcome.resume is not None) == ("stopped", has_line)
+
+
+def test_a_team_of_other_members_is_told_at_the_command_line() -> None:
+    """No flag lets such a run go on, so none is named; and the failure keeps its class's name."""
+    error = errors.RunMismatch("one", "members", "'odd' was in, and is not")
+    told = RunRefused(error)
+    assert str(told).endswith("give it the team it was begun with, or another --id")
+    sup = Supervisor(signals={})
+    tally = Tally(sup, TimeLimit(sup, None), _keeping("teams:make task --id one"))
+    tally.error = told
+    failure = tally.outcome().error
+    assert failure is not None
+    assert (failure.type, failure.message) == ("RunMismatch", str(told))

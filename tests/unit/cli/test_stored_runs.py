@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ import pytest
 from autogen_agentchat.teams import RoundRobinGroupChat
 
 from supervisor import Supervisor
-from supervisor._checkpoints.store import NewRun, RunStatus
+from supervisor._checkpoints.store import CallRecord, NewRun, RunStatus
 from supervisor._checkpoints.urls import open_store
 from supervisor._cli.main import main
 from supervisor._cli.output.transcript import Transcript
 from supervisor._cli.stored_runs import words
+from supervisor._cli.stored_runs.details import RunDetails, as_text
 from supervisor._cli.stored_runs.messages import stored_messages
 from supervisor._cli.stored_runs.store import url_of
 from supervisor.testing import ScriptedAgent
@@ -268,3 +270,64 @@ def test_messages_are_shown_by_their_types() -> None:
     assert "exited with 2" in said
     assert said.count('{"answer": 42}') == 1
     assert "See\n[image]" in said
+
+
+def test_a_state_directory_that_cannot_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line says which variable to set, or which flag to give."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    monkeypatch.delenv("SUPERVISOR_CHECKPOINTS", raising=False)
+    status, _, error = _done(capsys, "runs")
+    assert (status, error.count("\n")) == (1, 1)
+    assert "cannot be made: Not a directory; set XDG_STATE_HOME, or give" in error
+
+
+def test_a_row_that_is_damaged_is_one_line(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It names the run, and nothing is shown of it."""
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+        connection.execute("UPDATE sv_run SET turn = 'x'")
+        connection.commit()
+    status, said, error = _done(capsys, "show", "one")
+    assert (status, said, error.count("\n")) == (1, "", 1)
+    assert "one" in error
+
+
+def test_a_run_that_is_over_is_not_tried_again(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`retry` is for runs that are at rest, and says so."""
+    status, said, error = _done(capsys, "retry", "one", "--store", url)
+    assert (status, said, error.count("\n")) == (1, "", 1)
+    assert "one" in error
+
+
+def test_an_id_is_submitted_once(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The run that is there already is left as it is."""
+    words = ("submit", "tests.cli.speakers:poet", "Write", "--store", url, "--id", "two")
+    status, said, error = _done(capsys, *words)
+    assert (status, said) == (1, "")
+    assert error == "supervisor: there is a run 'two' already; give another --id\n"
+
+
+def test_calls_are_told_with_whether_they_have_come_back() -> None:
+    """A call without a result may have been made, or not: a person has to look."""
+    more: dict[str, Any] = {"kind": "tool", "turn": 1, "agent": "ann", "fence": 1}
+    calls = [
+        CallRecord(id="1", tool="look", arguments='{"at": "it"}', result='"seen"', **more),
+        CallRecord(id="2", tool="send", arguments="{}", result=None, **more),
+    ]
+    found = RunDetails(info=INFO, task=None, messages=[], calls=calls)
+    said = as_text(found, None, color=False, verbose=False).splitlines()
+    assert said[-2:] == [
+        'call     ann: look(at="it") has a result',
+        "call     ann: send() has no result",
+    ]
+
+
+def test_a_message_has_no_field_that_was_not_stored() -> None:
+    """As any object; so what shows it can ask."""
+    (message,) = stored_messages([{"type": "TextMessage", "content": "hi"}])
+    assert message.content == "hi"
+    assert not hasattr(message, "models_usage")
