@@ -113,12 +113,10 @@ class Journal:
             _READ[found.message.__class__](self, found, task)
 
     def close(self, waiting: Iterable[Delivery]) -> None:
-        """Count what waits in the queues, and ignore everything that happens from here on.
+        """Count what waits in the queues, and ignore everything that happens from here on, once.
 
         What has happened stays as it is now: a call that did not start will not.
         """
-        if self.is_closed:
-            return
         try:
             for found in waiting:
                 self.deliver(found, None)

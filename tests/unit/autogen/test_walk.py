@@ -19,3 +19,9 @@ def test_members_of_a_large_team_are_found() -> None:
     """A team of two hundred members is walked as one of two."""
     members = [Agent(f"a{number}") for number in range(200)]
     assert members[-1] in list(walk(RoundRobinGroupChat(list(members))))
+
+
+def test_what_holds_nothing_is_all_there_is() -> None:
+    """An object of any other kind has no components."""
+    root = object()
+    assert list(walk(root)) == [root]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import Any
 
 import pytest
+from autogen_agentchat.teams import BaseGroupChat
 from autogen_core import SingleThreadedAgentRuntime
 from autogen_core._single_threaded_agent_runtime import RunContext
 
 from supervisor._autogen.kinds import ENGINE
-from supervisor._autogen.upstream.creators import starting_team
+from supervisor._autogen.upstream.creators import refuse_replaced, starting_team
 from supervisor._core.tasks import SHIELDED, WORK
+from supervisor.errors import UsageError
 from tests.agents import Agent, team
 from tests.unit.autogen.upstream.parts import methods_in, tasks_created
 
@@ -87,14 +90,21 @@ async def test_starter_is_the_team_that_starts_its_runtime(way: str) -> None:
 async def test_functions_that_are_called_like_autogens_are_not_taken_for_them() -> None:
     """A function is AutoGen's by its module, too."""
 
-    class BaseGroupChat:
+    class Other:
         async def run_stream(self) -> object:
             await asyncio.create_task(asyncio.sleep(0))
             return starting_team()
 
-    for method in vars(BaseGroupChat).values():
+    for method in vars(Other).values():
         if hasattr(method, "__code__"):
             method.__code__ = method.__code__.replace(co_qualname="BaseGroupChat.run_stream")
     with tasks_created() as created:
-        assert await BaseGroupChat().run_stream() is None
+        assert await Other().run_stream() is None
     assert [made.kind for made in created] == [WORK]
+
+
+def test_a_replacement_without_code_is_named_by_its_repr(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says what stands there, where it has no file and line."""
+    monkeypatch.setattr(BaseGroupChat, "reset", functools.partial(print, "reset"))
+    with pytest.raises(UsageError, match=r"reset was replaced by functools.partial\("):
+        refuse_replaced()
