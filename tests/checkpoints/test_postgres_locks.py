@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -33,7 +33,7 @@ def store(schema_url: str) -> Iterator[PostgresStore]:
 
 
 @contextmanager
-def _being_taken(store: PostgresStore) -> Iterator[None]:
+def _being_taken(store: PostgresStore) -> Generator[None]:
     """Have a run taken by the first one, whose transaction ends with the block."""
     first = store.clone()
     with first._postgres.writing():
