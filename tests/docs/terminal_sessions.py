@@ -12,11 +12,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pty
 import re
 import select
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Generator
@@ -25,7 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from scripts.docs.fences import blocks_of
-from tests.process.commands import kill_with_children
+from tests.process.commands import bash_at_terminal
 
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = ("docs/tutorial.md", "docs/guide/debugging.md")
@@ -35,12 +33,6 @@ PATIENCE: Final = 40.0  # seconds for a line that comes unless something is wron
 _NAMED = re.compile(r"# ([\w.-]+)\n")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _KILL = re.compile(r"# kill (?:-(\w+) )?\d+")
-_LOGIN = """
-import fcntl, os, resource, termios
-resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the shell would name the dump of a core
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execvp("bash", ["bash", "--norc", "--noprofile", "--noediting", "-i"])
-"""
 
 
 @dataclass(frozen=True)
@@ -97,23 +89,11 @@ class Terminal:
 @contextlib.contextmanager
 def terminal(folder: Path) -> Generator[Terminal]:
     """Open a shell in this folder; all that it has started is killed at the end."""
-    ours, theirs = pty.openpty()
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-c", _LOGIN],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        cwd=folder,
-        env=_environment() | {"PATH": path, "PS1": "$ ", "TERM": "xterm", "PYTHONPATH": str(ROOT)},
-        start_new_session=True,
-    )
-    os.close(theirs)
-    try:
+    env = _environment() | {"PATH": path, "PS1": "$ ", "TERM": "xterm", "PYTHONPATH": str(ROOT)}
+    options = ("--noprofile", "--noediting", "-i")
+    with bash_at_terminal(*options, env=env, cwd=folder) as (_, ours):
         yield Terminal(ours, folder)
-    finally:
-        kill_with_children(process)
-        os.close(ours)
 
 
 def _environment() -> dict[str, str]:

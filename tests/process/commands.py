@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -109,39 +109,54 @@ def started(command: Sequence[str], **more: str) -> Generator[Started]:
     try:
         yield Started(process, process.stdout.fileno())
     finally:
-        kill_with_children(process)
+        _kill_with_children(process)
         process.stdout.close()
 
 
 @contextlib.contextmanager
 def at_terminal(script: str, **more: str) -> Generator[Started]:
     """Start a shell with job control on a terminal of its own."""
+    env = environment(HEARS=HEARS, **more)
+    with bash_at_terminal("-m", "-c", script, env=env) as (process, ours):
+        yield Started(process, ours)
+
+
+@contextlib.contextmanager
+def bash_at_terminal(
+    *options: str, env: Mapping[str, str], cwd: Path | None = None
+) -> Generator[tuple[subprocess.Popen[bytes], int]]:
+    """Start bash on a terminal of its own; give its process, and our end of the terminal.
+
+    All that it has started is killed at the end.
+    """
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-P", "-c", _LOGIN, script],
+        [sys.executable, "-P", "-c", _LOGIN, *options],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        env=environment(HEARS=HEARS, **more),
+        cwd=cwd,
+        env=env,
         start_new_session=True,
     )
     os.close(theirs)
     try:
-        yield Started(process, ours)
+        yield process, ours
     finally:
-        kill_with_children(process)
+        _kill_with_children(process)
         os.close(ours)
 
 
 _LOGIN = """
-import fcntl, os, sys, termios
+import fcntl, os, resource, sys, termios
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the shell would name the dump of a core
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execvp("bash", ["bash", "--norc", "-m", "-c", sys.argv[1]])
+os.execvp("bash", ["bash", "--norc", *sys.argv[1:]])
 """
 SHELL_EXEC = " ".join(EXEC)
 
 
-def kill_with_children(process: subprocess.Popen[bytes]) -> None:
+def _kill_with_children(process: subprocess.Popen[bytes]) -> None:
     """Kill a process and all that it has started, and wait for it."""
     left = [process.pid]
     with contextlib.suppress(psutil.NoSuchProcess):
