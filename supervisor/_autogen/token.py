@@ -139,7 +139,7 @@ class SupervisedToken(CancellationToken):
             while entries:
                 try:
                     entry: Any = entries.pop()
-                except IndexError:  # taken by the call that interrupted this one
+                except IndexError:  # pragma: no cover - taken by the call that interrupted this one
                     break
                 _call(entry)
 

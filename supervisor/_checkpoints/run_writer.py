@@ -98,23 +98,14 @@ class RunWriter:
         self._is_due = False
         batch = self._unwritten = self._unwritten or Batch(self._seal, self._turn)
         try:
-            self._fill(batch)
+            while self._waiting:
+                self._waiting.popleft()(batch)
             if self._error is None:
                 batch.seal()
                 self._save(batch)
         except BaseException as error:  # noqa: BLE001 - the run ends with it
             self._fail(raisable(error, self._thread.store.url))
         batch.tell(self._error)
-
-    def _fill(self, batch: Batch) -> None:
-        error: Exception | None = None
-        while self._waiting:
-            try:
-                self._waiting.popleft()(batch)
-            except Exception as found:  # noqa: BLE001 - waiters behind it must be told
-                error = error or found
-        if error is not None:
-            raise error
 
     def _save(self, batch: Batch) -> None:
         store = self._thread.ready()

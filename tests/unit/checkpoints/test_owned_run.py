@@ -198,9 +198,11 @@ async def test_a_fork_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Owning(NotedStore())
     monkeypatch.setattr(os, "getpid", lambda: -1)
     assert not made.run.may_act
-    with pytest.raises(LeaseLost):
-        await made.run.begin_calls(at_turn(0), [a_call("c")])
+    for _ in range(2):
+        with pytest.raises(LeaseLost):
+            await made.run.begin_calls(at_turn(0), [a_call("c")])
     assert made.store.commits == []
+    assert [type(error) for error in made.errors] == [LeaseLost]
 
 
 async def test_a_lease_that_ran_out_is_renewed_before_a_tool_starts() -> None:
@@ -248,6 +250,18 @@ async def test_what_could_not_be_written_does_not_keep_a_run_from_being_given_up
     await made.thread.aclose()
     (commit,) = made.store.commits
     assert (commit.turn, commit.state, commit.entries, commit.end) == (0, None, (), STOPPED)
+
+
+async def test_a_run_that_fails_again_as_it_is_given_up_has_failed_once() -> None:
+    """Whoever waits for the end gets the second error; the run was told of the first."""
+    made = Owning(NotedStore(RuntimeError("first"), RuntimeError("second")))
+    made.run.commit(at_turn(1, "one"), ())
+    with pytest.raises(RuntimeError, match="first"):
+        await made.run.when_durable()
+    with pytest.raises(RuntimeError, match="second"):
+        await made.run.give_up(STOPPED)
+    await made.thread.aclose()
+    assert [str(error) for error in made.errors] == ["first"]
 
 
 @pytest.mark.parametrize("error", [StopIteration(), StopAsyncIteration(), SystemExit(1)])

@@ -51,3 +51,17 @@ def stores(request: pytest.FixtureRequest, memory_path: Path) -> Iterator[Stores
 
 class TestSqlite(StoreContract):
     """What each store promises."""
+
+
+def test_a_clone_of_a_store_with_leases_reads_the_same_runs(memory_path: Path) -> None:
+    """Another thread has a connection of its own, and the same rules of ownership."""
+    path = memory_path / "runs.db"
+    store = sqlite_store(path, f"sqlite:///{path}", takes_locks=False)
+    store.setup()
+    other = store.clone()
+    try:
+        assert (other.url, other.sees_owners) == (store.url, False)
+        assert other.list() == []
+    finally:
+        other.close()
+        store.close()

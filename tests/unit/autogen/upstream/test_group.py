@@ -30,6 +30,7 @@ from autogen_agentchat.teams._group_chat._sequential_routed_agent import (
     SequentialRoutedAgent,
 )
 
+from supervisor._autogen import upstream
 from tests.agents import Agent, BreaksOnCancel, team
 from tests.unit.autogen.upstream.parts import (
     delivered,
@@ -181,3 +182,18 @@ async def test_magentic_one_needs_a_task() -> None:
     """MagenticOne's `handle_start` refuses a run without a task; hence our override."""
     with pytest.raises(AssertionError):
         await magentic().run()
+
+
+async def test_what_a_manager_refuses_is_in_its_thread_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A manager of a user's that raises loses no message."""
+    made = await upstream.make_group(team(Agent("a"), turns=1))
+    said = TextMessage(content="so", source="a")
+
+    async def refuse(_messages: object) -> None:
+        raise LookupError("the user's")
+
+    monkeypatch.setattr(made.manager, "update_message_thread", refuse)
+    made.add([said])
+    assert made.thread == [said]

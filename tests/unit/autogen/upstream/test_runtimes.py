@@ -129,6 +129,33 @@ async def test_a_handler_at_work_is_known_by_its_coroutine() -> None:
     assert found.address == "topic"
 
 
+async def test_a_wrapped_handler_is_known_from_its_first_step_on() -> None:
+    """Before that nothing shows what a wrapper will wait for."""
+    runtime, may_end = SingleThreadedAgentRuntime(), asyncio.Event()
+
+    async def _process_publish(self: object, message_envelope: PublishMessageEnvelope) -> None:
+        await may_end.wait()
+
+    async def wrapper() -> None:
+        await _process_publish(runtime, envelope)
+
+    envelope = PublishMessageEnvelope(
+        message="of a user's",
+        cancellation_token=CancellationToken(),
+        sender=None,
+        topic_id=TopicId("topic", "key"),
+        message_id="1",
+    )
+    task = asyncio.ensure_future(wrapper())
+    assert upstream.delivery_of(task.get_coro()) is None
+    await asyncio.sleep(0)
+    found = upstream.delivery_of(task.get_coro())
+    may_end.set()
+    await task
+    assert found is not None
+    assert found.address == "topic"
+
+
 def _fields(cls: type) -> set[str]:
     return {field.name for field in dataclasses.fields(cls)}
 
