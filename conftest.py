@@ -23,7 +23,7 @@ from sybil import Example, Sybil
 from sybil.evaluators.python import pad
 from sybil.parsers.markdown import CodeBlockParser, SkipParser
 
-from tests.docs.terminal_sessions import PAGES
+from scripts.docs.fences import AT_A_TERMINAL
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -127,5 +127,5 @@ def _run_block(example: Example) -> None:
 pytest_collect_file = Sybil(
     parsers=[CodeBlockParser(language="python", evaluator=_run_block), SkipParser()],
     patterns=["README.md", "docs/*.md", "docs/*/*.md"],
-    excludes=PAGES,  # their programs are files, which tests/docs runs as processes
+    excludes=AT_A_TERMINAL,  # tests/docs runs these
 ).pytest()

@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Block", "blocks_of"]
+__all__ = ["AT_A_TERMINAL", "Block", "blocks_of"]
+
+AT_A_TERMINAL: Final = ("docs/tutorial.md", "docs/guide/debugging.md")
+"""The pages whose Python blocks are files, which their `console` blocks run."""
 
 _FENCE: Final = re.compile(r"(?P<indent> *)(?P<fence>`{3,}|~{3,})(?P<language>[^\s`{]*)")
 

@@ -26,8 +26,6 @@ from scripts.docs.fences import blocks_of
 from tests.process.commands import bash_at_terminal
 
 ROOT: Final = Path(__file__).parents[2]
-PAGES: Final = ("docs/tutorial.md", "docs/guide/debugging.md")
-"""The pages that are told at a terminal."""
 PATIENCE: Final = 40.0  # seconds for a line that comes unless something is wrong
 
 _NAMED = re.compile(r"# ([\w.-]+)\n")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from _pytest.mark.structures import ParameterSet
 
-from tests.docs.terminal_sessions import PAGES, ROOT, Session, play, sessions_of
+from scripts.docs.fences import AT_A_TERMINAL
+from tests.docs.terminal_sessions import ROOT, Session, play, sessions_of
 
 # These take long, or show what another test of processes shows.
 LONG = [
@@ -31,7 +32,7 @@ def _sessions(page: str) -> Iterator[ParameterSet]:
         yield pytest.param(session, id=name, marks=[pytest.mark.soak] * is_long)
 
 
-SESSIONS = [each for page in PAGES for each in _sessions(page)]
+SESSIONS = [each for page in AT_A_TERMINAL for each in _sessions(page)]
 
 pytestmark = [pytest.mark.process, pytest.mark.blocks, pytest.mark.timeout(90)]
 
@@ -44,5 +45,7 @@ def test_a_page_shows_what_the_terminal_shows(session: Session, tmp_path: Path) 
 
 def test_what_is_left_to_the_soak_exists() -> None:
     """Each command that is called long is one of a page."""
-    lines = [line for page in PAGES for each in sessions_of(ROOT / page) for line in each.lines]
+    lines = [
+        line for page in AT_A_TERMINAL for each in sessions_of(ROOT / page) for line in each.lines
+    ]
     assert [words for words in LONG if not any(words in line for line in lines)] == []
