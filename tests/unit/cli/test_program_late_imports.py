@@ -83,3 +83,12 @@ def test_what_is_not_there_is_not_found(folder: Path) -> None:
     LateImports({"late_missing": lambda: None}).install()
     with pytest.raises(ModuleNotFoundError, match="late_missing"):
         importlib.import_module("late_missing")
+
+
+def test_a_folder_without_code_calls_nothing(folder: Path) -> None:
+    """A namespace package has nothing to run, so there is nothing to wait for."""
+    (folder / "late_space").mkdir()
+    seen: list[str] = []
+    LateImports({"late_space": lambda: seen.append("called")}).install()
+    assert importlib.import_module("late_space").__path__
+    assert seen == []

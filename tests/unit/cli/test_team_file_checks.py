@@ -293,6 +293,11 @@ def test_a_picture_is_harmless_in_a_known_form(form: str) -> None:
     assert bool(found) is (form in ("BMP", "EPS", "TIFF"))
 
 
+def test_what_is_no_base64_is_no_picture() -> None:
+    """AutoGen cannot read it as one, so nothing of it is run."""
+    assert not _risks(agent(memory=[component("autogen_core.memory.ListMemory", x={"data": "a"})]))
+
+
 @pytest.mark.parametrize(
     ("text", "is_risky"),
     [

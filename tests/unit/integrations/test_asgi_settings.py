@@ -14,7 +14,13 @@ from starlette.routing import Mount, Route
 
 import supervisor
 from supervisor import SettingsError, Supervisor, UsageError
-from supervisor.integrations._asgi.protocol import ConnectionScope, Message, Receive, Send
+from supervisor.integrations._asgi.protocol import (
+    ConnectionScope,
+    Message,
+    Receive,
+    Send,
+    check_app,
+)
 from supervisor.integrations.asgi import SupervisorMiddleware, supervised
 from tests.unit.integrations.apps import body, hosted, start
 from tests.unit.integrations.driver import get, serving
@@ -125,3 +131,8 @@ async def test_another_kind_of_connection_is_passed_on() -> None:
 
     await supervised(app, signals={})({"type": "webtransport"}, nothing, nothing)
     assert kinds == ["webtransport"]
+
+
+def test_a_callable_that_tells_nothing_of_its_parameters_may_be_one() -> None:
+    """Some of C code have no signature; the first request is what tells."""
+    check_app(iter)

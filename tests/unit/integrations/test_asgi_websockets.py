@@ -284,3 +284,31 @@ async def test_a_user_who_leaves_is_a_quiet_end(
 
 async def _nothing() -> AsyncGenerator[None]:
     yield None
+
+
+async def test_a_second_close_is_not_passed_on() -> None:
+    """A server would take it for an error of the application."""
+
+    async def app(scope: ConnectionScope, receive: Receive, send: Send) -> None:
+        await _accept(receive, send)
+        await send({"type": "websocket.close", "code": 1000})
+        await send({"type": "websocket.close", "code": 1011})
+
+    async with serving(wrapped := hosted(app)):
+        client = await connect(wrapped).end()
+    closes = [each["code"] for each in client.sent if each["type"] == "websocket.close"]
+    assert closes == [1000]
+
+
+async def test_a_websocket_that_the_server_cancels_ends_so() -> None:
+    """Nothing is sent any more: the server's time is up."""
+    chat = Chat()
+    async with serving(app := hosted(chat)):
+        client = connect(app)
+        client.say(type="websocket.receive", text="go")
+        await chat.work.has_begun.wait()
+        sent = len(client.sent)
+        client.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await client.end()
+    assert len(client.sent) == sent

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from pathlib import Path
 
@@ -20,6 +20,9 @@ from supervisor._checkpoints.snapshot import Snapshot
 from supervisor._checkpoints.store import CheckpointStore, Commit, End, RunStatus
 from supervisor._checkpoints.urls import open_store
 from supervisor._supervisor.facade import parts_of
+from supervisor.integrations._fleet.one_pass import carry_all_on
+from supervisor.integrations._fleet.outcomes import Outcome
+from supervisor.integrations._fleet.plan import Plan
 from supervisor.integrations.fleet import Done, Failed, HandedOver, Held, carry_on, submit
 from supervisor.testing import ScriptedModel
 
@@ -228,3 +231,95 @@ def facts(outcome: object) -> tuple[int, bool]:
     """Return how many failures there were, and whether the run rests."""
     assert isinstance(outcome, Failed)
     return outcome.failures, outcome.is_at_rest
+
+
+async def test_a_run_that_is_cancelled_as_its_team_fails(url: str, store: CheckpointStore) -> None:
+    """Nobody is told of a failure: the run is over."""
+
+    def broken() -> Team:
+        store.request_cancel("one")
+        raise OSError("no such tool")
+
+    async with Supervisor(signals={}, checkpoints=url) as sup:
+        assert await carry_on(sup, broken, "one") == Done(RunStatus.CANCELLED)
+
+
+class Told:
+    """What a worker reports."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, object] = {}
+        self.problems: list[str] = []
+        self.on_problem: Callable[[], object] = lambda: None
+
+    def at_work(self) -> None:
+        """Take no note."""
+
+    def ended(self, run_id: str, outcome: object, pause: float | None) -> None:
+        """Note what has become of a run."""
+        self.outcomes[run_id] = outcome
+
+    def unavailable(self, problem: str) -> None:
+        """Note why the store cannot be used."""
+        self.problems.append(problem)
+        self.on_problem()
+
+
+def plan(concurrency: int = 1) -> Plan:
+    """Return a plan with a first pause of two seconds."""
+    return Plan(concurrency=concurrency, attempts=5, first_pause=2.0, longest_pause=8.0)
+
+
+async def test_a_stop_waits_for_all_that_is_handed_over(url: str, store: CheckpointStore) -> None:
+    """One pass over a store in a file ends when each run that it has taken is queued again."""
+    assert submit(url, team(), "Talk", "two")
+    begun = asyncio.Semaphore(0)
+    told = Told()
+
+    async def answer(_: object) -> str:
+        begun.release()
+        await asyncio.sleep(FOREVER)
+        return "never"
+
+    async with Supervisor(signals={}, checkpoints=url) as sup:
+        work = asyncio.create_task(
+            carry_all_on(sup, lambda: team(ScriptedModel(answer)), plan(2), told)
+        )
+        for _ in range(2):
+            await begun.acquire()
+        sup.stop("enough")
+        await work
+    assert told.outcomes == {"one": HandedOver(), "two": HandedOver()}
+    assert [store.info(name).status for name in ("one", "two")] == [RunStatus.QUEUED] * 2
+
+
+async def test_a_queue_that_is_away_is_told_of_and_tried_again(url: str) -> None:
+    """A worker whose database does not answer goes on trying until it is stopped."""
+    pytest.importorskip("asyncpg")
+    from supervisor.integrations._fleet.worker import Worker
+
+    told = Told()
+    async with Supervisor(signals={}, checkpoints=url) as sup:
+        told.on_problem = lambda: sup.stop("enough")
+        await Worker(sup, "postgresql://127.0.0.1:1/none", team, plan(), told).work()
+    assert len(told.problems) == 1
+    assert told.problems[0]
+
+
+async def test_when_a_worker_looks_at_a_run_again(url: str) -> None:
+    """At once what was handed over, later what has failed, and never what is over or rests."""
+    pytest.importorskip("asyncpg")
+    from supervisor.integrations._fleet.worker import Worker
+
+    async with Supervisor(signals={}, checkpoints=url) as sup:
+        worker = Worker(sup, "postgresql://127.0.0.1:1/none", team, plan(), Told())
+        error = ValueError()
+        outcomes: dict[Outcome, float | None] = {
+            HandedOver(): 0.0,
+            Held(7): 7,
+            Failed(error, 2, is_at_rest=False): 4.0,
+            Failed(error, 2, is_at_rest=True): None,
+            Done(RunStatus.COMPLETED): None,
+        }
+        for outcome, pause in outcomes.items():
+            assert worker._pause(outcome) == pause

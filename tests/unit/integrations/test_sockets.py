@@ -213,3 +213,25 @@ async def test_an_error_that_is_none_of_the_client_is_raised() -> None:
 
     with pytest.raises(ValueError, match="no"):
         await input_from(broken)("Which?", CancellationToken())
+
+
+@pytest.mark.parametrize("error", [WebSocketDisconnect(), ConnectionResetError()])
+async def test_a_client_that_leaves_before_the_close_is_no_error(error: Exception) -> None:
+    """The code is the one that it would have got."""
+
+    async def close(code: int) -> None:
+        raise error
+
+    async with Supervisor(signals={}) as sup:
+        assert await send_events(sup.stream(team(Agent()), "go"), Socket().send, close) == 1000
+
+
+async def test_another_error_of_the_close_is_raised() -> None:
+    """It is the program's, and is not hidden."""
+
+    async def close(code: int) -> None:
+        raise ValueError("no code")
+
+    async with Supervisor(signals={}) as sup:
+        with pytest.raises(ValueError, match="no code"):
+            await send_events(sup.stream(team(Agent()), "go"), Socket().send, close)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from supervisor.integrations.streams import StreamEvent, stopped_event, stopped_message
@@ -46,3 +48,16 @@ def test_a_stopped_event_of_your_own() -> None:
     assert found.data == stopped_message("The server restarts", retry_after=2.5)
     expected = {"type": "result", "status": "stopped", "stop_reason": "The server restarts"}
     assert found.facts.items() >= (expected | {"retry_after": 2.5, "signal": None}).items()
+
+
+@pytest.mark.parametrize("helper", [stopped_event, stopped_message])
+def test_what_is_no_stop_is_refused(helper: Any) -> None:
+    """The error says what to give."""
+    with pytest.raises(TypeError, match="3 is no stop; give a reason"):
+        helper(3)
+
+
+def test_which_event_is_the_last() -> None:
+    """The one that tells how the run has ended."""
+    assert StreamEvent(event="stopped", data="{}").is_last
+    assert not StreamEvent(event="message", data="{}").is_last
