@@ -50,7 +50,8 @@ async def test_a_pause_ends_when_the_run_is_abandoned(monkeypatch: pytest.Monkey
     monkeypatch.setattr(made.thread, "pause", noted)
     outcome = made.run.give_up(STOPPED)
     assert is_pausing.wait(20)
-    made.thread.wake()  # returns once the thread has let go of its lock, and so is waiting
+    with made.thread._changed:  # not before the thread lets go of it, to wait
+        pass
     made.run.abandon()
     await outcome
     assert made.store.commits[0].end == STOPPED
