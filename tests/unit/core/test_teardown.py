@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 from typing import Any
 
@@ -61,6 +62,19 @@ async def test_a_run_with_nothing_at_work_has_settled_at_once() -> None:
         settling.teardown.cancel_all()
         assert settling.teardown.is_over
         assert settling.times == 1
+
+
+async def test_a_run_is_stopping_until_it_has_settled() -> None:
+    """From the first cancellation on its errors are those of a stop; it is over at its end."""
+    with FakeRun() as run:
+        settling = Settling(run)
+        task = await settling.begin(refusals=1)
+        assert not run.scope.is_stopping
+        settling.teardown.cancel_all()
+        assert (run.scope.is_stopping, settling.teardown.is_over) == (True, False)
+        await run.end(task)
+        await settling.is_over.wait()
+        assert (run.scope.is_stopping, settling.teardown.is_over) == (True, True)
 
 
 async def test_it_is_over_once() -> None:
@@ -135,6 +149,32 @@ async def test_a_task_that_is_forgotten_is_not_waited_for() -> None:
         settling.teardown.leave_helpers()
         assert settling.times == 1
         await run.end(task)
+
+
+async def test_the_error_of_a_task_that_is_forgotten_is_not_reported_by_asyncio() -> None:
+    """It may fail after the run has settled: nobody else would look at it."""
+    said: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
+    with FakeRun() as run:
+        settling = Settling(run)
+        task = run.create(_refuse_and_fail(run))
+        await asyncio.sleep(0)
+        settling.teardown.cancel_all()
+        settling.teardown.forget([task])
+        settling.teardown.leave_helpers()
+        assert settling.teardown.is_over
+        await run.end(task)
+        del task
+    del settling, run
+    gc.collect()
+    assert said == []
+
+
+async def _refuse_and_fail(run: FakeRun) -> None:
+    with contextlib.suppress(asyncio.CancelledError):
+        await run.may_end.wait()
+    await run.may_end.wait()
+    raise ValueError("after all")
 
 
 async def test_errors_of_what_was_cancelled_are_not_reported_by_asyncio() -> None:
