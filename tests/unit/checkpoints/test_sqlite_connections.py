@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -64,12 +65,22 @@ def test_a_fork_that_closes_its_store_leaves_the_connection_to_its_parent(
     of_parent.close()
 
 
-def test_a_fork_can_open_a_file_though_its_parent_was_opening_one() -> None:
+def _end_as_child(database: SqliteDatabase) -> NoReturn:
+    is_opened = False
+    try:
+        is_opened = not sqlite._opening.locked() and database.clone().has_table("t")
+    finally:
+        os._exit(int(not is_opened))
+
+
+def test_a_fork_can_open_a_file_though_its_parent_was_opening_one(
+    database: SqliteDatabase,
+) -> None:
     """A child has no thread that would ever release the lock."""
     with sqlite._opening, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # the child starts nothing
         if (child := os.fork()) == 0:
-            os._exit(int(sqlite._opening.locked()))
+            _end_as_child(database)
     assert os.waitpid(child, 0)[1] == 0
 
 
