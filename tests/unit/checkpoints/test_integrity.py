@@ -162,6 +162,15 @@ def test_a_run_of_which_nothing_was_finished_has_nothing() -> None:
     assert check(Rows().stored()) is None
 
 
+@pytest.mark.parametrize("left", [{"turn": 1}, {"digest": "0" * 64}, {"logs": {"thread": ["1"]}}])
+def test_a_run_whose_state_has_gone_is_refused(left: dict[str, Any]) -> None:
+    """Whatever else is left of it tells that there was one."""
+    rows = Rows()
+    vars(rows).update(left)
+    with pytest.raises(CheckpointCorrupt, match="it has no state"):
+        check(rows.stored())
+
+
 def test_a_change_must_follow_its_log() -> None:
     """A change that leaves a gap, or a length that is another, is a mistake of the caller."""
     sealer = Sealer("run")
