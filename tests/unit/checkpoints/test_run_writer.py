@@ -8,7 +8,6 @@ from collections.abc import Callable
 import pytest
 
 from supervisor._checkpoints import run_writer
-from supervisor._checkpoints.batch import Batch
 from supervisor._checkpoints.store import End, Renewal, RunInfo, RunStatus
 from supervisor.errors import LeaseLost, StoreUnavailable
 from tests.unit.checkpoints.noted import NotedStore, unavailable
@@ -78,26 +77,6 @@ async def test_a_run_that_was_lost_elsewhere_writes_nothing() -> None:
     with pytest.raises(StoreUnavailable, match="it does not renew"):
         await made.run.begin_calls(at_turn(0), [a_call("c")])
     await made.thread.aclose()
-    assert made.store.commits == []
-
-
-def _refuse(text: str) -> Callable[[Batch], None]:
-    def change(_batch: Batch) -> None:
-        raise ValueError(text)
-
-    return change
-
-
-async def test_a_change_that_cannot_be_made_is_told_to_those_behind_it() -> None:
-    """They get the first error, and nothing of it is written."""
-    made = Owning(NotedStore())
-    writer = made.run._writer
-    for text in ("first", "second"):
-        writer.put(_refuse(text), may_wait=True)
-    with pytest.raises(ValueError, match="first"):
-        await made.run.when_durable()
-    await made.thread.aclose()
-    assert [str(error) for error in made.errors] == ["first"]
     assert made.store.commits == []
 
 
