@@ -68,9 +68,11 @@ def test_what_is_refused_needs_nothing_of_a_run(tmp_path: Path, name: str | None
     )
     assert done.returncode == 2
     assert done.stderr.startswith("supervisor: ")
-    loaded = {module.partition(".")[0] for module in done.stdout.split()}
+    modules = set(done.stdout.split())
+    # The outermost module of AutoGen has its version only, and is small.
+    loaded = {module.partition(".")[0] for module in modules - {"autogen_agentchat"}}
     assert not loaded & {*HEAVY, "uvloop"} - {"asyncio"}
-    assert "supervisor._runner" not in done.stdout.split()
+    assert "supervisor._runner" not in modules
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /dev/full")

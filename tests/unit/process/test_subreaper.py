@@ -153,6 +153,7 @@ def test_without_children_the_table_is_not_read(monkeypatch: pytest.MonkeyPatch)
         raise AssertionError("it costs milliseconds")
 
     monkeypatch.setattr(process_table, "has_children", lambda: False)
+    subreaper = Subreaper(ChildProcesses())  # this may read it: the process may have children
     with monkeypatch.context() as patched:
         patched.setattr(process_table, "read", refuse)
-        Subreaper(ChildProcesses()).reap()
+        subreaper.reap()
