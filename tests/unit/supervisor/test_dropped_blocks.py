@@ -54,10 +54,15 @@ def _forget() -> Any:
     yield
     _kept.clear()
     _tasks.clear()
+    _drop_runs()
+    gc.collect()  # tasks of a closed loop complain here, and in no other test
+
+
+def _drop_runs() -> None:
     # A run whose loop was closed around it is known until the next one; other tests look for any.
+    # In a function of its own: a variable of the fixture would keep the last of them.
     for run in list(quarantine._keys):
         run.drop()
-    gc.collect()  # tasks of a closed loop complain here, and in no other test
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
