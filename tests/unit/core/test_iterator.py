@@ -681,26 +681,37 @@ async def test_a_report_names_it() -> None:
         await run
 
 
+class YieldsOne:
+    """A class of iterators that yield one item, and then do what a subclass does."""
+
+    def __init__(self) -> None:
+        self.left = 1
+        self.is_waiting = asyncio.Event()
+
+    def __aiter__(self) -> YieldsOne:
+        return self
+
+    async def __anext__(self) -> int:
+        if self.left:
+            self.left -= 1
+            return 1
+        self.is_waiting.set()
+        return await self.go_on()
+
+    async def go_on(self) -> int:
+        """Do what comes behind the item."""
+        raise NotImplementedError
+
+
 @pytest.mark.blocks  # for the log's thread
 @pytest.mark.parametrize("stops", [False, True])
 async def test_a_close_that_fails(stops: bool, caplog: pytest.LogCaptureFixture) -> None:
     """At a normal end the run fails with it; in a stop it is logged."""
 
-    class Closes:
+    class Closes(YieldsOne):
         """A class of iterators whose close fails."""
 
-        def __init__(self) -> None:
-            self.left = 1
-            self.is_waiting = asyncio.Event()
-
-        def __aiter__(self) -> Closes:
-            return self
-
-        async def __anext__(self) -> int:
-            if self.left:
-                self.left -= 1
-                return 1
-            self.is_waiting.set()
+        async def go_on(self) -> int:
             if stops:
                 await asyncio.Event().wait()
             raise StopAsyncIteration
@@ -727,21 +738,10 @@ async def test_a_close_that_fails(stops: bool, caplog: pytest.LogCaptureFixture)
 async def test_one_that_fails_because_it_was_cancelled(caplog: pytest.LogCaptureFixture) -> None:
     """What it makes of its cancellation is logged, and the result is what it has yielded."""
 
-    class Fails:
+    class Fails(YieldsOne):
         """A class of iterators that has no close."""
 
-        def __init__(self) -> None:
-            self.left = 1
-            self.is_waiting = asyncio.Event()
-
-        def __aiter__(self) -> Fails:
-            return self
-
-        async def __anext__(self) -> int:
-            if self.left:
-                self.left -= 1
-                return 1
-            self.is_waiting.set()
+        async def go_on(self) -> int:
             try:
                 return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]
             except asyncio.CancelledError:
