@@ -1,17 +1,26 @@
-"""Has the fuzz tests run in `make soak` too, for longer."""
+"""What the fuzz tests share; and they run in `make soak` too, for longer."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.fuzz.command_lines import CommandLines, command_lines
 from tests.fuzz.lengths import IS_LONG
 from tests.unit.checkpoints.memory import memory_path
 
 __all__ = ["memory_path"]
 
 _HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def lines() -> Iterator[CommandLines]:
+    """Return what runs command lines."""
+    with command_lines() as found:
+        yield found
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from supervisor._cli.main import COMMANDS
-from tests.fuzz.command_lines import CommandLines, check, command_lines
+from tests.fuzz.command_lines import CommandLines, check
 from tests.fuzz.lengths import examples
 from tests.fuzz.values import AWKWARD, TEXTS
 
@@ -45,13 +44,6 @@ _WORDS = (
     | st.sampled_from(AWKWARD)
     | TEXTS
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def lines() -> Iterator[CommandLines]:
-    """Return what runs command lines."""
-    with command_lines() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

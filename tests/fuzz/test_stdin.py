@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fuzz.command_lines import CommandLines, Ended, check, command_lines
+from tests.fuzz.command_lines import CommandLines, Ended, check
 from tests.fuzz.lengths import examples
 
 pytestmark = pytest.mark.process
@@ -46,13 +45,6 @@ _LINES = (
 _STDIN = st.tuples(st.lists(_LINES, max_size=5), st.booleans()).map(
     lambda drawn: b"\n".join(drawn[0]) + b"\n" * drawn[1]
 )
-
-
-@pytest.fixture(scope="module")
-def lines() -> Iterator[CommandLines]:
-    """Return what runs command lines."""
-    with command_lines() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
