@@ -15,20 +15,10 @@ used: `python -m supervisor exec` must stay small, and does not need asyncio.
 
 from __future__ import annotations
 
-import os
-
 TYPE_CHECKING = False  # not from `typing`, whose import takes longer than everything here
 if TYPE_CHECKING:
     from typing import Any
 
-if os.path.exists(os.path.join(os.path.dirname(__file__), "supervisord.py")):  # noqa: PTH110, PTH118, PTH120 - pathlib is slow to import, too
-    raise ImportError(
-        "the distribution 'supervisor' (a process manager) is installed in this environment, and "
-        "its package has the same name as that of 'autogen-supervisor'; give each an environment "
-        "of its own: uninstall 'supervisor' here, then reinstall 'autogen-supervisor'"
-    )
-
-if TYPE_CHECKING:
     from supervisor import checkpoints
     from supervisor._core.errors import (
         HandedOff,
@@ -92,23 +82,25 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:
-    found: Any
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from supervisor._process_manager import refuse_process_manager
+
+    refuse_process_manager()
+    found = globals()[name] = _load(name)
+    return found
+
+
+def _load(name: str) -> Any:
     if name == "__version__":
         from importlib.metadata import version
 
-        found = version("autogen-supervisor")
-    elif name == "checkpoints":
-        from importlib import import_module
+        return version("autogen-supervisor")
+    from importlib import import_module
 
-        found = import_module("supervisor.checkpoints")
-    elif name in _LAZY:
-        from importlib import import_module
-
-        found = getattr(import_module(_LAZY[name]), name)
-    else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = found
-    return found
+    if name == "checkpoints":
+        return import_module("supervisor.checkpoints")
+    return getattr(import_module(_LAZY[name]), name)
 
 
 def __dir__() -> list[str]:

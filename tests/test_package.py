@@ -124,17 +124,35 @@ def test_the_wheel_installs_and_imports_in_a_fresh_environment(wheel: Path, tmp_
 
 @pytest.mark.checkout
 def test_the_process_manager_of_the_same_name_gets_a_clear_error(tmp_path: Path) -> None:
-    """Where the distribution `supervisor` is installed too, importing ours says what to do."""
-    shutil.copytree(ROOT / "supervisor", tmp_path / "supervisor")
-    (tmp_path / "supervisor" / "supervisord.py").write_text("", encoding="utf-8")
-    metadata = tmp_path / "supervisor-4.3.0.dist-info" / "METADATA"
-    metadata.parent.mkdir()
-    metadata.write_text("Metadata-Version: 2.1\nName: supervisor\nVersion: 4.3.0\n", "utf-8")
-    found = _run("import supervisor", cwd=tmp_path, check=False)
-    assert found.returncode == 1
-    message = found.stderr.rpartition("ImportError: ")[2]
-    assert "autogen-supervisor" in message
-    assert "environment" in message
+    """Where the distribution `supervisor` is installed too, a name of ours says what to do."""
+    message = _beside_process_manager(tmp_path, "from supervisor import Supervisor")
+    assert "ImportError: the distribution 'supervisor' (a process manager)" in message
+    assert "give each an environment" in message
+
+
+@pytest.mark.checkout
+def test_the_command_line_says_so_where_the_process_manager_has_replaced_our_file(
+    tmp_path: Path,
+) -> None:
+    """Of ours it replaces `__init__.py` alone, so the command line can still say it in one line."""
+    message = _beside_process_manager(
+        tmp_path,
+        "from supervisor._cli.main import main; main(['--version'])",
+        "# this is a package",
+    )
+    assert message.startswith("supervisor: the distribution 'supervisor' (a process manager)")
+    assert message.count("\n") == 1
+
+
+def _beside_process_manager(folder: Path, code: str, init: str | None = None) -> str:
+    """Return what code writes on stderr, as it fails beside the process manager's files."""
+    shutil.copytree(ROOT / "supervisor", folder / "supervisor")
+    (folder / "supervisor" / "supervisord.py").write_text("", encoding="utf-8")
+    if init is not None:
+        (folder / "supervisor" / "__init__.py").write_text(init, encoding="utf-8")
+    found = _run(code, cwd=folder, check=False)
+    assert found.returncode != 0
+    return found.stderr
 
 
 @pytest.fixture(scope="module")

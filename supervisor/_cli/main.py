@@ -12,6 +12,7 @@ import sys
 
 from supervisor._cli.errors import CommandError
 from supervisor._process.standard_streams import let_go_of_unwritable, write_stderr
+from supervisor._process_manager import refuse_process_manager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if arguments is None:
         words = sys.argv[1:]
         _leave_first_folder()
+    try:
+        refuse_process_manager()
+    except ImportError as error:
+        _say(f"{error}")
+        sys.exit(_MISUSED)
     if not words or words[0] in ("-h", "--help"):
         sys.stdout.write(_help())
         sys.exit(0 if words else _MISUSED)
@@ -56,22 +62,29 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.stdout.write(f"autogen-supervisor {__version__}\n")
         sys.exit(0)
     if words[0] not in COMMANDS:
-        write_stderr(f"supervisor: there is no command {words[0]!r}; {_choices()}\n")
-        let_go_of_unwritable()
+        _say(f"there is no command {words[0]!r}; {_choices()}")
         sys.exit(_MISUSED)
+    _call(words[0], words[1:])
+    sys.exit(0)
+
+
+def _call(command: str, words: Sequence[str]) -> None:
     from importlib import import_module
 
     try:
-        import_module(f"supervisor._cli.{words[0]}").main(words[1:])
+        import_module(f"supervisor._cli.{command}").main(words)
     except CommandError as error:
-        write_stderr(f"supervisor: {error}\n")
-        let_go_of_unwritable()
+        _say(f"{error}")
         sys.exit(error.status)
     except KeyboardInterrupt:
         # In a slow import, before any event loop: Python dies by SIGINT, but shows a traceback.
         sys.excepthook = _show_nothing
         raise
-    sys.exit(0)
+
+
+def _say(line: str) -> None:
+    write_stderr(f"supervisor: {line}\n")
+    let_go_of_unwritable()
 
 
 def _leave_first_folder() -> None:
