@@ -51,6 +51,11 @@ def known_factories(module: ModuleType) -> list[str]:
     return [name for name, returned in _factories(module) if hasattr(returned, "run_stream")]
 
 
+def unknown_factories(module: ModuleType) -> list[str]:
+    """Return the names of the functions that do not tell what they return."""
+    return [name for name, returned in _factories(module) if returned in ("", Any)]
+
+
 def _factories(module: ModuleType) -> list[tuple[str, object]]:
     """Return the functions that may make one, each with the class that it is annotated with."""
     found = [(name, it, _returned(it)) for name, it in _public(module) if inspect.isfunction(it)]

@@ -363,10 +363,6 @@ def make() -> ScriptedAgent:
     ("more", "said"),
     [
         ("", "supervisor: app.py started no event loop; to run its team use app.py:make\n"),
-        (
-            "team = make()",
-            "supervisor: app.py started no event loop; to run its team use app.py:team\n",
-        ),
         ("import asyncio; asyncio.run(make().run(task='x'))", ""),
         ("raise SystemExit", ""),
     ],

@@ -6,11 +6,19 @@ from types import ModuleType
 
 import pytest
 
-from supervisor._cli.candidates import arguments_needed, candidates, known_factories, runnables
+from supervisor._cli.candidates import (
+    arguments_needed,
+    candidates,
+    known_factories,
+    runnables,
+    unknown_factories,
+)
 from supervisor.testing import ScriptedAgent
 
 _CODE = """
 from supervisor.testing import ScriptedAgent
+from pathlib import Path
+from typing import Any
 import asyncio.tasks
 
 class Proxy:
@@ -23,6 +31,9 @@ async def main() -> None: ...
 def topic(name): ...
 def annotated() -> ScriptedAgent: ...
 def quoted() -> "ScriptedAgent": ...
+def path() -> Path: ...
+def whatever() -> Any: ...
+def from_elsewhere() -> "Elsewhere": ...
 async def anything(): ...
 proxy = Proxy()
 zoe = ScriptedAgent("zoe", ["x"])
@@ -36,9 +47,11 @@ def test_teams_come_first_and_tools_are_left_out(first: str) -> None:
     module = ModuleType("of_test")
     exec(first + _CODE, vars(module))
     assert isinstance(module.zoe, ScriptedAgent)
-    assert candidates(module) == ["zoe", "annotated", "anything", "quoted"]
+    makers = ["annotated", "anything", "from_elsewhere", "path", "quoted", "whatever"]
+    assert candidates(module) == ["zoe", *makers]
     assert runnables(module) == ["zoe"]
     assert known_factories(module) == ["annotated", "quoted"]
+    assert unknown_factories(module) == ["anything", "from_elsewhere", "whatever"]
 
 
 def test_a_function_that_tells_nothing_of_its_parameters_is_called() -> None:
