@@ -188,7 +188,9 @@ class Escalation:
         if not self._has_begun:
             self._has_begun = True
             self._begin()
-        if step.rung is Rung.EXIT:
+        # First, where rungs before it are over as well: told of those, the loop could come to the
+        # program's end while the reason of the forced one is still being written.
+        if self._stop.rung is Rung.EXIT:
             self._end.exit()
         self._end.note_children(step)
         self._steps.append(step)

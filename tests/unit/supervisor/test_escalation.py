@@ -10,6 +10,8 @@ import asyncio
 import signal
 import threading
 
+import pytest
+
 from supervisor import Rung, StopRequest, Supervisor
 from supervisor._signals.registry import registry
 from supervisor._supervisor.facade import parts_of
@@ -17,6 +19,7 @@ from supervisor._supervisor.stuck_loop import STUCK_SECONDS
 from tests.unit.supervisor.fakes import (
     LONG,
     PATIENT,
+    Talker,
 )
 
 
@@ -39,6 +42,37 @@ async def test_a_loop_that_comes_free_while_it_is_told_to_be_blocked() -> None:
     assert escalation.on_time(now + 2 * STUCK_SECONDS) is not None
     assert was_stuck == [True]
     escalation.close()
+
+
+async def test_where_all_rungs_are_over_the_process_is_ended_before_anything_is_cancelled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What would be cancelled ends the program while the reason of its forced end is written."""
+    loop, team = asyncio.get_running_loop(), Talker()
+    had_ended: list[bool] = []
+
+    def exit_now(*_: object) -> None:
+        if not had_ended:  # the real one does not return
+            asyncio.run_coroutine_threadsafe(_turns(), loop).result()
+            had_ended.append(team.has_ended)
+
+    monkeypatch.setattr("supervisor._supervisor.process_end.exit_now", exit_now)
+    async with Supervisor(signals={"SIGUSR1": "DRAIN"}, ladder=PATIENT) as sup:
+        run = asyncio.ensure_future(sup.stream(team))
+        await team.is_working.wait()
+        escalation, now = parts_of(sup).escalation, registry.clock.now()
+        escalation.on_signal(signal.SIGUSR1, now, now)
+        watchdog = loop.run_in_executor(None, escalation.on_time, now + 4 * LONG)
+        await run
+    await watchdog
+    assert had_ended == [False]
+    assert team.has_ended
+
+
+async def _turns() -> None:
+    """Let the loop do all that it was told to do."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 async def test_the_loop_that_reads_a_signal_carries_out_its_steps_at_once() -> None:
