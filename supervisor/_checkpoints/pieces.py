@@ -49,7 +49,7 @@ def encode(data: Any) -> str:
         ValueError: It is nested too deeply, or contains itself.
     """
     if _cost(data, _CALL) <= _CALL:
-        return _dumps(data)
+        return json.dumps(data)
     return "".join(_yielding(_pieces(data)))
 
 
@@ -117,13 +117,6 @@ def _yielding(pieces: Iterable[str]) -> Iterator[str]:
         let_others_go_on()
 
 
-def _dumps(value: Any) -> str:
-    try:
-        return json.dumps(value)
-    except RecursionError:
-        raise ValueError("it is nested too deeply, or contains itself") from None
-
-
 # -- how much a value is --------------------------------------------------------------------------
 
 
@@ -184,13 +177,13 @@ def _parts_of(value: Any) -> Iterator[str | _Inner]:
         return _object(cast("dict[str, Any]", value))
     if isinstance(value, (list, tuple)):
         return _array(cast("list[object]", value))
-    return iter([_dumps(value)])
+    return iter([json.dumps(value)])
 
 
 def _string(value: str) -> Iterator[str]:
     yield '"'
     for start in range(0, len(value), _SLICE):
-        yield _dumps(value[start : start + _SLICE])[1:-1]
+        yield json.dumps(value[start : start + _SLICE])[1:-1]
     yield '"'
 
 
@@ -199,7 +192,7 @@ def _array(values: Iterable[Any]) -> Iterator[str | _Inner]:
     separator = "["
     for batch, large in _batches(values, lambda value: _cost(value, _CALL)):
         if batch:
-            yield separator + _dumps(batch)[1:-1]
+            yield separator + json.dumps(batch)[1:-1]
             separator = ", "
         for value in large:
             yield separator
@@ -212,10 +205,10 @@ def _object(values: Mapping[Any, Any]) -> Iterator[str | _Inner]:
     separator = "{"
     for batch, large in _batches(values.items(), lambda pair: _cost(pair, _CALL)):
         if batch:
-            yield separator + _dumps(dict(batch))[1:-1]
+            yield separator + json.dumps(dict(batch))[1:-1]
             separator = ", "
         for key, value in large:
-            yield separator + _dumps({key: 0})[1:-2]
+            yield separator + json.dumps({key: 0})[1:-2]
             yield _Inner(value)
             separator = ", "
     yield "{}" if separator == "{" else "}"

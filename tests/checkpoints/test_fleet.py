@@ -272,6 +272,45 @@ def test_a_worker_probes_what_it_hears_once_it_listens(postgres_url: str) -> Non
     _work_probed(postgres_url, stop, stopping)
 
 
+def test_a_hint_whose_worker_is_ended_is_taken_up_again(postgres_url: str) -> None:
+    """A job that is cancelled is not dropped; one that is done is."""
+    stopping, taken = asyncio.Event(), list[str]()
+
+    async def handle(run_id: str) -> None:
+        taken.append(run_id)
+        if len(taken) == 1:
+            raise asyncio.CancelledError
+        stopping.set()
+
+    async def work() -> set[str]:
+        async with open_hints(postgres_url) as hints:
+            await hints.put_all([])
+            assert await hints.waiting() == set()
+            await hints.put("one")
+            assert await hints.waiting() == {"one"}
+            await hints.work(
+                handle, concurrency=2, heartbeat=0.4, stopping=stopping, on_ready=lambda: None
+            )
+            return await hints.waiting()
+
+    assert asyncio.run(asyncio.wait_for(work(), PATIENCE)) == set()
+    assert taken == ["one", "one"]
+
+
+def test_tables_of_an_older_queue_are_brought_up_to_date(postgres_url: str) -> None:
+    """A worker of a newer version finds those of an older one, and keeps the hints in them."""
+
+    async def put(*run_ids: str) -> set[str]:
+        async with open_hints(postgres_url) as hints:
+            await hints.put_all(run_ids)
+            return await hints.waiting()
+
+    asyncio.run(asyncio.wait_for(put("old"), PATIENCE))
+    with psycopg.connect(postgres_url, autocommit=True) as database:
+        database.execute("ALTER TABLE sv_pgqueuer DROP COLUMN headers")
+    assert asyncio.run(asyncio.wait_for(put("new"), PATIENCE)) == {"old", "new"}
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_fifty_hand_overs_are_quick(workers: Fleet) -> None:

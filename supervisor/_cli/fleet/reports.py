@@ -49,11 +49,15 @@ class Reports:
                 return "is handed over"
             case Held():
                 return "is another worker's"
-            case Failed(error, failures, is_at_rest):
-                said = f"has failed ({failures} of {self._attempts}): {one_line(summary(error))}"
-                if is_at_rest:
-                    return f"{said}; it rests until `retry` has it tried again"
-                return said if pause is None else f"{said}; it is tried again in {pause:g} s"
+            case _:
+                return self._failure(outcome, pause)
+
+    def _failure(self, failed: Failed, pause: float | None) -> str:
+        error = one_line(summary(failed.error))
+        said = f"has failed ({failed.failures} of {self._attempts}): {error}"
+        if failed.is_at_rest:
+            return f"{said}; it rests until `retry` has it tried again"
+        return said if pause is None else f"{said}; it is tried again in {pause:g} s"
 
     def unavailable(self, problem: str) -> None:
         """Say why the store cannot be used, unless that was the last thing that was said of it."""

@@ -30,17 +30,20 @@ async def carry_all_on(sup: Supervisor, make_team: MakeTeam, plan: Plan, report:
         outcome = await carry_on(sup, make_team, run_id, attempts=plan.attempts)
         report.ended(run_id, outcome, None)
 
-    report.at_work()
-    while sup.stop_request is None:
+    async def take_up() -> None:
         wanting = await store.call(lambda found: found.wanting())
         new = [run_id for run_id in wanting if run_id not in seen]
         for run_id in new[: plan.concurrency - len(at_work)]:
             seen.add(run_id)
             at_work.add(asyncio.create_task(carry(run_id)))
+
+    report.at_work()
+    while True:
+        if sup.stop_request is None:
+            await take_up()
         if not at_work:
             return
-        done, at_work = await asyncio.wait(at_work, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(at_work, return_when=asyncio.FIRST_COMPLETED)
+        at_work -= done
         for task in done:
             task.result()
-    if at_work:
-        await asyncio.wait(at_work)

@@ -13,7 +13,7 @@ from supervisor._core.errors import StoreUnavailable
 from supervisor._supervisor.facade import Supervisor
 from supervisor.integrations._fleet.carry_on import MakeTeam, carry_on
 from supervisor.integrations._fleet.hints import UNAVAILABLE, Hints, open_hints
-from supervisor.integrations._fleet.outcomes import Done, Failed, HandedOver, Held, Outcome
+from supervisor.integrations._fleet.outcomes import Failed, HandedOver, Held, Outcome
 from supervisor.integrations._fleet.plan import Plan, Report
 from supervisor.integrations._fleet.worker_store import WorkerStore, store_of
 
@@ -86,8 +86,8 @@ class Worker:
                 return retry_after
             case Failed(failures=failures, is_at_rest=False):
                 return self._plan.pause(failures)
-            case Done() | Failed():
-                return None
+            case _:
+                return None  # it wants no owner, or rests
 
     async def _sweep(self, hints: Hints) -> None:
         """Put hints for runs that want an owner and have none; now, and once in each lease."""

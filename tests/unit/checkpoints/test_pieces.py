@@ -52,6 +52,15 @@ def test_parts_of_a_large_text_are_bounded() -> None:
     assert decode(parts) == data
 
 
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_no_part_is_empty(more: int) -> None:
+    """Also where a text ends just where a part does."""
+    data = "x" * (256 * 1024 - 2 + more)  # and two quotation marks
+    parts = list(chunks(data))
+    assert all(parts)
+    assert "".join(parts) == json.dumps(data)
+
+
 def test_what_is_made_later_is_made_as_it_is_encoded() -> None:
     """`Later` stands for what its function returns when the text is made, and not before."""
     made: list[int] = []

@@ -136,6 +136,19 @@ def test_only_a_damaged_file_is_called_damaged(database: SqliteDatabase, tmp_pat
     assert not isinstance(caught.value, Damaged)
 
 
+def test_a_schema_whose_damage_cannot_be_told_is_damaged(memory_path: Path) -> None:
+    """SQLite's own message has the damaged name, and Python cannot make a text of it."""
+    path = memory_path / "runs.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE t (x)")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET name = CAST(x'74ff' AS TEXT), sql = 'no'")
+    database = SqliteDatabase(path, "url")
+    with pytest.raises(Damaged, match="the file is damaged"), database.reading():
+        database.has_table("t")
+    database.close()
+
+
 @_NOT_LINUX
 def test_a_file_that_is_refused_is_closed(tmp_path: Path) -> None:
     """No descriptor of it is left, even while somebody looks at the error."""

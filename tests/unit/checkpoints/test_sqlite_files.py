@@ -20,7 +20,13 @@ from supervisor._checkpoints.integrity import check
 from supervisor._checkpoints.sql_store import SqlStore
 from supervisor._checkpoints.sqlite import SqliteDatabase, sqlite_store
 from supervisor._checkpoints.store import CheckpointStore, RunStatus
-from supervisor.errors import CheckpointError, LeaseLost, StoreUnavailable, UsageError
+from supervisor.errors import (
+    CheckpointCorrupt,
+    CheckpointError,
+    LeaseLost,
+    StoreUnavailable,
+    UsageError,
+)
 from tests.checkpoints.kept_run import RUN, KeptRun, transcript, work
 
 
@@ -117,6 +123,24 @@ def test_a_file_whose_format_is_no_number_is_said(tmp_path: Path) -> None:
         with pytest.raises(StoreUnavailable, match="which is no number"), opened(path):
             pass
         path.unlink()
+
+
+def test_a_run_on_a_damaged_page_is_corrupt(sound: Path, memory_path: Path) -> None:
+    """The file can be opened, and the run is named of which something cannot be read."""
+    path = memory_path / "runs.db"
+    shutil.copy(sound, path)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+        found = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'sv_entry'")
+        (page,) = found.fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+    with opened(path) as store:
+        assert store.info(RUN).turn == 2
+        with pytest.raises(CheckpointCorrupt, match="the file is damaged") as caught:
+            store.load(RUN)
+    assert caught.value.run_id == RUN
 
 
 def test_a_file_that_others_keep_locked_is_said(

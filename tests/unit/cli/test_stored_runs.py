@@ -303,6 +303,30 @@ def test_a_run_that_is_over_is_not_tried_again(
     assert "one" in error
 
 
+def test_a_run_at_rest_is_tried_again(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is queued; a store in a file has no workers that wait to be told of it."""
+    _done(capsys, "cancel", "two")
+    assert _done(capsys, "retry", "two", "--store", url) == (0, "two is queued.\n", "")
+    with closing(open_store(url)) as store:
+        assert store.wanting() == ["two"]
+
+
+@pytest.mark.parametrize(
+    ("store", "says"),
+    [
+        ("postgresql://127.0.0.1:1/runs", "cannot use postgresql://127.0.0.1:1/runs: "),
+        ("sqlite:///~nobody-of-that-name/runs.db", "name the home of a user who has one"),
+    ],
+)
+def test_a_store_that_nobody_can_open_is_one_line(
+    capsys: pytest.CaptureFixture[str], store: str, says: str
+) -> None:
+    """A server that does not answer, and the home of nobody: the line is the store's own."""
+    status, said, error = _done(capsys, "runs", "--checkpoints", store)
+    assert (status > 0, said, error.count("\n")) == (True, "", 1)
+    assert says in error
+
+
 def test_an_id_is_submitted_once(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The run that is there already is left as it is."""
     words = ("submit", "tests.cli.speakers:poet", "Write", "--store", url, "--id", "two")

@@ -17,9 +17,12 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 from supervisor import Supervisor, UsageError
 from supervisor._checkpoints import integrity
 from supervisor._checkpoints.snapshot import Snapshot
+from supervisor._checkpoints.sqlite import sqlite_store
 from supervisor._checkpoints.store import CheckpointStore, Commit, End, RunStatus
 from supervisor._checkpoints.urls import open_store
 from supervisor._supervisor.facade import parts_of
+from supervisor.errors import StoreUnavailable
+from supervisor.integrations._fleet import one_pass
 from supervisor.integrations._fleet.one_pass import carry_all_on
 from supervisor.integrations._fleet.outcomes import Outcome
 from supervisor.integrations._fleet.plan import Plan
@@ -88,13 +91,30 @@ async def test_what_is_over_or_not_there_is_left_alone(url: str, store: Checkpoi
         assert await carry_on(sup, never, "one") == Done(RunStatus.CANCELLED)
 
 
-async def test_a_run_that_somebody_has_is_held(url: str, store: CheckpointStore) -> None:
+@pytest.mark.parametrize("takes_locks", [True, False], ids=["locks", "leases"])
+async def test_a_run_that_somebody_has_is_held(url: str, tmp_path: Path, takes_locks: bool) -> None:
     """No team is made; it is to be looked at again within a lease."""
-    store.acquire("one", "somebody", 15)
-    async with Supervisor(signals={}, checkpoints=url, lease=3) as sup:
-        outcome = await carry_on(sup, never, "one")
+    theirs = sqlite_store(tmp_path / "runs.db", url, takes_locks=takes_locks)
+    with closing(theirs):
+        theirs.acquire("one", "somebody", 15)
+        async with Supervisor(signals={}, checkpoints=theirs, lease=3) as sup:
+            outcome = await carry_on(sup, never, "one")
     assert isinstance(outcome, Held)
     assert 0 < outcome.retry_after <= 3
+
+
+async def test_a_run_that_somebody_takes_meanwhile_is_held(
+    url: str, store: CheckpointStore
+) -> None:
+    """Two workers may make a team for one run; the store says which of them has it."""
+
+    def make() -> Team:
+        store.acquire("one", "somebody", 15)
+        return team()
+
+    async with Supervisor(signals={}, checkpoints=url, lease=3) as sup:
+        assert await carry_on(sup, make, "one") == Held(3)
+    assert store.info("one").owner == "somebody"
 
 
 async def test_a_stop_hands_the_run_over(url: str, store: CheckpointStore) -> None:
@@ -291,6 +311,42 @@ async def test_a_stop_waits_for_all_that_is_handed_over(url: str, store: Checkpo
         await work
     assert told.outcomes == {"one": HandedOver(), "two": HandedOver()}
     assert [store.info(name).status for name in ("one", "two")] == [RunStatus.QUEUED] * 2
+
+
+async def test_what_cannot_be_handed_over_is_the_workers_error(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that goes away while a worker stops is told of, as at any other time."""
+    begun = asyncio.Event()
+
+    async def carry_until_stop(sup: Supervisor, *_: object, attempts: int) -> Outcome:
+        begun.set()
+        await sup.wait_stop()
+        raise StoreUnavailable(url, f"after {attempts} attempts")
+
+    monkeypatch.setattr(one_pass, "carry_on", carry_until_stop)
+    async with Supervisor(signals={}, checkpoints=url) as sup:
+        work = asyncio.create_task(carry_all_on(sup, never, plan(), Told()))
+        await begun.wait()
+        sup.stop("enough")
+        with pytest.raises(StoreUnavailable, match="after 5 attempts"):
+            await work
+
+
+async def test_a_run_that_is_taken_from_its_worker_is_held(
+    url: str, store: CheckpointStore, tmp_path: Path
+) -> None:
+    """Whoever has it by now goes on with it; this worker looks again after a lease."""
+
+    async def answer(_: object) -> str:
+        with closing(sqlite3.connect(tmp_path / "runs.db")) as connection:
+            connection.execute("UPDATE sv_run SET fence = fence + 1")
+            connection.commit()
+        return "late"
+
+    async with Supervisor(signals={}, checkpoints=url, lease=7) as sup:
+        assert await carry_on(sup, lambda: team(ScriptedModel(answer)), "one") == Held(7)
+    assert store.info("one").turn == 0
 
 
 async def test_a_queue_that_is_away_is_told_of_and_tried_again(url: str) -> None:

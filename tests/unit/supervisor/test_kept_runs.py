@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -16,7 +18,14 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 
 from supervisor import Supervisor, checkpoints, supervise
 from supervisor.checkpoints import RunStatus
-from supervisor.errors import RunCancelled, RunHeld, RunNotFound, SettingsError, UsageError
+from supervisor.errors import (
+    CheckpointCorrupt,
+    RunCancelled,
+    RunHeld,
+    RunNotFound,
+    SettingsError,
+    UsageError,
+)
 from supervisor.testing import ScriptedAgent
 
 
@@ -145,6 +154,26 @@ async def test_a_cancelled_run_is_not_gone_on_with(url: str) -> None:
         with pytest.raises(RunCancelled):
             await sup.stream(make_team(), "Write", id="report")
         assert [info.status for info in await sup.runs.list()] == [RunStatus.CANCELLED]
+
+
+@pytest.mark.parametrize("is_over", [False, True], ids=["at rest", "over"])
+async def test_a_damaged_run_is_left_as_it_was(url: str, *, is_over: bool) -> None:
+    """It is refused as it is read, and then nobody has it."""
+    async with Supervisor(checkpoints=url) as sup:
+        if is_over:
+            await sup.stream(make_team(), "Write", id="report")
+        else:
+            async for _ in (run := sup.stream(endless_team(), "Write", id="report")):
+                run.stop("enough")
+        (before,) = await sup.runs.list()
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+            connection.execute("UPDATE sv_entry SET body = '1'")
+            connection.commit()
+        with pytest.raises(CheckpointCorrupt):
+            await sup.stream(make_team(), id="report")
+        (after,) = await sup.runs.list()
+    assert (after.status, after.stop_reason) == (before.status, before.stop_reason)
+    assert after.owner is None
 
 
 async def test_a_run_that_was_forgotten_can_be_begun_anew(url: str) -> None:
