@@ -124,6 +124,14 @@ _PROGRAMS: Final = {
         except ValueError as error:
             print(error)
         asyncio.run(nested())
+        runner = asyncio.Runner()
+        runner.close()
+        coro = nothing()
+        try:
+            runner.run(coro)
+        except RuntimeError as error:
+            print(error)
+        coro.close()
         """,
     "a loop in a thread": """
         import asyncio, threading
@@ -198,11 +206,15 @@ _PROGRAMS: Final = {
                 print(pool.map(note, [2, 3]))
         """,
     "a fork that runs a loop": """
-        import asyncio, os, warnings
+        import asyncio, os, signal, warnings
 
         warnings.simplefilter("ignore")  # from 3.12 on a fork beside threads warns: ours are some
 
         async def main():
+            signalled = asyncio.Event()
+            asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, signalled.set)
+            os.kill(os.getpid(), signal.SIGUSR1)
+            await signalled.wait()
             print("in the fork", flush=True)
 
         async def parent():

@@ -83,6 +83,15 @@ def test_a_later_loop_is_not_started(server: Server, tmp_path: Path) -> None:
         _WORK,
         """
         print(asyncio.run(talk()))
+        loop = asyncio.new_event_loop()
+        for start in (
+            asyncio.new_event_loop().run_forever,
+            lambda: loop.run_until_complete(loop.create_future()),
+        ):
+            try:
+                start()
+            except KeyboardInterrupt:
+                print("refused")
         for _ in range(3):
             try:
                 asyncio.run(work())
@@ -93,7 +102,7 @@ def test_a_later_loop_is_not_started(server: Server, tmp_path: Path) -> None:
     )
     with running(server, script) as program:
         assert _stopped(program, SIGINT) == -SIGINT, program.story()
-        assert program.stdout == "at work\nStopped by SIGINT\n", program.story()
+        assert program.stdout == "at work\nStopped by SIGINT\n" + 2 * "refused\n", program.story()
         assert program.child.stderr == "", program.story()
 
 
@@ -199,7 +208,7 @@ def test_a_program_with_a_supervisor_is_left_to_it(server: Server, tmp_path: Pat
 
         async def main():
             async with Supervisor(signals={"SIGINT": "CANCEL"}) as sup:
-                await work()
+                await talk()
             print(sup.stop_request.reason)
             await asyncio.sleep(0.01)
             print("went on", flush=True)
@@ -408,6 +417,11 @@ def test_where_no_start_was_seen_the_run_is_supervised(server: Server, tmp_path:
                     asyncio._set_running_loop(None)
 
         async def main():
+            nested = work()
+            try:
+                asyncio.run(nested)
+            except RuntimeError:
+                nested.close()
             print(await talk())
             try:
                 print(await talk())
@@ -458,18 +472,22 @@ def test_a_loop_with_eager_tasks_runs_without_us(server: Server, tmp_path: Path)
 
 
 def test_a_loop_in_another_thread_stops_too(server: Server, tmp_path: Path) -> None:
-    """While a loop runs in the main thread, which hears the signals."""
+    """While a loop runs in the main thread, which hears the signals; what it ends shows nothing."""
     script = written(
         tmp_path,
         _WORK,
         """
+        import threading
+
         async def main():
+            threading.Thread(target=lambda: asyncio.run(work())).start()
             print(await asyncio.to_thread(lambda: asyncio.run(talk())))
 
         asyncio.run(main())
         """,
     )
     with running(server, script) as program:
+        program.until(AT_WORK, times=2)
         assert _stopped(program, SIGINT) == -SIGINT, program.story()
         assert program.stdout.endswith("Stopped by SIGINT\n"), program.story()
         assert program.child.stderr == "", program.story()
@@ -497,7 +515,7 @@ def test_a_program_that_forks_is_stopped_with_its_children(server: Server, tmp_p
 
 
 def test_a_runner_that_was_interrupted_may_clean_up(server: Server, tmp_path: Path) -> None:
-    """What the program runs by it behind the stop is let through."""
+    """What the program runs by it behind the stop is let through, a new run of a team is not."""
     script = written(
         tmp_path,
         _WORK,
@@ -510,7 +528,10 @@ def test_a_runner_that_was_interrupted_may_clean_up(server: Server, tmp_path: Pa
             try:
                 runner.run(work())
             finally:
-                runner.run(close())
+                try:
+                    runner.run(talk())
+                finally:
+                    runner.run(close())
         """,
     )
     with running(server, script) as program:
@@ -541,7 +562,10 @@ def test_a_nested_loop_is_cancelled_from_the_inside_out(server: Server, tmp_path
             finally:
                 print("outer closed")
 
-        asyncio.run(main())
+        try:
+            asyncio.run(main())
+        finally:
+            asyncio.run(work())  # which is refused
         """,
     )
     with running(server, script) as program:

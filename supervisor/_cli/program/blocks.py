@@ -80,9 +80,9 @@ class Blocks:
 
     def keep(self, parts: Parts | None) -> None:
         """Have the guard go by the stop of a block of the main thread; None: there is none."""
-        if self._keeper is not None and is_main_thread():
-            self._keeper.current = parts.escalation if parts is not None else None
-            registry.update_guard()
+        assert self._keeper is not None, "it was made with that thread's first block"
+        self._keeper.current = parts.escalation if parts is not None else None
+        registry.update_guard()
 
     def request_stop(self, reason: str) -> bool:
         """Stop what is in the blocks, in any thread; return whether there was one."""
@@ -268,8 +268,9 @@ class Block(Generic[T]):
         """Close the block from inside, if there is nothing to supervise yet."""
         if self._parts.block.withdraw():
             self._blocks.note_closed(self)
-            self._blocks.keep(None)
-            registry.call_too({})
+            if is_main_thread():
+                self._blocks.keep(None)
+                registry.call_too({})
 
     def conclude(self) -> None:
         """Give the signals back, once the loop has stopped; note whether the program was."""

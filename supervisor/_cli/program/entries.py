@@ -68,8 +68,7 @@ class Entries:
         """Wrap uvloop's, as it was imported."""
         cls: Any = sys.modules["uvloop"].Loop
         for name in ("run_until_complete", "run_forever", "add_signal_handler"):
-            if name not in vars(cls):
-                setattr(cls, name, _delegate(cls, name))
+            setattr(cls, name, _delegate(cls, name))
         self.wrap_loop(cls)
 
     def wrap_nest(self, name: str) -> None:

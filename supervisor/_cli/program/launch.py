@@ -21,6 +21,7 @@ from supervisor._cli.program.main_module import MainModule
 from supervisor._cli.program.program_stop import TIMED_OUT, ProgramStop
 from supervisor._cli.run.time_limit import start_timer
 from supervisor._cli.tracebacks import hide_our_frames
+from supervisor._core.errors import Stopped
 from supervisor._process.standard_streams import write_stderr
 from supervisor._runner import split_if_init
 from supervisor._signals.registry import registry
@@ -106,11 +107,12 @@ def _limited(seconds: float | None, blocks: Blocks) -> Generator[None]:
 
 def _interrupt() -> None:
     """Do what Ctrl-C would: no loop runs."""
-    main = threading.main_thread().ident
-    if sys.platform == "win32" or main is None:
+    if sys.platform == "win32":
         _thread.interrupt_main()
-    else:
-        signal.pthread_kill(main, signal.SIGINT)
+        return
+    main = threading.main_thread().ident
+    assert main is not None, "it was started"
+    signal.pthread_kill(main, signal.SIGINT)
 
 
 # -- the end ------------------------------------------------------------------------------------
@@ -152,11 +154,12 @@ def _let_go(stop: ProgramStop) -> None:
 def _show_in_thread(
     show: Callable[[threading.ExceptHookArgs], object], args: threading.ExceptHookArgs
 ) -> None:
-    if args.exc_value is not None:
-        hide_our_frames(args.exc_value)
-        args = threading.ExceptHookArgs(
-            (args.exc_type, args.exc_value, args.exc_value.__traceback__, args.thread)
-        )
+    error = args.exc_value
+    if isinstance(error, Stopped):  # its loop was stopped: nothing is shown of the main one either
+        return
+    if error is not None:
+        hide_our_frames(error)
+        args = threading.ExceptHookArgs((args.exc_type, error, error.__traceback__, args.thread))
     show(args)
 
 

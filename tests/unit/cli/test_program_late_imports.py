@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +39,20 @@ def test_it_is_called_once_after_the_import(folder: Path) -> None:
     del sys.modules["late_one"]
     importlib.import_module("late_one")
     assert seen == ["there"]
+
+
+def test_what_was_found_and_not_imported_calls_nothing(folder: Path) -> None:
+    """A program may look for a module first, and run its code by itself later."""
+    _write(folder, late_found="")
+    seen: list[str] = []
+    LateImports({"late_found": lambda: seen.append("called")}).install()
+    spec = importlib.util.find_spec("late_found")
+    assert spec is not None
+    assert spec.loader is not None
+    assert seen == []
+    importlib.import_module("late_found")
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    assert seen == ["called"]
 
 
 def test_one_that_is_there_already_is_called_at_once(folder: Path) -> None:
