@@ -1,6 +1,6 @@
 """#5880: Allow `BaseGroupChat.save_state` without requiring the team to stop running.
 
-AutoGen allows it since then, and what it saves in the middle of a tool call cannot be gone on with.
+AutoGen allows it since then, and what it saves in the middle of a tool call cannot be continued.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ async def supervised() -> str:
             await running
         async with Supervisor(signals={}, checkpoints=store) as sup:
             result = await sup.stream(researchers(called), "Ask", id="research-1")
-            return f"gone on with: {result.messages[-1].to_text()}"
+            return f"continued: {result.messages[-1].to_text()}"
     return "stopped before its run"
 
 

@@ -6,7 +6,7 @@
          +- UsageError    (also a RuntimeError)   right thing, wrong place or time
          |   +- HandedOff (also a ValueError)     a Swarm waits for somebody outside
          +- Quarantined                           a team that refused to stop is used again
-         +- CheckpointError                       a run that is kept cannot be gone on with
+         +- CheckpointError                       a run that is kept cannot be continued
              +- RunHeld                           somebody else has it
              +- RunNotFound                       there is none of that id
              +- RunCancelled                      it was cancelled, for good
@@ -148,7 +148,7 @@ class Quarantined(SupervisorError):
 
 
 class CheckpointError(SupervisorError):
-    """A run that is kept in a store cannot be begun or gone on with; nothing of it was changed."""
+    """A run that is kept in a store cannot be begun or continued; nothing of it was changed."""
 
 
 class RunHeld(CheckpointError):
@@ -194,7 +194,7 @@ class RunNotFound(CheckpointError, LookupError):
 
 
 class RunCancelled(CheckpointError):
-    """The run was cancelled, and is not gone on with; forget it, or begin one of another id.
+    """The run was cancelled, and is not continued; forget it, or begin one of another id.
 
     Args:
         run_id: The run.

@@ -1,4 +1,4 @@
-"""Scenarios: a process that has a run on SQLite is killed, and what it leaves is gone on with."""
+"""Scenarios: a process that has a run on SQLite is killed, and what it leaves is continued."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scenarios: a run whose tools have effects is killed again and again, and gone on with."""
+"""Scenarios: a run whose tools have effects is killed again and again, and continued."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A chat that an interactive bash has started: suspended, gone on with, killed."""
+"""A chat that an interactive bash has started: suspended, continued, killed."""
 
 from __future__ import annotations
 

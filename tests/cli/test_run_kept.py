@@ -1,4 +1,4 @@
-"""`run --id` in processes of its own: killed, gone on with, over, and cancelled from elsewhere."""
+"""`run --id` in processes of its own: killed, continued, over, and cancelled from elsewhere."""
 
 from __future__ import annotations
 

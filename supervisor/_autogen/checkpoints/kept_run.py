@@ -1,4 +1,4 @@
-"""A run with an id, in its adapter: it is taken, gone on with, written, and given up.
+"""A run with an id, in its adapter: it is taken, continued, written, and given up.
 
 The order: `prepare` in the driver, before the start; `end` once nothing of the run is at work any
 more, and before its result is given.
@@ -86,7 +86,7 @@ class KeptRun:
         runs: The supervisor's.
         run_id: The run.
         wait: For how many seconds it is waited for where somebody has it; None: as the store needs.
-        allow_changed: Whether it is gone on with by another team, or with another task.
+        allow_changed: Whether it is continued by another team, or with another task.
     """
 
     def __init__(

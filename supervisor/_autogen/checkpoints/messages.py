@@ -4,7 +4,7 @@ A message says its type by name, and is read by a type that the team knows: Auto
 `custom_message_types`, and the structured ones that agents produce. Nothing else is made of data:
 no module is imported that it names, and nothing is pickled.
 
-A picture is made text of as it is written, in the thread that writes, and once: that takes a tenth
+A picture is encoded as it is written, in the thread that writes, and once: that takes a tenth
 of a second, and a picture is in several logs.
 """
 

@@ -129,7 +129,7 @@ def read(arguments: Sequence[str]) -> Command:
 
 
 def task_of(command: Command) -> str | None:
-    """Return the task that a command names; None where a run is gone on with.
+    """Return the task that a command names; None where a run is continued.
 
     Raises:
         CommandError: It cannot be read, or is empty.

@@ -36,7 +36,7 @@ _ADVICE: Final[dict[type[CheckpointError], str]] = {
 
 
 class RunRefused(CommandError):
-    """A run that is kept cannot be begun or gone on with; nothing of it was changed.
+    """A run that is kept cannot be begun or continued; nothing of it was changed.
 
     Args:
         error: Why.

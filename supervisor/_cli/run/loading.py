@@ -25,7 +25,7 @@ class Loading:
     def __init__(self, command: Command) -> None:
         self._command = command
         self.task: str | None = ""
-        """None where a run is gone on with."""
+        """None where a run is continued."""
         self.source: targets.Source | None = None
 
     def load(self) -> None:

@@ -133,7 +133,7 @@ async def test_stopped_after_an_answer() -> None:
 
 
 async def test_stopped_while_it_goes_on() -> None:
-    """Going on can be stopped too, before anybody answers, and be gone on with."""
+    """Going on can be stopped too, before anybody answers, and be continued."""
     async with chat(lambda: round_robin(agent("ann"), agent("bob", streams=True))) as talk:
         talk.on = lambda event: talk.stop() if _is_of(event, "ann") else None
         await talk.exchange("Begin")
@@ -312,7 +312,7 @@ async def test_undo_several_times() -> None:
 
 
 async def test_undo_takes_an_exchange_and_its_going_on_together() -> None:
-    """An exchange that was stopped and gone on with is one exchange."""
+    """An exchange that was stopped and continued is one exchange."""
     async with chat(lambda: pair(4)) as talk:
         talk.on = lambda event: talk.stop() if _is_of(event, "ann") else None
         await talk.exchange("Begin")

@@ -226,7 +226,7 @@ async def test_an_empty_session_is_not_the_last(folder: Path) -> None:
 async def test_the_last_one_is_of_this_target_in_this_folder(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Sessions of another target, or begun in another folder, are not gone on with."""
+    """Sessions of another target, or begun in another folder, are not continued."""
     await talked(folder)
     with pytest.raises(CommandError, match=r"no session of 'other\.py:team' in this folder"):
         last(folder, "other.py:team").open([])
@@ -258,7 +258,7 @@ async def test_a_session_of_another_shape(folder: Path) -> None:
 
 
 async def test_a_session_of_an_earlier_version(folder: Path) -> None:
-    """A file of its own is gone on with, and left as it is; from then on the store has it."""
+    """A file of its own is continued, and left as it is; from then on the store has it."""
     old = folder / "old.json"
     async with chat(pair) as talk:
         await talk.exchange("Begin")
@@ -274,7 +274,7 @@ async def test_a_session_of_an_earlier_version(folder: Path) -> None:
 
 
 async def test_a_session_with_a_name_of_the_users(folder: Path) -> None:
-    """It is begun the first time, and gone on with the next."""
+    """It is begun the first time, and continued the next."""
 
     def mine() -> Sessions:
         return Sessions(TARGET, name="mine", may_begin=True, store=url(folder), directory=folder)
@@ -356,7 +356,7 @@ async def test_the_last_one_may_have_nothing_yet(folder: Path) -> None:
 
 
 async def test_a_state_that_does_not_fit_any_more(folder: Path) -> None:
-    """A session whose agents cannot load what they have saved is not gone on with."""
+    """A session whose agents cannot load what they have saved is not continued."""
     name = await talked(folder)
 
     async def load_state(self: object, state: object) -> None:

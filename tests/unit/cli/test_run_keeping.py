@@ -122,7 +122,7 @@ def test_a_store_that_cannot_be_used_refuses_the_run() -> None:
 
 
 def test_there_is_no_line_before_the_store_has_the_run() -> None:
-    """A run that is gone on with, without a task, is there from the start."""
+    """A run that is continued, without a task, is there from the start."""
     assert _keeping("teams:make task --id one", has_begun=False).resume_line(None) is None
     assert _keeping("teams:make --id one", has_begun=False).resume_line(None) is not None
 

@@ -1,4 +1,4 @@
-"""A conversation with a team or an agent: exchanges that can be stopped, undone and gone on with.
+"""A conversation with a team or an agent: exchanges that can be stopped, undone and continued.
 
 There is no terminal in it. The screen calls `exchange` with what was typed, and shows what comes
 back; while an exchange is in progress it may call `queue`, `steer` and `stop`.
@@ -77,7 +77,7 @@ class Conversation:
         self.is_answering = False
         """Whether an exchange is in progress."""
         self.opening = ""
-        """One line about the session that was gone on with; "" for a new one."""
+        """One line about the session that was continued; "" for a new one."""
 
     # -- what it shows --------------------------------------------------------------------------
 
@@ -116,7 +116,7 @@ class Conversation:
         """Build the target, and go on with the session if there is one.
 
         Raises:
-            CommandError: The session cannot be gone on with, or the target cannot be built.
+            CommandError: The session cannot be continued, or the target cannot be built.
         """
         await self._build_first()
         record = await self._progress.open(self._target.shape)

@@ -49,7 +49,7 @@ class Progress:
             What it holds; None for a new one.
 
         Raises:
-            CommandError: It cannot be gone on with.
+            CommandError: It cannot be continued.
         """
         self._shape = shape
         if self._sessions is None:
@@ -68,7 +68,7 @@ class Progress:
         self.write()
 
     def describe(self) -> str:
-        """Describe a session that is gone on with, in one line."""
+        """Describe a session that is continued, in one line."""
         said = f"Going on with {self.name}: {amounts.count(self.now.messages, 'message')}"
         if self.unanswered:
             said += "; the last words were not answered"

@@ -1,7 +1,7 @@
 """Where conversations are kept: each is a run in a store, in the user's state directory.
 
 The store keeps a second chat from the same session. Conversations that an earlier version has kept
-in files of their own are gone on with, too; then they are in the store as well.
+in files of their own are continued, too; then they are in the store as well.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Sessions:
             What the session holds; None for a new one.
 
         Raises:
-            CommandError: It cannot be gone on with; nothing of it was changed.
+            CommandError: It cannot be continued; nothing of it was changed.
         """
         self.folder, self._shape = str(Path.cwd()), shape
         try:

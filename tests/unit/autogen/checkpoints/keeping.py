@@ -1,4 +1,4 @@
-"""Runs whose snapshots are kept in memory, as JSON text, and gone on with in fresh teams."""
+"""Runs whose snapshots are kept in memory, as JSON text, and continued in fresh teams."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def run_kept(
     Args:
         team: The team; a fresh one where `stored` is given.
         task: The task, where the team has not taken it.
-        stored: What is gone on with.
+        stored: The snapshots of the run that continues.
         calls: What was recorded of calls.
         at_step: Called with the journal after each snapshot.
         was: The shape of the team that was stored, where the team has another.

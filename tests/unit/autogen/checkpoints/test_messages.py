@@ -232,7 +232,7 @@ def test_picture_comes_back() -> None:
 
 
 def test_text_of_a_picture_is_made_once_and_late() -> None:
-    """A picture is made text of as it is encoded, and once for all logs."""
+    """A picture is encoded when it is written, and once for all logs."""
     picture = _picture()
     data = [dump(MultiModalMessage(content=[picture], source="u")) for _ in range(3)]
     assert picture.count == 0
