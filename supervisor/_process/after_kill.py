@@ -140,18 +140,20 @@ def _progress(record: EndRecord, output: int) -> tuple[bool, bool]:
         return True, False  # rather none than two
     if how == APPENDED:
         line = os.pread(record.fd, int(end) - int(at), int(at))
-        return _has_since(output, line, int(size)), True
+        return _look_for(line, output, int(size))
     offset = os.lseek(record.fd, 0, os.SEEK_CUR)
     return offset >= int(end), offset > int(at) or is_cut == b"1"
 
 
-def _has_since(output: int, line: bytes, size: int) -> bool:
-    """Return whether a file has a line behind what was its size before."""
+def _look_for(line: bytes, output: int, size: int) -> tuple[bool, bool]:
+    """Return whether a file has a line behind what was its size, and whether it ends within one."""
     try:
         fd = os.open(f"/proc/self/fd/{output}", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
         try:
-            return line in os.pread(fd, os.fstat(fd).st_size - size, size)
+            end = os.fstat(fd).st_size
+            last = os.pread(fd, 1, max(0, end - 1))
+            return line in os.pread(fd, end - size, size), last not in (b"", b"\n")
         finally:
             os.close(fd)
-    except OSError:  # not to be read by us: rather no line than two
-        return True
+    except OSError:  # rather no line than two: it is not to be read by us
+        return True, False

@@ -130,13 +130,13 @@ class DaemonThreadPool(ThreadPoolExecutor):
         with self._lock:
             self._is_shut = True
             dropped = list(self._queue) if cancel_futures else []
-            is_idle = not self._queue and not self._running
+            is_idle = self._is_idle()
             self._arrived.notify_all()
         for call in dropped:
             call.cancel()
         if wait:
             self._wait()
-        if wait or is_idle:  # a loop that is closed by hand does not wait; one a task adds up
+        if wait or is_idle:  # else, as a loop is closed by hand, its last call does it
             atexit.unregister(self.shutdown)
         self.unblock_stdin()
 
@@ -191,6 +191,9 @@ class DaemonThreadPool(ThreadPoolExecutor):
         for thread in ending:
             thread.join()
 
+    def _is_idle(self) -> bool:
+        return not self._queue and not self._running
+
     def _wanted(self) -> list[_Call]:
         return [call for call in self._running if call.state is _CallState.WANTED]
 
@@ -210,6 +213,9 @@ class DaemonThreadPool(ThreadPoolExecutor):
             with self._lock:
                 del self._running[call]
                 self._finished.notify_all()
+                is_over = self._is_shut and self._is_idle()
+            if is_over:
+                atexit.unregister(self.shutdown)
             # What the call refers to must not live on until the next one comes.
             del call
 

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from supervisor._process import exit as exit_module
 from supervisor._process.exit import exit_status
 from tests.process.namespaces import UNSHARE, can_unshare
 
@@ -262,17 +264,27 @@ def test_a_hanging_report_gets_its_seconds_only() -> None:
     assert time.monotonic() - began < 5
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="starts no thread at its end")
 def test_a_deadline_that_is_set_at_the_interpreters_end_holds() -> None:
-    """An exit handler that stops a program is bounded, though the interpreter ends already."""
+    """A stop while the interpreter waits for threads already is bounded as well."""
     script = """
     from supervisor._process.exit import end_with_interpreter
     def stop():
         end_with_interpreter([(time.monotonic() + 0.1, lambda: os._exit(7))])
         time.sleep(30)
-    atexit.register(stop)
+    threading._register_atexit(stop)  # in `atexit` Python 3.12 starts no thread any more
     """
     assert outcome(script) == (7, b"", b"")
+
+
+def test_a_deadline_that_has_passed_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that goes on after many stops keeps nothing of them."""
+    ends: dict[Callable[[], None], float] = {}
+    monkeypatch.setattr(exit_module, "_ends", ends)
+    monkeypatch.setattr(exit_module, "_wait_for_interpreter_end", lambda: None)
+    now = time.monotonic()
+    exit_module.end_with_interpreter([(now - 1, lambda: None), (now + 3600, lambda: None)])
+    exit_module.end_with_interpreter([])
+    assert list(ends.values()) == [now + 3600]
 
 
 @pytest.mark.parametrize(("report", "err"), [("None", b""), ("say", b"report\n")])

@@ -157,12 +157,14 @@ def test_a_finished_pool_is_forgotten() -> None:
 
 
 def test_a_pool_whose_loop_was_closed_by_hand_is_forgotten() -> None:
-    """`loop.close()` does not wait for the pool; where nothing runs in it, nothing keeps it."""
-    pool = DaemonThreadPool()
+    """`loop.close()` does not wait for the pool; behind its last call nothing keeps it."""
+    pool, may_end = DaemonThreadPool(), threading.Event()
     loop = asyncio.new_event_loop()
     loop.set_default_executor(pool)
     loop.run_until_complete(loop.run_in_executor(None, int))
+    pool.submit(may_end.wait)
     loop.close()
+    may_end.set()
     forgotten = weakref.ref(pool)
     del pool, loop
     deadline = time.monotonic() + 10
