@@ -123,8 +123,9 @@ class LeaseRenewer:
     def _renew(self, store: CheckpointStore) -> None:
         with self._changed:
             runs = dict(self._runs)
-        if not runs or self.owner is None:
+        if not runs:
             return
+        assert self.owner is not None, "it has taken them"
         asked = next(iter(runs.values())).lease.clock()
         try:
             fences = {run.id: run.fence for run in runs.values()}

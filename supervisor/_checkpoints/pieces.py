@@ -72,15 +72,14 @@ def chunks(data: Any) -> Iterator[str]:
         yield "".join(waiting)
 
 
-def decode(text: str | Iterable[str]) -> Any:
-    """Return the data of a JSON text, or of its parts.
+def decode(text: str) -> Any:
+    """Return the data of a JSON text.
 
     Raises:
         ValueError: It is no JSON text, or nested too deeply.
     """
-    whole = text if isinstance(text, str) else "".join(text)
     try:
-        return json.loads(whole) if len(whole) <= _SLICE else _YIELDING.decode(whole)
+        return json.loads(text) if len(text) <= _SLICE else _YIELDING.decode(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 

@@ -20,7 +20,7 @@ from examples.fleet.postgres_server import PostgresServer
 from supervisor._checkpoints import run_table, tables
 from supervisor._checkpoints.database import Database
 from supervisor._checkpoints.postgres import PostgresStore, postgres_store
-from supervisor._checkpoints.store import Commit, End, RunStatus
+from supervisor._checkpoints.store import CallRecord, Commit, End, RunStatus
 from supervisor._checkpoints.urls import open_store
 from supervisor.errors import LeaseLost, RunHeld, SettingsError, StoreUnavailable
 from tests.checkpoints.proxies import Proxy, once
@@ -215,6 +215,20 @@ def test_a_commit_whose_answer_is_lost_counts_once_the_server_is_back(
     proxy.before = _never
     far.commit(RUN, fence, commit)
     assert store.info(RUN).turn == 1
+
+
+def test_calls_whose_commit_is_not_heard_of_are_there_once(
+    far: PostgresStore, store: PostgresStore, proxy: Proxy
+) -> None:
+    """No turn tells whether they are there; they are written again, and may begin."""
+    fence = _take(far)
+    call = CallRecord(
+        id="c", kind="tool", turn=0, agent="a", tool="pay", arguments="{}", fence=fence
+    )
+    proxy.after = once(_COMMIT)
+    far.commit(RUN, fence, Commit(expects=0, turn=0, calls=[call]))
+    assert proxy.connections == 2
+    assert store.load(RUN).calls == [call]
 
 
 def _begins_connection(data: bytes) -> bool:

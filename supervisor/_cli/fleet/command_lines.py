@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -23,6 +22,8 @@ from supervisor._cli.targets import Target, parse
 _STORE: Final = (
     f"the store: postgresql://... or sqlite:///FILE ({STORE_VARIABLE}; else the user's own)"
 )
+
+_DAY: Final = 86_400.0  # in seconds
 
 _WORK_USAGE: Final = "autogen-supervisor work [OPTION ...] TARGET --store URL"
 _WORK: Final = """\
@@ -196,14 +197,14 @@ def count(value: str) -> int:
 
 
 def lease(value: str) -> float:
-    """Return a finite number of seconds, more than 0.
+    """Return a number of seconds, more than 0 and no more than a day.
 
     Raises:
         ArgumentTypeError: It is none.
     """
     number = seconds(value)
-    if not 0 < number < math.inf:
-        what = "give a finite number of seconds, more than 0"
+    if not 0 < number <= _DAY:
+        what = "give a number of seconds, more than 0 and no more than a day"
         raise argparse.ArgumentTypeError(f"{value!r} is not valid; {what}")
     return number
 

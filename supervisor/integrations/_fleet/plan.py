@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from supervisor.integrations._fleet.outcomes import Outcome
 
 _MOST_DOUBLINGS: Final = 64
+_YEAR: Final = 365 * 86_400.0  # in seconds; a database cannot name a time that is too far away
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,8 @@ class Plan:
         concurrency: How many runs at once.
         attempts: How many errors a run may meet until it comes to rest.
         first_pause: The seconds after the first error until the run is tried again.
-        longest_pause: The same after many: each pause is twice the one before.
+        longest_pause: The same after many: each pause is twice the one before. No pause is longer
+            than a year, whatever these say.
     """
 
     concurrency: int
@@ -29,7 +31,7 @@ class Plan:
     def pause(self, failures: int) -> float:
         """Return the seconds to wait after so many errors."""
         doublings = min(max(failures - 1, 0), _MOST_DOUBLINGS)
-        return float(min(self.first_pause * 2.0**doublings, self.longest_pause))
+        return float(min(self.first_pause * 2.0**doublings, self.longest_pause, _YEAR))
 
 
 class Report(Protocol):

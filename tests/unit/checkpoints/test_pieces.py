@@ -49,7 +49,7 @@ def test_parts_of_a_large_text_are_bounded() -> None:
     parts = list(chunks(data))
     assert len(parts) > 20
     assert max(map(len, parts)) < 1_000_000
-    assert decode(parts) == data
+    assert decode("".join(parts)) == data
 
 
 @pytest.mark.parametrize("more", [-1, 0, 1])

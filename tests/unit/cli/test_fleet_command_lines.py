@@ -37,6 +37,7 @@ def test_each_part_of_the_plan_has_an_option() -> None:
         (["app:team", *STORE, "--backoff", "9:1"], "as 1:300"),
         (["app:team", *STORE, "--backoff", "1:x"], "seconds"),
         (["app:team", *STORE, "--lease", "0"], "more than 0"),
+        (["app:team", *STORE, "--lease", "off"], "no more than a day"),
     ],
 )
 def test_what_cannot_be_is_one_line(words: list[str], said: str) -> None:

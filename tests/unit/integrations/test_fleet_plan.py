@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from supervisor.integrations._fleet.plan import Plan
 
 
@@ -10,6 +12,12 @@ def test_pauses_are_doubled_up_to_the_longest() -> None:
     plan = Plan(concurrency=1, attempts=5, first_pause=1, longest_pause=300)
     assert [plan.pause(failures) for failures in (1, 2, 3, 9)] == [1, 2, 4, 256]
     assert plan.pause(10) == plan.pause(10**6) == 300
+
+
+def test_no_pause_is_too_long_for_a_database() -> None:
+    """`--backoff off` means never, and a queue has to be told a time."""
+    plan = Plan(concurrency=1, attempts=5, first_pause=math.inf, longest_pause=math.inf)
+    assert plan.pause(1) == 365 * 86_400
 
 
 def test_no_pause_stays_none() -> None:
