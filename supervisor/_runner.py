@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Collection, Coroutine, Generator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 
 from supervisor._core.errors import SettingsError, UsageError
@@ -111,8 +111,8 @@ def run(  # noqa: PLR0913 - each setting by its name
         What `main` returned; None if it was stopped before it could return.
 
     Raises:
-        UsageError: Called while a loop is running in this thread, or `main` is no coroutine
-            function.
+        UsageError: Called while a loop is running in this thread, or in another thread than the
+            main one; or `main` is no coroutine function.
         SettingsError: A setting has a value that it cannot have.
 
     Example:
@@ -148,7 +148,7 @@ def run(  # noqa: PLR0913 - each setting by its name
         registry.add(parts.escalation)
         with (
             _reports_on_demand(sup, parts.settings.handled) as reported,
-            _unblocked(parts.settings.handled.union(reported)),
+            unblocked(parts.settings.handled.union(reported)),
         ):
             with _handlers_as_found():
                 value = _run_in_loop(sup, main, loop)
@@ -195,7 +195,7 @@ def run_to_end(
         registry.add(parts.escalation)
         with (
             _reports_on_demand(sup, parts.settings.handled) as reported,
-            _unblocked(parts.settings.handled.union(reported)),
+            unblocked(parts.settings.handled.union(reported)),
         ):
             try:
                 with _handlers_as_found():
@@ -212,9 +212,8 @@ def run_to_end(
 
 def _ignore(signals: Collection[int]) -> None:
     """Let no signal change a status that was told already."""
-    if is_main_thread():
-        for number in signals:
-            signal.signal(number, signal.SIG_IGN)
+    for number in signals:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _die_if_stopped(parts: Parts, stop_status: int | None) -> None:
@@ -266,11 +265,6 @@ def _loop_factory(loop: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
     import uvloop
 
     return uvloop.new_event_loop
-
-
-def _unblocked(signals: Collection[int]) -> AbstractContextManager[None]:
-    """Let through what the parent has blocked, where our handlers are: in the main thread."""
-    return unblocked(signals if is_main_thread() else ())
 
 
 @contextmanager
@@ -335,6 +329,11 @@ def _check(main: object, loop: str, stop_status: object) -> None:
         raise SettingsError("loop", "give 'uvloop' or 'asyncio'", loop)
     if stop_status is not None and not (isinstance(stop_status, int) and 0 <= stop_status <= 255):  # noqa: PLR2004
         raise SettingsError("stop_status", "give an exit status, 0 to 255", stop_status)
+    if not is_main_thread():
+        raise UsageError(
+            "run() handles signals, which only the main thread can; "
+            "in another thread use `async with Supervisor() as sup:` instead"
+        )
     try:
         asyncio.get_running_loop()
     except RuntimeError:

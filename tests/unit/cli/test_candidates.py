@@ -45,7 +45,7 @@ _hidden = zoe
 def test_teams_come_first_and_tools_are_left_out(first: str) -> None:
     """A function that is annotated to return a text or nothing makes no team."""
     module = ModuleType("of_test")
-    exec(first + _CODE, vars(module))
+    exec(compile(first + _CODE, "of_test.py", "exec", dont_inherit=True), vars(module))
     assert isinstance(module.zoe, ScriptedAgent)
     makers = ["annotated", "anything", "from_elsewhere", "path", "quoted", "whatever"]
     assert candidates(module) == ["zoe", *makers]

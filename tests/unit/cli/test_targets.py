@@ -168,6 +168,19 @@ async def test_a_module_that_fails_the_second_time_stays_as_it_is(write: Write) 
     assert sys.modules["teams_of_test"] is module
 
 
+@pytest.mark.blocks
+async def test_a_module_that_was_taken_away_stays_away(write: Write) -> None:
+    """Where importing it again fails, there is nothing to put back."""
+    path = write(TEAMS)
+    source = _load("teams_of_test:team")
+    await source.build()
+    del sys.modules["teams_of_test"]
+    path.unlink()
+    with pytest.raises(CommandError, match="there is no module"):
+        await source.build()
+    assert "teams_of_test" not in sys.modules
+
+
 @pytest.mark.parametrize(
     ("word", "says"),
     [
@@ -181,12 +194,14 @@ async def test_a_module_that_fails_the_second_time_stays_as_it_is(write: Write) 
         ("no_package.teams:team", "there is no module"),
         ("no_file.py:team", "there is no file 'no_file.py'"),
         ("empty_of_test:team", "the module has no team"),
+        ("called_of_test:team", "is an object of type coroutine; give a team"),
     ],
 )
 def test_what_is_not_there_is_named_with_what_is(write: Write, word: str, says: str) -> None:
     """An error names close names, and those that would fit."""
     write(TEAMS)
     write("", "empty_of_test.py")
+    write("async def make(): ...\nteam = make()\n", "called_of_test.py")
     with pytest.raises(CommandError) as raised:
         _load(word)
     assert says in str(raised.value)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from supervisor import SettingsError, Supervisor, UsageError, run
+from supervisor import Rung, SettingsError, Supervisor, UsageError, run
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,6 +54,42 @@ async def test_it_is_refused_where_a_loop_is_running() -> None:
     """Inside a loop the block is what to use."""
     with pytest.raises(UsageError, match="async with Supervisor"):
         run(_main)
+
+
+def test_it_is_refused_in_another_thread() -> None:
+    """Python would let it set no signal handler there."""
+    with ThreadPoolExecutor(1) as pool, pytest.raises(UsageError, match="only the main thread"):
+        pool.submit(run, _main).result()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_a_handler_that_main_sets_for_sigusr1_stays() -> None:
+    """What `run` has set for its reports is taken back only where it still stands."""
+
+    async def main(_sup: Supervisor) -> int:
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        return 42
+
+    found = signal.getsignal(signal.SIGUSR1)
+    try:
+        assert run(main, loop="asyncio", exits=False) == 42
+        assert signal.getsignal(signal.SIGUSR1) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGUSR1, found)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_sigusr1_may_be_a_signal_that_stops() -> None:
+    """Then it writes no report: it has the handler of the other signals that stop."""
+
+    async def main(_sup: Supervisor) -> bool:
+        return signal.getsignal(signal.SIGUSR1) == signal.getsignal(signal.SIGUSR2)
+
+    stops: dict[signal.Signals | int | str, Rung | str] = {
+        signal.SIGUSR1: Rung.CANCEL,
+        signal.SIGUSR2: Rung.CANCEL,
+    }
+    assert run(main, loop="asyncio", exits=False, signals=stops)
 
 
 # --- in real processes ---------------------------------------------------------------------------
