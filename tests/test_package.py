@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import importlib
 import importlib.metadata
 import json
 import os
@@ -18,6 +19,8 @@ from pathlib import Path
 import pytest
 
 import supervisor
+from supervisor import _process_manager
+from supervisor._cli.main import main
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.process
@@ -122,37 +125,37 @@ def test_the_wheel_installs_and_imports_in_a_fresh_environment(wheel: Path, tmp_
     assert Path(found.stdout.strip()).is_relative_to(tmp_path / "venv")
 
 
-@pytest.mark.checkout
-def test_the_process_manager_of_the_same_name_gets_a_clear_error(tmp_path: Path) -> None:
-    """Where the distribution `supervisor` is installed too, a name of ours says what to do."""
-    message = _beside_process_manager(tmp_path, "from supervisor import Supervisor")
-    assert "ImportError: the distribution 'supervisor' (a process manager)" in message
-    assert "give each an environment" in message
-
-
-@pytest.mark.checkout
-def test_the_command_line_says_so_where_the_process_manager_has_replaced_our_file(
-    tmp_path: Path,
+def test_the_process_manager_of_the_same_name_gets_a_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of ours it replaces `__init__.py` alone, so the command line can still say it in one line."""
-    message = _beside_process_manager(
-        tmp_path,
-        "from supervisor._cli.main import main; main(['--version'])",
-        "# this is a package",
-    )
-    assert message.startswith("supervisor: the distribution 'supervisor' (a process manager)")
-    assert message.count("\n") == 1
+    """Where the distribution `supervisor` is installed too, a name of ours says what to do."""
+    (tmp_path / "supervisord.py").touch()
+    monkeypatch.setattr(_process_manager, "__file__", str(tmp_path / "_process_manager.py"))
+    with pytest.raises(ImportError, match="give each an environment of its own"):
+        vars(supervisor)["__getattr__"]("Supervisor")
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("supervisor: the distribution 'supervisor' (a process manager)")
+    assert said.count("\n") == 1
 
 
-def _beside_process_manager(folder: Path, code: str, init: str | None = None) -> str:
-    """Return what code writes on stderr, as it fails beside the process manager's files."""
-    shutil.copytree(ROOT / "supervisor", folder / "supervisor")
-    (folder / "supervisor" / "supervisord.py").write_text("", encoding="utf-8")
-    if init is not None:
-        (folder / "supervisor" / "__init__.py").write_text(init, encoding="utf-8")
-    found = _run(code, cwd=folder, check=False)
-    assert found.returncode != 0
-    return found.stderr
+@pytest.mark.checkout
+def test_the_command_line_says_so_where_our_own_file_was_replaced(tmp_path: Path) -> None:
+    """Of ours, the process manager has replaced `__init__.py` alone: the rest can still tell."""
+    shutil.copytree(ROOT / "supervisor", tmp_path / "supervisor")
+    (tmp_path / "supervisor" / "supervisord.py").touch()
+    (tmp_path / "supervisor" / "__init__.py").write_text("# this is a package\n", encoding="utf-8")
+    code = "from supervisor._cli.main import main; main(['--version'])"
+    found = _run(code, cwd=tmp_path, check=False)
+    assert (found.returncode, found.stdout) == (2, "")
+    assert found.stderr.startswith("supervisor: the distribution 'supervisor' (a process manager)")
+
+
+def test_importing_the_module_of_the_command_line_runs_nothing() -> None:
+    """As tools do that look at every module of a package."""
+    assert importlib.import_module("supervisor.__main__").main is main
 
 
 @pytest.fixture(scope="module")
