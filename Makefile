@@ -173,7 +173,7 @@ bench-check: setup  ## measure, and fail if a figure that a page quotes is off b
 	@$(BIN)/python -m benchmarks._check $(or $(RUN),$(OUTPUT))
 
 # Fails on a mutant that no test notices and that scripts/mutation/explained.toml does not explain.
-mutation: $(VENV)/.stamp-mutation  ## change the ladder, the settling and the store; a test must fail
+mutation: $(VENV)/.stamp-mutation  ## change the code of a stop and the store; a test must fail
 	$(BIN)/python -m scripts.mutation
 
 fuzz: setup  ## look for inputs that reach other code; FUZZ_SECONDS for each test

@@ -1,4 +1,4 @@
-"""Change one thing at a time in the ladder, the settling and the store; see whether a test fails.
+"""Change one thing at a time in the code of a stop and the store; see whether a test fails.
 
     make mutation                                     everything in targets.toml
     .venv/bin/python -m scripts.mutation ladder.py    the modules whose paths end so

@@ -48,9 +48,7 @@ class AutoGenTeardown(Teardown):
         seconds: How long the processes that run code for it have; they are killed half-way.
     """
 
-    def __init__(
-        self, context: RunContext, on_settled: Callable[[], None], seconds: float = 2.0
-    ) -> None:
+    def __init__(self, context: RunContext, on_settled: Callable[[], None], seconds: float) -> None:
         super().__init__(context.scope, on_settled)
         self._context = context
         self._seconds = seconds
@@ -60,22 +58,20 @@ class AutoGenTeardown(Teardown):
 
     def cancel_all(self) -> None:
         """Cancel all that is at work, in this step of the loop or in one of the next."""
-        self._deferrals -= 1
         is_amid = mcp_sessions.is_handing_over() or self._context.is_starting_process()
-        if self._deferrals > 0 and is_amid:
+        if is_amid and self._deferrals > 0:
+            self._deferrals -= 1
             asyncio.get_running_loop().call_soon(self.cancel_all)
             return
         self._deferrals = _DEFERRALS
         self._context.close_journal()
-        if self._context.starts:
-            self._end_executions()
+        self._end_executions()
         if upstream.has_kernels():
             self._interrupt_kernels()
         for task, engine in reversed(self._context.engines.items()):
             if not task.done():
                 engine.close_intake()
-        if self._context.shared.runtimes:
-            self._context.shared.withdraw()
+        self._context.shared.withdraw()
         self._context.token.on_cancel = None  # that is for a token that the team's code cancels
         self._context.token.cancel()
         super().cancel_all()
@@ -90,8 +86,7 @@ class AutoGenTeardown(Teardown):
             return
         for children in self._context.expired:
             self._begin_to_end(children, self._seconds)
-        if pids := self._context.executions():
-            self._end_processes(pids, self._seconds)
+        self._end_processes(self._context.executions(), self._seconds)
 
     def _interrupt_kernels(self) -> None:
         """Interrupt the code that Jupyter kernels run for it; once more, what was interrupted."""

@@ -167,12 +167,8 @@ class LadderState:
             return None
         return self._end
 
-    def request(self, rung: Rung, now: float) -> list[Step]:
-        """Go to `rung` because code asks for it; do nothing where the stop is that far already.
-
-        Raises:
-            UsageError: For RUNNING; for EXIT where that does not apply. Nothing has changed then.
-        """
+    def check_request(self, rung: Rung) -> None:
+        """Raise a UsageError for RUNNING, and for EXIT where that does not apply."""
         if rung == Rung.RUNNING:
             raise UsageError(
                 "a stop cannot be taken back to RUNNING; request DRAIN, CANCEL or ABANDON"
@@ -182,6 +178,14 @@ class LadderState:
                 "EXIT cannot be requested here, the process is not ours to end; "
                 "request ABANDON, or give exits=True and a finite Ladder.abandon"
             )
+
+    def request(self, rung: Rung, now: float) -> list[Step]:
+        """Go to `rung` because code asks for it; do nothing where the stop is that far already.
+
+        Raises:
+            UsageError: For RUNNING; for EXIT where that does not apply. Nothing has changed then.
+        """
+        self.check_request(rung)
         return self._climb("request", self._see(now), rung)
 
     def signal(

@@ -18,7 +18,7 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Final
 
 from supervisor._core.events import Rung, StopRequest
 from supervisor._core.ladder import LadderState, Step
@@ -28,7 +28,7 @@ from supervisor._signals.registry import registry
 from supervisor._supervisor.process_end import ProcessEnd
 from supervisor._supervisor.readiness import Readiness
 from supervisor._supervisor.report import StopReport
-from supervisor._supervisor.scope import BlockPhase, StopScope
+from supervisor._supervisor.scope import StopScope
 from supervisor._supervisor.settings import SupervisorSettings
 from supervisor._supervisor.steps import StepRunner
 from supervisor._supervisor.stuck_loop import StuckLoop, report_interruptions
@@ -68,7 +68,6 @@ class Escalation:
         self._is_late = False  # ABANDON waits for what was cancelled late
         self._stuck = StuckLoop(report.stuck)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._is_closed = False
         self._timer: asyncio.TimerHandle | None = None
         self.on_dropped: Callable[[int], None] = lambda _: None
         """Called in the handler of a signal for which the loop is closed, and can take no step."""
@@ -84,9 +83,9 @@ class Escalation:
         Raises:
             UsageError: For RUNNING, and for EXIT where the process is not the supervisor's to end.
         """
-        if self.scope.phase is BlockPhase.CLOSED:
+        if self.scope.phase.is_over:
             return
-        LadderState(self._stop.ladder, exits=self._stop.exits).request(rung, 0.0)  # may raise
+        self._stop.ladder_state.check_request(rung)
         if self.scope.body is not None:
             self.scope.body.note_that_it_knows()
         self._stop.ask(StopRequest(reason=reason, rung=rung))
@@ -138,9 +137,8 @@ class Escalation:
         self._stop.signal(number, self._settings.signals[number], at, now)
 
     def _be_interactive(self) -> None:
-        if signal.SIGINT in self._settings.signals:
-            others = {it: at for it, at in self._settings.signals.items() if it != signal.SIGINT}
-            self._settings = dataclasses.replace(self._settings, signals=others)
+        others = {it: at for it, at in self._settings.signals.items() if it != signal.SIGINT}
+        self._settings = dataclasses.replace(self._settings, signals=others)
 
     def _ask(self, number: int) -> None:
         if self._stop.request is None:
@@ -197,7 +195,8 @@ class Escalation:
         _call_soon(self._loop, self._carry_on_if_due)
 
     def _begin(self) -> None:
-        self.scope.nesting.guests.note_work(cast(StopRequest, self._stop.request))
+        assert self._stop.request is not None, "it is set before the ladder is climbed"
+        self.scope.nesting.guests.note_work(self._stop.request)
         self._readiness.tell_stopping()
         self._switch_threads_often()
 
@@ -218,7 +217,6 @@ class Escalation:
 
     def close(self) -> None:
         """Look at the time no more."""
-        self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
 
@@ -246,8 +244,9 @@ class Escalation:
             step = self._steps.popleft()
             self._runner.carry_out(step)
             self._is_late = step.rung is Rung.CANCEL and self._must_abandon_next()
-            if self._is_late and self._loop is not None:
-                self._loop.call_later(self._stop.ladder.abandon / 2, self._be_late_no_more)
+            if self._is_late:
+                loop = asyncio.get_running_loop()
+                loop.call_later(self._stop.ladder.abandon / 2, self._be_late_no_more)
         self._look_at_the_time()
 
     def _be_late_no_more(self) -> None:
@@ -255,9 +254,8 @@ class Escalation:
         self._carry_on()
 
     def _must_abandon_next(self) -> bool:
-        next_step = self._steps[0] if self._steps else None
         is_bounded = self._stop.ladder.abandon < math.inf
-        return next_step is not None and next_step.rung is Rung.ABANDON and is_bounded
+        return is_bounded and bool(self._steps) and self._steps[0].rung is Rung.ABANDON
 
     def _look_at_the_time(self) -> None:
         """Climb by a timer of the loop too: a busy loop can keep the watchdog waiting."""
@@ -265,8 +263,8 @@ class Escalation:
             self._timer.cancel()
         registry.look_for_debugger()
         delay = registry.clock.seconds_until(self.on_time(registry.clock.now()))
-        if delay is not None and self._loop is not None and not self._is_closed:
-            self._timer = self._loop.call_later(delay, self._look_at_the_time)
+        if delay is not None and not self.scope.phase.is_over:
+            self._timer = asyncio.get_running_loop().call_later(delay, self._look_at_the_time)
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop | None, callback: Callable[[], None]) -> bool:

@@ -139,6 +139,10 @@ class LeapingLoop(asyncio.SelectorEventLoop):
         """Virtual seconds, from 0."""
         return self._leaping.leapt
 
+    def leap_to(self, at: float) -> None:
+        """Let the time go by, as code that blocks the loop does."""
+        self._leaping.leapt = at
+
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
         """Join the threads without a limit: the 300 s of Python 3.12 would be leapt over."""
         await super().shutdown_default_executor()
@@ -156,6 +160,11 @@ class VirtualProcess:
     def __init__(self) -> None:
         self.members: list[Listener] = []
         self.guests: tuple[Listener, ...] = ()
+        self.looks: list[float] = []
+        """When the loop has looked at the time."""
+        self.interrupts: list[float] = []
+        """When the watchdog has interrupted what blocks the loop."""
+        self.has_watchdog = True
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, member: Listener) -> bool:
@@ -192,13 +201,30 @@ class VirtualProcess:
         return None if at is None else max(0.0, at - self.now())
 
     def look_for_debugger(self) -> None:
-        """Look for no debugger."""
+        """Look for no debugger, and note when."""
+        self.looks.append(self.now())
+
+    def interrupt(self) -> None:
+        """Interrupt nothing, and note when."""
+        self.interrupts.append(self.now())
+
+    def block(self, seconds: float) -> None:
+        """Block the loop; the watchdog does what it was told to do meanwhile."""
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, LeapingLoop)
+        until = loop.time() + seconds
+        while self._timer is not None and self._timer.when() <= until:
+            loop.leap_to(self._timer.when() + 1e-6)  # no thread wakes in time to the last digit
+            self.wake_watchdog()
+        loop.leap_to(until)
 
     def wake_watchdog(self) -> None:
         """Ask the listeners when they want to be called."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if not self.has_watchdog:
+            return
         wanted = [member.on_time(self.now()) for member in self.members]
         times = [at for at in wanted if at is not None]
         if times:

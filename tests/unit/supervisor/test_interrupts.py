@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 import pytest
@@ -500,15 +500,12 @@ def test_a_sigint_that_was_ignored_stays_ignored() -> None:
     assert signal.SIGINT not in parts_of(Supervisor(interactive=True)).escalation.handled
 
 
-async def test_nothing_has_a_deadline_by_sigint() -> None:
+def test_nothing_has_a_deadline_by_sigint() -> None:
     """Neither the guard nor the parent of a split PID 1 takes it for a stop."""
-    async with Supervisor(interactive=True, guard=True) as sup:
-        parts = parts_of(sup)
-        state = parts.escalation.guard_state
-        assert state is not None
-        assert signal.SIGINT not in state.entries
-        assert signal.SIGTERM in state.entries
-        deadline: Callable[[int, float], float | None] = deadline_clock(parts.settings)
-        assert [deadline(signal.SIGINT, float(at)) for at in range(5)] == [None] * 5
-        async with Supervisor(guard=True) as inner:
-            assert parts_of(inner).escalation.guard_state is None
+    parts = parts_of(Supervisor(interactive=True, guard=True))
+    state = parts.escalation.guard_state
+    assert state is not None
+    assert signal.SIGINT not in state.entries
+    assert signal.SIGTERM in state.entries
+    deadline = deadline_clock(parts.settings)
+    assert [deadline(signal.SIGINT, float(at)) for at in range(5)] == [None] * 5
