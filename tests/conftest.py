@@ -147,6 +147,8 @@ def _never_blocks_the_loop(request: pytest.FixtureRequest) -> Iterator[None]:
             function.can_block_in("supervisor/_process/process_table.py", {"read", "row_of"})
             # One small file, once as the block is entered and once as a stop begins.
             function.can_block_in("supervisor/_process/readiness.py", {"create", "remove"})
+            # A look for one file, as a public name is first used.
+            function.can_block_in("supervisor/_process_manager.py", {"refuse_process_manager"})
             # Coverage.py's lock around its own data, as it first comes to a file.
             function.can_block_in("coverage/collector.py", {"lock_data"})
         yield
