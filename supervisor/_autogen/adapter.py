@@ -229,10 +229,8 @@ class TeamAdapter(NotKept):
         state, channel = self._control.state, self._control.channel
         if state.natural is not None:
             return self._agreed(state.natural)
-        items = _items(channel.held())
-        if self._repair is not None:
-            items = self._repair.messages(shows_task=self._shows_task)
-        items = resume.without_replayed(items)
+        made = cast(Repair, self._repair)  # the run was stopped, or has failed
+        items = resume.without_replayed(made.messages(shows_task=self._shows_task))
         if state.is_draining:  # what was still under way when it ended between two turns
             for item in results.without(items, [*_items(channel.held()), *self.earlier]):
                 channel.put(item)

@@ -46,10 +46,7 @@ class FastPath:
             engine: The task of its message loop.
         """
         sink = self._sink if team is self._team and self._is_bare else None
-        try:
-            telemetry, shortcut = Telemetry(team), Shortcut(team, sink)
-        except AttributeError:  # no team of AutoGen's making; this is asked in the task factory
-            return
+        telemetry, shortcut = Telemetry(team), Shortcut(team, sink)
         self._shortcuts[runtime] = shortcut
         telemetry.open()
         shortcut.open()
@@ -57,9 +54,7 @@ class FastPath:
 
     def note(self, task: AnyTask, runtime: int, envelope: Any) -> None:
         """Note that a message is about to be handled."""
-        shortcut = self._shortcuts.get(runtime)
-        if shortcut is not None:
-            shortcut.note(task, envelope)
+        self._shortcuts[runtime].note(task, envelope)
 
     def _closing(
         self, runtime: int, telemetry: Telemetry, shortcut: Shortcut
@@ -67,7 +62,6 @@ class FastPath:
         def close(_: AnyTask) -> None:
             shortcut.close()
             telemetry.close()
-            if self._shortcuts.get(runtime) is shortcut:
-                del self._shortcuts[runtime]
+            del self._shortcuts[runtime]
 
         return close

@@ -50,7 +50,7 @@ class _Sessions:
 
 
 # By the id() of the loop, for the rest of its step: a thousand runs may be stopped in it, beside
-# ten thousand tasks of the host's. The loop itself keeps each, until the next step.
+# ten thousand tasks of the host's. The call that removes it, in the next step, keeps it until then.
 _found: WeakValueDictionary[int, _Sessions] = WeakValueDictionary()
 
 
@@ -62,13 +62,8 @@ def _sessions() -> _Sessions | None:
     found = _found.get(id(loop))
     if found is None:
         found = _found[id(loop)] = _Sessions(asyncio.all_tasks())
-        loop.call_soon(_forget, id(loop), found)
+        loop.call_soon(_found.pop, id(loop), found)  # this call keeps it until then
     return found
-
-
-def _forget(key: int, found: _Sessions) -> None:
-    if _found.get(key) is found:
-        del _found[key]
 
 
 def is_handing_over() -> bool:

@@ -229,12 +229,11 @@ class RunContext:
         for ended in [other for other in self.engines if other.done()]:
             del self.engines[ended]  # nested teams start one each time they speak
         engine = self.engines[task] = Engine(context)
-        self._runtimes.add(engine.id)
-        team = upstream.starting_team()
-        if team is not None:
-            if self._fast_path is not None:
-                self._fast_path.open(team, engine.id, task)
-            self.journal.start_engine(team, self.scope.root(asyncio.current_task()))
+        self._runtimes = {it.id for it in self.engines.values()}
+        team = upstream.starting_team()  # there is one: see `shared_runtimes.scope_of`
+        if self._fast_path is not None:
+            self._fast_path.open(team, engine.id, task)
+        self.journal.start_engine(team, self.scope.root(asyncio.current_task()))
 
 
 def _is_running(task: AnyTask) -> bool:

@@ -229,8 +229,7 @@ class WorkerAdapter(NotKept):
         """Leave these handlers to themselves."""
         names = self.active_agents() or [task.get_name() for task in left]
         reporter.event(log_events.HANDLERS_REFUSED, left=names, seconds=seconds)
-        if self._stopper is not None:
-            self._stopper.cancel()
+        self.begin_to_stop().cancel()  # it was begun at ABANDON
         return None
 
     # -- the end --------------------------------------------------------------------------------
@@ -256,8 +255,7 @@ class WorkerAdapter(NotKept):
     def unconcluded(self) -> None:
         """Note that the runtime does not stop."""
         reporter.event(log_events.RUNTIME_REFUSED, runtime=self.name)
-        if self._stopper is not None:
-            self._stopper.cancel()
+        self.begin_to_stop().cancel()
 
     def so_far(self) -> StopRequest:
         """Return what has stopped it."""

@@ -14,7 +14,8 @@ from supervisor import Rung, Supervisor
 from supervisor._autogen import log_filter
 from tests import agents
 from tests.serving.answerer import Answerer, Gate, Text, Work, until
-from tests.unit.autogen.checks import SHORT
+from tests.unit.autogen.checks import SHORT, contents
+from tests.unit.autogen.stops import Moment, speaker
 
 PROMPT = 1.0  # seconds for what comes at once
 
@@ -103,6 +104,32 @@ async def test_a_team_on_a_served_runtime_has_a_run_of_its_own() -> None:
         sup.stop("The shop closes")
         assert (await asyncio.wait_for(run, PROMPT)).stop_reason == "The shop closes"
         await asyncio.wait_for(serving, PROMPT)
+    _assert_put_back(here.runtime)
+
+
+async def test_teams_in_handlers_are_made_consistent() -> None:
+    """Each team that a handler has run goes on after the stop with who was interrupted."""
+    moments = {"one": Moment(), "two": Moment()}
+    teams = {
+        name: RoundRobinGroupChat([speaker("ann"), speaker("bob", moment)], name=name, max_turns=2)
+        for name, moment in moments.items()
+    }
+
+    async def asks(name: str) -> str:
+        return str((await teams[name].run(task="go")).stop_reason)
+
+    here = await place(asks)
+    async with Supervisor(signals={}) as sup:
+        serving = asyncio.create_task(sup.serve(here.runtime))
+        await asyncio.sleep(0)
+        asked = {here.ask(name) for name in teams}
+        for moment in moments.values():
+            await moment.is_there.wait()
+        sup.stop("The shop closes")
+        await asyncio.wait_for(serving, PROMPT)
+        await asyncio.wait(asked)
+    for team in teams.values():
+        assert contents(await team.run()) == ["bob 0", "ann 1"]
     _assert_put_back(here.runtime)
 
 

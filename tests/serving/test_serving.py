@@ -12,8 +12,8 @@ import pytest
 pytest.importorskip("grpc", reason="grpc is not installed; pip install 'autogen-supervisor[grpc]'")
 
 from autogen_agentchat.teams import RoundRobinGroupChat
-from autogen_core import AgentId
-from autogen_ext.runtimes.grpc import GrpcWorkerAgentRuntime
+from autogen_core import AgentId, try_get_known_serializers_for_type
+from autogen_ext.runtimes.grpc import GrpcWorkerAgentRuntime, GrpcWorkerAgentRuntimeHost
 
 from supervisor import Ladder, Rung, Stopped, Supervisor, UsageError
 from supervisor._autogen import log_filter
@@ -320,6 +320,7 @@ async def test_a_host_is_served_as_well() -> None:
             await gate.begun.wait()
             sup.stop("The shop closes", Rung.DRAIN)
             await until(lambda: sup.rung is Rung.DRAIN)
+            await here.publish("news")
             with pytest.raises(Exception, match="its recipient's process is stopping"):
                 await asyncio.wait_for(here.ask("late"), PROMPT)
             gate.may_end.set()
@@ -327,6 +328,88 @@ async def test_a_host_is_served_as_well() -> None:
             await asyncio.wait_for(serving, PROMPT)
         assert here.host._serve_task is None
         await disconnect(here.worker)
+    assert gate.ended == ["finished"]
+
+
+async def test_a_host_waits_for_no_client_that_has_left() -> None:
+    """A host that a client has left answers the others, and stops at once."""
+    async with cluster(echo) as here, Supervisor(signals={}) as sup:
+        serving = asyncio.create_task(sup.serve(here.host))
+        other = GrpcWorkerAgentRuntime(here.address)
+        await other.start()
+        other.add_message_serializer(try_get_known_serializers_for_type(Text))
+        asked = AgentId("answerer", "default")
+        assert await other.send_message(Text("hello"), asked) == Text("hello!")
+        await disconnect(other)
+        await until(lambda: len(here.host._servicer._data_connections) == 2)
+        assert await here.ask("again") == "again!"
+        sup.stop("The shop closes", Rung.DRAIN)
+        await asyncio.wait_for(serving, PROMPT)
+        await disconnect(here.worker)
+
+
+@pytest.mark.parametrize("is_stopped", [False, True])
+async def test_a_host_is_started_and_stopped_where_it_has_to_be(*, is_stopped: bool) -> None:
+    """A host that was not started listens; one that the program has stopped is left alone."""
+    host = GrpcWorkerAgentRuntimeHost(free_address())
+    async with Supervisor(signals={}) as sup:
+        serving = asyncio.create_task(sup.serve(host))
+        await until(lambda: host._serve_task is not None)
+        if is_stopped:
+            await host.stop(grace=0)
+        sup.stop("The shop closes")
+        await asyncio.wait_for(serving, PROMPT)
+    assert host._serve_task is None
+
+
+async def test_a_request_that_came_before_is_cancelled_as_well() -> None:
+    """CANCEL ends what was being handled as the serving began."""
+    gate = Gate()
+    async with cluster(gate) as here:
+        async with Supervisor(signals={}) as sup:
+            asked = asyncio.create_task(here.ask("hello"))
+            await gate.begun.wait()
+            serving = asyncio.create_task(sup.serve(here.worker))
+            await until(lambda: "_process_request" in vars(here.worker))
+            sup.stop("The shop closes")
+            await asyncio.wait_for(serving, PROMPT)
+        assert gate.ended == ["cancelled"]
+        _assert_put_back(here.worker)
+        with pytest.raises(Exception, match="The shop closes"):
+            await asyncio.wait_for(asked, PROMPT)
+
+
+async def test_a_host_outlives_a_worker_that_leaves_a_request_unanswered() -> None:
+    """AutoGen gives the request up; the host is served on, and nothing is logged as an error."""
+    gate = Gate()
+    async with cluster(gate) as here, Supervisor(signals={}) as sup:
+        serving = asyncio.create_task(sup.serve(here.host))
+        asked = asyncio.create_task(here.ask("hello"))
+        await gate.begun.wait()
+        gate.may_end.set()
+        here.worker._background_tasks.clear()
+        await disconnect(here.worker)
+        await until(lambda: len(here.host._servicer._data_connections) == 1)
+        other = GrpcWorkerAgentRuntime(here.address)
+        await other.start()
+        await register(other, echo)
+        assert await here.ask("again") == "again!"
+        sup.stop("The shop closes")
+        await asyncio.wait_for(serving, PROMPT)
+        await disconnect(other)
+        asked.cancel()
+
+
+async def test_a_worker_that_the_program_has_stopped_is_left_alone() -> None:
+    """The stop finds nothing to be stopped."""
+    async with cluster(echo) as here:
+        async with Supervisor(signals={}) as sup:
+            serving = asyncio.create_task(sup.serve(here.worker))
+            assert await here.ask("hello") == "hello!"
+            await disconnect(here.worker)
+            sup.stop("The shop closes")
+            assert (await asyncio.wait_for(serving, PROMPT)).reason == "The shop closes"
+        _assert_put_back(here.worker)
 
 
 async def test_a_cancelled_host_waits_for_no_answer() -> None:

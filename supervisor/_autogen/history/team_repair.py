@@ -146,17 +146,15 @@ class TurnRepair:
         if not self._inner:
             return
         attribute, team = _inner_team_of(agent)
-        if team is not None and self._inner[-1].has_taken:
+        if self._inner[-1].has_taken:
             put_back = functools.partial(setattr, agent, attribute, team)
             earlier = self._turn.team_runs[-1].as_earlier()
             setattr(agent, attribute, ResumingTeam(team, put_back, earlier, is_replayed=True))
 
 
-def _inner_team_of(agent: object) -> tuple[str, Team | None]:
-    for name, value in vars(agent).items():
-        if isinstance(behind(value), Team):
-            return name, behind(value)
-    return "", None
+def _inner_team_of(agent: SocietyOfMindAgent) -> tuple[str, Team]:
+    held = ((name, behind(value)) for name, value in vars(agent).items())
+    return next((name, value) for name, value in held if isinstance(value, Team))
 
 
 class TeamRepair:

@@ -132,9 +132,8 @@ class ToolCalls:
         return [call for call in self._calls.values() if call.made_by is made_by]
 
     def add_child(self, task: AnyTask, coro: Any) -> None:
-        """Note that a task, if it carries out a call, has started another task."""
-        if task in self._calls:
-            self._calls[task].add_child(coro)
+        """Note that a task which carries out a call has started another task."""
+        self._calls[task].add_child(coro)
 
     def at(self, task: AnyTask) -> Call | None:
         """Return the call that a task carries out."""

@@ -9,6 +9,7 @@ AutoGen's gRPC is an extra, which is imported where it is used.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any, Final
 
 from supervisor._autogen.upstream.served import Intake, Watch, tolerate_cancellation
@@ -62,8 +63,7 @@ class GrpcWorker:
 
     def __init__(self, runtime: Any) -> None:
         self._runtime = runtime
-        self._outbox: Outbox | None = None
-        self._intake: Intake | None = None
+        self._outboxes: list[Outbox] = []  # one, while it is served
         self._unanswered: dict[int, Any] = {}
 
     async def start(self) -> None:
@@ -93,15 +93,14 @@ class GrpcWorker:
 
         own_request = intake.replace("_process_request", request)
         own_event = intake.replace("_process_event", event)
-        self._outbox = Outbox(connection._send_queue)
+        self._outboxes.append(Outbox(connection._send_queue))
         return tolerate_cancellation(intake, runtime)
 
     def release(self) -> None:
         """See `Served`."""
-        if self._intake is not None:
-            self._intake.put_back()
-        if self._outbox is not None:
-            self._outbox.release()
+        self._intake.put_back()
+        for outbox in self._outboxes:
+            outbox.release()
 
     async def stop(self) -> None:
         """Send the outgoing messages, and disconnect."""
@@ -129,22 +128,22 @@ class GrpcWorker:
     async def _round_trip(self, connection: Any) -> None:
         from autogen_ext.runtimes.grpc.protos import agent_worker_pb2 as pb
 
-        if self._outbox is not None:
-            await self._outbox.until_written()
+        for outbox in self._outboxes:
+            await outbox.until_written()
         # The host answers in the order in which it reads.
         ask = connection.stub.GetSubscriptions
         await ask(pb.GetSubscriptionsRequest(), metadata=connection.metadata)
 
     async def _disconnect(self) -> None:
+        from grpc.aio import AioRpcError  # type: ignore[import-untyped]
+
         runtime, connection = self._runtime, self._runtime._host_connection
-        is_lost = connection._connection_task.done()
-        if is_lost:  # gRPC's writer would wait for a message for ever: give it one that fails
+        if connection._connection_task.done():
+            # It is lost: gRPC's writer would wait for a message for ever. Give it one that fails.
             await connection.send(_message())
         try:
-            await runtime.stop()
-        except Exception:
-            if not is_lost:
-                raise
+            with contextlib.suppress(AioRpcError):  # the error with which it was lost
+                await runtime.stop()
         finally:  # where the connection was lost, AutoGen leaves its reader behind
             runtime._read_task.cancel()
 
@@ -158,8 +157,7 @@ class GrpcHost:
     def __init__(self, host: Any) -> None:
         self._host = host
         self._servicer = host._servicer
-        self._intake: Intake | None = None
-        self._outboxes: dict[str, Outbox] = {}
+        self._outboxes: dict[str, Outbox] = {}  # by the client's id
 
     async def start(self) -> None:
         """Listen, unless it does."""
@@ -192,14 +190,15 @@ class GrpcHost:
         return tolerate_cancellation(intake, servicer)
 
     def _know_connections(self) -> None:
-        for client, connection in self._servicer._data_connections.items():
-            if client not in self._outboxes:
-                self._outboxes[client] = Outbox(connection._send_queue)
+        connected = self._servicer._data_connections
+        for client in self._outboxes.keys() - connected.keys():
+            del self._outboxes[client]
+        for client in connected.keys() - self._outboxes.keys():
+            self._outboxes[client] = Outbox(connected[client]._send_queue)
 
     def release(self) -> None:
         """See `Served`."""
-        if self._intake is not None:
-            self._intake.put_back()
+        self._intake.put_back()
         for outbox in self._outboxes.values():
             outbox.release()
 
@@ -207,9 +206,8 @@ class GrpcHost:
         """Send the outgoing messages, and disconnect all workers."""
         connected = self._servicer._data_connections
         try:
-            for client, outbox in self._outboxes.items():
-                if client in connected:
-                    await outbox.until_written()
+            for client in self._outboxes.keys() & connected.keys():
+                await self._outboxes[client].until_written()
         finally:
             if self._host._serve_task is not None:
                 # Its connections are streams without an end: to wait for them is in vain.

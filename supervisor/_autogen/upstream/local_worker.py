@@ -34,7 +34,6 @@ class LocalWorker:
         self._is_of_a_run = is_of_a_run
         self._shared = SharedRuntime(runtime)
         self._watch: Watch | None = None
-        self._intake: Intake | None = None
 
     async def start(self) -> None:
         """Start the message loop, unless it is started."""
@@ -73,8 +72,7 @@ class LocalWorker:
 
     def release(self) -> None:
         """See `Served`."""
-        if self._intake is not None:
-            self._intake.put_back()
+        self._intake.put_back()
 
     async def stop(self) -> None:
         """End the message loop."""

@@ -139,6 +139,6 @@ def tolerate_cancellation(intake: Intake, owner: Any) -> list[AnyTask]:
     own: Callable[[AnyTask], object] = intake.replace("_raise_on_exception", report)
     found: list[AnyTask] = list(owner._background_tasks)
     for task in found:
-        if task.remove_done_callback(own):
-            task.add_done_callback(report)
+        task.remove_done_callback(own)
+        task.add_done_callback(report)
     return found

@@ -14,16 +14,17 @@ from autogen_agentchat.base import TerminationCondition
 from autogen_agentchat.conditions import FunctionalTermination
 from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, StopMessage
 from autogen_agentchat.teams import RoundRobinGroupChat
+from autogen_core import CancellationToken
 from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
 
 from supervisor import Ladder, Supervisor
 from supervisor._autogen.repair_thread import RepairThread, drive_sync, repair_in_thread
 from supervisor._reports.log import reporter
 from supervisor._reports.log_events import LogEvent
-from supervisor.testing import assert_settled, calls
+from supervisor.testing import ScriptedAgent, assert_settled, calls
 from tests.unit.autogen.checks import contents
 from tests.unit.autogen.history.tools import Tools, results
-from tests.unit.autogen.stops import Moment, go_on, speaker, stopped
+from tests.unit.autogen.stops import Moment, go_on, requests, speaker, stopped
 from tests.unit.testing.teams import Stored, round_robin
 
 Wait = Callable[[], Awaitable[object]]
@@ -220,23 +221,39 @@ async def test_in_the_loops_thread_nothing_waits() -> None:
         drive_sync(asyncio.sleep(0.01))
 
 
-async def test_what_a_repair_waits_for_can_be_cancelled() -> None:
+@pytest.mark.parametrize("is_waiting", [True, False])
+async def test_what_a_repair_waits_for_can_be_cancelled(*, is_waiting: bool) -> None:
     """Cancelling ends what a repair waits for, begins nothing after it, and runs it to its end."""
-    ended, failed = asyncio.Event(), list[str]()
+    waits, ended, failed = asyncio.Event(), asyncio.Event(), list[str]()
+
+    async def wait() -> None:
+        waits.set()
+        await _for_ever()
 
     def work() -> None:
         for _ in range(2):
             try:
-                drive_sync(_for_ever())
+                drive_sync(wait())
             except Exception as error:  # noqa: BLE001 - any
                 failed.append(str(error))
 
     waiting = RepairThread(asyncio.get_running_loop(), work, ended.set)
-    await asyncio.sleep(0.01)
+    if is_waiting:
+        await waits.wait()
     waiting.cancel()
     async with asyncio.timeout(5):
         await ended.wait()
     assert failed == ["cancelled"] * 2
+
+
+async def test_a_cancellation_that_a_users_method_raises_is_an_error() -> None:
+    """It would end more than the method: here the loop's own task."""
+
+    async def give_up() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(RuntimeError, match="has raised CancelledError"):
+        drive_sync(give_up())
 
 
 async def test_what_the_code_raises_comes_out() -> None:
@@ -272,3 +289,66 @@ async def test_who_waits_for_a_thread_can_be_cancelled() -> None:
         while any(it.name == "supervisor-repair" for it in threading.enumerate()):  # noqa: ASYNC110
             await asyncio.sleep(0)
     assert failed == ["cancelled"]
+
+
+async def test_a_context_that_cannot_be_read_is_taken_to_hold_what_was_given(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Where a user's context fails in the repair, nobody is given twice what it was given."""
+    moment, context = Moment(), Stored()
+
+    async def fail() -> None:
+        raise LookupError("the database's own")
+
+    ann = speaker("ann", moment, model_context=context)
+    team = round_robin(ann, turns=1)
+    async with Supervisor(signals={}) as sup:
+        reader = asyncio.ensure_future(sup.stream(team, "go"))
+        await moment.is_there.wait()
+        context.wait, wait = fail, context.wait
+        sup.stop("Enough")
+        await reader
+    context.wait = wait
+    await asyncio.to_thread(reporter.flush, 5)
+    assert "open tool calls" in caplog.text
+    assert contents(await go_on(team)) == ["ann 0"]
+    assert [message.content for message in requests(ann)[-1]] == ["go"]
+
+
+class _Closed(ScriptedAgent):
+    """An agent of the user's that asks a team; its memory cannot be had once it has failed."""
+
+    def __init__(self, team: RoundRobinGroupChat) -> None:
+        super().__init__("asker", self._turn)
+        self.team = team
+        self.is_closed = False
+
+    async def _turn(self, heard: Sequence[BaseChatMessage], token: CancellationToken) -> str:
+        try:
+            result = await self.team.run(task=list(heard), cancellation_token=token)
+        finally:
+            self.is_closed = True
+        return contents(result)[-1]
+
+    @property
+    def model_context(self) -> None:
+        """Raise, once closed."""
+        if self.is_closed:
+            raise LookupError("closed")
+
+
+async def test_a_repair_that_fails_is_logged_and_the_run_has_its_result(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What the agent has run can be run again, and the log has the error."""
+    moment = Moment()
+
+    async def turn(_heard: Sequence[BaseChatMessage], _token: CancellationToken) -> str:
+        await moment.wait()
+        return "done"
+
+    inner = round_robin(ScriptedAgent("ann", turn), turns=1)
+    await stopped(_Closed(inner), moment)
+    await asyncio.to_thread(reporter.flush, 5)
+    assert "not made consistent" in caplog.text
+    assert contents(await go_on(inner, "again")) == ["again", "done"]

@@ -16,10 +16,11 @@ from autogen_agentchat.teams import (
     SelectorGroupChat,
     Swarm,
 )
+from autogen_core import CancellationToken
 from autogen_core.models import LLMMessage
 
 from supervisor._autogen.upstream.snapshot import thread
-from supervisor.testing import ScriptedModel, answers_so_far, calls
+from supervisor.testing import ScriptedAgent, ScriptedModel, answers_so_far, calls
 from supervisor.testing._settled import said
 from tests.unit.autogen.checks import stand_ins, who
 from tests.unit.autogen.stops import Moment, at_each_step, go_on, requests, speaker, stopped
@@ -218,10 +219,16 @@ async def test_a_conditional_edge_is_taken_once() -> None:
 
 
 class Orchestrating:
-    """An orchestrator's model that asks each of the members once, and then is satisfied."""
+    """An orchestrator's model that asks each of the members once, and then is satisfied.
 
-    def __init__(self, *names: str) -> None:
+    Args:
+        names: The members.
+        stalls_at: The number of the ledger, from 1, that finds the team in a loop.
+    """
+
+    def __init__(self, *names: str, stalls_at: int | None = None) -> None:
         self.names = names
+        self.stalls_at = stalls_at
         self.prompts: list[str] = []
         self.model = ScriptedModel(self._reply, user_first=False)
 
@@ -235,7 +242,7 @@ class Orchestrating:
         left = [name for name in self.names if name not in heard]
         answers: dict[str, Any] = {
             "is_request_satisfied": not left,
-            "is_in_loop": False,
+            "is_in_loop": self.prompts.count("ledger") == self.stalls_at,
             "is_progress_being_made": True,
             "next_speaker": (left or self.names)[0],
             "instruction_or_question": f"Now {(left or self.names)[0]}.",
@@ -286,3 +293,28 @@ async def test_magentic_one_goes_on_from_every_step(task: str | None) -> None:
         result = await go_on(team, task if thread(team) and not has_ended else "again")
         assert result.messages
         assert stand_ins(team) == []
+
+
+async def test_magentic_one_goes_on_with_a_new_plan_that_it_was_making() -> None:
+    """All members forget the old plan, and the orchestrator asks for no facts again."""
+    moment = Moment()
+
+    class Forgetting(ScriptedAgent):
+        resets = 0
+
+        async def on_reset(self, cancellation_token: CancellationToken) -> None:
+            self.resets += 1
+            if self.resets == 2:  # the first is that of the first plan
+                await moment.wait()
+            await super().on_reset(cancellation_token)
+
+    orchestrating = Orchestrating("ann", "bob", stalls_at=2)
+    ann, bob = Forgetting("ann", ["ann 0"]), Forgetting("bob", ["bob 0"])
+    team = MagenticOneGroupChat([ann, bob], orchestrating.model, max_stalls=1)
+    await stopped(team, moment)
+    asked, forgotten = len(orchestrating.prompts), bob.resets
+    result = await go_on(team)
+    assert orchestrating.prompts[asked : asked + 3] == ["ledger"] * 3
+    assert bob.resets == forgotten + 1
+    assert [m.source for m in result.messages if m.source in ("ann", "bob")] == ["ann", "bob"]
+    assert stand_ins(team) == []

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
 import pytest
-from autogen_agentchat.agents import SocietyOfMindAgent
+from autogen_agentchat.agents import SocietyOfMindAgent, UserProxyAgent
 from autogen_agentchat.conditions import SourceMatchTermination
+from autogen_agentchat.messages import BaseChatMessage
 from autogen_agentchat.teams import BaseGroupChat, RoundRobinGroupChat
+from autogen_core import CancellationToken
 
 from supervisor import Rung
 from supervisor._autogen.history.resume import ResumingTeam, behind
 from supervisor._autogen.upstream.snapshot import thread
-from supervisor.testing import ScriptedModel, assert_settled
+from supervisor.testing import ScriptedAgent, ScriptedModel, assert_settled
 from supervisor.testing._settled import said
 from tests.agents import Agent
 from tests.unit.autogen.checks import contents, stand_ins, who
@@ -152,14 +154,23 @@ async def test_interrupted_once_more_in_any_team(
             assert said(team)[:shared] == said(whole)[:shared], (first, second)
 
 
-async def test_a_society_goes_on_with_its_inner_team() -> None:
+@pytest.mark.parametrize("stops", [1, 2])
+async def test_a_society_goes_on_with_its_inner_team(stops: int) -> None:
     """The inner team of a `SocietyOfMindAgent` resumes; the summary is of all that was said."""
-    moment = Moment()
-    inner = RoundRobinGroupChat([speaker("ann"), speaker("bob", moment)], name="inner", max_turns=2)
+    moments = [Moment() for _ in range(stops)]
+    waiting = iter(moments)
+
+    class Next(Moment):
+        async def wait(self) -> None:
+            for moment in waiting:
+                await moment.wait()
+
+    inner = RoundRobinGroupChat([speaker("ann"), speaker("bob", Next())], name="inner", max_turns=2)
     model = ScriptedModel(lambda messages: f"{len(messages)} messages")
     society = SocietyOfMindAgent("society", inner, model)
     team = round_robin(society, speaker("cleo"))
-    await stopped(team, moment)
+    for moment in moments:
+        await stopped(team, moment, task="go" if moment is moments[0] else None)
     result = await go_on(team)
     assert [message.source for message in result.messages][-1] == "cleo"
     assert [str(message.content) for message in model.requests[-1]][1:3] == ["ann 0", "bob 0"]
@@ -198,14 +209,35 @@ async def test_the_stand_in_looks_like_the_team() -> None:
     assert behind(team) is team
 
 
-async def test_an_empty_task_becomes_no_task() -> None:
-    """An empty task, which AutoGen refuses, becomes no task."""
+@pytest.mark.parametrize(("task", "said"), [([], ["done"]), ("again", ["again", "done"])])
+async def test_a_task_is_passed_on(task: Any, said: list[str]) -> None:
+    """A task reaches the team; an empty one, which AutoGen refuses, becomes none."""
     team = round_robin(Agent("ann"), turns=1, name="inner")
     await team.run(task="go")
     place = _Place(team)
-    result = await place.held.run(task=[])
-    assert contents(result) == ["done"]
+    assert contents(await place.held.run(task=task)) == said
     assert place.held is team
+
+
+async def test_the_stand_in_is_paused_resumed_and_exported_as_the_team() -> None:
+    """What AutoGen asks a team for beside its runs goes to the team, which is not put back."""
+    told = list[str]()
+
+    class Told(RoundRobinGroupChat):
+        async def pause(self) -> None:
+            told.append("pause")
+
+        async def resume(self) -> None:
+            told.append("resume")
+
+    team = Told([UserProxyAgent("user")], name="inner")
+    place = _Place(team)
+    stand_in = place.held
+    await stand_in.pause()
+    await stand_in.resume()
+    assert told == ["pause", "resume"]
+    assert stand_in.dump_component() == team.dump_component()
+    assert place.held is stand_in
 
 
 @pytest.mark.parametrize("name", ["reset", "load_state"])
@@ -253,3 +285,34 @@ async def test_agents_of_a_fresh_team_do_not_matter() -> None:
         while len(said(team)) < 4:
             await go_on(team, None if thread(team) else "go")
         assert said(team)[:4] == said(whole)
+
+
+class _Asking(ScriptedAgent):
+    """An agent of the user's that gives what it hears to a team of its own.
+
+    Args:
+        name: Its name.
+        team: The team.
+    """
+
+    def __init__(self, name: str, team: BaseGroupChat) -> None:
+        super().__init__(name, self._turn)
+        self.team = team
+
+    async def _turn(
+        self, heard: Sequence[BaseChatMessage], token: CancellationToken
+    ) -> AsyncGenerator[str, None]:
+        result = await self.team.run(task=list(heard), cancellation_token=token)
+        yield contents(result)[-1]
+
+
+async def test_a_team_that_an_agent_asks_begins_anew_with_all_that_is_in_it() -> None:
+    """A turn of a user's agent is undone, with what a team in its team had finished."""
+    moment = Moment()
+    ann, bob = speaker("ann"), speaker("bob", moment)
+    inner = round_robin(round_robin(ann, turns=1, name="third"), bob, name="second")
+    team = round_robin(_Asking("asker", inner), turns=1)
+    assert contents(await stopped(team, moment)) == ["go"]
+    assert contents(await go_on(team)) == ["bob 0"]
+    assert [[message.content for message in each] for each in requests(ann)] == [["go"]] * 2
+    assert [message.content for message in requests(bob)[-1]] == ["go", "ann 0"]
