@@ -50,6 +50,7 @@ async def test_where_all_rungs_are_over_the_process_is_ended_before_anything_is_
     """What would be cancelled ends the program while the reason of its forced end is written."""
     loop, team = asyncio.get_running_loop(), Talker()
     had_ended: list[bool] = []
+    watchdog: list[asyncio.Future[float | None]] = []
 
     def exit_now(*_: object) -> None:
         if not had_ended:  # the real one does not return
@@ -62,9 +63,9 @@ async def test_where_all_rungs_are_over_the_process_is_ended_before_anything_is_
         await team.is_working.wait()
         escalation, now = parts_of(sup).escalation, registry.clock.now()
         escalation.on_signal(signal.SIGUSR1, now, now)
-        watchdog = loop.run_in_executor(None, escalation.on_time, now + 4 * LONG)
+        watchdog.append(loop.run_in_executor(None, escalation.on_time, now + 4 * LONG))
         await run
-    await watchdog
+    await asyncio.wait(watchdog)
     assert had_ended == [False]
     assert team.has_ended
 
