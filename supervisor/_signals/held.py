@@ -167,9 +167,9 @@ class HeldSignals:
         return self._numbers if self.phase in (HoldPhase.OPEN, HoldPhase.HOLDING) else frozenset()
 
     def _pass_on_no_held(self) -> None:
-        if registry.wakeup_fd is not None:
-            hold = registry.hold
-            registry.wakeup_fd.held = frozenset() if hold is None else hold.numbers
+        hold, wakeup_fd = registry.hold, registry.wakeup_fd
+        assert wakeup_fd is not None  # the supervisor was there before
+        wakeup_fd.held = frozenset() if hold is None else hold.numbers
 
     def _due(self) -> list[int]:
         """Return what is to be handed on: an INT that came with a TERM would mean "by force"."""
@@ -272,7 +272,7 @@ class _Cover:
         """Handle a signal; where all is handed over, call what was found: somebody chains to us."""
         if self._hold.numbers:
             self._handler(number, frame)
-        elif callable(self.found):
+        else:
             self.found(number, frame)
 
     @property

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import pty
+import sys
 import termios
 import threading
+import types
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from supervisor._process import blocked_stdin
 from supervisor._process.threads import DaemonThreadPool
 from tests.unit.process.calls import orphan
 from tests.unit.process.pool_programs import both_loops, child, needs_proc
@@ -95,6 +99,28 @@ def test_input_on_a_terminal_holds_nothing(
         os.write(ours, b"the next line\n")
         status, out, err = made.finish()
         assert (status, out, err) == (0, b"got the next line\n", b"")
+
+
+def test_a_process_in_the_background_does_not_set_the_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where another job has the terminal, it keeps its settings, and nobody is stopped."""
+    in_foreground, was_set = [os.getpgrp() + 1], list[int]()
+
+    def foreground(_fd: int) -> int:
+        return in_foreground[-1]
+
+    def set_attributes(fd: int, _when: int, _attributes: list[Any]) -> None:
+        was_set.append(fd)
+
+    monkeypatch.setattr(os, "tcgetpgrp", foreground)
+    monkeypatch.setattr(termios, "tcsetattr", set_attributes)
+    monkeypatch.setitem(sys.modules, "readline", types.ModuleType("readline"))
+    blocked_stdin._put_terminal_back([])
+    assert was_set == []
+    in_foreground.append(os.getpgrp())
+    blocked_stdin._put_terminal_back([])
+    assert was_set == [0]
 
 
 @needs_proc

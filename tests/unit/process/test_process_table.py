@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 import textwrap
+import types
 from pathlib import Path
 
+import psutil
 import pytest
 
 from supervisor._process import process_table
@@ -123,6 +125,19 @@ def test_psutil_gives_the_same_table(start: Start) -> None:
     child.wait()
     assert process_table._command_by_psutil(child.pid) == []
     assert process_table._group_and_session(child.pid) == (0, 0)
+
+
+def test_a_process_of_which_psutil_may_tell_nothing_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One without a start time could not be distinguished from a later one."""
+    hidden = types.SimpleNamespace(pid=1, info={"ppid": 0, "create_time": None, "status": None})
+
+    def processes(_facts: list[str]) -> list[types.SimpleNamespace]:
+        return [hidden]
+
+    monkeypatch.setattr(psutil, "process_iter", processes)
+    assert process_table._read_by_psutil() == {}
 
 
 def _row_of(pid: int) -> Row:

@@ -146,6 +146,23 @@ def test_a_system_without_subreapers_is_said(
     subreaper.end()
 
 
+def test_too_many_open_files_end_no_adoption(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process table that cannot be read is read again a moment later."""
+    reads: list[int] = []
+
+    def refuse() -> None:
+        reads.append(1)
+        if len(reads) == 2:
+            subreaper._ended.set()
+        raise OSError(24, "Too many open files")
+
+    subreaper = Subreaper(ChildProcesses())
+    monkeypatch.setattr("supervisor._process.subreaper._SECONDS", 0.0)
+    monkeypatch.setattr(subreaper, "reap", refuse)
+    subreaper._run()
+    assert len(reads) == 2
+
+
 def test_without_children_the_table_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process without any child has no orphans to reap."""
 

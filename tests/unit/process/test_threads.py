@@ -11,6 +11,7 @@ import weakref
 
 import pytest
 
+from supervisor._process import blocked_stdin, threads
 from supervisor._process.threads import DaemonThreadPool
 from tests.unit.process.calls import blocked_call, orphan
 from tests.unit.process.pool_programs import both_loops, child
@@ -142,6 +143,26 @@ def test_orphans_do_not_take_the_places(pool: DaemonThreadPool) -> None:
     assert pool.submit(divmod, 9, 2).result(10) == (4, 1)
     gate.set()
     concurrent.futures.wait(stuck, 10)
+
+
+def test_a_call_that_has_ended_is_not_interrupted(
+    pool: DaemonThreadPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An orphan that ends by itself in the last moment gets no signal, nor does its thread."""
+    interrupted: list[int] = []
+    monkeypatch.setattr(blocked_stdin, "interrupt", interrupted.append)
+    is_running, may_end = threading.Event(), threading.Event()
+
+    def work() -> bool:
+        is_running.set()
+        return may_end.wait(10)
+
+    running, ended = pool.submit(work), threads._Call(int, lambda call: None)
+    assert is_running.wait(10)
+    assert isinstance(running, threads._Call)
+    pool._interrupt([ended, running])
+    may_end.set()
+    assert len(interrupted) == 1
 
 
 def test_a_finished_pool_is_forgotten() -> None:

@@ -134,6 +134,8 @@ class Guarded:
         self.loop._pid, self.loop._pidfd = self.child.pid, None
         self.loop._descendants = Descendants(self.child.pid)
         self.loop._began = 0.0
+        self.loop._kill_time = KillTime()
+        self.loop._is_reported = self.loop._is_received = True
         self.loop._control, self.loop._wakeup = control, wakeup
         self.loop._held = HeldFiles()
 
@@ -158,6 +160,35 @@ def test_without_a_pidfd_the_process_is_signalled_by_its_pid(guarded: Guarded) -
     guarded.loop._send(signal.SIGTERM)
     assert guarded.child.wait() == -signal.SIGTERM
     guarded.loop._send(signal.SIGTERM)
+
+
+def test_without_a_pidfd_the_end_of_the_socket_ends_the_watch(
+    guarded: Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On an old kernel the process counts as gone when it has closed its socket."""
+    monkeypatch.setattr(guard_main, "_CONTROL_FD", guarded.loop._control.fileno())
+    monkeypatch.setattr(guard_main, "_WAKEUP_FD", guarded.loop._wakeup.fileno())
+    assert guarded.loop._wait(0.0)
+    guarded.control.close()
+    assert not guarded.loop._watch()
+
+
+def test_a_process_that_a_debugger_traces_is_left_to_it(
+    guarded: Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind the deadline the guard looks again once a second, and kills nothing."""
+    waits: list[float | None] = []
+
+    def wait(seconds: float | None) -> bool:
+        waits.append(seconds)
+        return len(waits) < 3
+
+    monkeypatch.setattr(guarded.loop, "_wait", wait)
+    monkeypatch.setattr(guard_main, "_is_traced", bool)  # of its pid
+    guarded.loop._kill_time.update(_state(Rung.CANCEL, 0.0))
+    assert not guarded.loop._watch()
+    assert waits == [0.0, 1.0, 1.0]
+    assert guarded.child.poll() is None
 
 
 def test_a_table_that_cannot_be_read_changes_nothing(

@@ -484,6 +484,36 @@ async def test_a_supervisor_around_the_server() -> None:
         assert signal.getsignal(TERM) == ours
 
 
+async def test_a_signal_that_only_a_supervisor_around_hears_is_not_held() -> None:
+    """It stops what is around, and the server hears of it no later than ever: never."""
+    settings: Any = {"exits": False, "signals": {"SIGUSR1": "DRAIN"}, "ladder": Ladder(drain=60)}
+    async with Supervisor(**settings) as outer:
+        server = Server()
+        with handlers(server.handle_exit, TERM, INT):
+            async with hosted(_new()) as host:
+                host.is_sending = True
+                signal.raise_signal(signal.SIGUSR1)
+                await outer.wait_stop()
+                assert (host.signals.is_held, server.heard) == (False, [])
+
+
+async def test_in_a_forked_child_no_server_has_anything_held() -> None:
+    """What was held for the server around, too, is for the parent to hand on."""
+    first, second = Server(), Server()
+    with handlers(first.handle_exit, TERM, INT):
+        async with hosted(_new()) as one:
+            one.is_sending = True
+            signal.raise_signal(TERM)
+            await one.reach(Rung.DRAIN)
+            with handlers(second.handle_exit, TERM, INT):
+                async with hosted(_new()):
+                    assert registry.hold is not None
+                    before = one.signals.is_held
+                    registry.hold.forget()  # as in the child
+                    assert (before, one.signals.is_held) == (True, False)
+    assert (first.heard, second.heard) == ([], [])
+
+
 async def test_two_servers_in_one_process() -> None:
     """The signal that the inner one raises again at its end is held for the outer one."""
     first, second = Server(), Server()
