@@ -80,7 +80,16 @@ class Stoppable(Protocol):
         ...
 
     def stop(self, reason: str, cause: str = "code") -> None:
-        """Stop this thing alone, with a ladder of its own.
+        """Stop this thing alone, with a ladder of its own; from any thread.
+
+        Args:
+            reason: The cause in words.
+            cause: The same in one word.
+        """
+        ...
+
+    def drain_alone(self, reason: str, cause: str = "code") -> None:
+        """Let this thing alone finish what has begun, without a time limit; from any thread.
 
         Args:
             reason: The cause in words.

@@ -132,9 +132,10 @@ class StoppableRun:
         if state.phase is Phase.ACTIVE:
             self._begin_own_stop(request)
 
-    def drain_alone(self, reason: str) -> None:
+    def drain_alone(self, reason: str, cause: str = "code") -> None:
         """Drain this run, and no other, without a time limit; from any thread."""
-        request, loop = StopRequest(reason=reason, rung=Rung.DRAIN), self._state.loop
+        request = StopRequest(reason=reason, rung=Rung.DRAIN, cause=cause)
+        loop = self._state.loop
         if loop is None:
             self._state.request = self._state.request or request
         elif not loop.is_closed():

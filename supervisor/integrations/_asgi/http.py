@@ -41,7 +41,7 @@ class HttpRequest:
         self._receive = ReadAhead(receive, self._leave)
         self.runs = RequestRuns(block, self._receive.begin if stops_on_disconnect else None)
         self._start: Message | None = None
-        self._is_kept_back = False
+        self._kept_back: Message | None = None  # the start, until there is a body
         self._is_answered = False  # by us, in place of the application
         self._is_complete = False
 
@@ -73,7 +73,7 @@ class HttpRequest:
             if self._block.is_stopping:
                 await self._keep_back(message)
                 return
-        elif self._is_kept_back and not await self._flush(message):
+        elif self._kept_back is not None and not await self._flush(self._kept_back, message):
             return
         if is_last := _is_last(message):
             self._is_complete = True
@@ -86,17 +86,16 @@ class HttpRequest:
         if self.runs.refusal is not None and start["status"] == _SERVER_ERROR:
             await self._answer_unavailable()
         else:
-            self._is_kept_back = True
+            self._kept_back = start
 
-    async def _flush(self, following: Message | None = None) -> bool:
+    async def _flush(self, start: Message, following: Message) -> bool:
         """Send the start that was kept back; return whether the rest of the response may follow."""
-        assert self._start is not None
-        self._is_kept_back = False
-        tells_nothing = _is_empty(following) or _takes_events(self._start)
-        if self.runs.refusal is not None and self._start["status"] == _OK and tells_nothing:
+        self._kept_back = None
+        tells_nothing = _is_empty(following) or _takes_events(start)
+        if self.runs.refusal is not None and start["status"] == _OK and tells_nothing:
             await self._answer_unavailable()  # of a stream that has nothing but the refusal to tell
             return False
-        await self._pass_on(self._start)
+        await self._pass_on(start)
         return True
 
     async def _pass_on(self, message: Message) -> None:
@@ -116,7 +115,7 @@ class HttpRequest:
         """
         if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
             return False
-        has_started = self._start is not None and not self._is_kept_back
+        has_started = self._start is not None and self._kept_back is None
         if self._is_answered or self._is_complete:
             return self._is_answered
         if not has_started and self.runs.refusal is not None:
@@ -124,8 +123,8 @@ class HttpRequest:
             return not isinstance(error, _ENDS_PROCESS)
         if has_started and await self._end_stream():
             return error is None or isinstance(error, asyncio.CancelledError | Quarantined)
-        if self._is_kept_back and error is None:
-            await self._flush()
+        if self._kept_back is not None and error is None:
+            await self._pass_on(self._kept_back)
         return False
 
     async def _answer_unavailable(self) -> None:
@@ -154,9 +153,7 @@ def _is_last(message: Message) -> bool:
     return bool(kind == "http.response.pathsend")  # a whole file, which the server reads
 
 
-def _is_empty(message: Message | None) -> bool:
-    if message is None:
-        return True
+def _is_empty(message: Message) -> bool:
     has_more = message.get("body") or message.get("more_body")
     return message["type"] == "http.response.body" and not has_more
 

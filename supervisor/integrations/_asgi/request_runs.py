@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from supervisor._core.events import Rung, StopRequest
+from supervisor._core.events import StopRequest
 from supervisor._core.stoppable import Stoppable
 from supervisor.integrations._streams.events import CLIENT_LEFT
 
@@ -97,10 +97,8 @@ class RequestRuns:
         """End them with their present turn, for nobody will read what follows."""
         if self._read_ahead is None or self._block.is_stopping:
             return
-        reason, cause = CLIENT_LEFT
-        request = StopRequest(reason=reason, rung=Rung.DRAIN, cause=cause)
         for run in self._runs:
-            run.drain(request)
+            run.drain_alone(*CLIENT_LEFT)
 
     def let_go(self) -> None:
         """Have the further ones belong to no request: the response is complete."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 import supervisor
 from supervisor import Supervisor, UsageError
+from supervisor.errors import SettingsError
 from supervisor.integrations._asgi.protocol import ASGIApp, ConnectionScope, Message, Receive, Send
 from supervisor.integrations.asgi import SupervisorMiddleware, supervised
 from supervisor.types import Phase
@@ -237,6 +239,17 @@ async def test_a_block_that_cannot_open_is_a_start_that_fails() -> None:
         loop.set_task_factory(None)
     assert lifespan.answers == ["lifespan.startup.failed"]
     assert "eager" in lifespan.sent[0]["message"]
+
+
+async def test_a_ready_file_that_cannot_be_written_is_a_start_that_fails(tmp_path: Path) -> None:
+    """The server says why it does not start; without a lifespan, each request raises it."""
+    app = hosted(_returns, ready_file=tmp_path / "missing" / "ready")
+    lifespan = await (await Lifespan(app).start()).end()
+    assert lifespan.answers == ["lifespan.startup.failed"]
+    assert "ready_file" in lifespan.sent[0]["message"]
+    for _ in range(2):
+        with pytest.raises(SettingsError, match="ready_file"):
+            await get(app).end()
 
 
 async def test_a_spawned_task_that_failed_is_told_and_the_server_ends_in_order() -> None:

@@ -271,6 +271,48 @@ async def test_a_handler_that_reads_by_itself_learns_of_the_disconnect() -> None
     assert work.reasons == [LEFT]
 
 
+async def test_a_disconnect_is_told_as_often_as_the_handler_asks() -> None:
+    """A server need not be asked again for what it has told already."""
+    got: list[str] = []
+
+    async def app(scope: ConnectionScope, receive: Receive, send: Send) -> None:
+        got.extend([(await receive())["type"] for _ in range(3)])
+
+    async with serving(app := hosted(app)):
+        client = get(app)
+        client.leave()
+        await client.end()
+    assert got == ["http.request", "http.disconnect", "http.disconnect"]
+    assert client.asked == 2
+
+
+async def test_a_run_in_a_thread_of_the_handler_stops_with_its_client() -> None:
+    """A handler may have its runs in a thread with a loop of its own."""
+    works: list[Work] = []
+    has_begun = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    async def in_thread() -> None:
+        works.append(work := Work())
+        async with Supervisor(signals={}):
+            run = asyncio.ensure_future(work.start())
+            await work.has_begun.wait()
+            loop.call_soon_threadsafe(has_begun.set)
+            await run
+
+    async def app(scope: ConnectionScope, receive: Receive, send: Send) -> None:
+        await asyncio.to_thread(asyncio.run, in_thread())
+        await start(send)
+        await body(send)
+
+    async with serving(app := hosted(app)):
+        client = get(app)
+        await has_begun.wait()
+        client.leave()
+        await client.end()
+    assert works[0].reasons == [LEFT]
+
+
 async def test_what_a_server_raises_as_it_is_asked_goes_to_the_handler() -> None:
     """An exception of the server's `receive` is the handler's, also where it was read ahead."""
     work = Work()

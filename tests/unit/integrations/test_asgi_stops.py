@@ -23,6 +23,7 @@ from starlette.routing import Route
 
 import supervisor
 from supervisor import Ladder, Rung, Supervisor
+from supervisor.integrations._asgi import block
 from supervisor.integrations._asgi.protocol import (
     ASGIApp,
     ConnectionScope,
@@ -221,14 +222,29 @@ async def test_drain_waits_for_the_last_bytes() -> None:
         assert (await get(app).end()).status == 503
 
 
-async def test_drain_ends_with_the_ladder() -> None:
+async def test_drain_ends_with_the_ladder(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that refuses to end is waited for no longer than that; its request is answered."""
-    refusing = Refusing()
-    app = supervised(Starlette(routes=[Route("/", refusing.answer)]), **QUICK)
+    monkeypatch.setattr(block, "_DRAINED_SECONDS", 0.0)
+    refusing, is_given_up, may_answer = Refusing(), asyncio.Event(), asyncio.Event()
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await refusing.answer(request)
+        finally:
+            is_given_up.set()
+            await may_answer.wait()
+
+    app = supervised(Starlette(routes=[Route("/", answer)]), **QUICK)
     async with serving(app):
         client = get(app)
         await refusing.has_begun.wait()
-        await app.drain()
+        drained = asyncio.ensure_future(app.drain())
+        await is_given_up.wait()
+        for _ in range(10):  # it looks at each step
+            await asyncio.sleep(0)
+        assert not drained.done()
+        may_answer.set()
+        await drained
         assert client.status == 503
         refusing.release.set()
 
@@ -244,6 +260,19 @@ async def test_a_request_without_a_run_is_answered_during_a_stop() -> None:
         lifespan.state["supervisor"].stop("Enough")
         assert (await get(app).end()).body == b"still here"
         assert (await get(app, "/broken").end()).status == 500
+
+
+async def test_a_response_that_has_only_begun_is_passed_on_as_it_is() -> None:
+    """A handler that returns without a body during a stop is the server's matter, as without us."""
+
+    async def app(scope: ConnectionScope, receive: Receive, send: Send) -> None:
+        await start(send, 202)
+
+    async with serving(app := hosted(app)) as lifespan:
+        lifespan.state["supervisor"].stop("Enough")
+        client = await get(app).end()
+    assert client.status == 202
+    assert not client.is_complete
 
 
 async def test_a_handler_may_answer_for_a_refused_run_itself() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 from collections.abc import AsyncGenerator
@@ -15,8 +16,9 @@ from fastapi import FastAPI, WebSocket
 from fastapi.responses import PlainTextResponse
 
 import supervisor
-from supervisor import Ladder, Supervisor
-from supervisor.integrations._asgi.protocol import ConnectionScope, Receive, Send
+from supervisor import Ladder, Run, Supervisor
+from supervisor.integrations._asgi import websocket
+from supervisor.integrations._asgi.protocol import ConnectionScope, Message, Receive, Send
 from supervisor.integrations.asgi import supervised
 from supervisor.testing import ScriptedAgent, assert_settled
 from tests.unit.integrations.apps import Work, hosted
@@ -103,17 +105,50 @@ async def test_a_server_that_closes_cuts_no_run() -> None:
     assert chat.work.runs[0].result == ["first", "last"]
 
 
-async def test_runs_go_on_without_their_client_where_that_is_set() -> None:
+@pytest.mark.parametrize("code", [1001, 1012])
+async def test_runs_go_on_without_their_client_where_that_is_set(code: int) -> None:
     """With `on_disconnect="continue"` a run goes on to its end."""
     chat = Chat()
     async with serving(app := hosted(chat, on_disconnect="continue")):
         client = connect(app)
         client.say(type="websocket.receive", text="go")
         await chat.work.has_begun.wait()
-        client.leave()
+        client.leave(code)
         chat.work.may_end.set()
         await client.end()
     assert chat.work.reasons == [None]
+
+
+async def test_a_server_that_closes_ends_a_run_in_a_thread_in_its_own_loop() -> None:
+    """Such a run ends at its next boundary, too, and no other thread touches what it waits for."""
+    runs: list[Run[int, list[int]]] = []
+    is_waiting = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    async def numbers() -> AsyncGenerator[int]:
+        for number in itertools.count():
+            yield number
+
+    async def in_thread() -> None:
+        async with Supervisor(signals={}) as sup:
+            runs.append(run := sup.iterate(numbers()))
+            async for _ in run:
+                loop.call_soon_threadsafe(is_waiting.set)
+                await until(lambda: run.stop_request is not None)  # the source waits for its reader
+
+    async def app(scope: ConnectionScope, receive: Receive, send: Send) -> None:
+        await _accept(receive, send)
+        # In its debug mode a loop refuses to be used by another thread.
+        await asyncio.to_thread(asyncio.run, in_thread(), debug=True)
+
+    async with serving(app := hosted(app)):
+        client = connect(app)
+        await is_waiting.wait()
+        client.leave(1012)
+        await client.end()
+    assert runs[0].is_drained
+    assert runs[0].stop_request is not None
+    assert (runs[0].stop_request.reason, runs[0].stop_request.cause) == (LEFT, "client")
 
 
 async def test_a_refused_run_closes_with_a_last_message() -> None:
@@ -242,6 +277,55 @@ async def test_a_websocket_that_always_listens_is_at_rest_soon_after_its_run() -
         await until(lambda: not block.sending)
         client.leave()
         await client.end()
+
+
+async def test_a_run_that_follows_keeps_a_websocket_at_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Between two runs of a handler that always listens there is no rest."""
+    monkeypatch.setattr(websocket, "_SETTLED_SECONDS", 0.0)
+    first, second = Work(), Work()
+
+    async def app(scope: ConnectionScope, receive: Receive, send: Send) -> None:
+        await _accept(receive, send)
+        listener = asyncio.ensure_future(receive())
+        for work in (first, second):
+            await work.start()
+        await listener
+
+    async with serving(app := hosted(app)):
+        block = app._blocks.here()
+        assert block is not None
+        client = connect(app)
+        await first.has_begun.wait()
+        first.may_end.set()
+        await second.has_begun.wait()
+        await asyncio.sleep(0)  # the look that the end of the first has asked for
+        assert block.sending
+        second.may_end.set()
+        await until(lambda: not block.sending)
+        client.leave()
+        await client.end()
+
+
+async def test_a_send_that_fails_is_a_disconnect() -> None:
+    """A server that says by an OSError of `send` that the client has left stops the run, too."""
+    work = Work()
+
+    async def app(scope: ConnectionScope, receive: Receive, send: Send) -> None:
+        async for chunk in work.start():
+            await _text(send, chunk)
+
+    async def receive() -> Message:
+        return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]
+
+    async def send(message: Message) -> None:
+        raise BrokenPipeError("the client has left")
+
+    async with serving(app := hosted(app)):
+        with pytest.raises(BrokenPipeError):
+            await app({"type": "websocket", "path": "/"}, receive, send)
+    assert work.reasons == [LEFT]
 
 
 @pytest.mark.parametrize("listens", [False, True])
