@@ -132,8 +132,8 @@ class Attempt:
                 leaves = any(way is Way.BREAK for _, way in stops)
                 self._reader = asyncio.create_task(self._iterate(run) if leaves else run)
                 await asyncio.wait([self._reader])
-        if self._reader is not None:  # at ABANDON the block is cancelled before it
-            await asyncio.wait([self._reader])
+        assert self._reader is not None
+        await asyncio.wait([self._reader])  # at ABANDON the block is cancelled before it
         self.seconds = asyncio.get_running_loop().time() - begun
 
     def _watch_tools(self) -> None:
@@ -150,8 +150,8 @@ class Attempt:
         return self._leave if way is Way.BREAK else self._cancel_reader
 
     def _cancel_reader(self) -> None:
-        if self._reader is not None:
-            self._reader.cancel()
+        assert self._reader is not None  # it takes the first step
+        self._reader.cancel()
 
     def _leave(self) -> None:
         self._wants_to_leave = True
@@ -159,12 +159,10 @@ class Attempt:
     async def _iterate(self, run: Run) -> TaskResult | None:
         self.left_at = sys.maxsize
         async for event in run:
-            if isinstance(event, TaskResult):
-                return event
-            if self._wants_to_leave:
+            if self._wants_to_leave and not isinstance(event, TaskResult):
                 self.left_at = self.steps.taken
-                break
-        return None
+                return None
+        return run.result
 
     @property
     def result(self) -> TaskResult | None:

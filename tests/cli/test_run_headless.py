@@ -104,12 +104,12 @@ def test_stopped_by_a_signal(server: Server, number: signal.Signals, rungs: list
 
 
 def test_stop_status_is_for_stops_by_a_signal(server: Server) -> None:
-    """`--stop-status` takes the place of the death by the signal."""
-    with headless("waiting", "--stop-status", "75", server=server) as run:
-        run.until("message")
+    """`--stop-status` takes the place of the death by the signal; `json` is one line even then."""
+    with headless("waiting", "--stop-status", "75", output="json", server=server) as run:
+        run.until_busy()
         run.signal(signal.SIGINT)
         ended = run.end()
-    assert (ended.status, ended.lines[-1]["status"]) == (75, "stopped")
+    assert (ended.status, [line["status"] for line in ended.lines]) == (75, ["stopped"])
 
 
 def test_timed_out(server: Server) -> None:

@@ -47,9 +47,7 @@ def main(arguments: Sequence[str]) -> None:
     async def chat(sup: Supervisor) -> None:
         await _chat(sup, source, command, ui)
 
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        # After `run` one more Ctrl-C ends the process, but not with a traceback.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    end_quietly_by_ctrl_c()
     settings = command.settings
     run(
         chat,
@@ -58,6 +56,12 @@ def main(arguments: Sequence[str]) -> None:
         interactive=True,
         exits=True,
     )
+
+
+def end_quietly_by_ctrl_c() -> None:
+    """Have Ctrl-C after `run` end the process without a traceback, unless SIGINT is ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 async def _chat(sup: Supervisor, source: Source, command: Command, ui: UserInterface) -> None:

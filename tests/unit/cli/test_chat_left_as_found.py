@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import builtins
 import signal
+from typing import Any
 
 import pytest
 
+from supervisor._cli.chat.start import end_quietly_by_ctrl_c
 from supervisor._cli.chat.terminal.refused_input import input_refused
 from supervisor._cli.chat.terminal.suspension import suspendable
 
@@ -33,6 +35,20 @@ def test_an_input_of_the_programs_own_stays(monkeypatch: pytest.MonkeyPatch) -> 
     with input_refused():
         monkeypatch.setattr(builtins, "input", own)
     assert builtins.input is own
+
+
+@pytest.mark.parametrize(
+    ("found", "left"),
+    [(signal.default_int_handler, signal.SIG_DFL), (signal.SIG_IGN, signal.SIG_IGN)],
+)
+def test_ctrl_c_ends_a_chat_quietly_unless_it_is_ignored(found: Any, left: Any) -> None:
+    """Whoever has started the chat may want SIGINT to be ignored."""
+    before = signal.signal(signal.SIGINT, found)
+    try:
+        end_quietly_by_ctrl_c()
+        assert signal.getsignal(signal.SIGINT) is left
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_handler_of_the_programs_own_stays() -> None:

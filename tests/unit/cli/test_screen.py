@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import select
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -202,14 +203,22 @@ def test_a_forked_child_prints_by_itself(
 
 
 def test_a_pipe_that_was_made_non_blocking_is_waited_for(
-    pipe: tuple[int, int], screens: Callable[..., Screen]
+    pipe: tuple[int, int], screens: Callable[..., Screen], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A child that has set the flag on the file that both share loses no output."""
     reader, writer = pipe
+    is_full, wait = threading.Event(), select.select
+
+    def wait_noted(*words: Any) -> object:
+        is_full.set()
+        return wait(*words)
+
+    monkeypatch.setattr(select, "select", wait_noted)
     os.set_blocking(writer, False)
     screen, line = screens(), "x" * 999 + "\n"
     for _ in range(300):
         screen.write(line)
+    assert is_full.wait(LIMIT)
     found = written(reader)
     while len(found) < 300 * len(line):
         found += written(reader)

@@ -190,6 +190,18 @@ async def test_a_class_of_ones_own_is_loaded_if_it_is_allowed(
     assert sys.path[-1] == str(Path.cwd())
 
 
+@pytest.mark.usefixtures("own")
+async def test_a_class_of_ones_own_that_raises_is_an_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its traceback is shown, for it is the user's code that has failed."""
+    data = {**agent("not a name"), "provider": "own_of_test.Agent"}
+    assert "ValueError: The agent name must be a valid Python identifier" in await _failure(
+        data, allow=["own_of_test"]
+    )
+    assert capsys.readouterr().err.startswith("Traceback (most recent call last):")
+
+
 def test_a_package_of_ones_own_that_is_missing_is_named() -> None:
     """It is allowed, and not there."""
     said = _refusal(team(component("missing_of_test.Agent")), allow=["missing_of_test"])
@@ -252,8 +264,8 @@ def test_what_does_not_fit_its_class_is_named(data: Config, says: str) -> None:
     assert says in _refusal(data)
 
 
-async def _failure(data: Config) -> str:
-    source = _load(data)
+async def _failure(data: Config, **options: Any) -> str:
+    source = _load(data, **options)
     with pytest.raises(CommandError) as raised:
         await source.build()
     return str(raised.value)
