@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextvars import Context
-from typing import Any, cast
+from typing import Any
 
 from supervisor._core.adapter import AnyAdapter
-from supervisor._core.events import Rung, StopRequest
+from supervisor._core.events import Rung
 from supervisor._core.run_state import RunState
 from supervisor._core.stoppable import Owner
 from supervisor._reports import log_events
@@ -24,8 +24,13 @@ def tell_begin(state: AnyState, adapter: AnyAdapter, context: Context) -> None:
 
 
 def tell_rung(state: AnyState, owner: Owner, rung: Rung) -> None:
-    """Tell that a stop has led a run to a rung; called where the run is observed."""
-    state.telemetry.enter(rung.name, _stop_facts(state, owner))
+    """Tell that a stop has led a run to a rung; called where the run is observed.
+
+    Not of a run that has ended by itself, and whose end is still being written: it is not stopped.
+    """
+    stop = _stop_facts(state, owner)
+    if stop is not None:
+        state.telemetry.enter(rung.name, stop)
 
 
 def tell_given_up(state: AnyState, owner: Owner) -> None:
@@ -70,7 +75,9 @@ def log_failure(state: AnyState, error: BaseException) -> None:
         reporter.event(log_events.FAILED_IN_STOP, exc_info=error)
 
 
-def _stop_facts(state: AnyState, owner: Owner) -> StopFacts:
-    request = cast(StopRequest, state.request)
+def _stop_facts(state: AnyState, owner: Owner) -> StopFacts | None:
+    request = state.request
+    if request is None:
+        return None
     is_own = request is not owner.stop_request
     return StopFacts(request.reason, request.cause, request.time, is_own)

@@ -15,7 +15,7 @@ import asyncio
 import math
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Protocol, cast
+from typing import Protocol
 
 from supervisor._core.body_task import BodyTask
 from supervisor._core.events import Rung, StopRequest
@@ -219,9 +219,18 @@ class OwnStop:
         thing: What is stopped.
         owner: Its supervisor: the seconds of each rung, and the clock.
         loop: The loop of both.
+        request: What asks for it.
     """
 
-    def __init__(self, thing: Stoppable, owner: Owner, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        thing: Stoppable,
+        owner: Owner,
+        loop: asyncio.AbstractEventLoop,
+        request: StopRequest,
+    ) -> None:
+        self.request = request
+        """What asks for it."""
         self._thing = thing
         self._ladder = owner.ladder
         if self._ladder.abandon == math.inf:
@@ -229,8 +238,6 @@ class OwnStop:
         self._state = LadderState(self._ladder)
         self._now = owner.now
         self._loop = loop
-        self.request: StopRequest | None = None
-        """What asks for it, once it has begun."""
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -248,9 +255,8 @@ class OwnStop:
         at = self._state.rung_ends_at
         return None if at is None else at - self._now()
 
-    def begin(self, request: StopRequest) -> None:
+    def begin(self) -> None:
         """Enter CANCEL, and go on from there as time passes."""
-        self.request = request
         self._take(self._state.request(Rung.CANCEL, self._now()))
 
     def abandon(self) -> None:
@@ -267,7 +273,7 @@ class OwnStop:
     def _take(self, steps: list[Step]) -> None:
         self.end()  # the timer was set for a step that may be behind by now
         for step in steps:
-            apply(step, self._thing, cast(StopRequest, self.request), self._ladder)
+            apply(step, self._thing, self.request, self._ladder)
         at = self._state.next_at
         if at is not None and not self._thing.is_over:
             delay = max(0.0, at - self._now())

@@ -167,8 +167,8 @@ class StoppableRun:
     def _begin_own_stop(self, request: StopRequest) -> OwnStop:
         loop = cast(asyncio.AbstractEventLoop, self._state.loop)
         self._note_who_is_first()
-        own = self._own_stop = OwnStop(self, self._owner, loop)
-        own.begin(request)
+        own = self._own_stop = OwnStop(self, self._owner, loop, request)
+        own.begin()
         return own
 
     def _note_who_is_first(self) -> None:

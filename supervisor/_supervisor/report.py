@@ -92,7 +92,7 @@ class StopReport:
             reporter.say(f"\n{line}")
 
     def _interrupt(self, own: OwnStop | None) -> str | None:
-        if own is None or own.is_over or own.request is None:
+        if own is None or own.is_over:
             return None
         time, agents = progress.time_left(own.seconds_left()), self._scope.active_agents()
         # There is no rung above ABANDON for it.

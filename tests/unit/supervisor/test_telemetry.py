@@ -6,6 +6,7 @@ import asyncio
 import re
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,12 +20,15 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import get_current_span
 
 from supervisor import Ladder, Run, Rung, Supervisor
+from supervisor._core.run_state import Phase
 from supervisor._reports.log import reporter
 from supervisor._supervisor.facade import parts_of
 from supervisor._supervisor.stop_telemetry import StopTelemetry
 from supervisor.errors import Quarantined
 from supervisor.testing import ScriptedAgent
 from tests.agents import Agent, Deaf, Streaming, Stubborn, team
+from tests.unit.supervisor.fakes import LONG
+from tests.unit.supervisor.outages import faulty_store
 
 Point = tuple[Mapping[str, Any], Any]
 
@@ -284,6 +288,28 @@ async def test_a_refusing_team_is_in_the_gauge_until_it_ends(seen: Seen) -> None
     assert seen.value("supervisor.runs.quarantined") == 0
     assert seen.value("supervisor.runs", supervisor_outcome="quarantined") == 1
     assert len(seen.spans) == 1
+
+
+async def test_a_run_that_has_ended_before_a_stop_is_told_of_as_no_stopped_one(
+    seen: Seen, tmp_path: Path
+) -> None:
+    """Its end is still being written: the stop goes on to the body, and the run has finished."""
+    store, faults = faulty_store(tmp_path / "runs.db")
+    faults.may_commit.clear()
+    ladder = Ladder(drain=0.05, cancel=0.05, abandon=LONG)
+    async with Supervisor(checkpoints=store, signals={}, ladder=ladder) as sup:
+        run = sup.stream(ScriptedAgent("ann", ["word"]), "go", id="talk")
+        reader = asyncio.ensure_future(run)
+        while run.phase is not Phase.STOPPING:  # noqa: ASYNC110 - it is told to nobody
+            await asyncio.sleep(0.001)
+        sup.stop("Enough")
+        try:
+            await asyncio.sleep(LONG)
+        finally:
+            faults.may_commit.set()
+    await reader
+    [span] = seen.spans
+    assert (_facts(span)["supervisor.outcome"], _events(span)) == ("finished", [])
 
 
 async def test_a_run_inside_a_run_is_below_it(seen: Seen) -> None:
