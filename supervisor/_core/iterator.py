@@ -254,11 +254,16 @@ def _without_exit(error: BaseException) -> BaseException | None:
     return cast("BaseExceptionGroup[BaseException]", error).split(GeneratorExit)[1]
 
 
-def _has_begun(source: AsyncGeneratorType[Any, Any]) -> bool:
-    if sys.version_info >= (3, 12):
+if sys.version_info < (3, 12):
+
+    def _has_begun(source: AsyncGeneratorType[Any, Any]) -> bool:
+        frame = source.ag_frame
+        if frame is None or source.ag_running:
+            return True
+        # It is made by this instruction, and stands there until it is begun.
+        return source.ag_code.co_code[frame.f_lasti] != dis.opmap["RETURN_GENERATOR"]
+
+else:
+
+    def _has_begun(source: AsyncGeneratorType[Any, Any]) -> bool:
         return inspect.getasyncgenstate(source) != inspect.AGEN_CREATED
-    frame = source.ag_frame
-    if frame is None or source.ag_running:
-        return True
-    # It is made by this instruction, and stands there until it is begun.
-    return source.ag_code.co_code[frame.f_lasti] != dis.opmap["RETURN_GENERATOR"]

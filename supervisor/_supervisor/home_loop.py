@@ -35,8 +35,8 @@ class HomeLoop:
     def call_soon(self, callback: Callable[[], object]) -> None:
         """Have the loop call a function; from any thread, and from a signal handler.
 
-        Where there is no loop, or it is closed, nothing happens: nobody waits there any more.
+        Where it is closed, nothing happens: nobody waits there any more.
         """
-        if self.loop is not None:
-            with contextlib.suppress(RuntimeError):  # closed
-                self.loop.call_soon_threadsafe(callback)
+        assert self.loop is not None, "the block was entered"
+        with contextlib.suppress(RuntimeError):  # closed
+            self.loop.call_soon_threadsafe(callback)

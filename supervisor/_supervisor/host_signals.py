@@ -67,8 +67,8 @@ class HostSignals:
         # It awaits the server, which hears of the stop when it is handed on: it has until ABANDON.
         around = self._scope.nesting.around
         while around is not None:
-            if around.body is not None:
-                around.body.is_work = True
+            assert around.body is not None, "its block is open, or was"
+            around.body.is_work = True
             around = around.nesting.around
 
     def _watch_event(self) -> None:

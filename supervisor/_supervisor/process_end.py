@@ -195,8 +195,7 @@ class ProcessEnd:
             let_go_of_unwritable()
             return status
         try:
-            if self.must_sweep:
-                self._look_last(status)
+            self._look_last(status)
         finally:
             os._exit(status)
 

@@ -139,12 +139,11 @@ class StopScope:
 
     def detach(self, run: Stoppable) -> None:
         """Forget a run that is done."""
-        if run in self.runs:
-            watcher = self.runs.pop(run)
-            self.nesting.add_to_count(-1)
-            if watcher is not None:
-                watcher.on_run_over()
-            self.interrupts.notebook.look()
+        watcher = self.runs.pop(run)
+        self.nesting.add_to_count(-1)
+        if watcher is not None:
+            watcher.on_run_over()
+        self.interrupts.notebook.look()
         self.wake()
 
     def expect(self, run: Stoppable) -> None:

@@ -69,8 +69,8 @@ class SupervisorView:
         """
         scope = self._parts.scope
         scope.check_open("wait_stop()")
-        if scope.body is not None:
-            scope.body.note_that_it_knows()
+        assert scope.body is not None, "the block is open"
+        scope.body.note_that_it_knows()
         return await scope.announcement.wait()
 
     def on_stop(self, callback: Callable[[StopRequest], object]) -> None:

@@ -183,8 +183,7 @@ class RunTelemetry:
         seconds = time.monotonic() - self._began_at
         if self._span is not None:
             self._end_span(self._span, outcome, error)
-        if meter_provider() is not None:
-            self._measure(outcome, seconds, stop)
+        self._measure(outcome, seconds, stop)
         if reporter.is_logged(log_events.RUN_ENDED):
             with self.bound():
                 reporter.event(log_events.RUN_ENDED, outcome=outcome, seconds=seconds)

@@ -109,6 +109,11 @@ def test_settings_error_stays_short() -> None:
     assert len(str(SettingsError("field", "do this", list(range(10_000))))) < 200
 
 
+def test_settings_error_names_what_has_no_text() -> None:
+    """An int of thousands of digits has no text in Python, and is told by its type."""
+    assert str(SettingsError("field", "do this", 10**10_000)).startswith("this int is not valid")
+
+
 def test_quarantined() -> None:
     """A Quarantined error names the team, who refused to end, at what and for how long."""
     error = Quarantined("writers", (name for name in ("ann", "bob")), "running 'lookup'", 3.04159)

@@ -36,7 +36,9 @@ class TestLadder:
         assert Ladder().budget(Rung.DRAIN) == 8
 
     @pytest.mark.parametrize("field", ["drain", "cancel", "abandon", "total"])
-    @pytest.mark.parametrize("value", [-1, -0.001, -math.inf, math.nan, True, "5", 1j, [5]])
+    @pytest.mark.parametrize(
+        "value", [-1, -0.001, -math.inf, math.nan, 10**400, True, "5", 1j, [5]]
+    )
     def test_refuses(self, field: str, value: Any) -> None:
         """A value that is no number of seconds is refused with the field and the value."""
         with pytest.raises(SettingsError, match=f" is not valid for {field}; ") as caught:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
 
 from supervisor._reports.findings import Finding
+from supervisor._reports.frames import LONGEST
 from tests.unit.reports import waiting_tasks
 from tests.unit.reports.waiting_tasks import (
     Generating,
@@ -57,3 +59,47 @@ async def test_the_running_task_is_found_by_its_thread() -> None:
     [finding] = await outer()
     text = str(finding)
     assert 0 < text.index("outer (") < text.index("inner (")
+
+
+async def test_a_recursion_is_followed_to_its_two_hundredth_await() -> None:
+    """A report takes no longer for a coroutine that awaits itself very often."""
+
+    async def deeper(left: int) -> None:
+        await (deeper(left - 1) if left else waits())
+
+    async with at_work(deeper(LONGEST)) as [task]:
+        [finding] = reported(task)
+    assert innermost(finding).endswith("deeper")
+
+
+class Wrapped(Coroutine[Any, Any, Any]):
+    """A coroutine object of a class of its own, which has no frame."""
+
+    def __init__(self, coro: Coroutine[Any, Any, Any]) -> None:
+        self.coro = coro
+
+    def send(self, value: Any) -> Any:
+        """Resume it."""
+        return self.coro.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """Raise in it."""
+        return self.coro.throw(*error)
+
+    def close(self) -> None:
+        """Close it."""
+        self.coro.close()
+
+    def __await__(self) -> Any:
+        return self.coro.__await__()
+
+
+async def test_a_running_task_that_hides_its_frame_is_left_out() -> None:
+    """Which of the threads runs it cannot be told, and that fails nothing."""
+
+    async def inner() -> list[Finding]:
+        task = asyncio.current_task()
+        assert task is not None
+        return reported(task)
+
+    assert await asyncio.create_task(Wrapped(inner())) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import pty
@@ -10,13 +11,13 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 import structlog
 
-from supervisor._reports.log import Reporter, reporter
+from supervisor._reports.log import Reporter, _write_to_stderr, reporter
 from supervisor._reports.log_events import LogEvent
 
 ROOT = Path(__file__).parents[3]
@@ -276,6 +277,37 @@ def test_without_a_stderr_nothing_is_written(tmp_path: Path) -> None:
     shell = ["sh", "-c", 'exec "$@" 2>&-', "sh", *command]
     assert subprocess.run(shell, env=environment, check=False, timeout=15).returncode == 0
     assert target.read_bytes() == b""
+
+
+@contextlib.contextmanager
+def piped() -> Generator[int]:
+    """Have a pipe in the place of stderr meanwhile, and return the fd that reads it."""
+    found, (reads, writes) = os.dup(2), os.pipe()
+    os.dup2(writes, 2)
+    os.close(writes)
+    try:
+        yield reads
+    finally:
+        os.dup2(found, 2)
+        os.close(found)
+
+
+def test_a_stderr_that_does_not_block_gets_the_whole_text() -> None:
+    """Somebody has made it non-blocking, and it is full: the rest follows as there is room."""
+    text = "x" * 1_000_000
+    writer = threading.Thread(target=_write_to_stderr, args=(text,))
+    with piped() as reads, os.fdopen(reads, "rb") as reader:
+        os.set_blocking(2, False)
+        writer.start()
+        assert reader.read(len(text)) == text.encode()
+        writer.join()
+
+
+def test_a_stderr_that_nobody_reads_any_more_fails_nothing() -> None:
+    """What cannot be written is dropped."""
+    with piped() as reads:
+        os.close(reads)
+        _write_to_stderr("lost")
 
 
 def test_started_threads_write_at_the_interpreters_end() -> None:

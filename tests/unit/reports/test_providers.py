@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -36,6 +37,17 @@ def test_where_none_is_set_there_is_none(
     assert find() is None
     monkeypatch.delattr(f"{module}.{variable}")  # of another version of the API
     monkeypatch.setitem(sys.modules, module, None)
+    assert find() is None
+
+
+@pytest.mark.parametrize(("module", "variable", "find"), ALL)
+def test_while_the_api_is_being_imported_there_is_none(
+    monkeypatch: pytest.MonkeyPatch, module: str, variable: str, find: Find
+) -> None:
+    """Another thread may be in the midst of its import: its functions are not there yet."""
+    api = module.removesuffix("._internal")
+    monkeypatch.setattr(f"{module}.{variable}", object())
+    monkeypatch.setitem(sys.modules, api, ModuleType(api))
     assert find() is None
 
 

@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import pytest
+from autogen_agentchat.base import TaskResult
 from autogen_agentchat.messages import (
     HandoffMessage,
     ModelClientStreamingChunkEvent,
@@ -90,6 +91,37 @@ def test_what_cannot_be_dumped_is_text() -> None:
 
     found = _read(run_json.event(Broken(source="a", content="all the same")))
     assert (found["source"], found["content"]) == ("a", "all the same")
+
+
+def test_a_message_whose_text_raises_too_says_so() -> None:
+    """Whatever a class of the user's raises, there is an object that names the class."""
+
+    class Mute(TextMessage):
+        def model_dump(self, **_: Any) -> dict[str, Any]:
+            raise TypeError("no")
+
+        def to_text(self) -> str:
+            raise LookupError("nor this")
+
+    found = _read(run_json.event(Mute(source="a", content="lost")))
+    assert found["content"] == "(Mute has no text: its to_text() raised LookupError)"
+
+
+@pytest.mark.parametrize("item", [None, 3, "word", [1, 2]])
+def test_an_item_of_an_iterator_is_its_content(item: object) -> None:
+    """What is no object of a framework's has no source."""
+    found = _read(run_json.event(item))
+    assert (found["type"], found["source"], found["content"]) == ("message", None, item)
+
+
+def test_a_result_alone_has_its_usage_and_no_status() -> None:
+    """A `TaskResult` does not tell whether its run was stopped."""
+    usage = RequestUsage(prompt_tokens=3, completion_tokens=4)
+    messages = [TextMessage(source="a", content=word, models_usage=usage) for word in "xy"]
+    found = _read(run_json.event(TaskResult(messages=messages, stop_reason="enough")))
+    assert (found["type"], found["status"], found["messages"]) == ("result", None, 2)
+    assert found["stop_reason"] == "enough"
+    assert found["usage"] == {"prompt_tokens": 6, "completion_tokens": 8}
 
 
 def test_any_object_is_written() -> None:

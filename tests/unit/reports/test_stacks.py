@@ -18,6 +18,7 @@ from supervisor._process import threads
 from supervisor._process.threads import DaemonThreadPool
 from supervisor._reports import stacks
 from supervisor._reports.findings import MOST, TaskInfo
+from supervisor._reports.frames import LONGEST
 from supervisor._supervisor.at_work import gather
 from tests.unit.reports.waiting_tasks import at_work, awaits, innermost, reported, waits
 
@@ -44,6 +45,22 @@ async def test_a_task_is_reported_with_the_tool_that_waits_for_it() -> None:
         [finding] = stacks.tasks(tasks_at_work).shown
     assert (finding.agent, finding.tool, innermost(finding)) == ("ann", "look_up", "waits")
     assert "agent 'ann' of team 'team', in tool 'look_up'" in str(finding)
+
+
+async def test_of_a_long_row_of_tasks_the_nearest_are_looked_at() -> None:
+    """However many tasks wait for one another, the last is reported, in bounded time."""
+    row = [asyncio.create_task(waits())]
+    for _ in range(LONGEST):
+        row.append(asyncio.create_task(awaits(row[-1])))
+    await asyncio.sleep(0)
+    infos = [TaskInfo(task=task, team="team") for task in row]
+    found: list[tuple[str, str | None]] = []
+    for place in (-1, -2):
+        infos[place] = TaskInfo(task=row[place], team="team", tool="look_up")
+        found += [(finding.name, finding.tool) for finding in stacks.tasks(infos).shown]
+    assert found == [(row[0].get_name(), None), (row[0].get_name(), "look_up")]
+    row[-1].cancel()
+    await asyncio.wait(row)
 
 
 async def test_ten_thousand_tasks_are_counted_and_some_are_shown() -> None:

@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 
 from supervisor import Supervisor
+from supervisor._reports.log import reporter
 from supervisor._signals.kernel_sigint import kernel_sigint
 from supervisor._signals.registry import registry
-from supervisor._supervisor import notebook_block
+from supervisor._supervisor import block, notebook_block
+from supervisor._supervisor.facade import parts_of
 from supervisor.testing import ScriptedAgent
 
 pytestmark = pytest.mark.asyncio(loop_factories=["asyncio"])
@@ -132,3 +134,39 @@ async def test_a_request_under_way_is_looked_at_until_it_has_ended(
     async with asyncio.timeout(5):
         while signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # noqa: ASYNC110
             await asyncio.sleep(0)
+
+
+async def test_between_two_cells_of_an_open_block_it_is_the_kernels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It ends a run in the background; where there is none, it is for the cell."""
+    monkeypatch.setattr(sys, "ps1", "In: ", raising=False)
+    handler = _cell_handler()
+    signal.signal(signal.SIGINT, handler)
+    is_for_us: list[bool] = []
+    sup = Supervisor()
+    listener = parts_of(sup).escalation
+    agent = _watcher(lambda: is_for_us.append(_is_ours() and listener.is_running))
+    await asyncio.create_task(sup.__aenter__())  # the first cell, which is over
+    await sup.stream(agent, "Go")
+    assert is_for_us == [True]
+    assert not listener.is_running
+    assert signal.getsignal(signal.SIGINT) is handler
+    await sup.__aexit__(None, None, None)
+
+
+async def test_a_thread_of_the_kernels_is_told_once_that_no_interrupt_reaches_it(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """A block in a subshell, which runs in a thread, says at its first time what to do instead."""
+    block._tell_deaf.cache_clear()
+
+    async def open_blocks() -> None:
+        for _ in range(2):
+            async with Supervisor():
+                pass
+
+    await asyncio.to_thread(asyncio.run, open_blocks())
+    assert await asyncio.to_thread(reporter.flush, 5)
+    said = capfd.readouterr().err
+    assert said.count("no interrupt reaches this thread") == 1, said

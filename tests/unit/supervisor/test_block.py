@@ -333,6 +333,17 @@ async def test_it_is_withdrawn_only_while_nothing_is_at_work() -> None:
             await idle.stream(Talker())
 
 
+async def test_it_is_left_once_what_it_has_started_has_ended() -> None:
+    """With `children="own"` a stop by a signal leaves no process, in somebody's loop too."""
+    async with Supervisor(signals={"SIGUSR1": "CANCEL"}, children="own") as sup:
+        child = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
+        signal.raise_signal(signal.SIGUSR1)
+        await sup.wait_stop()
+        assert child.returncode is None
+    async with asyncio.timeout(5):
+        assert await child.wait() == -signal.SIGTERM
+
+
 def test_a_coroutine_that_is_dropped_puts_everything_back() -> None:
     """Closed outside of its task it can wait for nothing, and hears signals no more."""
     found = signal.getsignal(signal.SIGUSR1)

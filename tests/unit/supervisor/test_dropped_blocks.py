@@ -23,6 +23,7 @@ from supervisor._supervisor.facade import parts_of
 from supervisor.checkpoints import RunStatus
 from supervisor.testing import ScriptedAgent
 from tests.unit.supervisor.fakes import Talker
+from tests.unit.supervisor.outages import faulty_store
 
 _kept: list[Supervisor | AsyncIterator[object]] = []
 _tasks: list[asyncio.Future[Any]] = []
@@ -30,6 +31,11 @@ _tasks: list[asyncio.Future[Any]] = []
 
 async def _block() -> None:
     _kept.append(await Supervisor().__aenter__())
+
+
+async def _two_blocks() -> None:
+    for _ in range(2):
+        await _block()
 
 
 async def _block_that_never_exits() -> None:
@@ -66,7 +72,7 @@ def _drop_runs() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("opened", [_block, _block_that_never_exits, _supervised])
+@pytest.mark.parametrize("opened", [_block, _two_blocks, _block_that_never_exits, _supervised])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_goes_to_the_handler_that_was_found(
     opened: Callable[[], Coroutine[Any, Any, None]], number: int
@@ -87,6 +93,11 @@ def test_a_signal_goes_to_the_handler_that_was_found(
         signal.signal(number, found)
 
 
+async def _run_once() -> None:
+    async with Supervisor(signals={}) as sup:
+        await sup.stream(ScriptedAgent("writer"), "Write")
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_the_next_run_ends_those_whose_loop_was_closed() -> None:
     """They count no more as at work, and a run of the same kind begins as ever."""
@@ -100,16 +111,12 @@ def test_the_next_run_ends_those_whose_loop_was_closed() -> None:
         _kept.append(sup)
         return run
 
-    async def run_once() -> None:
-        async with Supervisor(signals={}) as sup:
-            await sup.stream(ScriptedAgent("writer"), "Write")
-
     loop = asyncio.new_event_loop()
     before = {run.number for run in unended()}
     dropped = loop.run_until_complete(begin())
     loop.close()
     [number] = {run.number for run in unended()} - before
-    asyncio.run(run_once())
+    asyncio.run(_run_once())
     assert number not in {run.number for run in unended()}
     assert dropped.phase is Phase.DONE
     _give_back()
@@ -143,6 +150,42 @@ def test_a_kept_run_whose_loop_was_closed_is_given_up(tmp_path: Path) -> None:
     loop.run_until_complete(begin())
     loop.close()
     assert asyncio.run(go_on()) is RunStatus.COMPLETED
+    _give_back()
+
+
+async def test_a_run_in_another_loop_leaves_those_of_an_open_one() -> None:
+    """A run in a loop of another thread ends none whose loop is there."""
+    talker = Talker()
+    async with Supervisor(signals={}) as sup:
+        run = asyncio.ensure_future(sup.stream(talker))
+        await talker.is_working.wait()
+        await asyncio.to_thread(asyncio.run, _run_once())
+        talker.may_end.set()
+        assert (await run).stop_reason == "let go"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_the_next_run_ends_one_whose_end_was_being_written(tmp_path: Path) -> None:
+    """Nothing of it is at work any more, and its store does not answer: it is done."""
+    store, faults = faulty_store(tmp_path / "runs.db")
+    faults.may_commit.clear()
+
+    async def begin() -> Run:
+        sup = await Supervisor(signals={}, checkpoints=store).__aenter__()
+        run = sup.stream(ScriptedAgent("writer", ["One"]), "Talk", id="talk")
+        _tasks.append(asyncio.ensure_future(run))
+        while run.phase is not Phase.STOPPING:  # noqa: ASYNC110 - it is told to nobody
+            await asyncio.sleep(0.001)
+        _kept.append(sup)
+        return run
+
+    loop = asyncio.new_event_loop()
+    dropped = loop.run_until_complete(begin())
+    loop.close()
+    asyncio.run(_run_once())
+    assert dropped.phase is Phase.DONE
+    assert not quarantine._busy
+    faults.may_commit.set()
     _give_back()
 
 

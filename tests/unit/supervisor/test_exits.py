@@ -98,8 +98,12 @@ def test_without_any_seconds_runs_are_abandoned_at_once(
 
 @virtual
 def test_unset_a_signal_leads_to_the_end(process: VirtualProcess, ends: list[str]) -> None:
-    """Three signals, of which each counts, end a process that is the supervisor's to end."""
+    """Three signals, of which each counts, end a process that is the supervisor's to end.
+
+    A status line is empty then: the end has its own words.
+    """
     team = Stubborn("mule")
+    progress: list[str | None] = []
 
     async def main() -> None:
         async with Supervisor(signals=SIGNALS) as sup:
@@ -108,11 +112,13 @@ def test_unset_a_signal_leads_to_the_end(process: VirtualProcess, ends: list[str
             for _ in range(3):
                 process.signal(signal.SIGINT)
                 await _passed(0.4)
+            progress.append(parts_of(sup).report.progress())
             team.may_end.set()
             await asyncio.wait([task])
 
     in_virtual_time(main)
     assert "exit_now" in ends
+    assert progress == [""]
 
 
 async def _passed(seconds: float) -> None:

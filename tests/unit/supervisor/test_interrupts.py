@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 import pytest
+from autogen_agentchat.base import TaskResult
 from autogen_core import SingleThreadedAgentRuntime
 
 from supervisor import Ladder, Rung, SettingsError, Supervisor, UsageError
@@ -19,6 +20,7 @@ from supervisor._signals.interrupt import take_interrupted
 from supervisor._signals.registry import registry
 from supervisor._supervisor.escalation import deadline_clock
 from supervisor._supervisor.facade import parts_of
+from supervisor.testing import ScriptedAgent
 from tests.unit.supervisor.fakes import (
     LONG,
     PATIENT,
@@ -110,6 +112,26 @@ async def test_a_reader_gets_the_result_next() -> None:
 
 
 LONG_STREAM = 1_000_000
+
+
+async def test_what_is_buffered_is_not_yielded_after_it() -> None:
+    """From the SIGINT on the result comes next, before the loop has carried anything out."""
+
+    async def answer(*_: object) -> AsyncGenerator[str, None]:
+        for number in range(20):
+            yield str(number)
+        await asyncio.Event().wait()
+
+    async with interactive() as sup:
+        seen: list[object] = []
+        run = sup.stream(ScriptedAgent("ann", answer), "go", output_task_messages=False)
+        async for event in run:
+            if not seen:
+                signal.raise_signal(signal.SIGINT)
+            seen.append(event)
+        assert len(seen) == 2
+        assert isinstance(seen[1], TaskResult)
+        assert seen[1].stop_reason == REASON
 
 
 async def test_a_run_that_fails_by_the_same_ctrl_c_is_interrupted() -> None:

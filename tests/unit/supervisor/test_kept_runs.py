@@ -203,6 +203,32 @@ def test_a_store_is_opened_without_a_block(url: str) -> None:
             runs.list(status="finished")
 
 
+def test_the_runs_of_a_store_are_worked_on_without_a_block(url: str) -> None:
+    """Plain code reads a run, puts its state into a team, queues one again, and forgets it."""
+    team, loaded = make_team(), make_team()
+
+    async def prepare() -> Mapping[str, Any]:
+        async with Supervisor(checkpoints=url) as sup:
+            await sup.stream(team, "Write", id="whole")
+            async for _ in sup.stream(make_team(), "Write", id="half"):
+                break
+            return await team.save_state()
+        raise AssertionError("nothing has stopped it")
+
+    state = asyncio.run(prepare())
+    with checkpoints.open(url) as runs:
+        assert runs.read("whole").info == runs.get("whole")
+        runs.load(loaded, "whole")
+        runs.requeue("half")
+        assert list(runs.wanting()) == ["half"]
+        with pytest.raises(UsageError):
+            runs.requeue("whole")
+        assert runs.cancel("half") is RunStatus.CANCELLED
+        runs.forget("half")
+        assert [info.id for info in runs.list()] == ["whole"]
+    assert asyncio.run(loaded.save_state()) == state
+
+
 async def test_an_agent_is_kept_too(url: str) -> None:
     """An agent alone is kept as a team is."""
     async with Supervisor(checkpoints=url) as sup:

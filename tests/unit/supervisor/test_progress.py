@@ -104,3 +104,15 @@ async def test_the_last_rung_promises_no_end_where_there_is_none(
         progress = report.progress()
     does_no_more = "Ctrl-C does no more: it never ends this process."
     assert progress == f"enough: abandoning what is at work ({time}). {does_no_more}"
+
+
+async def test_one_further_ctrl_c_is_answered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it changes nothing, the outermost block says so, for those inside it too."""
+    said: list[str] = []
+    monkeypatch.setattr(reporter, "say", said.append)
+    async with Supervisor(signals={}, exits=False) as outer, Supervisor(signals={}) as inner:
+        outer.stop("enough", Rung.ABANDON)
+        parts_of(inner).stop.on_repeated()
+        assert said == []
+        parts_of(outer).stop.on_repeated()
+        assert said == [f"\n{parts_of(outer).report.progress()}"]

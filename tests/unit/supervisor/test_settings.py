@@ -39,10 +39,11 @@ def test_a_switch_that_is_no_bool_is_refused(field: str) -> None:
         Supervisor(**{field: "no"})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
-def test_a_ready_file_that_is_no_path_is_refused() -> None:
+@pytest.mark.parametrize("ready_file", [True, b"ready", "a\0b", "\ud800"])
+def test_a_ready_file_that_is_no_path_is_refused(ready_file: Any) -> None:
     """The error names the setting, and says what to give."""
     with pytest.raises(SettingsError, match="ready_file; give the path of a file"):
-        Supervisor(ready_file=True)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        Supervisor(ready_file=ready_file)
 
 
 def test_the_environment_sets_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import logging
 import re
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
@@ -22,6 +24,8 @@ from opentelemetry.trace import get_current_span
 from supervisor import Ladder, Run, Rung, Supervisor
 from supervisor._core.run_state import Phase
 from supervisor._reports.log import reporter
+from supervisor._reports.telemetry.flush import Flush
+from supervisor._reports.telemetry.runs import RunTelemetry, unended
 from supervisor._supervisor.facade import parts_of
 from supervisor._supervisor.stop_telemetry import StopTelemetry
 from supervisor.errors import Quarantined
@@ -297,9 +301,10 @@ async def test_a_run_that_has_ended_before_a_stop_is_told_of_as_no_stopped_one(
     store, faults = faulty_store(tmp_path / "runs.db")
     faults.may_commit.clear()
     ladder = Ladder(drain=0.05, cancel=0.05, abandon=LONG)
+    readers: list[asyncio.Future[Any]] = []
     async with Supervisor(checkpoints=store, signals={}, ladder=ladder) as sup:
         run = sup.stream(ScriptedAgent("ann", ["word"]), "go", id="talk")
-        reader = asyncio.ensure_future(run)
+        readers.append(asyncio.ensure_future(run))
         while run.phase is not Phase.STOPPING:  # noqa: ASYNC110 - it is told to nobody
             await asyncio.sleep(0.001)
         sup.stop("Enough")
@@ -307,7 +312,7 @@ async def test_a_run_that_has_ended_before_a_stop_is_told_of_as_no_stopped_one(
             await asyncio.sleep(LONG)
         finally:
             faults.may_commit.set()
-    await reader
+    await readers[0]
     [span] = seen.spans
     assert (_facts(span)["supervisor.outcome"], _events(span)) == ("finished", [])
 
@@ -372,6 +377,21 @@ async def test_what_is_not_sampled_is_counted(monkeypatch: pytest.MonkeyPatch, s
         await sup.iterate(source())
     assert (current, seen.spans) == ([True], [])
     assert seen.value("supervisor.runs", supervisor_kind="source") == 1
+
+
+async def test_a_stop_of_what_is_not_sampled_is_counted(
+    monkeypatch: pytest.MonkeyPatch, seen: Seen
+) -> None:
+    """It has no span to tell of its stop, and the metrics tell as ever."""
+    seen.tracers = TracerProvider(sampler=ALWAYS_OFF)
+    _set(monkeypatch, seen)
+    deaf = Deaf()
+    async with Supervisor(signals={}) as sup:
+        run = sup.stream(team(deaf, turns=1), "go")
+        await _stopped(deaf, run, lambda: run.stop("Enough"))
+    assert seen.spans == []
+    assert seen.value("supervisor.stops", supervisor_stop_scope="run") == 1
+    assert seen.value("supervisor.stop.duration", supervisor_rung="CANCEL") == 1
 
 
 @pytest.mark.blocks  # for the log's thread
@@ -458,3 +478,45 @@ async def test_a_forced_end_without_threads_exports_nothing(
         patched.setattr(threading.Thread, "start", refuse)
         wait = telemetry.begin_forced_end(60.0)
     wait()  # or this would take a minute
+
+
+@pytest.mark.blocks
+async def test_a_flush_without_threads_is_over_at_once(
+    monkeypatch: pytest.MonkeyPatch, seen: Seen
+) -> None:
+    """Where no thread can be started nothing is exported, and nobody waits for it."""
+    over: list[str] = []
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        flush = Flush(60.0, lambda: over.append("over"))
+    assert flush.wait()
+    assert over == ["over"]
+
+
+@pytest.mark.blocks
+async def test_a_run_is_logged_where_the_level_lets_it_through(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its beginning and its end say whose they are; the end says how, and how long it took."""
+    caplog.set_level(logging.DEBUG, "supervisor")
+    async with Supervisor(signals={}) as sup:
+        await sup.stream(ScriptedAgent("ann", ["word"]), "go")
+    assert reporter.flush(5)
+    began, ended = (it.__dict__ for it in caplog.records if it.getMessage().startswith("run "))
+    assert (began["message"], began["agent"]) == ("run began", "ann")
+    assert (ended["message"], ended["agent"], ended["outcome"]) == ("run ended", "ann", "finished")
+    assert ended["run"] == began["run"]
+    assert ended["seconds"] >= 0
+
+
+def test_a_run_of_which_nobody_tells_the_end_is_forgotten_with_it() -> None:
+    """One that is dropped with its loop does not count as at work for ever."""
+    run = RunTelemetry("agent", "ann")
+    run.begin(contextvars.copy_context())
+    assert unended() == [run]
+    del run
+    assert unended() == []
