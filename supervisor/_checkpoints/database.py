@@ -45,10 +45,6 @@ class Database(Protocol):
     url: str
     """Where it is, without a password; for messages."""
 
-    def clone(self) -> Database:
-        """Return another connection, for another thread."""
-        ...
-
     def close(self) -> None:
         """Let go of it."""
         ...
@@ -84,10 +80,6 @@ class Ownership(Protocol):
     sees_owners: bool
     """Whether the kernel tells; else the lease does."""
 
-    def clone(self) -> Ownership:
-        """Return another object, for another thread."""
-        ...
-
     def claim(self, owner: str) -> None:
         """Make known that this owner lives, until it is closed."""
         ...
@@ -109,10 +101,6 @@ class Leases:
     """Nobody tells whether an owner lives but its lease."""
 
     sees_owners = False
-
-    def clone(self) -> Leases:
-        """Return this object, for it has nothing of its own."""
-        return self
 
     def claim(self, owner: str) -> None:
         """Do nothing."""

@@ -57,10 +57,6 @@ class OwnerLocks:
         self._claimed = set[str]()
         self.sees_owners = HAS_OWNER_LOCKS and takes_locks
 
-    def clone(self) -> OwnerLocks:
-        """Return another object on the same file."""
-        return OwnerLocks(self._path, self._url, takes_locks=self.sees_owners)
-
     def claim(self, owner: str) -> None:
         """Lock an owner's byte, until this object is closed."""
         if not self.sees_owners:

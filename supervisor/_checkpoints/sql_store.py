@@ -40,10 +40,6 @@ class SqlStore:
         self._database = database
         self._ownership = ownership
 
-    def clone(self) -> SqlStore:
-        """Return another object on the same store; owners stay with this one."""
-        return SqlStore(self._database.clone(), self._ownership.clone())
-
     def close(self) -> None:
         """Let go of it, and of the owners that it has claimed."""
         self._database.close()

@@ -25,17 +25,23 @@ BUSY_SECONDS = 10.0
 """How long a statement waits for another process that writes."""
 
 
-def sqlite_store(path: Path, url: str, *, takes_locks: bool = True) -> SqlStore:
-    """Return a store in a file; nothing is opened yet.
+class SqliteStore(SqlStore):
+    """A store of runs in a SQLite file; nothing is opened before it is used.
 
     Args:
         path: The file.
         url: What messages call it.
         takes_locks: Whether its owners are told by locks; else by leases.
     """
-    where = path.absolute()  # it asks for the folder only, for this may be called in a loop
-    locks = OwnerLocks(str(where), url, takes_locks=takes_locks)
-    return SqlStore(SqliteDatabase(where, url), locks)
+
+    def __init__(self, path: Path, url: str, *, takes_locks: bool = True) -> None:
+        self._path = path.absolute()  # it asks for the folder only: this may be called in a loop
+        locks = OwnerLocks(str(self._path), url, takes_locks=takes_locks)
+        super().__init__(SqliteDatabase(self._path, url), locks)
+
+    def clone(self) -> SqliteStore:
+        """Return another object on the same store; owners stay with this one."""
+        return SqliteStore(self._path, self.url, takes_locks=self.sees_owners)
 
 
 class SqliteDatabase:
@@ -51,10 +57,6 @@ class SqliteDatabase:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._process = 0
-
-    def clone(self) -> SqliteDatabase:
-        """Return another connection."""
-        return SqliteDatabase(self._path, self.url)
 
     def close(self) -> None:
         """Close the connection; the last one to do so leaves one file."""

@@ -30,7 +30,7 @@ def open_store(url: str) -> CheckpointStore:
 
 def _sqlite(url: str) -> CheckpointStore:
     try:
-        from supervisor._checkpoints.sqlite import sqlite_store
+        from supervisor._checkpoints.sqlite import SqliteStore
     except ImportError:
         raise SettingsError("checkpoints", "use a Python that has sqlite3", url) from None
 
@@ -41,7 +41,7 @@ def _sqlite(url: str) -> CheckpointStore:
         raise SettingsError("checkpoints", "name a file; what is in memory is lost", url)
     if set(path) & set("?#\0"):
         raise SettingsError("checkpoints", "name a file without ? and #; it has no options", url)
-    return sqlite_store(_expanded(path, url), url)
+    return SqliteStore(_expanded(path, url), url)
 
 
 def _expanded(path: str, url: str) -> Path:

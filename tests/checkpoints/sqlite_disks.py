@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from supervisor._checkpoints.integrity import check
-from supervisor._checkpoints.sqlite import sqlite_store
+from supervisor._checkpoints.sqlite import SqliteStore
 from supervisor._checkpoints.store import CheckpointStore, RunStatus
 from supervisor.errors import StoreUnavailable
 from tests.checkpoints.kept_run import RUN, KeptRun, transcript
@@ -104,4 +104,4 @@ def _said(path: Path) -> str:
 
 
 def _store(folder: Path) -> CheckpointStore:
-    return sqlite_store(folder / "runs.db", "sqlite:///runs.db")
+    return SqliteStore(folder / "runs.db", "sqlite:///runs.db")

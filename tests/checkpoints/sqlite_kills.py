@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from supervisor._checkpoints.integrity import check
-from supervisor._checkpoints.sqlite import SqliteDatabase, sqlite_store
+from supervisor._checkpoints.sqlite import SqliteDatabase, SqliteStore
 from supervisor._checkpoints.store import CheckpointStore, RunStatus
 from supervisor.errors import CheckpointError, RunNotFound
 from tests.checkpoints.kept_run import RUN, KeptRun, transcript, work
@@ -222,7 +222,7 @@ def _turn_of(store: CheckpointStore) -> int:
 
 
 def _store(path: Path) -> CheckpointStore:
-    return sqlite_store(path, f"sqlite:///{path}")
+    return SqliteStore(path, f"sqlite:///{path}")
 
 
 def _check_file(path: Path) -> None:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from supervisor._checkpoints import sqlite
-from supervisor._checkpoints.sqlite import SqliteDatabase, sqlite_store
+from supervisor._checkpoints.sqlite import SqliteDatabase, SqliteStore
 from supervisor._checkpoints.store import CheckpointStore, RunStatus
 from supervisor.errors import LeaseLost, RunHeld, StoreUnavailable
 from tests.checkpoints.kept_run import RUN, KeptRun
@@ -105,7 +105,7 @@ def close_another_store(folder: str) -> dict[str, str | None]:
     link = Path(folder, "link.db")
     link.symlink_to(Path(folder, "runs.db"))
     for path in (Path(folder, "runs.db"), link):
-        other = sqlite_store(path, "other")
+        other = SqliteStore(path, "other")
         assert _outcome(partial(KeptRun, other)) == "held"
         KeptRun(other, path.name).give_up(RunStatus.STOPPED)
         other.close()
@@ -147,7 +147,7 @@ def open_at_once(folder: str, files: int, processes: int) -> list[int]:
         os.close(gate[0])
         os.close(gate[1])  # all begin
         assert [wait(child) for child in children] == [0] * processes
-        store = sqlite_store(Path(url), url)
+        store = SqliteStore(Path(url), url)
         found.append(len(store.list([RunStatus.STOPPED])))
         store.close()
     return found
@@ -156,7 +156,7 @@ def open_at_once(folder: str, files: int, processes: int) -> list[int]:
 def _open_when_told(path: str, gate: tuple[int, int], index: int) -> None:
     os.close(gate[1])
     os.read(gate[0], 1)  # ends when the parent closes its end, the last one
-    store = sqlite_store(Path(path), path)
+    store = SqliteStore(Path(path), path)
     store.setup()
     KeptRun(store, str(index)).give_up(RunStatus.STOPPED)
     store.close()
@@ -164,7 +164,7 @@ def _open_when_told(path: str, gate: tuple[int, int], index: int) -> None:
 
 def hold(path: str) -> None:
     """Hold a run until killed, and say who does; for a program of its own."""
-    store = sqlite_store(Path(path), path)
+    store = SqliteStore(Path(path), path)
     store.setup()
     try:
         run = KeptRun(store)
@@ -176,7 +176,7 @@ def hold(path: str) -> None:
 
 
 def _store(folder: str, *, takes_locks: bool = True) -> CheckpointStore:
-    return sqlite_store(Path(folder, "runs.db"), folder, takes_locks=takes_locks)
+    return SqliteStore(Path(folder, "runs.db"), folder, takes_locks=takes_locks)
 
 
 def _outcome(work: Callable[[], object]) -> str:

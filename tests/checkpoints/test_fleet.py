@@ -12,11 +12,19 @@ from typing import Any
 
 import psycopg
 import pytest
+from autogen_agentchat.base import Team
+from autogen_agentchat.teams import RoundRobinGroupChat
 from pgqueuer.domain.errors import FailingListenerError
 
 from examples.fleet.postgres_server import PostgresServer
+from supervisor import Supervisor
+from supervisor.checkpoints import RunStatus
 from supervisor.integrations._fleet.hints import open_hints
-from supervisor.integrations.fleet import submit
+from supervisor.integrations._fleet.outcomes import Outcome
+from supervisor.integrations._fleet.plan import Plan
+from supervisor.integrations._fleet.worker import Worker
+from supervisor.integrations.fleet import Done, submit
+from supervisor.testing import ScriptedAgent
 from tests.checkpoints import fleet_teams
 from tests.checkpoints.fleets import LEASE, Fleet, fleet
 from tests.process.harness import Child, Server
@@ -97,11 +105,44 @@ def test_a_long_drain_is_not_stolen(server: Server, postgres_url: str, seconds: 
         assert turns(old, "ends") == [first]
 
 
-def test_a_lost_hint_is_put_again(workers: Fleet) -> None:
+class UntilFirst:
+    """Has a worker stop once it has carried a run on."""
+
+    def __init__(self, sup: Supervisor) -> None:
+        self.sup = sup
+        self.ends = list[tuple[str, Outcome]]()
+
+    def at_work(self) -> None:
+        """Take no note."""
+
+    def ended(self, run_id: str, outcome: Outcome, pause: float | None) -> None:
+        """Note what has become of it."""
+        self.ends.append((run_id, outcome))
+        self.sup.stop("enough")
+
+    def unavailable(self, problem: str) -> None:
+        """Fail the test."""
+        raise AssertionError(problem)
+
+
+def test_a_lost_hint_is_put_again(postgres_url: str) -> None:
     """A worker's sweep finds a run of which no hint tells."""
-    worker = workers.start()
-    submit(workers.url, fleet_teams.talkers(), "Talk", "unheard")
-    worker.until("begins")
+
+    def make() -> Team:
+        return RoundRobinGroupChat([ScriptedAgent("writer", ["One"])], max_turns=1)
+
+    async def work() -> list[tuple[str, Outcome]]:
+        async with Supervisor(signals={}, checkpoints=postgres_url) as sup:
+            report, plan = (
+                UntilFirst(sup),
+                Plan(concurrency=1, attempts=5, first_pause=1.0, longest_pause=300.0),
+            )
+            await Worker(sup, postgres_url, make, plan, report).work()
+        return report.ends
+
+    submit(postgres_url, make(), "Talk", "unheard")
+    ends = asyncio.run(asyncio.wait_for(work(), PATIENCE))
+    assert ends == [("unheard", Done(RunStatus.COMPLETED))]
 
 
 def test_an_id_of_any_characters_finds_a_worker(workers: Fleet) -> None:

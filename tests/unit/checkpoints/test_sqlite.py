@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from supervisor._checkpoints.sql_store import SqlStore
-from supervisor._checkpoints.sqlite import sqlite_store
+from supervisor._checkpoints.sqlite import SqliteStore
 from tests.unit.checkpoints.contract import StoreContract, Stores
 
 
@@ -20,12 +19,12 @@ class SqliteStores:
     def __init__(self, path: Path, *, takes_locks: bool) -> None:
         self.path = path
         self._takes_locks = takes_locks
-        self._opened = list[SqlStore]()
+        self._opened = list[SqliteStore]()
 
-    def open(self) -> SqlStore:
+    def open(self) -> SqliteStore:
         """Return another one."""
         url = f"sqlite:///{self.path}"
-        self._opened.append(sqlite_store(self.path, url, takes_locks=self._takes_locks))
+        self._opened.append(SqliteStore(self.path, url, takes_locks=self._takes_locks))
         return self._opened[-1]
 
     def execute(self, sql: str, *values: object) -> Sequence[Any]:
@@ -56,7 +55,7 @@ class TestSqlite(StoreContract):
 def test_a_clone_of_a_store_with_leases_reads_the_same_runs(memory_path: Path) -> None:
     """Another thread has a connection of its own, and the same rules of ownership."""
     path = memory_path / "runs.db"
-    store = sqlite_store(path, f"sqlite:///{path}", takes_locks=False)
+    store = SqliteStore(path, f"sqlite:///{path}", takes_locks=False)
     store.setup()
     other = store.clone()
     try:

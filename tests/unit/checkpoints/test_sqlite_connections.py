@@ -65,22 +65,22 @@ def test_a_fork_that_closes_its_store_leaves_the_connection_to_its_parent(
     of_parent.close()
 
 
-def _end_as_child(database: SqliteDatabase) -> NoReturn:
+def _end_as_child(path: Path) -> NoReturn:
     is_opened = False
     try:
-        is_opened = not sqlite._opening.locked() and database.clone().has_table("t")
+        is_opened = not sqlite._opening.locked() and SqliteDatabase(path, "url").has_table("t")
     finally:
         os._exit(int(not is_opened))
 
 
 def test_a_fork_can_open_a_file_though_its_parent_was_opening_one(
-    database: SqliteDatabase,
+    database: SqliteDatabase, memory_path: Path
 ) -> None:
     """A child has no thread that would ever release the lock."""
     with sqlite._opening, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # the child starts nothing
         if (child := os.fork()) == 0:
-            _end_as_child(database)
+            _end_as_child(memory_path / "runs.db")
     assert os.waitpid(child, 0)[1] == 0
 
 

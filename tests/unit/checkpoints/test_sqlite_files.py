@@ -18,7 +18,7 @@ from supervisor._checkpoints import sqlite
 from supervisor._checkpoints.database import Database
 from supervisor._checkpoints.integrity import check
 from supervisor._checkpoints.sql_store import SqlStore
-from supervisor._checkpoints.sqlite import SqliteDatabase, sqlite_store
+from supervisor._checkpoints.sqlite import SqliteDatabase, SqliteStore
 from supervisor._checkpoints.store import CheckpointStore, RunStatus
 from supervisor.errors import (
     CheckpointCorrupt,
@@ -33,7 +33,7 @@ from tests.checkpoints.kept_run import RUN, KeptRun, transcript, work
 @contextlib.contextmanager
 def opened(path: Path) -> Generator[CheckpointStore]:
     """Have a store in a file, which is set up."""
-    store = sqlite_store(path, f"sqlite:///{path}")
+    store = SqliteStore(path, f"sqlite:///{path}")
     try:
         store.setup()
         yield store
@@ -104,7 +104,7 @@ def test_what_is_no_store_is_said_in_one_line(tmp_path: Path, name: str, problem
     """Nothing is made, and nothing is changed."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "text").write_text("What this file has is no database.\n" * 100)
-    store = sqlite_store(tmp_path / name, "sqlite:///it")
+    store = SqliteStore(tmp_path / name, "sqlite:///it")
     with pytest.raises(StoreUnavailable, match=f"^cannot use sqlite:///it: {problem}; ") as caught:
         store.setup()
     assert "\n" not in str(caught.value)

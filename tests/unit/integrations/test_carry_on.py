@@ -17,7 +17,7 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 from supervisor import Supervisor, UsageError
 from supervisor._checkpoints import integrity
 from supervisor._checkpoints.snapshot import Snapshot
-from supervisor._checkpoints.sqlite import sqlite_store
+from supervisor._checkpoints.sqlite import SqliteStore
 from supervisor._checkpoints.store import CheckpointStore, Commit, End, RunStatus
 from supervisor._checkpoints.urls import open_store
 from supervisor._supervisor.facade import parts_of
@@ -94,7 +94,7 @@ async def test_what_is_over_or_not_there_is_left_alone(url: str, store: Checkpoi
 @pytest.mark.parametrize("takes_locks", [True, False], ids=["locks", "leases"])
 async def test_a_run_that_somebody_has_is_held(url: str, tmp_path: Path, takes_locks: bool) -> None:
     """No team is made; it is to be looked at again within a lease."""
-    theirs = sqlite_store(tmp_path / "runs.db", url, takes_locks=takes_locks)
+    theirs = SqliteStore(tmp_path / "runs.db", url, takes_locks=takes_locks)
     with closing(theirs):
         theirs.acquire("one", "somebody", 15)
         async with Supervisor(signals={}, checkpoints=theirs, lease=3) as sup:

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 from typing import Any, cast
 
-from supervisor._checkpoints.sqlite import sqlite_store
+from supervisor._checkpoints.sqlite import SqliteStore
 from supervisor._checkpoints.store import Acquired, CheckpointStore, Commit, Renewal
 from supervisor.errors import StoreUnavailable
 
@@ -36,7 +36,7 @@ class FaultyStore:
     def __init__(self, path: Path, faults: Faults) -> None:
         self.faults = faults
         self._path = path
-        self._store = sqlite_store(path, f"sqlite:///{path}", takes_locks=False)
+        self._store = SqliteStore(path, f"sqlite:///{path}", takes_locks=False)
 
     def __getattr__(self, name: str) -> Any:
         """Be the real one in everything else."""
