@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,6 +17,14 @@ from tests.unit.supervisor.fakes import VirtualProcess
 @pytest.fixture(autouse=True)
 def _no_grace_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(GRACE_VARIABLE, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _switch_interval() -> Iterator[None]:
+    """Put back what a stop without a block has changed."""
+    found = sys.getswitchinterval()
+    yield
+    sys.setswitchinterval(found)
 
 
 @pytest.fixture

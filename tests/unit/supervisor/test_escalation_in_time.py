@@ -152,7 +152,10 @@ def test_the_timer_of_a_rung_that_was_left_is_cancelled(
     assert sorted({round(at, 2) for at in process.looks}) == [0, 1, 1.5, 5.5]
 
 
-def test_behind_its_block_a_stop_looks_at_the_time_no_more(process: VirtualProcess) -> None:
+@pytest.mark.parametrize(("blocked", "looks"), [(0, [0, 1]), (3, [0, 4, 6])])
+def test_behind_its_block_a_stop_looks_at_the_time_no_more(
+    process: VirtualProcess, blocked: float, looks: list[float]
+) -> None:
     """No timer of it is left in a loop that goes on; what was put off is looked at once."""
     left: list[float] = []
 
@@ -161,7 +164,7 @@ def test_behind_its_block_a_stop_looks_at_the_time_no_more(process: VirtualProce
 
         def stop_and_block() -> None:
             sup.stop("enough")
-            process.block(3)  # until ABANDON, which waits for what is cancelled so late
+            process.block(blocked)  # until ABANDON, which waits for what is cancelled so late
 
         async with Supervisor(signals={}, ladder=LADDER) as sup:
             loop.call_later(1, stop_and_block)
@@ -170,8 +173,8 @@ def test_behind_its_block_a_stop_looks_at_the_time_no_more(process: VirtualProce
         await asyncio.sleep(20)
 
     in_virtual_time(main)
-    assert [round(at, 2) for at in left] == [4]
-    assert sorted({round(at, 2) for at in process.looks}) == [0, 4, 6]
+    assert [round(at, 2) for at in left] == [1 + blocked]
+    assert sorted({round(at, 2) for at in process.looks}) == looks
 
 
 def test_a_body_that_stops_its_own_block_goes_on_until_abandon(process: VirtualProcess) -> None:
