@@ -2,8 +2,8 @@
 
 Three kinds of processes would count as never run, or only in part:
 
-- *Those that die by a signal of their own.* Coverage.py measures until its `atexit` handler. But a
-  supervised process has much to do after that. Here it is measured until its signal.
+- *Those that have much to do after the `atexit` handlers*, by one of which coverage.py saves. Here
+  they are measured to the interpreter's own end, or to the signal of their own that they die by.
 - *Those that have a deadline.* Coverage.py writes a database, which can take a second. Here a child
   process writes one small file, and `python -m tests.coverage_plugin` makes the database of all.
 - *Interpreters in isolation* (`-I -S`): the guard and the final sweep. They read no environment and
@@ -14,6 +14,7 @@ What is killed from outside writes nothing, whatever one does.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import marshal
@@ -55,6 +56,7 @@ def coverage_init(reg: Plugins, options: dict[str, str]) -> None:
     os.killpg = _saving(os.killpg, lambda group: group in (0, os.getpgrp()))
     signal.pthread_kill = _saving(signal.pthread_kill, lambda thread: True)
     signal.raise_signal = _saving(signal.raise_signal)
+    setattr(atexit, "_run_exitfuncs", _saving_later(getattr(atexit, "_run_exitfuncs")))  # noqa: B009, B010
     os.posix_spawn = _measuring(os.posix_spawn)
     os.execv = _measuring(os.execv)
 
@@ -72,6 +74,18 @@ def _saving(send: Any, reaches_us: Callable[[int], bool] | None = None) -> Any:
 
     save_and_send.__wrapped__ = send  # type: ignore[attr-defined]
     return save_and_send
+
+
+def _saving_later(call_handlers: Callable[[], object]) -> Callable[[], None]:
+    """Return a function that calls the `atexit` handlers, and has what comes after them saved."""
+
+    def call_handlers_and_register() -> None:
+        call_handlers()
+        measured = coverage.Coverage.current()
+        if measured is not None:
+            atexit.register(measured.save)
+
+    return call_handlers_and_register
 
 
 def _ends_us(number: int) -> bool:

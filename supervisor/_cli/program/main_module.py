@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from importlib.abc import InspectLoader
 
 _MAIN: Final = "__main__"
+_MP_MAIN: Final = "__mp_main__"
+"""The name under which processes of a pool that are spawned know it."""
 
 
 class MainModule:
@@ -55,6 +57,8 @@ class MainModule:
         """Run its code as `__main__`; raises what the code raises."""
         code = self._find_code()
         sys.modules[_MAIN] = self.module
+        if _MP_MAIN in sys.modules:  # `multiprocessing` was imported before, and has ours there
+            sys.modules[_MP_MAIN] = self.module
         exec(code, vars(self.module))  # noqa: S102 - that is what was asked for
 
     def _begin(self, first: str, folder: Path) -> None:

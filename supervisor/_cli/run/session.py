@@ -239,15 +239,12 @@ class Session:
             self._write(lambda: self._output.begin(name, task, agents or []))
 
     def _write(self, write: Callable[[], None]) -> None:
-        """Write something; where nobody reads it any more, stop the run."""
-        if self._write_error is not None:
-            return
-        try:
+        """Write something, if somebody still reads it."""
+        if self._write_error is None:
             write()
-        except OSError as error:
-            self._on_write_error(error)
 
     def _on_write_error(self, error: OSError) -> None:
+        """Stop the run: nobody reads it any more."""
         self._write_error = error
         reason = _NOBODY_READS if isinstance(error, BrokenPipeError) else f"stdout: {error}"
         request = StopRequest(reason=reason, rung=Rung.CANCEL, cause="reader")

@@ -96,6 +96,8 @@ def test_a_word_is_told_apart_by_its_form(word: str, kind: str, place: str, attr
         ("team.txt", "is no file"),
         ("", "is nothing that can be run"),
         ("no such thing", "is nothing that can be run"),
+        (f"too long {'x' * 300}", "is nothing that can be run"),
+        ("no\0name", "is nothing that can be run"),
         ("my-teams:team", "neither a module's name nor a file"),
         ("team.json:team", "--select team"),
     ],
