@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from autogen_agentchat.base import ChatAgent, Team
 from autogen_core.code_executor import CodeExecutor
@@ -39,7 +39,7 @@ def walk(root: object) -> Iterator[object]:
         seen.add(id(found))
         if found is root or is_yielded(found.__class__):
             yield found
-        if may_hold(found):
+        if found is root or may_hold(found):
             waiting.extend(_held(found))
 
 
@@ -49,8 +49,9 @@ def agent_names(root: object) -> list[str]:
 
 
 def _held(thing: Any) -> Iterable[object]:
-    if is_component(thing.__class__):
-        attributes = cast("dict[str, object]", vars(thing))
+    cls: Any = thing.__class__
+    if cls not in _COLLECTIONS:  # what is run may be of any class
+        attributes: dict[str, object] = getattr(thing, "__dict__", {})
         return [value for value in attributes.values() if may_hold(value)]
     items = thing.values() if _is_dict(thing) else thing
     return [item for item in items if is_component(item.__class__)]

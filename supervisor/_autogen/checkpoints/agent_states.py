@@ -44,6 +44,14 @@ class Saving(Protocol):
         ...
 
 
+class Loading(Protocol):
+    """What loads a state that it has saved."""
+
+    def load_state(self, state: Any) -> Coroutine[Any, Any, None]:
+        """Take it."""
+        ...
+
+
 class AgentStates:
     """The states of a run's agents and contexts, from one snapshot to the next."""
 
@@ -117,10 +125,19 @@ async def put_agent_state(agent: object, state: Any, run_id: str = "") -> None:
     if not saves_itself(agent):
         return
     loading = cast("ChatAgent", agent)
+    await load_state(loading, f"agent {loading.name!r}", state, run_id)
+
+
+async def load_state(owner: Loading, name: str, state: Any, run_id: str) -> None:
+    """Let something of the user's load a state that was kept.
+
+    Raises:
+        CheckpointCorrupt: It refuses the state.
+    """
     try:
-        await loading.load_state(state)
+        await owner.load_state(state)
     except Exception as error:
-        problem = f"the agent {loading.name!r} refuses its state: {error!r}"
+        problem = f"the {name} refuses its state: {error!r}"
         raise CheckpointCorrupt(run_id, problem) from error
 
 

@@ -84,11 +84,20 @@ async def result_of(
         UnknownMessage: The team does not know the type of a message.
         CheckpointCorrupt: There is no such end.
     """
-    end: Any = None if kept is None else kept.rest.get("end")
-    if kept is None or end.__class__ is not dict:
-        raise CheckpointCorrupt(run_id, "it is completed, and has no end")
+    kept = completed(kept, run_id)
     output = kept.logs.get("output", ())
     items = Items(types_of(named_components(team).values()), run_id, {"output": output})
     await items.parse_ahead(in_thread)
     messages = [items.parse(data) for data in output]
-    return TaskResult(messages=messages, stop_reason=end.get("stop_reason"))
+    return TaskResult(messages=messages, stop_reason=kept.rest["end"].get("stop_reason"))
+
+
+def completed(kept: Kept | None, run_id: str) -> Kept:
+    """Return what was read of a run that has come to its own end.
+
+    Raises:
+        CheckpointCorrupt: There is no such end.
+    """
+    if kept is None or kept.rest.get("end").__class__ is not dict:
+        raise CheckpointCorrupt(run_id, "it is completed, and has no end")
+    return kept

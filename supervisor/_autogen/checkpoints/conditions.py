@@ -66,6 +66,24 @@ def put_condition_state(condition: TerminationCondition, data: Any, run_id: str 
         reporter.event(log_events.CONDITION_BEGINS_ANEW, conditions=names)
 
 
+class PutCondition:
+    """Brings a condition to where it stood.
+
+    Args:
+        data: What `condition_state` has returned.
+        run_id: The run; for the error.
+    """
+
+    def __init__(self, data: Any, run_id: str = "") -> None:
+        self.data = data
+        self._run_id = run_id
+
+    def __call__(self, condition: TerminationCondition) -> None:
+        """Do so."""
+        if self.data is not None:
+            put_condition_state(condition, self.data, self._run_id)
+
+
 def _put_by_class(
     part: TerminationCondition,
     left: list[tuple[str, TerminationCondition]],

@@ -23,7 +23,7 @@ class DelayedEvents:
     def __init__(self, channel: Channel[Event]) -> None:
         self._channel = channel
         self._waiting: deque[Event] = deque()
-        self._durable: set[str] = set()
+        self._durable: set[str | None] = set()
 
     async def pass_on(self, stream: AsyncIterator[Event]) -> AsyncIterator[Event]:
         """Yield those that may be read at once."""
@@ -66,13 +66,10 @@ def _id(event: Event) -> str | None:
     return None if isinstance(event, TaskResult) else event.id
 
 
-def _ids(snapshot: Snapshot) -> Iterable[str]:
+def _ids(snapshot: Snapshot) -> Iterable[str | None]:
     """Return the ids of the messages that a snapshot has of the output."""
     items: list[Any] = [*cast("Sequence[Any]", snapshot.rest.get("late", ()))]
     for change in snapshot.changes:
         if change.log in ("shown", "output"):
             items.extend(change.items)
-    for item in items:
-        found = item.get("id")
-        if isinstance(found, str):
-            yield found
+    return (item.get("id") for item in items)  # None: of a user's type that writes none

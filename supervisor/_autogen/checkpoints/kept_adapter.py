@@ -52,8 +52,9 @@ class KeptTeamAdapter(TeamAdapter):
 
     def start(self) -> AsyncIterator[Event]:
         """Start it, unless it has ended before."""
-        if self._kept.recording is None:
+        if self._kept.over is not None:
             return _only(self._kept.over)
+        assert self._kept.recording is not None, "it was prepared"
         return self._kept.recording.pass_on(super().start())
 
     def close(self) -> None:
@@ -100,6 +101,5 @@ def kept_adapter_of(runnable: Runnable) -> type[KeptTeamAdapter]:
     return KeptAgentAdapter if isinstance(runnable, ChatAgent) else KeptTeamAdapter
 
 
-async def _only(result: TaskResult | None) -> AsyncIterator[Event]:
-    if result is not None:
-        yield result
+async def _only(result: TaskResult) -> AsyncIterator[Event]:
+    yield result

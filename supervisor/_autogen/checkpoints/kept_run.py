@@ -105,6 +105,7 @@ class KeptRun:
         self._taking: Outcome[AcquiredRun] | None = None
         self._owned: OwnedRun | None = None
         self._is_cancelled = False
+        self._logged: BaseException | None = None
         self._on_end: OnEnd | None = None
 
     @property
@@ -270,10 +271,13 @@ class KeptRun:
 
     def _ended(self, error: BaseException | None) -> None:
         on_end, self._on_end = self._on_end, _no_more
-        if on_end is not None:
-            on_end(error)
+        assert on_end is not None, "`end` was called"
+        on_end(error)
 
     def _log(self, error: BaseException) -> None:
+        if error is self._logged:  # it came while the run was stopped, and ends it now
+            return
+        self._logged = error
         if isinstance(error, LeaseLost):
             reporter.event(log_events.LEASE_LOST, run_id=self._run_id)
         else:

@@ -54,6 +54,7 @@ class KeptTurns:
         self._groups = groups
         self._records = {record.id: record for record in calls}
         self._recall = recall
+        self._kept: set[int] = set()  # the id()s of agents
         self._names = {id(thing): name for name, thing in things.items()}
 
     def add(self, data: Mapping[str, Any], events: Sequence[Item]) -> None:
@@ -68,11 +69,16 @@ class KeptTurns:
         self._recall(turn, found)
         repair = TurnRepair(turn)
         is_society = isinstance(turn.agent, SocietyOfMindAgent)
-        if not (is_society or data["is_kept"] or repair.must_be_kept()):
+        is_kept = data["is_kept"] or repair.must_be_kept() or self._has_kept_within(turn.agent)
+        if not (is_society or is_kept):
             repair.undo()
             self.undone.extend(events)
             return
         self._keep(data, turn, repair)
+
+    def _has_kept_within(self, agent: object) -> bool:
+        """Return whether the turn of an agent that this one holds is kept."""
+        return any(id(thing) in self._kept for thing in walk(agent))
 
     def recall(self, data: Mapping[str, Any]) -> None:
         """Recall what was recorded in a turn that was undone before, and not redone yet."""
@@ -85,6 +91,7 @@ class KeptTurns:
         due = group.buffer(data["member"]) if group is not None else []
         count = repair.count_taken(due[: turn.given])
         repair.keep()
+        self._kept.add(id(turn.agent))
         self.remains.add(repair.remains)
         if team is not None and data.get("goes_on"):
             self.openings.append((team, data["member"], _inner_messages(turn)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from supervisor._autogen import quarantine
-from supervisor._autogen.checkpoints.comparison import refuse_changed
+from supervisor._autogen.checkpoints.comparison import completed, refuse_changed
 from supervisor._autogen.checkpoints.items import InThread, at_once
 from supervisor._autogen.checkpoints.restore import restore
 from supervisor._autogen.walk import walk
@@ -39,5 +39,4 @@ async def load(team: object, stored: StoredRun, in_thread: InThread = at_once) -
         )
     refuse_changed(stored, team, None)
     kept: Kept | None = await in_thread(functools.partial(check, stored))
-    if kept is not None:
-        await restore(team, kept, in_thread=in_thread)
+    await restore(team, completed(kept, info.id), in_thread=in_thread)

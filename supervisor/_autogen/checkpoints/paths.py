@@ -13,7 +13,7 @@ from __future__ import annotations
 import enum
 import functools
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from autogen_agentchat.agents import SocietyOfMindAgent
 from autogen_agentchat.base import ChatAgent
@@ -63,13 +63,13 @@ def named_components(root: object) -> dict[str, Any]:
         seen.add(id(thing))
         if thing is root or is_yielded(thing.__class__):
             found[_free(name, found)] = thing
-        if is_component(thing.__class__):
-            waiting.extend(_parts(name, thing))
+        waiting.extend(_parts(name, thing))
     return found
 
 
 def _parts(name: str, thing: Any) -> Iterator[tuple[str, Any]]:
-    for attribute, value in cast("dict[str, Any]", vars(thing)).items():
+    attributes: dict[str, Any] = getattr(thing, "__dict__", {})
+    for attribute, value in attributes.items():
         if value.__class__ not in _PLAIN and may_hold(value):
             yield from _within(name, attribute.strip("_"), value)
 

@@ -142,14 +142,13 @@ class Recording:
 
     # -- the end --------------------------------------------------------------------------------
 
-    def end(self, result: TaskResult) -> Snapshot | None:
+    def end(self, result: TaskResult) -> Snapshot:
         """Return the end that the run has come to by itself.
 
         Args:
             result: Its whole result.
         """
-        if self._capture is None:
-            return None
+        assert self._capture is not None, "it has begun"
         self._context.journal.turn = None  # of an agent alone: it is over, and stays as it is
         return self._capture.end(result)
 

@@ -16,16 +16,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from autogen_agentchat.agents import SocietyOfMindAgent
-from autogen_agentchat.base import TerminationCondition
 from autogen_agentchat.messages import HandoffMessage
 from autogen_agentchat.teams import BaseGroupChat
 from autogen_core.model_context import ChatCompletionContext
 
 from supervisor._autogen import results, upstream
-from supervisor._autogen.checkpoints.agent_states import put_agent_state
+from supervisor._autogen.checkpoints.agent_states import load_state, put_agent_state
 from supervisor._autogen.checkpoints.calls.recalled import Recalled
 from supervisor._autogen.checkpoints.changed_team import ChangedTeam
-from supervisor._autogen.checkpoints.conditions import put_condition_state
+from supervisor._autogen.checkpoints.conditions import PutCondition
 from supervisor._autogen.checkpoints.items import InThread, Items, at_once, types_of
 from supervisor._autogen.checkpoints.kept_turns import KeptTurns, Recall
 from supervisor._autogen.checkpoints.memories import (
@@ -97,24 +96,6 @@ async def restore(
         return await restoration.carry_out()
     except (IndexError, KeyError) as error:
         raise CheckpointCorrupt(kept.run_id, f"it lacks {error}") from error
-
-
-class PutCondition:
-    """Brings a condition to where it stood.
-
-    Args:
-        data: What `condition_state` has returned.
-        run_id: The run; for the error.
-    """
-
-    def __init__(self, data: Any, run_id: str = "") -> None:
-        self.data = data
-        self._run_id = run_id
-
-    def __call__(self, condition: TerminationCondition) -> None:
-        """Do so."""
-        if self.data is not None:
-            put_condition_state(condition, self.data, self._run_id)
 
 
 async def _clear(team: BaseGroupChat) -> None:
@@ -249,7 +230,8 @@ class _Restoration:
             upstream.put_messages(context, list(self._log(log_of_context(name))))
             return
         if name in self._kept.states:
-            await context.load_state(self._kept.states[name])
+            state, run_id = self._kept.states[name], self._kept.run_id
+            await load_state(context, f"model context {name!r}", state, run_id)
 
     # -- who speaks next ------------------------------------------------------------------------
 

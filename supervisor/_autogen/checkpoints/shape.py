@@ -24,7 +24,7 @@ def shape_of(runnable: object) -> dict[str, Any]:
 
 
 def _shape(thing: Any, around: set[int]) -> dict[str, Any]:
-    found: dict[str, Any] = {"class": type(thing).__name__, "name": str(thing.name)}
+    found: dict[str, Any] = {"class": type(thing).__name__, "name": _name_of(thing)}
     within = around | {id(thing)}
     inner = [part for part in _inner(thing) if id(part) not in within]
     if inner:
@@ -33,6 +33,10 @@ def _shape(thing: Any, around: set[int]) -> dict[str, Any]:
     if graph is not None:
         found["graph"] = _edges(graph)
     return found
+
+
+def _name_of(thing: object) -> str:
+    return str(getattr(thing, "name", type(thing).__name__))  # what is run may have none
 
 
 def _inner(thing: Any) -> Iterator[Any]:

@@ -77,7 +77,7 @@ class SnapshotBuilder:
             elif kind in (Kind.AGENT, Kind.SOCIETY):
                 memories.add_agent(name, thing, is_undone=is_undone)
         self.rest["within"] = [*self._going_on(), *self._waiting()]
-        self.rest["turns"] = [self._kept(kept) for kept in self._open.kept]
+        self.rest["turns"] = [*self._kept_turns()]
         self.rest.update(self.untouched.rest())
         self.rest["undone"] = self._open.events
         root = self._journal.root
@@ -170,9 +170,14 @@ class SnapshotBuilder:
 
     # -- turns that are kept --------------------------------------------------------------------
 
-    def _kept(self, kept: KeptTurn) -> dict[str, Any]:
+    def _kept_turns(self) -> Iterator[dict[str, Any]]:
+        for kept in self._open.kept:
+            name = self._names.get(id(kept.turn.agent))
+            if name is not None:  # else of an agent that was made in a turn, and is so again
+                yield self._kept(kept, name)
+
+    def _kept(self, kept: KeptTurn, agent: str) -> dict[str, Any]:
         turn, record = kept.turn, self._record_of(kept.team or "")
-        agent = self._names.get(id(turn.agent), "")
         self.cut.add(log_of_team("events", agent), turn.events)
         return {
             "team": record.name if record is not None else None,

@@ -81,11 +81,13 @@ class CallRecords:
         self._owned = owned
         self._snapshot = snapshot
         self._context = context
+        self.is_closed: bool = False
+        """Whether the run has ended; a task may outlive it."""
 
     @property
     def is_over(self) -> bool:
         """Whether the run is at its end, so that nothing is recorded any more."""
-        return self._context.journal.is_closed
+        return self.is_closed or self._context.journal.is_closed
 
     def turn_of(self, task: AnyTask | None) -> Turn | None:
         """Return the turn that a task works for."""
@@ -140,7 +142,7 @@ class CallRecords:
 
     async def _end_run(self, error: BaseException) -> NoReturn:
         self._owned.lose(error)
-        if not self.is_over:  # else this was cancelled already: asyncio takes the two for one
+        if not self.is_over:  # else it cancels nothing any more
             await asyncio.get_running_loop().create_future()
         raise asyncio.CancelledError
 

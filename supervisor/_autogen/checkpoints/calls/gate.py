@@ -80,6 +80,7 @@ class ToolGate:
     def close(self) -> None:
         """End `open`."""
         self._context.scope.gate = None
+        self._records.is_closed = True
         self._opened.close()
 
     # -- tool calls -----------------------------------------------------------------------------

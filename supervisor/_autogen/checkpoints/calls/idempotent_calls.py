@@ -51,8 +51,9 @@ def _is_idempotent(call: RecordedCall, names: frozenset[str]) -> bool:
 
 async def _made(call: RecordedCall, records: CallRecords, token: CancellationToken) -> None:
     agent, record, result = call.agent, call.record, call.result
-    if agent is None or record is None or result is None:
-        return
+    assert agent is not None, "`_is_idempotent` has looked"
+    assert record is not None
+    assert result is not None
     if not await upstream.has_tool(agent, call.call.name):  # it has another set of tools by now
         return
     found = await _call(agent, call, record, records, token)

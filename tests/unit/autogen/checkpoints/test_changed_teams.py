@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,9 +24,11 @@ from autogen_agentchat.teams import (
     Swarm,
 )
 
+from supervisor import Supervisor
 from supervisor._autogen.checkpoints.shape import shape_of
 from supervisor.errors import RunMismatch
-from supervisor.testing import ScriptedAgent, ScriptedModel
+from supervisor.testing import ScriptedAgent, ScriptedModel, calls
+from tests.agents import Gate, scripted
 from tests.unit.autogen.checkpoints.keeping import Keeping, StoredText, run_kept
 from tests.unit.autogen.checkpoints.kept_teams import ledger
 
@@ -185,3 +189,49 @@ async def test_a_new_member_has_heard_what_was_said() -> None:
     )
     await run_kept(team, stored=stored, was=shape_of(_round_robin(BEFORE)))
     assert [it.source for it in new.transcript][:4] == ["user", *"abc"]
+
+
+async def test_a_team_that_needs_a_plan_is_refused() -> None:
+    """What another kind of team has said is no plan of MagenticOne's."""
+    whole = await run_kept(_round_robin(BEFORE))
+    with pytest.raises(RunMismatch, match="had no plan, as a MagenticOneGroupChat needs it"):
+        await run_kept(_magentic(BEFORE), stored=whole.after_steps[2], was=shape_of(_magentic("a")))
+
+
+async def test_a_team_within_that_is_gone_is_left_out() -> None:
+    """Its counts, and what was said in it since its last answer, go with it."""
+    whole = await run_kept(_nested(BEFORE))
+    for stored in whole.after_steps[::2]:
+        team = RoundRobinGroupChat(_agents("yz"), max_turns=6)
+        found = await run_kept(team, stored=stored, was=shape_of(_nested(BEFORE)))
+        assert found.result.stop_reason
+        assert set(_sources(found)) <= set("yz" + BEFORE)
+
+
+async def test_what_was_recorded_of_a_member_that_is_gone_is_left_out(tmp_path: Path) -> None:
+    """A call that was open in its turn is not closed, for nobody is to hear of that."""
+    gate = Gate()
+
+    def make() -> BaseGroupChat:
+        ann: Any = scripted("ann", [calls("wait")], gate.wait)
+        return RoundRobinGroupChat([*_agents("a"), ann, *_agents("b")], max_turns=3)
+
+    async with Supervisor(checkpoints=f"sqlite:///{tmp_path}/runs.db") as sup:
+        run = sup.stream(make(), "go", id="it")
+        reading = asyncio.ensure_future(run)
+        await gate.is_entered.wait()
+        run.stop()
+        await reading
+        team = RoundRobinGroupChat(_agents("ab"), max_turns=3)
+        result = await sup.stream(team, id="it", allow_changed=True)
+    assert [item.source for item in result.messages if item.source != "ann"] == ["user", *"aba"]
+    assert gate.entered == 1
+
+
+async def test_an_answer_to_a_member_that_is_gone_is_left_out() -> None:
+    """What was recorded in a turn that was to be taken again is not claimed by anybody."""
+    stored = (await run_kept(_round_robin(BEFORE))).after_steps[2]
+    state = json.loads(stored.state)
+    state["rest"]["unclaimed"] = [{"agent": "d", "records": ["d:1f:"]}]
+    stored.state = json.dumps(state)
+    assert (await _go_on(_round_robin, stored, "abc")).result.stop_reason

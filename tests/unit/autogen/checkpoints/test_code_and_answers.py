@@ -7,9 +7,10 @@ import json
 from dataclasses import replace
 
 import pytest
-from autogen_agentchat.agents import CodeExecutorAgent, UserProxyAgent
+from autogen_agentchat.agents import AssistantAgent, CodeExecutorAgent, UserProxyAgent
 from autogen_agentchat.base import TaskResult
 from autogen_agentchat.messages import TextMessage
+from autogen_agentchat.tools import AgentTool
 from autogen_core import CancellationToken
 
 from supervisor import Supervisor
@@ -171,6 +172,21 @@ async def test_an_answer_is_recorded_with_its_question() -> None:
     assert (record.kind, record.agent) == ("input", "user1")
     assert json.loads(record.arguments) == "Enter your response: "
     assert json.loads(record.result or "") == "answer 1"
+
+
+async def test_an_answer_within_a_tool_is_not_recorded() -> None:
+    """It belongs to the call of its tool, which is made again as a whole or not at all."""
+    noted, typist = NotedRun(), Typist()
+    user = UserProxyAgent("user1", input_func=typist.answer)
+    model = ScriptedModel([calls(("user1", {"task": "How many?"}))])
+    ann = AssistantAgent("ann", model, tools=[AgentTool(user)])
+    async with Supervisor(signals={}) as sup:
+        run = sup.stream(team(ann, turns=1), "go")
+        gated(run, noted)
+        await run
+    assert typist.asked == 1
+    assert [record.kind for record in noted.records] == ["tool"]
+    assert "answer 1" in noted.results[noted.records[0].id]
 
 
 async def test_an_answer_is_given_back_once() -> None:

@@ -328,7 +328,8 @@ async def test_a_store_that_is_gone_ends_the_run_in_order(
         with pytest.raises(type(error)):
             await reading
     assert run.error is error
-    assert caplog.records == []
+    # On a slow machine asyncio tells which step took long.
+    assert [text for text in caplog.messages if not text.startswith("Executing <")] == []
     assert not tools.seen
     assert len(noted.dropped) == 2
 

@@ -12,7 +12,7 @@ from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.tools import AgentTool
 from autogen_core import FunctionCall
 from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage, UserMessage
-from autogen_core.tools import FunctionTool, StaticWorkbench, ToolOverride
+from autogen_core.tools import FunctionTool, StaticWorkbench, ToolOverride, ToolSchema
 
 from supervisor import Supervisor, current_call
 from supervisor._autogen.checkpoints.calls.gate import ToolGate
@@ -175,6 +175,25 @@ async def test_a_tool_that_is_not_there_any_more_leaves_its_call_closed() -> Non
     """A deploy may have taken it away."""
     interrupted = _Interrupted(_ann())
     assert await interrupted.go_on(NotedRun(), frozenset({"search"})) == OPEN_CALL
+
+
+class _Gone(StaticWorkbench):
+    """A workbench whose server is gone."""
+
+    async def list_tools(self) -> list[ToolSchema]:
+        raise ConnectionError("no server")
+
+
+async def test_a_workbench_that_cannot_be_asked_fails_the_run() -> None:
+    """The call stays open, for whoever goes on once the server is there again."""
+    noted, tool = NotedRun(), Search()
+    bench = _Gone([_marked_tool(tool)])
+    ann = AssistantAgent("ann", ScriptedModel(lambda _: "Done."), workbench=bench)
+    interrupted = _Interrupted(ann)
+    with pytest.raises(ConnectionError, match="no server"):
+        await interrupted.go_on(noted)
+    assert await interrupted.read() == OPEN_CALL
+    assert not noted.results
 
 
 async def test_an_error_of_the_tool_is_its_result() -> None:

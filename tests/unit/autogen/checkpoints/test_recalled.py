@@ -30,7 +30,7 @@ from supervisor._autogen.checkpoints.calls.recalled import (
 from supervisor._autogen.history.team_repair import TurnRepair
 from supervisor._autogen.history.team_run import Turn
 from supervisor._checkpoints.store import CallKind, CallRecord
-from supervisor.testing import ScriptedModel, check_transcript
+from supervisor.testing import ScriptedAgent, ScriptedModel, check_transcript
 from tests.unit.autogen.checkpoints.executors import Noting, executing
 
 
@@ -278,3 +278,13 @@ async def test_an_output_that_is_there_is_not_given_twice(reflection: list[LLMMe
     assert repair.must_be_kept()
     repair.keep()
     assert await agent.model_context.get_messages() == messages
+
+
+async def test_code_of_an_agent_of_the_users_keeps_its_turn() -> None:
+    """Where its output belongs in its memory is not known, so it has to tell that itself."""
+    turn = Turn(ScriptedAgent("own"))
+    Recalled().put(turn, [_record(1, "0", None, agent="own", tool="Noting", kind="code")])
+    repair = TurnRepair(turn)
+    assert repair.must_be_kept()
+    repair.keep()
+    assert repair.remains.events == []

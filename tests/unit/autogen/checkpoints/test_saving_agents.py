@@ -61,7 +61,7 @@ async def test_agent_goes_on_with_the_state_of_its_last_turn(tmp_path: Path) -> 
                     break
         fresh = Counting("a"), Counting("b")
         async with Supervisor(signals={}, checkpoints=url) as sup:
-            result = await sup.stream(_team(*fresh), "go", id=str(left_after))
+            result = await sup.stream(_team(*fresh), "go", id=str(left_after), wait=60)
         said = [message.to_text() for message in result.messages]
         assert said == ["go"] + [f"turn {n}" for n in (1, 1, 2, 2, 3, 3, 4, 4, 5)]
         assert [agent.turns for agent in fresh] == [[0, 1, 2, 3, 4], [0, 1, 2, 3]]
@@ -86,7 +86,7 @@ async def test_agent_that_refuses_its_state_ends_the_run(tmp_path: Path) -> None
     async with Supervisor(signals={}, checkpoints=url) as sup:
         refused = _team(Refusing("a"))
         with pytest.raises(CheckpointCorrupt, match="'it' is damaged: the agent 'a' refuses"):
-            await sup.stream(refused, id="it", allow_changed=True)
+            await sup.stream(refused, id="it", wait=60, allow_changed=True)
     async with Supervisor(signals={}, checkpoints=url) as sup:
         result = await sup.stream(_team(Counting("a")), id="it")
     assert len(result.messages) == 10

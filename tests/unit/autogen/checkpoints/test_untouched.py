@@ -75,15 +75,15 @@ class _Prompted(Manager):
 class _Team(BaseGroupChat):
     component_type = "team"
 
-    def __init__(self, prompt: str) -> None:
+    def __init__(self, prompt: str, kind: type[_Prompted] = _Prompted) -> None:
         members: list[Any] = [ScriptedAgent(name) for name in "abc"]
-        self.prompt = prompt
+        self.prompt, self._kind = prompt, kind
         self.made: list[_Prompted] = []
-        super().__init__("mine", "Mine.", members, "Manager", _Prompted, max_turns=6)
+        super().__init__("mine", "Mine.", members, "Manager", kind, max_turns=6)
 
     def _create_group_chat_manager_factory(self, **options: Any) -> Callable[[], Any]:  # type: ignore[override]
         def make() -> _Prompted:
-            self.made.append(_Prompted(self.prompt, **options))
+            self.made.append(self._kind(self.prompt, **options))
             return self.made[-1]
 
         return make
@@ -100,3 +100,27 @@ async def test_a_managers_prompt_is_the_programs() -> None:
         ]
         assert [made.prompt for made in team.made] == ["new"]
         whole = found
+
+
+class _Table:
+    """Data of the user's that cannot be compared as a whole, like an array of numbers."""
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("the truth value of a table is ambiguous")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class _Tabled(_Prompted):
+    def __init__(self, prompt: str, **options: Any) -> None:
+        super().__init__(prompt, **options)
+        self.tables = {"first": [_Table()]}
+
+
+async def test_data_that_cannot_be_compared_costs_no_run() -> None:
+    """It may have changed, so it is written where it can be, and the rest is put back."""
+    whole = await run_kept(_Team("old", _Tabled))
+    found = await run_kept(_Team("new", _Tabled), stored=whole.after_steps[1])
+    assert [it.source for it in found.result.messages] == [
+        it.source for it in whole.result.messages
+    ]

@@ -1,0 +1,105 @@
+"""Model contexts of the user's that write their state in their own way, in a run that is kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from autogen_agentchat.agents import AssistantAgent
+from autogen_agentchat.teams import RoundRobinGroupChat
+from autogen_core.model_context import ChatCompletionContext
+from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
+from pydantic import TypeAdapter
+
+from supervisor import Supervisor
+from supervisor._autogen.checkpoints.calls.recalled import OPEN_CALL
+from supervisor.errors import CheckpointCorrupt
+from supervisor.testing import ScriptedModel, calls, check_transcript
+from tests.agents import Gate
+from tests.unit.autogen.checkpoints.keeping import run_kept, words
+
+pytestmark = pytest.mark.one_loop
+
+_MESSAGES: TypeAdapter[list[LLMMessage]] = TypeAdapter(list[LLMMessage])
+
+
+class Own(ChatCompletionContext):
+    """Keeps its messages where nobody else looks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held = list[LLMMessage]()
+
+    async def add_message(self, message: LLMMessage) -> None:
+        """Add one."""
+        self.held = [*self.held, message]
+
+    async def get_messages(self) -> list[LLMMessage]:
+        """Return all."""
+        return list(self.held)
+
+    async def save_state(self) -> Mapping[str, Any]:
+        """Return them as data."""
+        return {"held": _MESSAGES.dump_python(self.held, mode="json")}
+
+    async def load_state(self, state: Mapping[str, Any]) -> None:
+        """Take them back."""
+        self.held = _MESSAGES.validate_python(state["held"])
+
+
+class Refusing(Own):
+    """Takes no state."""
+
+    async def load_state(self, state: Mapping[str, Any]) -> None:
+        """Refuse it."""
+        raise ValueError("of another version")
+
+
+def _team(context: type[Own] = Own) -> RoundRobinGroupChat:
+    agents: list[Any] = [
+        AssistantAgent(name, ScriptedModel(), model_context=context()) for name in "ab"
+    ]
+    return RoundRobinGroupChat(agents, max_turns=5)
+
+
+async def test_a_run_goes_on_with_what_its_contexts_have_written() -> None:
+    """From each step, the models are given what they would have been given without a break."""
+    whole = await run_kept(_team())
+    for stored in whole.after_steps:
+        found = await run_kept(_team(), stored=stored)
+        assert words(found.result.messages) == words(whole.result.messages)
+
+
+async def test_a_context_that_refuses_its_state_is_named() -> None:
+    """What it raises is said with the name of the context; the state may be of another version."""
+    whole = await run_kept(_team())
+    with pytest.raises(CheckpointCorrupt, match="the model context 'a/model_context' refuses"):
+        await run_kept(_team(Refusing), stored=whole.after_steps[2])
+
+
+async def test_an_open_call_is_closed_in_such_a_context(tmp_path: Path) -> None:
+    """A turn that was interrupted in a tool is kept, for it cannot be undone there."""
+    gate, url = Gate(), f"sqlite:///{tmp_path}/runs.db"
+
+    def make() -> tuple[RoundRobinGroupChat, Own]:
+        context, model = Own(), ScriptedModel([calls("wait"), "Done."])
+        ann = AssistantAgent("ann", model, tools=[gate.wait], model_context=context)
+        return RoundRobinGroupChat([ann], max_turns=1), context
+
+    team, _ = make()
+    async with Supervisor(checkpoints=url) as sup:
+        run = sup.stream(team, "go", id="it")
+        reading = asyncio.ensure_future(run)
+        await gate.is_entered.wait()
+        run.stop()
+        await reading
+    team, context = make()
+    async with Supervisor(checkpoints=url) as sup:
+        await sup.stream(team, id="it")
+    check_transcript(context.held)
+    [closed] = [item for item in context.held if isinstance(item, FunctionExecutionResultMessage)]
+    assert closed.content[0].content == OPEN_CALL
+    assert gate.entered == 1

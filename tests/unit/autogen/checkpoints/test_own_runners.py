@@ -1,0 +1,198 @@
+"""Teams that code of the user's runs: a class of its own, an agent in its turn, a tool."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from autogen_agentchat.agents import AssistantAgent, BaseChatAgent
+from autogen_agentchat.base import Response, TaskResult
+from autogen_agentchat.messages import BaseChatMessage, TextMessage
+from autogen_agentchat.teams import BaseGroupChat, RoundRobinGroupChat
+from autogen_agentchat.tools import TeamTool
+from autogen_core import CancellationToken
+from autogen_core.models import FunctionExecutionResultMessage
+
+from supervisor import Supervisor
+from supervisor._autogen.checkpoints.calls.recalled import OPEN_CALL
+from supervisor.testing import ScriptedAgent, ScriptedModel, calls
+from tests.agents import Gate
+from tests.unit.autogen.checkpoints.keeping import words
+from tests.unit.autogen.checks import contents
+
+pytestmark = pytest.mark.one_loop
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """Return the URL of a store that is not there yet."""
+    return f"sqlite:///{tmp_path}/runs.db"
+
+
+async def _stopped(sup: Supervisor, team: Any, is_there: asyncio.Event) -> None:
+    """Run a team, and stop it at that moment."""
+    run = sup.stream(team, "go", id="it")
+    reading = asyncio.ensure_future(run)
+    await is_there.wait()
+    run.stop()
+    await reading
+
+
+# -- a class of the user's around a team --------------------------------------------------------
+
+
+class Around:
+    """What is no team of AutoGen's, has no name, and runs one that it holds."""
+
+    def __init__(self) -> None:
+        self.team = RoundRobinGroupChat([ScriptedAgent("a")], max_turns=3)
+
+    def run_stream(self, **options: Any) -> AsyncIterator[Any]:
+        """Run it."""
+        return self.team.run_stream(**options)
+
+
+async def test_a_run_goes_on_in_the_team_within_a_users_class(url: str) -> None:
+    """The team is found by the attributes of the object that is run."""
+    async with Supervisor(checkpoints=url) as sup:
+        whole: Any = await sup.stream(Around(), "go")  # type: ignore[arg-type]
+        run: Any = sup.stream(Around(), "go", id="it")  # type: ignore[arg-type]
+        async for event in run:
+            if getattr(event, "source", "") == "a":
+                run.stop()
+        found: Any = await sup.stream(Around(), id="it")  # type: ignore[arg-type]
+    assert words(found.messages) == words(whole.messages)
+
+
+# -- an agent that runs a team in its turn ------------------------------------------------------
+
+
+class Lead(BaseChatAgent):
+    """An agent that has a team answer.
+
+    Args:
+        run: Runs the team.
+        team: The team; None where it is made in each turn.
+    """
+
+    def __init__(
+        self, run: Callable[..., Awaitable[TaskResult]], team: BaseGroupChat | None = None
+    ) -> None:
+        super().__init__("lead", "Has a team answer.")
+        self._run_team = run
+        self.team = team
+
+    @property
+    def produced_message_types(self) -> Sequence[type[BaseChatMessage]]:
+        """What it says."""
+        return (TextMessage,)
+
+    async def on_messages(
+        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
+    ) -> Response:
+        """Answer."""
+        result = await self._run_team(self.team, list(messages) or None)
+        said = result.messages[-1].to_text()
+        return Response(chat_message=TextMessage(content=f"lead: {said}", source="lead"))
+
+    async def on_reset(self, cancellation_token: CancellationToken) -> None:
+        """Forget nothing."""
+
+
+def _caller(gate: Gate) -> BaseGroupChat:
+    model = ScriptedModel([calls("wait"), "Done."])
+    return RoundRobinGroupChat(
+        [AssistantAgent("ann", model, tools=[gate.wait])], max_turns=1, name="inner"
+    )
+
+
+def _led(gate: Gate, *, is_kept: bool) -> BaseGroupChat:
+    async def run(team: BaseGroupChat | None, task: Any) -> TaskResult:
+        return await (team or _caller(gate)).run(task=task)
+
+    lead: Any = Lead(run, _caller(gate) if is_kept else None)
+    return RoundRobinGroupChat([ScriptedAgent("first"), lead], max_turns=2)
+
+
+async def test_a_call_in_a_team_that_an_agent_holds_is_not_made_again(url: str) -> None:
+    """The turn of such an agent is kept with that of the member that has called the tool."""
+    gate = Gate()
+    async with Supervisor(checkpoints=url) as sup:
+        await _stopped(sup, _led(gate, is_kept=True), gate.is_entered)
+        result = await sup.stream(_led(gate, is_kept=True), id="it")
+    assert contents(result)[-1] == "lead: Done."
+    assert gate.entered == 1
+
+
+async def test_a_team_that_is_made_in_a_turn_is_made_again(url: str) -> None:
+    """Nothing of it can be put back, so the turn is taken again as a whole."""
+    gate = Gate()
+    async with Supervisor(checkpoints=url) as sup:
+        await _stopped(sup, _led(gate, is_kept=False), gate.is_entered)
+        gate.let_go.set()
+        result = await sup.stream(_led(gate, is_kept=False), id="it")
+    assert [type(item) for item in result.messages] == [TextMessage] * 3
+    assert contents(result)[-1] == "lead: let through"
+    assert gate.entered == 2
+
+
+async def test_a_team_that_an_unknown_task_runs_is_not_gone_on_with(url: str) -> None:
+    """Whose turn it belongs to is not known; the turn in which it runs is taken again."""
+    is_there, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def answer(*_: object) -> str:
+        is_there.set()
+        await may_answer.wait()
+        return "answer"
+
+    async def run(_team: object, task: Any) -> TaskResult:
+        inner = RoundRobinGroupChat([ScriptedAgent("x"), ScriptedAgent("y", answer)], max_turns=2)
+        loop = asyncio.get_running_loop()
+        made: asyncio.Future[asyncio.Task[TaskResult]] = loop.create_future()
+        loop.call_soon(lambda: made.set_result(loop.create_task(inner.run(task=task))))
+        return await (await made)
+
+    def make() -> BaseGroupChat:
+        lead: Any = Lead(run)
+        return RoundRobinGroupChat([ScriptedAgent("first"), lead], max_turns=2)
+
+    async with Supervisor(checkpoints=url) as sup:
+        await _stopped(sup, make(), is_there)
+        may_answer.set()
+        result = await sup.stream(make(), id="it")
+    assert contents(result)[-1] == "lead: answer"
+
+
+# -- a team behind a tool -----------------------------------------------------------------------
+
+
+async def test_the_team_behind_an_open_call_is_not_gone_on_with(url: str) -> None:
+    """Its call is closed as a whole, though a member had answered in it."""
+    asked, is_there = list[str](), asyncio.Event()
+
+    async def answer(*_: object) -> str:
+        asked.append("b")
+        is_there.set()
+        await asyncio.Event().wait()
+        return "never"
+
+    def make() -> tuple[AssistantAgent, BaseGroupChat]:
+        members: list[Any] = [ScriptedAgent("a"), ScriptedAgent("b", answer)]
+        inner = RoundRobinGroupChat(members, name="inner", max_turns=2)
+        tool = TeamTool(inner, name="team", description="A team.")
+        model = ScriptedModel([calls(("team", {"task": "talk"})), "Done."])
+        ann = AssistantAgent("ann", model, tools=[tool])
+        return ann, RoundRobinGroupChat([ann], max_turns=1)
+
+    async with Supervisor(checkpoints=url) as sup:
+        await _stopped(sup, make()[1], is_there)
+        ann, team = make()
+        result = await sup.stream(team, id="it")
+    assert contents(result)[-1] == "Done."
+    assert asked == ["b"]
+    messages = await ann.model_context.get_messages()
+    [closed] = [item for item in messages if isinstance(item, FunctionExecutionResultMessage)]
+    assert closed.content[0].content == OPEN_CALL
