@@ -330,7 +330,7 @@ def test_a_hint_whose_worker_is_ended_is_taken_up_again(postgres_url: str) -> No
             await hints.put("one")
             assert await hints.waiting() == {"one"}
             await hints.work(
-                handle, concurrency=2, heartbeat=0.4, stopping=stopping, on_ready=lambda: None
+                handle, concurrency=2, heartbeat=LEASE, stopping=stopping, on_ready=lambda: None
             )
             return await hints.waiting()
 
