@@ -124,8 +124,8 @@ _PROGRAMS: Final = {
         except ValueError as error:
             print(error)
         asyncio.run(nested())
-        runner = asyncio.Runner()
-        runner.close()
+        with asyncio.Runner() as runner:
+            runner.run(nothing())
         coro = nothing()
         try:
             runner.run(coro)
