@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from supervisor._cli.chat.terminal.history import history_in
+from prompt_toolkit.document import Document
+from prompt_toolkit.history import InMemoryHistory
+
+from supervisor._cli.chat.terminal.history import HistoryBuffer, history_in
 
 
 def test_the_next_chat_has_the_history(tmp_path: Path) -> None:
@@ -22,6 +25,19 @@ def test_the_next_chat_has_the_history(tmp_path: Path) -> None:
     assert list(history_in(file).load_history_strings()) == ["two\nlines", "one"]
     assert file.stat().st_mode & 0o777 == 0o600
     assert file.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_words_that_come_back_are_the_last_of_the_history_once() -> None:
+    """Who presses the arrow key twice finds what was typed before them, and the line is left."""
+    history = InMemoryHistory()
+    for words in ("one", "two"):
+        history.append_string(words)
+    buffer = HistoryBuffer(history=history, document=Document("half a li"))
+    for _ in range(2):
+        buffer.bring_back("two")
+    buffer.bring_back("three")
+    assert history.get_strings() == ["one", "two", "three"]
+    assert buffer.text == "half a li"
 
 
 def test_a_history_without_a_file_is_kept_in_memory() -> None:

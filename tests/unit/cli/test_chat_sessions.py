@@ -9,6 +9,7 @@ import json
 import os
 import sqlite3
 import stat
+import threading
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ from autogen_agentchat.agents import AssistantAgent
 
 from supervisor._checkpoints.integrity import Sealer, check
 from supervisor._checkpoints.snapshot import Kept, Snapshot
-from supervisor._checkpoints.store import Commit, End, NewRun, RunStatus
+from supervisor._checkpoints.sql_store import SqlStore
+from supervisor._checkpoints.store import Commit, End, NewRun, Renewal, RunStatus
 from supervisor._checkpoints.urls import open_store
+from supervisor._cli.chat.conversation import writer
 from supervisor._cli.chat.conversation.files import replace
 from supervisor._cli.chat.conversation.points import Point
 from supervisor._cli.chat.conversation.progress import Progress
@@ -30,7 +33,7 @@ from supervisor._cli.state import state_directory
 from supervisor._core.errors import StoreUnavailable
 from supervisor.testing import ScriptedAgent, ScriptedModel
 from supervisor.testing._settled import said
-from tests.unit.cli.conversations import Chat, chat
+from tests.unit.cli.conversations import SECONDS, Chat, chat
 from tests.unit.cli.test_chat_conversation import _is_of, pair
 from tests.unit.testing.teams import agent, round_robin
 
@@ -434,6 +437,28 @@ def test_a_state_that_is_no_json_is_damage() -> None:
     """A store whose rows somebody has changed is not read as something else."""
     with pytest.raises(Damaged, match="it is damaged"):
         Record.from_parts({}, "{", [], [])
+
+
+async def test_it_stays_ours_for_as_long_as_the_chat_is_open(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lease is renewed again and again, also after the store has failed once."""
+    renewed, is_down, renew = threading.Semaphore(0), threading.Event(), SqlStore.renew
+
+    def renew_noted(*words: Any) -> Renewal:
+        renewed.release()
+        if is_down.is_set():
+            is_down.clear()
+            raise StoreUnavailable("sqlite:///runs.db", "gone")
+        return renew(*words)
+
+    monkeypatch.setattr(writer, "_LOOKS", 0.001)
+    monkeypatch.setattr(SqlStore, "renew", renew_noted)
+    async with chat(pair, sessions=new(folder)) as talk:
+        for _ in range(3):
+            assert await asyncio.to_thread(renewed.acquire, timeout=SECONDS)
+            is_down.set()
+        assert (await talk.exchange("Begin")).notice == "Maximum number of turns 2 reached."
 
 
 async def test_a_lease_that_was_lost(folder: Path) -> None:

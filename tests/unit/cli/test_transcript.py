@@ -94,6 +94,12 @@ def test_chunks_appear_as_they_come() -> None:
     assert transcript.is_line_open
 
 
+def test_an_empty_chunk_shows_nothing() -> None:
+    """A model that begins with one has said nothing yet, so nobody is named."""
+    assert shown(chunk("ann", "")) == ""
+    assert shown(chunk("ann", ""), chunk("ann", "To be")) == "ann\nTo be"
+
+
 @pytest.mark.parametrize(
     ("parts", "final"),
     [
