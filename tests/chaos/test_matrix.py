@@ -1,6 +1,6 @@
 """A sample of the chaos matrix: whatever a program is doing, it ends in time and in order.
 
-Each state meets two of the ways to be stopped, with a new seed each time (`CHAOS_SEED=…` repeats
+Each state meets one of the ways to be stopped, with a new seed each time (`CHAOS_SEED=…` repeats
 one); in `make soak` every two settings meet once. `make chaos` runs them all, beside peers.
 """
 
@@ -33,7 +33,7 @@ _AT_ONCE = 6  # programs, which mostly sleep
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("of_a_state", [2, pytest.param(None, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("of_a_state", [1, pytest.param(None, marks=pytest.mark.soak)])
 def test_whatever_a_program_is_at_it_is_gone_in_time(
     subtests: pytest.Subtests, of_a_state: int | None
 ) -> None:
