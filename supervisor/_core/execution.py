@@ -205,7 +205,7 @@ class Execution(Generic[E, R]):
     def _end_cancelled(self, reason: str) -> None:
         if self.state.phase is Phase.ACTIVE:
             self.state.was_cancelled = True
-            self.stoppable.stop_now(reason, "cancelled")
+        self.stoppable.stop_now(reason, "cancelled")
 
     def _lose_track(self, cause: Exception) -> None:
         """Fail, because a task of the run could not be classified.

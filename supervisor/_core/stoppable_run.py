@@ -129,7 +129,9 @@ class StoppableRun:
         state = self._state
         if state.phase is Phase.CREATED:
             state.request = state.request or request
-        if state.phase is Phase.ACTIVE:
+        # One that has ended by itself may wait for its store, without a limit until now.
+        is_unbounded = state.phase is Phase.STOPPING and state.request is None
+        if state.phase is Phase.ACTIVE or (is_unbounded and self._own_stop is None):
             self._begin_own_stop(request)
 
     def drain_alone(self, reason: str, cause: str = "code") -> None:

@@ -259,8 +259,7 @@ class Block:
         for run in list(self._scope.runs) if self._scope.stop.rung < Rung.CANCEL else ():
             if not is_read_by_others(run, body.task):
                 run.stop("Nobody waits for it", "reader")
-        if self._has_to_stay(body):  # pragma: no branch - a guest in a thread may just have left
-            await self._scope.changed.wait()
+        await self._scope.changed.wait()  # set by whatever has ended since, in its next step
 
 
 class _Beat:

@@ -226,6 +226,21 @@ async def test_a_guest_that_is_told_as_it_leaves() -> None:
     assert not scope.phase.is_open
 
 
+async def test_a_guest_that_has_left_as_it_is_told_is_not_waited_for() -> None:
+    """Its thread leaves the block between the look at who is there and the stop's arrival."""
+    sup = Supervisor(signals={}, ladder=PATIENT)
+    parts, guests = parts_of(sup), Guests(parts_of(Supervisor(signals={})).scope)
+    guests.enter(parts.scope)
+
+    def leave(guests: Guests) -> None:
+        parts.block.give_back()
+
+    async with sup:
+        parts.scope.nesting.note_teller = leave  # type: ignore[method-assign]
+        guests.tell(StopRequest(reason="enough", rung=Rung.CANCEL), Rung.CANCEL)
+        assert not guests.are_open
+
+
 async def test_a_guest_that_refuses_is_left_at_the_end_of_the_ladder() -> None:
     """The block is left when its ladder is spent, though the guest's is not."""
     guest = Guest(Stubborn, signals={})

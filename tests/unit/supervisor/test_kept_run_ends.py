@@ -20,6 +20,7 @@ from supervisor._autogen.checkpoints.capture import Capture
 from supervisor._checkpoints.store import Commit, End, NewRun
 from supervisor._checkpoints.urls import open_store
 from supervisor._cli.run.time_limit import TimeLimit
+from supervisor._core.run_state import Phase
 from supervisor._reports.log import reporter
 from supervisor._signals.registry import registry
 from supervisor.checkpoints import RunInfo, RunStatus
@@ -408,6 +409,26 @@ async def test_a_store_that_stands_still_does_not_hold_up_a_stop(tmp_path: Path)
             assert (await task).stop_reason == "Stopped"
         faults.may_commit.set()
     assert task.done()
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+async def test_nor_does_it_hold_up_who_stops_a_run_that_has_ended(
+    tmp_path: Path, *, is_cancelled: bool
+) -> None:
+    """A run that waits for its store alone is stopped as any; who stops waiting gets away."""
+    store, faults = faulty_store(tmp_path / "runs.db")
+    faults.may_commit.clear()
+    async with Supervisor(checkpoints=store, ladder=QUICK, signals={}) as sup:
+        run = sup.stream(ScriptedAgent("writer", ["One"]), "Talk", id="talk")
+        task = asyncio.ensure_future(run)
+        while run.phase is not Phase.STOPPING:  # noqa: ASYNC110 - it is told to nobody
+            await asyncio.sleep(0.001)
+        (task.cancel if is_cancelled else run.stop)()
+        await asyncio.wait([task], timeout=10)
+        faults.may_commit.set()
+        assert isinstance(run.error, StoreUnavailable)
+        assert task.cancelled() if is_cancelled else task.exception() is run.error
+        assert contents(run.result) == ["Talk", "One"]
 
 
 async def test_without_its_store_a_run_is_stopped_before_its_lease_ends(
