@@ -58,7 +58,7 @@ def test_a_daemon_is_found() -> None:
         script += "os.fork() and os._exit(0); print(os.getpid(), flush=True);"
         script += "os.close(1); time.sleep(300)"
         pid = int(subprocess.check_output([sys.executable, "-c", script]))
-        until(lambda: [row.pid for row in children.scan()] == [pid])  # its parent ends a little later
+        until(lambda: [row.pid for row in children.scan()] == [pid])  # its parent ends too
         tell("found")
         os.kill(pid, signal.SIGKILL)
     """) == ["found"]
