@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -74,12 +75,13 @@ class Keeping:
 
 async def run_kept(
     team: Runnable,
-    task: str | None = "Begin",
+    task: str | BaseChatMessage | None = "Begin",
     *,
     stored: StoredText | None = None,
     calls: Sequence[CallRecord] = (),
     at_step: Callable[[Any], None] | None = None,
     was: Any = None,
+    everywhere: bool = False,
 ) -> Keeping:
     """Run a team, and take a snapshot at each step; or go on with what was stored.
 
@@ -90,6 +92,8 @@ async def run_kept(
         calls: What was recorded of calls.
         at_step: Called with the journal after each snapshot.
         was: The shape of the team that was stored, where the team has another.
+        everywhere: Whether snapshots are also taken in each iteration of the loop until the team
+            ends, as if something else of the run had come to a step then.
     """
     restored = None
     if stored is not None:
@@ -109,7 +113,16 @@ async def run_kept(
             if at_step is not None:
                 at_step(adapter.context.journal)
 
+        def tick() -> None:
+            root = adapter.context.journal.root
+            if root is None or not root.has_ended:
+                if root is not None:
+                    step()
+                asyncio.get_running_loop().call_soon(tick)
+
         adapter.context.journal.on_step = step
+        if everywhere:
+            asyncio.get_running_loop().call_soon(tick)
         found = await run
         items = with_new(capture.earlier, found.messages)
         result = TaskResult(messages=items, stop_reason=found.stop_reason)

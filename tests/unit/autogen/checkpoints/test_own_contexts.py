@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.teams import RoundRobinGroupChat
-from autogen_core.model_context import ChatCompletionContext
+from autogen_core.model_context import ChatCompletionContext, UnboundedChatCompletionContext
 from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
 from pydantic import TypeAdapter
 
@@ -102,4 +102,39 @@ async def test_an_open_call_is_closed_in_such_a_context(tmp_path: Path) -> None:
     check_transcript(context.held)
     [closed] = [item for item in context.held if isinstance(item, FunctionExecutionResultMessage)]
     assert closed.content[0].content == OPEN_CALL
+    assert gate.entered == 1
+
+
+class Renewing(AssistantAgent):
+    """An agent that makes another context as it loads its state."""
+
+    async def save_state(self) -> Mapping[str, Any]:
+        """Save it as ever."""
+        return await super().save_state()
+
+    async def load_state(self, state: Mapping[str, Any]) -> None:
+        """Make it."""
+        self._model_context = UnboundedChatCompletionContext()
+        await super().load_state(state)
+
+
+async def test_an_open_call_is_closed_in_a_context_that_was_made_meanwhile(tmp_path: Path) -> None:
+    """What an agent's own state has brought back is repaired like what we have."""
+    gate = Gate()
+
+    def make() -> tuple[RoundRobinGroupChat, AssistantAgent]:
+        ann = Renewing("ann", ScriptedModel([calls("wait"), "Done."]), tools=[gate.wait])
+        return RoundRobinGroupChat([ann], max_turns=1), ann
+
+    async with Supervisor(checkpoints=f"sqlite:///{tmp_path}/runs.db") as sup:
+        run = sup.stream(make()[0], "go", id="it")
+        reading = asyncio.ensure_future(run)
+        await gate.is_entered.wait()
+        run.stop()
+        await reading
+        team, ann = make()
+        await sup.stream(team, id="it")
+    messages = await ann.model_context.get_messages()
+    check_transcript(messages)
+    assert [type(item).__name__ for item in messages].count("FunctionExecutionResultMessage") == 1
     assert gate.entered == 1

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from autogen_agentchat.agents import AssistantAgent, BaseChatAgent
-from autogen_agentchat.base import Response, TaskResult
+from autogen_agentchat.base import Response, TaskResult, Team
 from autogen_agentchat.messages import BaseChatMessage, TextMessage
 from autogen_agentchat.teams import BaseGroupChat, RoundRobinGroupChat
 from autogen_agentchat.tools import TeamTool
@@ -20,8 +20,8 @@ from supervisor import Supervisor
 from supervisor._autogen.checkpoints.calls.recalled import OPEN_CALL
 from supervisor.testing import ScriptedAgent, ScriptedModel, calls
 from tests.agents import Gate
-from tests.unit.autogen.checkpoints.keeping import words
-from tests.unit.autogen.checks import contents
+from tests.unit.autogen.checkpoints.keeping import run_kept, words
+from tests.unit.autogen.checks import contents, who
 
 pytestmark = pytest.mark.one_loop
 
@@ -164,6 +164,53 @@ async def test_a_team_that_an_unknown_task_runs_is_not_gone_on_with(url: str) ->
         may_answer.set()
         result = await sup.stream(make(), id="it")
     assert contents(result)[-1] == "lead: answer"
+
+
+class Fresh(Team):
+    """A team of the user's that has a new one answer each time that it is asked."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return "fresh"
+
+    @property
+    def description(self) -> str:
+        """What it does."""
+        return "Has a new team answer."
+
+    def run_stream(self, **options: Any) -> Any:
+        """Have it answer."""
+        members: list[Any] = [ScriptedAgent("x"), ScriptedAgent("y")]
+        return RoundRobinGroupChat(members, max_turns=2).run_stream(**options)
+
+    async def run(self, **_: Any) -> TaskResult:
+        """Refuse; it is streamed."""
+        raise AssertionError("it is streamed")
+
+    async def reset(self) -> None:
+        """Do nothing."""
+
+    pause = resume = reset
+
+    async def save_state(self) -> Mapping[str, Any]:
+        """Return nothing."""
+        return {}
+
+    async def load_state(self, state: Mapping[str, Any]) -> None:
+        """Do nothing."""
+
+
+def _with_fresh() -> BaseGroupChat:
+    return RoundRobinGroupChat([ScriptedAgent("a"), Fresh()], max_turns=3)
+
+
+async def test_a_member_that_makes_a_team_in_its_turn_is_asked_again() -> None:
+    """What the members of that team have said in an interrupted turn is said anew."""
+    whole = await run_kept(_with_fresh())
+    for step, stored in enumerate(whole.after_steps):
+        found = await run_kept(_with_fresh(), stored=stored)
+        assert who(found.result) == who(whole.result), f"at step {step}"
 
 
 # -- a team behind a tool -----------------------------------------------------------------------

@@ -10,15 +10,20 @@ from typing import Any
 
 import pytest
 from autogen_agentchat.agents import SocietyOfMindAgent
-from autogen_agentchat.messages import SelectSpeakerEvent
-from autogen_agentchat.teams import BaseGroupChat, RoundRobinGroupChat, SelectorGroupChat
+from autogen_agentchat.messages import SelectSpeakerEvent, TextMessage
+from autogen_agentchat.teams import (
+    BaseGroupChat,
+    MagenticOneGroupChat,
+    RoundRobinGroupChat,
+    SelectorGroupChat,
+)
 from autogen_core.models import LLMMessage
 
 from supervisor import Supervisor
 from supervisor.testing import ScriptedAgent, ScriptedModel
 from tests.unit.autogen.checkpoints.keeping import run_kept, words
-from tests.unit.autogen.checkpoints.kept_teams import nested
-from tests.unit.autogen.checks import stand_ins
+from tests.unit.autogen.checkpoints.kept_teams import ledger, nested
+from tests.unit.autogen.checks import stand_ins, who
 
 pytestmark = pytest.mark.one_loop
 
@@ -58,8 +63,10 @@ async def test_a_run_goes_on_where_a_team_was_asked_and_had_done_nothing() -> No
     """A team that a selector has asked, and a member of one that a society has, are asked again."""
     whole = await run_kept(_selecting_teams())
     for step in range(0, len(whole.after_steps), 3):
-        found = await run_kept(_selecting_teams(), stored=whole.after_steps[step])
-        assert words(found.result.messages) == words(whole.result.messages), f"at step {step}"
+        second = await run_kept(_selecting_teams(), stored=whole.after_steps[step])
+        third = await run_kept(_selecting_teams(), stored=second.after_steps[0])
+        for found in (second, third):
+            assert words(found.result.messages) == words(whole.result.messages), f"at step {step}"
 
 
 def _telling() -> BaseGroupChat:
@@ -88,6 +95,28 @@ async def test_a_team_within_forgets_what_it_had_not_begun_then() -> None:
     whole = await run_kept(team)
     found = await run_kept(team, stored=whole.after_steps[0])
     assert words(found.result.messages) == words(whole.result.messages)
+
+
+def _led() -> BaseGroupChat:
+    """Return a selector whose first member is a team that an orchestrator leads."""
+    model = ScriptedModel(lambda m: ledger(m, ends_at=2, stalls_at=9), user_first=False)
+    members: list[Any] = [MagenticOneGroupChat(_agents("ab"), model, name="inner"), *_agents("z")]
+    return SelectorGroupChat(
+        members,
+        ScriptedModel(),
+        max_turns=2,
+        selector_func=lambda thread: "inner" if len(thread) == 1 else "z",
+    )
+
+
+async def test_an_orchestrator_within_a_team_goes_on_where_nobody_has_asked_it_yet() -> None:
+    """An owner that dies at its first steps leaves what it was to do to the next one."""
+    whole = await run_kept(_led())
+    for step in range(0, len(whole.after_steps), 2):
+        second = await run_kept(_led(), stored=whole.after_steps[step])
+        for number, stored in enumerate(second.after_steps[:2]):
+            found = await run_kept(_led(), stored=stored)
+            assert who(found.result) == who(whole.result), f"at step {step}, and then {number}"
 
 
 class Patient:
@@ -131,3 +160,26 @@ async def test_the_same_team_goes_on_from_the_store(make: Any, tmp_path: Path) -
         whole = await sup.stream(make(turn), "go")
     assert words(found.messages) == words(whole.messages)
     assert not stand_ins(team)
+
+
+async def test_a_run_with_an_id_begins_where_one_without_was_stopped() -> None:
+    """What the team within an agent has done before is part of what is kept."""
+    turn, task = Patient(), TextMessage(content="go", source="user")
+
+    def make() -> SocietyOfMindAgent:
+        members: list[Any] = [ScriptedAgent("a"), ScriptedAgent("b", turn)]
+        inner = RoundRobinGroupChat(members, max_turns=3)
+        return SocietyOfMindAgent("society", inner, ScriptedModel(lambda _: "In short."))
+
+    society = make()
+    async with Supervisor() as sup:
+        run = sup.stream(society, task)
+        reading = asyncio.ensure_future(run)
+        await turn.is_there.wait()
+        run.stop()
+        await reading
+    whole = await run_kept(society, task)
+    for step, stored in enumerate(whole.after_steps):
+        found = words((await run_kept(make(), task, stored=stored)).result.messages)
+        wanted = words(whole.result.messages)
+        assert [said for said in found if said in wanted] == wanted, f"at step {step}"

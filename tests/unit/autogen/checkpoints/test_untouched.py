@@ -114,7 +114,12 @@ class _Table:
 class _Tabled(_Prompted):
     def __init__(self, prompt: str, **options: Any) -> None:
         super().__init__(prompt, **options)
-        self.tables = {"first": [_Table()]}
+        self.tables = [_Table()]
+
+    async def select_speaker(self, thread: Any) -> str:
+        """Select as ever, with new data."""
+        self.tables = [_Table()]
+        return await super().select_speaker(thread)
 
 
 async def test_data_that_cannot_be_compared_costs_no_run() -> None:
