@@ -9,6 +9,8 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constrain
 PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 6
 FAST_WORKERS ?= 2
+# The paths that pyright checks; none are all that pyproject.toml names.
+TYPED ?=
 # Whatever an environment says: without compiled files each of the tests' processes compiles anew.
 unexport PYTHONDONTWRITEBYTECODE
 # Seconds by which a process may be late: the soak is for a machine that has nothing else to do.
@@ -45,10 +47,12 @@ $(VENV)/.stamp-%: $(VENV)/.stamp
 demo: setup  ## a team that talks for ten seconds; press Ctrl-C
 	@$(BIN)/python examples/terminal/demo.py
 
-# Types take long, and are checked beside the tests; what that says comes last. Those of Windows are
-# checked by `make check`, and by continuous integration.
+# Types take long, and are checked beside the tests; what that says comes last. mypy checks all of them,
+# and pyright those of what ships. The others, and those of Windows, are checked by `make check`, and by
+# continuous integration.
 test: style floors  ## style, types, floors and tests
-	@$(MAKE) --no-print-directory types verify-types >$(VENV)/.types.log 2>&1 & types=$$!; \
+	@$(MAKE) --no-print-directory types verify-types TYPED="supervisor examples" \
+		>$(VENV)/.types.log 2>&1 & types=$$!; \
 	$(MAKE) --no-print-directory pytest; tests=$$?; \
 	wait $$types; found=$$?; cat $(VENV)/.types.log; \
 	test $$tests -eq 0 && test $$found -eq 0
@@ -67,7 +71,7 @@ style: setup
 types: setup
 	$(BIN)/mypy
 	@# Node comes from a wheel: nothing is downloaded when pyright runs.
-	PYRIGHT_PYTHON_GLOBAL_NODE=0 $(BIN)/pyright
+	PYRIGHT_PYTHON_GLOBAL_NODE=0 $(BIN)/pyright $(TYPED)
 
 # The package as Windows would have it. mypy calls code for other systems unreachable there, and what it
 # ignores in it unused.
