@@ -25,21 +25,31 @@ from sybil.parsers.markdown import CodeBlockParser, SkipParser
 
 from scripts.docs.fences import AT_A_TERMINAL
 
+_TOGETHER: Final = (
+    ".md",
+    "test_gradio.py",
+    "test_kernels.py",
+    "test_marimo.py",
+    "test_notebooks.py",
+    "tests/hosts/test_requests.py",
+    "tests/serving/test_processes.py",
+    "tests/test_package.py",
+)
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: Any, log: Any) -> object:
     """Keep some tests of one file together, in their order, where tests run side by side.
 
     The blocks of a page share names. Kernels choose their ports before they bind them, and two that
-    start at once can choose the same. Gradio and marimo take minutes to install: once is enough.
+    start at once can choose the same. What the tests of a file share is made once: Gradio and
+    marimo take minutes to install, a server or a kernel takes seconds to start.
     """
     from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
 
-    together = (".md", "test_kernels.py", "test_gradio.py", "test_marimo.py")
-
     def scope(nodeid: str) -> str:
         file, _, _ = nodeid.partition("::")
-        return file if file.endswith(together) else nodeid
+        return file if file.endswith(_TOGETHER) else nodeid
 
     class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
         """Goes on after a worker has crashed, where xdist 3.8 waits for ever."""
