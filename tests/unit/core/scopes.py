@@ -55,6 +55,7 @@ class FakeRun:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.may_end.set()  # what refuses to be cancelled would keep the loop of a failed test
         self.factory.release()
 
     def create(self, coro: Coroutine[Any, Any, Any]) -> AnyTask:
