@@ -39,8 +39,7 @@ def walk(root: object) -> Iterator[object]:
         seen.add(id(found))
         if found is root or is_yielded(found.__class__):
             yield found
-        if found is root or may_hold(found):
-            waiting.extend(_held(found))
+        waiting.extend(_held(found))
 
 
 def agent_names(root: object) -> list[str]:

@@ -77,9 +77,9 @@ class NotedRun:
         self.dropped.append(call_id)
 
     def lose(self, error: BaseException | None = None) -> None:
-        """Tell once that it has failed."""
+        """Tell once that it has failed; in the loop's next step, as the real one does."""
         on_failed, self.on_failed = self.on_failed, _ignore
-        on_failed(error or LeaseLost(self.id))
+        asyncio.get_running_loop().call_soon(on_failed, error or LeaseLost(self.id))
 
     @property
     def records(self) -> list[CallRecord]:

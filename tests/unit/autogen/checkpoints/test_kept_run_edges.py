@@ -139,8 +139,9 @@ async def test_what_could_not_be_written_is_not_shown(
 ) -> None:
     """With "sync" an event that waits for a store which fails is in the result alone."""
     pause, shown = Pause(), list[object]()
+    members: list[Any] = [ScriptedAgent("a", ["first", Pause()]), ScriptedAgent("b", [pause])]
     async with Supervisor(checkpoints=store, durability="sync") as sup:
-        run = sup.stream(_team(pause), "go", id="it")
+        run = sup.stream(RoundRobinGroupChat(members), "go", id="it")
 
         async def read() -> None:
             async for event in run:

@@ -16,10 +16,13 @@ from pydantic import TypeAdapter
 
 from supervisor import Supervisor
 from supervisor._autogen.checkpoints.calls.recalled import OPEN_CALL
+from supervisor._reports.log import reporter
+from supervisor._reports.log_events import AGENT_STATE_NOT_KEPT
 from supervisor.errors import CheckpointCorrupt
 from supervisor.testing import ScriptedModel, calls, check_transcript
 from tests.agents import Gate
 from tests.unit.autogen.checkpoints.keeping import run_kept, words
+from tests.unit.autogen.checks import who
 
 pytestmark = pytest.mark.one_loop
 
@@ -78,6 +81,26 @@ async def test_a_context_that_refuses_its_state_is_named() -> None:
     whole = await run_kept(_team())
     with pytest.raises(CheckpointCorrupt, match="the model context 'a/model_context' refuses"):
         await run_kept(_team(Refusing), stored=whole.after_steps[2])
+
+
+class Unsaved(Own):
+    """Cannot be saved."""
+
+    async def save_state(self) -> Mapping[str, Any]:
+        """Refuse."""
+        raise OSError("its service does not answer")
+
+
+async def test_a_context_that_cannot_be_saved_is_as_the_program_made_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The run goes on without what it has held, which was logged."""
+    whole = await run_kept(_team(Unsaved))
+    team = _team(Unsaved)
+    found = await run_kept(team, stored=whole.after_steps[2])
+    assert who(found.result) == who(whole.result)
+    assert await asyncio.to_thread(reporter.flush, 5)
+    assert AGENT_STATE_NOT_KEPT.name in caplog.messages
 
 
 async def test_an_open_call_is_closed_in_such_a_context(tmp_path: Path) -> None:
