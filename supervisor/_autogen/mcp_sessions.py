@@ -89,9 +89,10 @@ def after_cancel() -> None:
     """Let all sessions of the loop forget the callers that were cancelled in this step."""
     found = _sessions()
     for actor in found.actors if found is not None else ():
-        names = upstream.mcp_actor(actor) or {}
-        if "self" in names:
-            _withdraw(upstream.mcp_commands(names["self"]))
+        names = upstream.mcp_actor(actor)
+        if names is None:  # it has ended meanwhile
+            continue
+        _withdraw(upstream.mcp_commands(names["self"]))
         if names.get("session") is not None:
             upstream.mcp_wrap_streams(names["session"], Streams)
 

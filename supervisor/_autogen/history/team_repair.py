@@ -287,7 +287,7 @@ class TeamRepair:
             if other != name:
                 due.extend(_chat_messages(said))
         if said:
-            self._group.add_unfinished(said)
+            self._group.add(said)
             run.transcript.items.extend(said)
             run.transcript.deltas.append(said)
 

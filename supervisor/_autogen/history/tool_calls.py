@@ -75,8 +75,7 @@ class Call:
 
     def freeze(self) -> None:
         """Fix whether it has started: a call that is cancelled now does not start any more."""
-        if self._has_started is None:
-            self._has_started = self.has_started
+        self._has_started = self.has_started
 
     @property
     def has_started(self) -> bool:

@@ -61,6 +61,7 @@ async def code_output(agent: CodeExecutorAgent, result: CodeResult) -> CodeResul
 
 # By name, for the module is an extra that need not be installed.
 _JUPYTER: Final = "autogen_ext.code_executors.jupyter._jupyter_code_executor"
+_CLEAN_UP: Final = "_async_cleanup_kernel"
 
 
 def kernel_client(executor: Any) -> Any | None:
@@ -97,26 +98,39 @@ def hold_kernel(client: Any) -> Callable[[], None]:
     """Prevent nbclient from killing a kernel when a signal comes.
 
     It kills the kernel at the first SIGINT or SIGTERM, by a handler of its own on the loop: in the
-    midst of a turn that may finish, and so that its executor cannot be stopped any more.
+    midst of a turn that may finish, and so that its executor cannot be stopped any more. Several
+    runs may do so: a run of a team begins before the one before it has ended.
 
     Returns:
         A function that ends this.
     """
-    name = "_async_cleanup_kernel"
     attributes: dict[str, Any] = client.__dict__
-    if name in attributes:
-        return lambda: None
-    clean_up = client._async_cleanup_kernel
-
-    def clean_up_if_asked() -> Any:
-        by = sys._getframe(1).f_code.co_name
-        return asyncio.sleep(0) if by == "on_signal" else clean_up()
+    hold = attributes.setdefault(_CLEAN_UP, _Hold(client._async_cleanup_kernel))
+    hold.runs += 1
 
     def let_go() -> None:
-        attributes.pop(name, None)
+        hold.runs -= 1
+        if not hold.runs:
+            del attributes[_CLEAN_UP]
 
-    attributes[name] = clean_up_if_asked
     return let_go
+
+
+class _Hold:
+    """In the place of the method that kills a kernel: does so unless a signal asks for it.
+
+    Args:
+        clean_up: The client's own method.
+    """
+
+    def __init__(self, clean_up: Callable[[], Any]) -> None:
+        self._clean_up = clean_up
+        self.runs = 0
+        """How many runs hold the kernel."""
+
+    def __call__(self) -> Any:
+        by = sys._getframe(1).f_code.co_name
+        return asyncio.sleep(0) if by == "on_signal" else self._clean_up()
 
 
 async def interrupt_kernel(client: Any) -> None:

@@ -175,13 +175,6 @@ class Group:
             reporter.event(log_events.MESSAGES_NOT_ADDED, exc_info=error)
             self.thread[had:] = messages
 
-    def add_unfinished(self, messages: Sequence[ChatItem]) -> None:
-        """Add messages to the manager's thread that end nobody's turn."""
-        if self.graph is not None:
-            self.thread.extend(messages)
-        else:
-            self.add(messages)
-
     def would_end(
         self,
         turns: int,

@@ -178,8 +178,6 @@ class Shortcut:
     def is_relayed(self) -> bool:
         """Return whether the manager does with a chunk what AutoGen's does."""
         manager = self.manager
-        if not isinstance(manager, BaseGroupChatManager):
-            return False
         handlers = manager._handlers.get(GroupChatMessage, ())
         return (
             _ON_MESSAGE.is_plain_of(manager)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import subprocess
 import sys
@@ -229,6 +230,28 @@ async def test_each_observer_sees_each_chunk(what: str) -> None:
             seen = await stream(group)
     assert found == ["0", "1", "2", "3"], condition
     assert sum(kind == Chunk.__name__ for kind, _, _ in seen) == 4
+
+
+@pytest.mark.parametrize("where", ["class", "object"])
+async def test_a_runtime_that_publishes_in_its_own_way_sees_each_chunk(where: str) -> None:
+    """A method of a user's subclass, or on the runtime itself, is not replaced."""
+    published = list[object]()
+
+    async def publish(self: Any, message: Any, *args: Any, **options: Any) -> None:
+        published.append(getattr(message, "message", None))
+        await SingleThreadedAgentRuntime.publish_message(self, message, *args, **options)
+
+    class Own(SingleThreadedAgentRuntime):
+        publish_message = publish
+
+    group = team(Streaming(), turns=1)
+    if where == "class":
+        group._runtime = Own(ignore_unhandled_exceptions=False)
+    else:
+        runtime = runtime_of(group)
+        vars(runtime)["publish_message"] = functools.partial(publish, runtime)
+    await stream(group)
+    assert sum(isinstance(item, Chunk) for item in published) == 4
 
 
 async def test_a_wrapper_in_mid_run_sees_the_rest() -> None:

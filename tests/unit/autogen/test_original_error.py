@@ -59,6 +59,12 @@ def test_the_record_of_a_raised_error_is_for_those_who_log(
     assert all(map(logger.filter, records))
 
 
+def test_a_record_from_outside_of_any_run_passes() -> None:
+    """While a run is being stopped, other teams log their errors."""
+    record = logging.LogRecord("autogen_core", logging.ERROR, "", 0, HANDLER_ERROR, None, None)
+    assert log_filter.CancelledHandlers(HANDLER_ERROR).filter(record)
+
+
 def test_an_exception_that_cannot_say_anything_is_told_of() -> None:
     """As in Python's tracebacks, where its `__str__` raises."""
 

@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 from autogen_agentchat.agents import SocietyOfMindAgent, UserProxyAgent
-from autogen_agentchat.conditions import SourceMatchTermination
+from autogen_agentchat.conditions import SourceMatchTermination, TextMentionTermination
 from autogen_agentchat.messages import BaseChatMessage
 from autogen_agentchat.teams import BaseGroupChat, RoundRobinGroupChat
 from autogen_core import CancellationToken
 
-from supervisor import Rung
+from supervisor import Rung, Supervisor
 from supervisor._autogen.history.resume import ResumingTeam, behind
 from supervisor._autogen.upstream.snapshot import thread
 from supervisor.testing import ScriptedAgent, ScriptedModel, assert_settled
 from supervisor.testing._settled import said
 from tests.agents import Agent
-from tests.unit.autogen.checks import contents, stand_ins, who
+from tests.unit.autogen.checks import adapter_in, contents, stand_ins, who
 from tests.unit.autogen.stops import (
     Moment,
     at_each_step,
@@ -29,7 +29,16 @@ from tests.unit.autogen.stops import (
     stop_at,
     stopped,
 )
-from tests.unit.testing.teams import agent, graph, nested, pair, round_robin, selector, swarm
+from tests.unit.testing.teams import (
+    Stored,
+    agent,
+    graph,
+    nested,
+    pair,
+    round_robin,
+    selector,
+    swarm,
+)
 
 pytestmark = pytest.mark.one_loop
 
@@ -316,3 +325,51 @@ async def test_a_team_that_an_agent_asks_begins_anew_with_all_that_is_in_it() ->
     assert contents(await go_on(team)) == ["bob 0"]
     assert [[message.content for message in each] for each in requests(ann)] == [["go"]] * 2
     assert [message.content for message in requests(bob)[-1]] == ["go", "ann 0"]
+
+
+async def test_who_is_at_work_in_a_society_by_itself() -> None:
+    """The inner team's member is interrupted, and not the society."""
+    moment = Moment()
+    inner = round_robin(speaker("ann"), speaker("bob", moment), name="inner")
+    society = SocietyOfMindAgent("society", inner, ScriptedModel(["all"]))
+    async with Supervisor(signals={}) as sup:
+        run = sup.stream(society, "go")
+        running = asyncio.create_task(run)
+        await moment.is_there.wait()
+        assert adapter_in(run).active_agents() == ["bob"]
+        moment.let_go.set()
+        assert contents(await running)[-1] == "all"
+
+
+async def test_a_society_whose_members_remember_elsewhere() -> None:
+    """At each step before its team has the task, it begins anew: nobody is given anything twice."""
+    asked: list[BaseGroupChat] = []
+
+    def make() -> BaseGroupChat:
+        asked.append(round_robin(speaker("ann", model_context=Stored()), turns=1, name="inner"))
+        return round_robin(SocietyOfMindAgent("society", asked[-1], ScriptedModel()), turns=1)
+
+    async for team, _ in at_each_step(make):
+        if asked[-1]._initialized and thread(asked[-1]):
+            return
+        await go_on(team, None if thread(team) else "go")
+        assert [who for who, _ in said(team)] == ["society"]
+
+
+async def test_an_end_that_is_found_within_a_turn_comes_with_that_turn() -> None:
+    """A condition that holds in mid-turn ends the team with the whole turn, stopped or not."""
+
+    def make(moment: Moment | None) -> BaseGroupChat:
+        third = round_robin(speaker("ann"), speaker("bob", moment), name="third")
+        condition = TextMentionTermination(" 0")
+        second = RoundRobinGroupChat(
+            [third, speaker("cleo")], name="second", termination_condition=condition
+        )
+        return round_robin(second, speaker("dan"), name="first")
+
+    whole, moment = make(None), Moment()
+    await whole.run(task="go")
+    team = make(moment)
+    await stopped(team, moment)
+    await go_on(team)
+    assert said(team) == said(whole)

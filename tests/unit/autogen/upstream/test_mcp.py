@@ -82,6 +82,10 @@ async def test_mcp_request_is_known_by_the_frame_that_waits_for_its_answer() -> 
         for _ in range(5):
             await asyncio.sleep(0)
         found.append(upstream.mcp_request(frames_of(task)))
+        ping = mcp.types.ClientRequest(mcp.types.PingRequest(method="ping"))
+        bare = asyncio.create_task(session.send_request(ping, mcp.types.EmptyResult))
+        found.append(upstream.mcp_request(frames_of(bare)))
+        bare.cancel()
         request = await from_client.receive()
         telling = asyncio.create_task(upstream.mcp_tell_cancelled(session, 0, "Enough"))
         notification = (await from_client.receive()).message.root
@@ -91,6 +95,6 @@ async def test_mcp_request_is_known_by_the_frame_that_waits_for_its_answer() -> 
     to_client.close()
     from_client.close()
     await upstream.mcp_tell_cancelled(session, 0, "Enough")  # it has ended
-    assert found == [None, (session, request.message.root.id, "tools/list")]
+    assert found == [None, (session, request.message.root.id, "tools/list"), None]
     assert notification.method == "notifications/cancelled"
     assert notification.params == {"requestId": 0, "reason": "Enough"}

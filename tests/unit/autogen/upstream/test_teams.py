@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.conditions import HandoffTermination
 from autogen_agentchat.messages import TextMessage
@@ -66,3 +69,18 @@ async def test_output_message_queue_is_where_events_wait() -> None:
     unmark_running(made)
     result = await made.run(task="go")
     assert [m.to_text() for m in result.messages if isinstance(m, TextMessage)] == ["go", "done"]
+
+
+async def test_a_team_in_another_process_cannot_be_looked_into() -> None:
+    """The agents of a runtime that is no `SingleThreadedAgentRuntime` are not here."""
+
+    class Elsewhere:
+        """A runtime of another process."""
+
+    runtime: Any = Elsewhere()
+    swarm = Swarm([AssistantAgent("ann", ScriptedModel([]))], runtime=runtime)
+    assert upstream.handed_off(swarm) is None
+    assert upstream.given_runtime(swarm) is None
+    assert upstream.group_of(swarm) is None
+    with pytest.raises(TypeError, match="'Swarm' are in another process"):
+        await upstream.make_group(swarm)
