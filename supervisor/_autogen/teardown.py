@@ -130,7 +130,7 @@ class AutoGenTeardown(Teardown):
         """Leave what refuses to itself: nothing is cancelled any more, nothing is shielded."""
         super().give_up()
         for task in self.scope.alive(SHIELDED):
-            # One that a factory of the program's has made is not shielded, and was cancelled long ago.
+            # One that a program's own task factory has made is not shielded, and has ended before.
             if isinstance(task, ShieldedTask):  # pragma: no branch - see above
                 task.shielded = False
 
