@@ -7,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 PYTEST := $(BIN)/python -m pytest
-WORKERS ?= 6
+WORKERS ?= 5
 FAST_WORKERS ?= 2
 # The paths that pyright checks; none are all that pyproject.toml names.
 TYPED ?=

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import gc
+import importlib
 import inspect
 import itertools
 import logging
@@ -30,6 +31,7 @@ from tests.as_found import Snapshot
 from tests.seeds import draw_seeds
 
 draw_seeds()  # here, for this is loaded before any worker is started
+importlib.import_module("structlog")  # it asks for the current folder, which may not be in a loop
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
