@@ -131,7 +131,7 @@ class AutoGenTeardown(Teardown):
         super().give_up()
         for task in self.scope.alive(SHIELDED):
             # One that a program's own task factory has made is not shielded, and has ended before.
-            if isinstance(task, ShieldedTask):  # pragma: no branch - see above
+            if isinstance(task, ShieldedTask):
                 task.shielded = False
 
     def left(self) -> list[AnyTask]:
