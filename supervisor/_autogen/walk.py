@@ -24,22 +24,31 @@ _COLLECTIONS: Final = (list, tuple, set, dict)
 _LONG: Final = 100
 
 
-def walk(root: object) -> Iterator[object]:
+def walk(root: object, *, but_not: tuple[type, ...] = ()) -> Iterator[object]:
     """Yield an object, then the components that it holds, each once.
 
     A component is a team, an agent, a model context, a workbench or an executor. Agents come and
     go while a run is active, so this is a moment's answer.
+
+    Args:
+        root: The object.
+        but_not: Classes whose objects are passed over, with all that only they hold.
     """
     seen: set[int] = set()
     waiting: list[Any] = [root]
     while waiting:
         found = waiting.pop(0)
-        if id(found) in seen:
+        if id(found) in seen or isinstance(found, but_not):
             continue
         seen.add(id(found))
         if found is root or is_yielded(found.__class__):
             yield found
         waiting.extend(_held(found))
+
+
+def own_parts(agent: object) -> Iterator[object]:
+    """Yield an agent, and what it holds outside of teams and tools: there its own memory is."""
+    return walk(agent, but_not=(Team, BaseTool, Workbench))
 
 
 def agent_names(root: object) -> list[str]:

@@ -49,7 +49,7 @@ class KeptTurns:
         self.changed: set[str] = set()
         """The logs that do not hold any more what was read."""
         self.has_kept_agent = False
-        """Whether the turn of an agent that is run alone is kept."""
+        """Whether the turn of an agent that is run alone is kept, and it has taken its task."""
         self._things = things
         self._groups = groups
         self._records = {record.id: record for record in calls}
@@ -89,14 +89,18 @@ class KeptTurns:
         team: str | None = data["team"]
         group = self._groups[team] if team is not None else None
         due = group.buffer(data["member"]) if group is not None else []
-        count = repair.count_taken(due[: turn.given])
+        given = due[: turn.given]
+        # Where a list was rewritten in the turn, it is not known what it was before.
+        is_known = all(log in data["starts"] for log, _ in self._lists(turn.agent))
+        count = repair.count_taken(given) if is_known else len(given)
+        has_taken = not is_known or repair.takes_at_its_end() or turn.has_taken_messages()
         repair.keep()
         self._kept.add(id(turn.agent))
         self.remains.add(repair.remains)
         if team is not None and data.get("goes_on"):
             self.openings.append((team, data["member"], _inner_messages(turn)))
         if group is None:
-            self.has_kept_agent = True
+            self.has_kept_agent = has_taken
         elif not repair.takes_at_its_end():
             group.put_buffer(data["member"], due[count : turn.given], due[turn.given :])
 

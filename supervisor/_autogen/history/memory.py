@@ -105,6 +105,14 @@ class MemorySavepoint:
             yield context, "", messages
         yield from self._lists
 
+    def differs_from(self, earlier: MemorySavepoint) -> bool:
+        """Return whether something of it was another list, or had other messages, earlier."""
+        before = {(id(owner), name): items for owner, name, items in earlier.remembered()}
+        return any(
+            [*map(id, items)] != [*map(id, before.get((id(owner), name), ()))]
+            for owner, name, items in self.remembered()
+        )
+
     def added(self) -> list[list[LLMMessage]]:
         """Return the messages that each model context has got since."""
         return [

@@ -89,10 +89,12 @@ class TurnRepair:
     def count_taken(self, given: Sequence[BaseChatMessage]) -> int:
         """Count the messages that the agent remembers, of those that it was given.
 
-        Only for a turn that is kept. All count, if the agent has gone on to call a tool, or where
-        its memory does not tell.
+        Only for a turn that is kept. None count, if its own memory is as before the turn. All
+        count, if the agent has gone on to call a tool, or where its memory does not tell.
         """
         turn, agent = self._turn, self._turn.agent
+        if not turn.has_taken_messages():
+            return 0
         if turn.savepoint.is_whole or turn.calls or not isinstance(agent, AssistantAgent):
             return len(given)
         try:

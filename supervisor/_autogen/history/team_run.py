@@ -33,7 +33,7 @@ from supervisor._autogen.history.resume import (
 )
 from supervisor._autogen.history.tool_calls import KnownCall
 from supervisor._autogen.upstream import ChatItem, Group, ManagerState
-from supervisor._autogen.walk import walk
+from supervisor._autogen.walk import own_parts, walk
 
 
 class Turn:
@@ -69,6 +69,11 @@ class Turn:
     def live_team_runs(self) -> list[TeamRun]:
         """Return the teams within it that are at work."""
         return [team_run for team_run in self.team_runs if not team_run.has_ended]
+
+    def has_taken_messages(self) -> bool:
+        """Return whether the agent may remember what it was given; not where it has no memory."""
+        own = MemorySavepoint(own_parts(self.agent))
+        return self.code is not None or not own.is_whole or own.differs_from(self.savepoint)
 
     def has_taken_effect(self) -> bool:
         """Return whether something was done in this turn that must not be done again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,11 @@ from autogen_agentchat.tools import TeamTool
 from autogen_core import CancellationToken
 from autogen_core.models import FunctionExecutionResultMessage
 
-from supervisor import Supervisor
+from supervisor import Run, Supervisor
 from supervisor._autogen.checkpoints.calls.recalled import OPEN_CALL
 from supervisor.testing import ScriptedAgent, ScriptedModel, calls
 from tests.agents import Gate
-from tests.unit.autogen.checkpoints.keeping import run_kept, words
+from tests.unit.autogen.checkpoints.keeping import Keeping, StoredText, run_kept, words
 from tests.unit.autogen.checks import contents, who
 
 pytestmark = pytest.mark.one_loop
@@ -32,13 +33,16 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/runs.db"
 
 
-async def _stopped(sup: Supervisor, team: Any, is_there: asyncio.Event) -> None:
+async def _stopped(
+    sup: Supervisor, team: Any, is_there: asyncio.Event, id_: str | None = "it"
+) -> Run:
     """Run a team, and stop it at that moment."""
-    run = sup.stream(team, "go", id="it")
+    run = sup.stream(team, "go", id=id_)
     reading = asyncio.ensure_future(run)
     await is_there.wait()
     run.stop()
     await reading
+    return run
 
 
 # -- a class of the user's around a team --------------------------------------------------------
@@ -84,6 +88,7 @@ class Lead(BaseChatAgent):
         super().__init__("lead", "Has a team answer.")
         self._run_team = run
         self.team = team
+        self.given: list[list[str]] = []
 
     @property
     def produced_message_types(self) -> Sequence[type[BaseChatMessage]]:
@@ -94,7 +99,8 @@ class Lead(BaseChatAgent):
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> Response:
         """Answer."""
-        result = await self._run_team(self.team, list(messages) or None)
+        self.given.append([message.to_text() for message in messages])
+        result = await self._run_team(self.team, list(messages))
         said = result.messages[-1].to_text()
         return Response(chat_message=TextMessage(content=f"lead: {said}", source="lead"))
 
@@ -109,12 +115,51 @@ def _caller(gate: Gate) -> BaseGroupChat:
     )
 
 
-def _led(gate: Gate, *, is_kept: bool) -> BaseGroupChat:
+def _lead(gate: Gate, *, is_kept: bool, kind: type[Lead] = Lead) -> Lead:
     async def run(team: BaseGroupChat | None, task: Any) -> TaskResult:
         return await (team or _caller(gate)).run(task=task)
 
-    lead: Any = Lead(run, _caller(gate) if is_kept else None)
-    return RoundRobinGroupChat([ScriptedAgent("first"), lead], max_turns=2)
+    return kind(run, _caller(gate) if is_kept else None)
+
+
+def _led(gate: Gate, *, is_kept: bool) -> BaseGroupChat:
+    return _after_first(_lead(gate, is_kept=is_kept))
+
+
+def _after_first(lead: Lead) -> BaseGroupChat:
+    members: list[Any] = [ScriptedAgent("first", ["Hello."] * 2), lead]
+    return RoundRobinGroupChat(members, max_turns=2)
+
+
+class RememberingLead(Lead):
+    """One that keeps a list of what it was given, and asks its team with all of that."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.heard: list[BaseChatMessage] = []
+
+    async def on_messages(
+        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
+    ) -> Response:
+        """Answer."""
+        self.heard.extend(messages)
+        return await super().on_messages(self.heard, cancellation_token)
+
+
+class CuttingLead(RememberingLead):
+    """One that keeps the last message only, in another list each time."""
+
+    async def on_messages(
+        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
+    ) -> Response:
+        """Answer."""
+        self.heard = [*self.heard, *messages][-1:]
+        return await super().on_messages([], cancellation_token)
+
+
+GIVEN = {Lead: ["go", "Hello."], RememberingLead: ["go", "Hello."], CuttingLead: ["Hello."]}
+"""What these have their team answer, at each attempt: nothing is lost, and nothing is there twice.
+"""
 
 
 async def test_a_call_in_a_team_that_an_agent_holds_is_not_made_again(url: str) -> None:
@@ -124,6 +169,64 @@ async def test_a_call_in_a_team_that_an_agent_holds_is_not_made_again(url: str) 
         await _stopped(sup, _led(gate, is_kept=True), gate.is_entered)
         result = await sup.stream(_led(gate, is_kept=True), id="it")
     assert contents(result)[-1] == "lead: Done."
+    assert gate.entered == 1
+
+
+@pytest.mark.parametrize("kind", GIVEN)
+@pytest.mark.parametrize("id_", [None, "it"])
+async def test_an_agent_goes_on_with_what_it_was_given_once(
+    url: str, kind: type[Lead], id_: str | None
+) -> None:
+    """Without a memory it is given its messages again; with one it is not."""
+    gate = Gate()
+    lead = _lead(gate, is_kept=True, kind=kind)
+    async with Supervisor(signals={}, checkpoints=url) as sup:
+        team = _after_first(lead)
+        await _stopped(sup, team, gate.is_entered, id_)
+        result = await sup.stream(team, id=id_)
+    assert "lead: Done." in contents(result)
+    assert gate.entered == 1
+    assert lead.given == [GIVEN[kind]] * 2
+
+
+@pytest.mark.parametrize("kind", GIVEN)
+async def test_an_agent_that_is_killed_goes_on_with_what_it_was_given_once(
+    kind: type[Lead],
+) -> None:
+    """The same holds in a fresh team that goes on from within the call of the inner team."""
+    gate, fresh = Gate(), Gate()
+    for each in (gate, fresh):
+        each.let_go.set()
+    whole = await run_kept(
+        _after_first(_lead(gate, is_kept=True, kind=kind)), "go", everywhere=True
+    )
+    lead = _lead(fresh, is_kept=True, kind=kind)
+    found = await run_kept(_after_first(lead), "go", stored=_within_the_call(whole))
+    assert contents(found.result)[-1].startswith("lead: ")
+    assert lead.given == [GIVEN[kind]]
+
+
+def _within_the_call(whole: Keeping) -> StoredText:
+    """Return the first that was stored with the turns of both the lead and the inner member."""
+    for stored in whole.after_steps:
+        turns = json.loads(stored.state)["rest"]["turns"]
+        if [turn["member"] for turn in turns] == ["ann", "lead"]:
+            return stored
+    raise AssertionError("there is none")
+
+
+@pytest.mark.parametrize("id_", [None, "it"])
+async def test_an_agent_without_a_memory_by_itself_is_given_its_task_again(
+    url: str, id_: str | None
+) -> None:
+    """It has not taken the task, and goes on where it is given that."""
+    gate = Gate()
+    async with Supervisor(signals={}, checkpoints=url) as sup:
+        lead = _lead(gate, is_kept=True)
+        run = await _stopped(sup, lead, gate.is_entered, id_)
+        assert not run.has_taken_task
+        result = await sup.stream(lead, "go" if id_ is None else None, id=id_)
+    assert contents(result) == ["go", "lead: Done."]
     assert gate.entered == 1
 
 
