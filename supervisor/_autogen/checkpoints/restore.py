@@ -12,7 +12,7 @@ a turn has what its members said before.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from autogen_agentchat.agents import SocietyOfMindAgent
@@ -185,6 +185,10 @@ class _Restoration:
             self._restored.written[name] = found
         return found
 
+    def _parse(self, items: Iterable[Any]) -> list[Any]:
+        """Return messages that were written one by one."""
+        return [self.items.parse(item) for item in items]
+
     # -- what is remembered ---------------------------------------------------------------------
 
     async def _put_team(self, name: str, team: BaseGroupChat) -> None:
@@ -251,7 +255,7 @@ class _Restoration:
                 group,
                 is_replanning=restart["is_replanning"],
                 asked=[asked for asked in restart["asked"] if asked in group.names],
-                unheard=[self.items.parse(item) for item in restart["unheard"]],
+                unheard=self._parse(restart["unheard"]),
             )
 
     def _put_next(self, name: str, group: Group, speakers: Mapping[str, Any]) -> None:
@@ -262,14 +266,13 @@ class _Restoration:
             group.graph.put_first(names)
         then = from_plain(speakers["then"], self.items.parse)
         then = self._changed.state(self._things[name].name, group, then)
-        unasked = [self.items.parse(item) for item in speakers["unasked"]]
+        unasked = self._parse(speakers["unasked"])
         NextSpeakers(group, names, then=then, unasked=unasked)
 
     def _put_changed_graph(
         self, name: str, group: Group, speakers: Mapping[str, Any] | None
     ) -> None:
-        data = (speakers or {}).get("unasked", ())
-        unasked = [self.items.parse(item) for item in data]
+        unasked = self._parse((speakers or {}).get("unasked", ()))
         logs = (log_of_team("task", name), *(() if name else ("output",)))
         said = [item["id"] for log in logs for item in self._kept.logs.get(log, ())]
         self._changed.put_graph(self._things[name].name, group, said, unasked)
@@ -301,12 +304,13 @@ class _Restoration:
             inner,
             self._log(log_of_team("task", data["team"])),
             self._said(data["team"]),
-            deltas=[],
+            deltas=[self._parse(delta) for delta in data.get("deltas", ())],
             turns=data["turns"],
             has_ended=data["has_ended"],
             put_condition=PutCondition(data["condition"], self._kept.run_id),
             is_same_turn=True,
         )
+        earlier.unfinished.extend(self._parse(data.get("unfinished", ())))
         self._earlier[data["team"]] = earlier
         if isinstance(agent, SocietyOfMindAgent):
             self._put_society(data["agent"], agent, earlier)
@@ -368,7 +372,7 @@ class _Restoration:
             return
         undone = self._undone.union(rest["undone"])
         shown = self._log("shown")
-        late = [self.items.parse(item) for item in rest["late"]]
+        late = self._parse(rest["late"])
         for data in rest["within"]:
             late = results.with_new(late, self._log(log_of_team("said", data["team"])))
         thread = self._groups[""].thread if "" in self._groups else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
+from autogen_agentchat.base import Team
 from autogen_agentchat.teams import BaseGroupChat
 from autogen_core.model_context import ChatCompletionContext
 
@@ -136,7 +137,9 @@ class SnapshotBuilder:
         for turn, run in self._open.within:
             record = self._record_of(run.group.key)
             if record is not None:
-                yield {**self._place(turn.agent, run.group.key), **record.put_earlier(run)}
+                is_replayed = not isinstance(turn.agent, Team)
+                earlier = record.put_earlier(run, is_replayed=is_replayed)
+                yield {**self._place(turn.agent, run.group.key), **earlier}
 
     def _waiting(self) -> Iterator[dict[str, Any]]:
         """Yield the stand-ins that wait to be asked."""
@@ -146,7 +149,8 @@ class SnapshotBuilder:
             key = upstream.team_id(cast(BaseGroupChat, stand_in.team))
             record = self._record_of(key)
             if record is not None and stand_in.earlier is not None:
-                yield {**self._place(agent, key), **record.put_stand_in(stand_in.earlier)}
+                earlier = record.put_stand_in(stand_in.earlier, stand_in.said)
+                yield {**self._place(agent, key), **earlier}
 
     def _stand_ins(self) -> Iterator[tuple[ResumingTeam, object]]:
         for group in self._groups.values():

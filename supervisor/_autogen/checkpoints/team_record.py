@@ -77,7 +77,7 @@ class TeamRecord:
         later = {n: len(run.due[n]) - turn.given for n, turn in run.turns.items()}
         self.data["later"].update({n: count for n, count in later.items() if count})
         unheard = self._unheard(run)
-        self.data["unheard"] = [[self._cut.dump(item) for item in said] for said in unheard]
+        self.data["unheard"] = [self._dump(said) for said in unheard]
         if not is_over:
             self._put_openings(run.transcript.openings)
             self.data["turns"] = group.turns
@@ -115,9 +115,7 @@ class TeamRecord:
             self.data["ledger"] = self._group.orchestrator.ledger()
 
     def _put_openings(self, openings: Openings) -> None:
-        self.data["openings"] = {
-            member: [self._cut.dump(item) for item in said] for member, said in openings.items()
-        }
+        self.data["openings"] = {member: self._dump(said) for member, said in openings.items()}
 
     def _plain(self, state: ManagerState) -> dict[str, Any]:
         lasting = upstream.lasting(self._group.manager, state)
@@ -149,7 +147,7 @@ class TeamRecord:
             "names": list(names),
             "then": self._plain(then),
             "is_first": is_first,
-            "unasked": [self._cut.dump(item) for item in unasked],
+            "unasked": self._dump(unasked),
         }
 
     def _put_orchestrator(
@@ -164,14 +162,19 @@ class TeamRecord:
     ) -> None:
         self.data["restart"] = {
             "asked": list(asked),
-            "unheard": [self._cut.dump(item) for item in unheard],
+            "unheard": self._dump(unheard),
             "is_replanning": is_replanning,
         }
 
     # -- the runs that go on --------------------------------------------------------------------
 
-    def put_earlier(self, run: TeamRun) -> dict[str, Any]:
+    def put_earlier(self, run: TeamRun, *, is_replayed: bool) -> dict[str, Any]:
         """Write what the run of an inner team was given and has said, for the one that goes on.
+
+        Args:
+            run: The run.
+            is_replayed: Whether its agent is told again what was said before a stop. A team around
+                it has heard that.
 
         Returns:
             The small part of it, as JSON-able data.
@@ -179,19 +182,36 @@ class TeamRecord:
         earlier = run.start.earlier
         task = [*earlier.task, *run.task] if earlier is not None else run.task
         said = run.transcript.items
-        if earlier is not None and not earlier.is_same_turn:
+        if is_replayed and earlier is not None and not earlier.is_same_turn:
             said = [*earlier.said, *said]
         self._cut.add(self.log("task"), task)
         self._cut.add(self.log("said"), said)
-        turns, condition = self._group.turns, _condition_of(self._group)
-        return {"turns": turns, "condition": condition, "has_ended": run.has_ended}
+        return {
+            "turns": self._group.turns,
+            "condition": _condition_of(self._group),
+            "has_ended": run.has_ended,
+            "unfinished": self._dump(run.transcript.unfinished),
+        }
 
-    def put_stand_in(self, earlier: EarlierRun) -> dict[str, Any]:
-        """Write the same of a stand-in that was not asked yet."""
+    def put_stand_in(self, earlier: EarlierRun, said: Sequence[ChatItem]) -> dict[str, Any]:
+        """Write the same of a stand-in that was not asked yet.
+
+        Args:
+            earlier: What its team did before.
+            said: What its result begins with.
+        """
         self._cut.add(self.log("task"), earlier.task)
-        self._cut.add(self.log("said"), earlier.said)
-        condition = getattr(earlier.put_condition, "data", None)
-        return {"turns": earlier.turns, "condition": condition, "has_ended": earlier.has_ended}
+        self._cut.add(self.log("said"), said)
+        return {
+            "turns": earlier.turns,
+            "condition": getattr(earlier.put_condition, "data", None),
+            "has_ended": earlier.has_ended,
+            "deltas": [self._dump(delta) for delta in earlier.deltas],
+            "unfinished": self._dump(earlier.unfinished),
+        }
+
+    def _dump(self, items: Sequence[ChatItem]) -> list[Any]:
+        return [self._cut.dump(item) for item in items]
 
 
 def stand_ins(group: Group) -> list[ResumingTeam]:

@@ -52,6 +52,8 @@ class EarlierRun:
         is_same_turn: bool = False,
     ) -> None:
         self.put_condition = put_condition
+        self.unfinished: list[ChatItem] = []
+        """What was said in a turn that goes on: its condition is asked about it with the rest."""
         self.is_same_turn = is_same_turn
         self._group = group
         self.task = list(task)
@@ -70,6 +72,7 @@ class EarlierRun:
     def resume(self, *, is_anew: bool) -> None:
         """Let the team count on, as if it had not been interrupted; or from zero."""
         _resumed.pop(self._group.manager, None)
+        self._group.termination.ask_later(() if is_anew else self.unfinished)
         if not is_anew:
             self._group.termination.recount(self.turns, self.deltas, self.put_condition)
             _resumed[self._group.manager] = self
@@ -144,7 +147,8 @@ class ResumingTeam(Team):
         goes_on = earlier is not None and (is_replayed or earlier.is_same_turn)
         self._is_replayed = is_replayed
         self._taken = {m.id for m in earlier.task} if earlier and goes_on else set[str]()
-        self._said = earlier.said if earlier and goes_on else []
+        self.said = earlier.said if earlier and goes_on else []
+        """What its result begins with."""
 
     @property
     def name(self) -> str:
@@ -185,12 +189,12 @@ class ResumingTeam(Team):
         """Go on, and yield what is said."""
         self._put_back()
         if self._is_replayed:
-            replayed.update(item.id for item in self._said)
-            for item in self._said:
+            replayed.update(item.id for item in self.said)
+            for item in self.said:
                 yield item
         new = self._new(task)
         if self.earlier is not None and not new and self.earlier.has_ended:
-            yield TaskResult(messages=self._said)
+            yield TaskResult(messages=self.said)
             return
         if self.earlier is not None:
             self.earlier.resume(is_anew=bool(new))
@@ -200,7 +204,7 @@ class ResumingTeam(Team):
             output_task_messages=output_task_messages,
         ):
             if isinstance(event, TaskResult):
-                messages = [*self._said, *event.messages]
+                messages = [*self.said, *event.messages]
                 yield TaskResult(messages=messages, stop_reason=event.stop_reason)
             else:
                 yield event

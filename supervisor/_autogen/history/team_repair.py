@@ -290,8 +290,8 @@ class TeamRepair:
                 due.extend(_chat_messages(said))
         if said:
             self._group.add(said)
-            run.transcript.items.extend(said)
-            run.transcript.deltas.append(said)
+            run.add_said(said)
+            run.transcript.unfinished.extend(said)
 
     # -- the next speakers ----------------------------------------------------------------------
 
@@ -345,6 +345,7 @@ class TeamRepair:
         for name, messages in self._run.due.items():
             self._group.put_buffer(name, list(messages))
         self._group.unlock()
+        self._group.termination.ask_later(())
         self._reset_condition()
 
     def _reset_condition(self) -> None:

@@ -120,6 +120,8 @@ class Transcript:
     items: list[ChatItem] = field(default_factory=list[ChatItem])
     deltas: list[Sequence[ChatItem]] = field(default_factory=list[Sequence[ChatItem]])
     """The same by turns, as AutoGen asks the termination condition."""
+    unfinished: list[ChatItem] = field(default_factory=list[ChatItem])
+    """What was said before an interruption in a turn that goes on: its delta begins with that."""
     unheard: list[list[ChatItem]] = field(default_factory=list[list[ChatItem]])
     """What was published, and what the manager has perhaps not heard."""
     openings: Openings = field(default_factory=Openings)
@@ -167,8 +169,10 @@ class TeamRun:
         self.due = {name: list(messages) for name, messages in self.start.due.items()}
         """What each member is to be given when it is asked next."""
         self.transcript = Transcript(openings=dict(self.start.openings))
-        if self.start.earlier is not None and self.start.earlier.is_same_turn:
-            self.transcript.items.extend(self.start.earlier.said)
+        if self.start.earlier is not None:
+            self.transcript.unfinished.extend(self.start.earlier.unfinished)
+            if self.start.earlier.is_same_turn:
+                self.transcript.items.extend(self.start.earlier.said)
         self.selection = Selection()
         self.orchestration = Orchestration()
         self.past: dict[str, TeamRun] = {}
@@ -258,12 +262,14 @@ class TeamRun:
         transcript = self.transcript
         transcript.unheard.append(list(said))
         # AutoGen's result of a team has what its members have shown, and not what they heard.
-        self._add_said(turn.events if turn is not None and turn.events else said)
+        self.add_said(turn.events if turn is not None and turn.events else said)
         self.selection.state_at_answer = self.group.state()
         if not self.turns:  # of parallel turns AutoGen asks the condition with the last
-            transcript.deltas.append(list(said))
+            transcript.deltas.append(upstream.whole_turn(transcript.unfinished, said))
+            transcript.unfinished.clear()
 
-    def _add_said(self, items: Sequence[ChatItem]) -> None:
+    def add_said(self, items: Sequence[ChatItem]) -> None:
+        """Add what a member has said to what was said in this run, each message once."""
         earlier = self.start.earlier
         if earlier is not None and earlier.is_same_turn:  # an inner team says again what it said
             items = [item for item in items if item.id not in earlier.said_ids]
@@ -331,7 +337,7 @@ class TeamRun:
             task, deltas = [*earlier.task, *task], [*earlier.deltas, *deltas]
             said = said if earlier.is_same_turn else [*earlier.said, *said]
             put_condition = earlier.put_condition
-        return EarlierRun(
+        found = EarlierRun(
             self.group,
             task,
             said,
@@ -340,3 +346,5 @@ class TeamRun:
             has_ended=self.has_ended,
             put_condition=put_condition,
         )
+        found.unfinished.extend(self.transcript.unfinished)
+        return found

@@ -101,6 +101,7 @@ from supervisor._autogen.upstream.teams import (
     unmark_running,
 )
 from supervisor._autogen.upstream.telemetry import Telemetry
+from supervisor._autogen.upstream.termination import whole_turn
 from supervisor._autogen.upstream.tools import call_tool, handoff_names, has_tool, marks_of
 from supervisor._autogen.upstream.user_proxies import ASKS, asks_by_default, put_input
 
@@ -190,4 +191,5 @@ __all__ = [
     "tool_call",
     "unmark_running",
     "until_idle",
+    "whole_turn",
 ]

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from autogen_agentchat.base import (
     AndTerminationCondition,
@@ -17,6 +19,14 @@ from autogen_agentchat.teams._group_chat._base_group_chat_manager import BaseGro
 
 from supervisor._autogen.repair_thread import drive_sync
 from supervisor._autogen.upstream.teams import ChatItem
+
+_ASK: Final = "_apply_termination_condition"
+
+
+def whole_turn(unfinished: Sequence[ChatItem], said: Sequence[ChatItem]) -> list[ChatItem]:
+    """Return what was said in a turn before an interruption and after it, each message once."""
+    ids = {item.id for item in said}
+    return [*(item for item in unfinished if item.id not in ids), *said]
 
 
 class Termination:
@@ -34,6 +44,31 @@ class Termination:
         """The team's termination condition."""
         return self._manager._termination_condition
 
+    def ask_later(self, unfinished: Sequence[ChatItem]) -> None:
+        """Let the manager ask about a turn with what was said in it before an interruption.
+
+        Args:
+            unfinished: What was said then; nothing takes an earlier call back.
+        """
+        overrides = vars(self._manager)
+        overrides.pop(_ASK, None)
+        if unfinished:
+            first = self._manager._message_thread[:1]
+            overrides[_ASK] = functools.partial(self._ask_about_whole, unfinished, first)
+
+    async def _ask_about_whole(
+        self,
+        unfinished: Sequence[ChatItem],
+        first: Sequence[ChatItem],
+        said: Sequence[ChatItem],
+        increment_turn_count: bool = False,  # noqa: FBT001, FBT002 - as AutoGen's
+    ) -> bool:
+        self.ask_later(())
+        # Not in another conversation: the run may have been cancelled, and the team reset.
+        is_same = list(map(id, self._manager._message_thread[:1])) == list(map(id, first))
+        whole = whole_turn(unfinished, said) if is_same else said
+        return await self._manager._apply_termination_condition(whole, increment_turn_count)
+
     async def ends_with(self, said: Sequence[ChatItem]) -> bool:
         """Let the manager ask its condition about a turn; return whether it has ended the team."""
         return await self._manager._apply_termination_condition(said, increment_turn_count=True)
@@ -46,8 +81,8 @@ class Termination:
     ) -> None:
         """Let a resumed team count earlier turns, and its condition what was said in them.
 
-        A delta that would end the team is left out: it is part of a longer turn, and the condition
-        is asked with that one later.
+        A delta that would end the team now is left out, for the team has gone on after it: a
+        condition of the user's may answer by more than what was said.
 
         Args:
             turns: The number of earlier turns.
