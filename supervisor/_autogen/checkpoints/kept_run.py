@@ -158,6 +158,7 @@ class KeptRun:
         was = changed_shape(found.stored, subject.team) if self._allow_changed else None
         goes_on = await recording.begin(found, things, self._runs.do, was)
         self._taking = None  # the team has it: no run keeps a second one in memory
+        self.over = recording.over
         if goes_on:
             return None
         return stored_task(found.stored, subject.team) if task is None else task

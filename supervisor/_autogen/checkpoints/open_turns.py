@@ -16,7 +16,12 @@ from autogen_agentchat.base import Team
 
 from supervisor._autogen.history.journal import Journal
 from supervisor._autogen.history.team_run import Start, TeamRun, Turn
-from supervisor._autogen.upstream import Delivery, GroupChatAgentResponse, GroupChatMessage
+from supervisor._autogen.upstream import (
+    Delivery,
+    GroupChatAgentResponse,
+    GroupChatMessage,
+    GroupChatTermination,
+)
 from supervisor._autogen.walk import walk
 
 
@@ -125,6 +130,13 @@ def is_kept(turn: Turn) -> bool:
 def _is_recorded(turn: Turn) -> bool:
     inner = [one for run in turn.team_runs for one in run.turns.values()]
     return bool(turn.records) or any(map(_is_recorded, inner))
+
+
+def count_ends(journal: Journal, waiting: Iterable[Delivery]) -> None:
+    """Count the teams as ended whose end waits in a queue: they have reset their conditions."""
+    for delivery in waiting:
+        if type(delivery.message) is GroupChatTermination:
+            journal.deliver(delivery, None)
 
 
 def count_waiting(journal: Journal, kept: Iterable[KeptTurn], waiting: Iterable[Delivery]) -> bool:

@@ -158,6 +158,14 @@ class Recording:
             self._delayed.let_go()
 
     @property
+    def over(self) -> TaskResult | None:
+        """The result, where the team had ended, and the process with it before that was written."""
+        restored = self._restored
+        if restored is None or not restored.has_ended:
+            return None
+        return TaskResult(messages=restored.output(), stop_reason=restored.stop_reason)
+
+    @property
     def earlier(self) -> list[Item]:
         """The messages of earlier processes."""
         if self._capture is not None:

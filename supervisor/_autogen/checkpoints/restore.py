@@ -381,6 +381,9 @@ class _Restoration:
         now = results.with_new(self._log("task"), now)
         now = without_team_events([item for item in now if item.id not in undone])
         restored.shown = results.with_new(self._log("output"), now)
+        ended = rest.get("ended")
+        if ended is not None:
+            restored.has_ended, restored.stop_reason = True, ended["stop_reason"]
         for log in ("shown", "output"):
             restored.written.pop(log, None)
         restored.written["output"] = restored.shown[: len(self._kept.logs.get("output", ()))]

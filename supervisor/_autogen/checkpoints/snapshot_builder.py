@@ -21,6 +21,7 @@ from supervisor._autogen.checkpoints.memories import (
 from supervisor._autogen.checkpoints.open_turns import (
     KeptTurn,
     OpenTurns,
+    count_ends,
     count_waiting,
     open_turns_of,
 )
@@ -84,9 +85,16 @@ class SnapshotBuilder:
         root = self._journal.root
         if root is not None:
             self.cut.add("task", root.task)
+            self._add_end(root)
         self.rest["has_taken_task"] = root is not None and _has_taken(root)
         self.rest["start"] = _start_of(root) if root is not None else 0
         self.rest["teams"] = {name: record.data for name, record in self._records.items()}
+
+    def _add_end(self, root: TeamRun) -> None:
+        """Note that the team has ended: its manager, which has reset itself, does not tell."""
+        reason = self._journal.stop_reason
+        if reason is not None and root.is_of(self._things[""]):
+            self.rest["ended"] = {"stop_reason": reason}
 
     def _note_acted(self, agents: AgentStates) -> None:
         """Note whose states may have changed: those of turns that are over, or written as now."""
@@ -206,8 +214,10 @@ class SnapshotBuilder:
 
 
 def _open_turns(context: RunContext) -> OpenTurns:
+    waiting = context.queued()
+    count_ends(context.journal, waiting)
     found = open_turns_of(context.journal)
-    if found.kept and count_waiting(context.journal, found.kept, context.queued()):
+    if found.kept and count_waiting(context.journal, found.kept, waiting):
         return open_turns_of(context.journal)
     return found
 

@@ -49,6 +49,8 @@ class Journal:
     def __init__(self, agent: object | None, on_boundary: Callable[[], None]) -> None:
         self.root: TeamRun | None = None
         """The run of the outermost team, once it has begun."""
+        self.stop_reason: str | None = None
+        """Why the outermost team has come to its own end."""
         self.turn = Turn(agent) if agent is not None else None
         """The run of the agent."""
         self.others: list[TeamRun] = []
@@ -158,6 +160,7 @@ class Journal:
         elif self.root is None and self.turn is None:
             self.root = team_run
         else:
+            self.stop_reason = None  # a program's own class goes on with another run
             self.others = [*(other for other in self.others if not other.has_ended), team_run]
 
     def _turn_that_holds(self, key: str) -> Turn | None:
@@ -224,6 +227,8 @@ class Journal:
         team_run = self.team_runs.get(found.key)
         if team_run is not None and found.message.error is None:
             team_run.has_ended = True
+            if team_run is self.root:
+                self.stop_reason = found.message.message.content
 
     def _show(self, found: Delivery, _task: AnyTask | None) -> None:
         if found.key in self.team_runs:

@@ -92,13 +92,16 @@ async def run_kept(
         calls: What was recorded of calls.
         at_step: Called with the journal after each snapshot.
         was: The shape of the team that was stored, where the team has another.
-        everywhere: Whether snapshots are also taken in each iteration of the loop until the team
+        everywhere: Whether snapshots are also taken in each iteration of the loop until the run
             ends, as if something else of the run had come to a step then.
     """
-    restored = None
-    if stored is not None:
-        restored = await restore(team, stored.kept(), calls, was=was)
-    written = stored.copy() if stored is not None else StoredText()
+    if stored is None:
+        written, restored = StoredText(), None
+    else:
+        written, restored = stored.copy(), await restore(team, stored.kept(), calls, was=was)
+    if restored is not None and _is_over(restored):
+        result = TaskResult(messages=restored.output(), stop_reason=restored.stop_reason)
+        return Keeping(result, [], written, restored)
     after_steps: list[StoredText] = []
     async with Supervisor(signals={}) as sup:
         has_task = restored is not None and restored.has_taken_task
@@ -114,10 +117,8 @@ async def run_kept(
                 at_step(adapter.context.journal)
 
         def tick() -> None:
-            root = adapter.context.journal.root
-            if root is None or not root.has_ended:
-                if root is not None:
-                    step()
+            if run.result is None:
+                step()
                 asyncio.get_running_loop().call_soon(tick)
 
         adapter.context.journal.on_step = step
@@ -128,6 +129,11 @@ async def run_kept(
         result = TaskResult(messages=items, stop_reason=found.stop_reason)
         written.put(capture.end(result))
     return Keeping(result, after_steps, written, restored)
+
+
+def _is_over(restored: Restored) -> bool:
+    """Return whether the team had ended, and its process died before that was written."""
+    return restored.has_ended and "end" not in restored.rest
 
 
 def words(items: Sequence[BaseAgentEvent | BaseChatMessage]) -> list[tuple[str, str, str]]:

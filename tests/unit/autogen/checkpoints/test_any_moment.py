@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,10 +19,12 @@ from autogen_agentchat.teams import (
     RoundRobinGroupChat,
 )
 
+from supervisor import Supervisor
 from supervisor._autogen.checkpoints.shape import shape_of
+from supervisor._autogen.upstream import GroupChatTermination
 from supervisor.testing import ScriptedAgent, ScriptedModel, calls
 from tests.unit.autogen.checkpoints.keeping import Keeping, StoredText, run_kept, words
-from tests.unit.autogen.checks import contents, who
+from tests.unit.autogen.checks import adapter_in, contents, who
 
 pytestmark = pytest.mark.one_loop
 
@@ -30,11 +34,10 @@ def _agents(names: str) -> list[Any]:
 
 
 def _moments(whole: Keeping) -> Iterator[tuple[int, StoredText]]:
-    """Yield what was stored before the last answer came, where it differs from what was before."""
-    before, last = "", len(whole.end.rows["thread"])
+    """Yield what was stored, where it differs from what was before."""
+    before = ""
     for number, stored in enumerate(whole.after_steps):
-        is_before_end = len(stored.rows.get("thread", ())) < last
-        if stored.state != before and is_before_end:
+        if stored.state != before:
             before = stored.state
             yield number, stored
 
@@ -53,13 +56,45 @@ def _line(names: str, most: int) -> BaseGroupChat:
     return GraphFlow(agents, graph=graph.build(), termination_condition=MaxMessageTermination(most))
 
 
-@pytest.mark.parametrize("make", [_round_robin, lambda: _line("abc", 9)])
+def _nested() -> BaseGroupChat:
+    inner: Any = RoundRobinGroupChat(_agents("xy"), max_turns=2, name="inner")
+    return RoundRobinGroupChat([inner, *_agents("b")], max_turns=2)
+
+
+@pytest.mark.parametrize("make", [_round_robin, lambda: _line("abc", 9), _nested])
 async def test_a_run_goes_on_from_any_moment(make: Callable[[], BaseGroupChat]) -> None:
-    """Also from between an answer and the moment at which its manager hears it."""
+    """Also from between an answer and the moment at which its manager hears it, and at its end."""
     whole = await run_kept(make(), everywhere=True)
-    for number, stored in list(_moments(whole))[::2]:
+    moments = list(_moments(whole))
+    for number, stored in [*moments[:-3:2], *moments[-3:]]:
         found = await run_kept(make(), stored=stored)
         assert words(found.result.messages) == words(whole.result.messages), f"at {number}"
+        assert found.result.stop_reason == whole.result.stop_reason, f"at {number}"
+
+
+async def test_a_run_that_dies_as_its_team_ends_is_over(tmp_path: Path) -> None:
+    """Its team has reset its condition, and would go on past its end."""
+    url, loop = f"sqlite:///{tmp_path}/runs.db", asyncio.get_running_loop()
+    async with Supervisor(signals={}, checkpoints=url) as sup:
+        run = sup.stream(_round_robin(), "Begin", id="it")
+        context = adapter_in(run).context
+
+        def step_at_end() -> None:
+            if any(isinstance(it.message, GroupChatTermination) for it in context.queued()):
+                assert context.journal.on_step is not None
+                context.journal.on_step()
+                run.stop("It dies")
+            else:
+                loop.call_soon(step_at_end)
+
+        loop.call_soon(step_at_end)
+        stopped = await run
+        assert stopped.stop_reason == "It dies"
+        found = await sup.stream(_round_robin(), id="it")
+    assert words(found.messages) == words(stopped.messages)
+    assert len(found.messages) == 5
+    assert found.stop_reason is not None
+    assert found.stop_reason.startswith("Maximum number of messages 5 reached")
 
 
 async def test_a_condition_is_asked_about_an_answer_before_a_changed_graph_goes_on() -> None:

@@ -71,6 +71,26 @@ async def test_a_run_goes_on_in_the_team_within_a_users_class(url: str) -> None:
     assert words(found.messages) == words(whole.messages)
 
 
+class Twice(Around):
+    """One that runs it once more after its end."""
+
+    async def run_stream(self, **options: Any) -> AsyncIterator[Any]:
+        """Run it twice."""
+        async for event in self.team.run_stream(**options):
+            if not isinstance(event, TaskResult):
+                yield event
+        async for event in self.team.run_stream():
+            yield event
+
+
+async def test_the_end_of_a_team_is_not_that_of_the_users_class_around_it() -> None:
+    """Such an object may go on, and run its team again."""
+    team: Any = Twice()
+    whole = await run_kept(team, "go", everywhere=True)
+    assert whole.after_steps
+    assert not [it for it in whole.after_steps if "ended" in json.loads(it.state)["rest"]]
+
+
 # -- an agent that runs a team in its turn ------------------------------------------------------
 
 
