@@ -195,14 +195,16 @@ audit: $(VENV)/.stamp-audit  ## look for what is unsafe in the code, and known o
 	esac
 
 # Takes two to three times as long as the tests alone, and so may each test. The report comes even
-# where a test has failed.
+# where a test has failed. With Python 3.11, coverage.py misses lines where an exception is thrown into
+# nested coroutines: the whole is measured with a later one (`PYTHON=python3.13 VENV=.venv-3.13`).
 coverage: setup  ## the tests again, with the code that they reach
 	@rm -rf .coverage-children
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n $(WORKERS) -o timeout=300; tests=$$?; \
 	$(BIN)/python -m tests.coverage_plugin && \
 	$(BIN)/coverage combine -q && \
-	$(BIN)/coverage report && exit $$tests
+	$(BIN)/coverage report $$($(BIN)/python -c \
+		'import sys; print("--fail-under=98" if sys.version_info < (3, 12) else "")') && exit $$tests
 
 # With TAG=1 it makes the tag, too. Pushing the tag publishes.
 release: setup  ## build what is committed twice, compare, and leave files and digests in dist/

@@ -130,7 +130,7 @@ def _save_as_child(measured: Any) -> None:
 def main() -> None:
     """Make a database of what child processes have written, for `coverage combine`."""
     found: defaultdict[str, set[Any]] = defaultdict(set)
-    for path in _CHILDREN.iterdir():
+    for path in _CHILDREN.glob("*"):  # none, where no child process was measured
         if not path.suffix:
             for file, arcs in marshal.loads(path.read_bytes()).items():
                 found[file].update(arcs)
