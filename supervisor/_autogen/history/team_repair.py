@@ -15,7 +15,7 @@ from typing import Any
 
 from autogen_agentchat.agents import AssistantAgent, SocietyOfMindAgent
 from autogen_agentchat.base import Team
-from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage
+from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, ToolCallRequestEvent
 from autogen_core.model_context import ChatCompletionContext
 from autogen_core.models import LLMMessage
 
@@ -30,7 +30,7 @@ from supervisor._autogen.history.resume import (
 )
 from supervisor._autogen.history.team_run import TeamRun, Turn
 from supervisor._autogen.repair_thread import drive_sync
-from supervisor._autogen.results import Remains
+from supervisor._autogen.results import Remains, with_answers
 from supervisor._autogen.upstream import ChatItem, ManagerState
 from supervisor._reports import log_events
 from supervisor._reports.log import reporter
@@ -203,7 +203,9 @@ class TeamRepair:
             self.undo()
             return
         self._hear()
-        interrupted = [name for name in list(run.turns) if not self._repair_turn(name)]
+        is_alone = len(run.turns) == 1
+        names = list(run.turns)
+        interrupted = [name for name in names if not self._repair_turn(name, is_alone=is_alone)]
         self._return_to_turn(interrupted)
         self._write()
 
@@ -228,8 +230,12 @@ class TeamRepair:
 
     # -- the turns ------------------------------------------------------------------------------
 
-    def _repair_turn(self, name: str) -> bool:
+    def _repair_turn(self, name: str, *, is_alone: bool) -> bool:
         """Undo or keep an interrupted turn.
+
+        Args:
+            name: Whose.
+            is_alone: Whether no other was interrupted beside it.
 
         Returns:
             Whether it was finished after all: a team within this one had come to its end, or code
@@ -251,6 +257,9 @@ class TeamRepair:
         self.remains.add(repair.remains)
         if not repair.takes_at_its_end():
             run.due[name] = run.due[name][count:]
+            # Of parallel turns AutoGen asks the condition with the last alone.
+            if is_alone and self._group.has_turns:
+                run.transcript.unfinished.extend(_told_before_answer(turn, repair.remains))
         return False
 
     def _repair_turn_of_team(self, name: str, turn: Turn) -> bool:
@@ -357,6 +366,18 @@ class TeamRepair:
         except Exception as error:  # noqa: BLE001 - a user's condition must not keep the run
             manager = self._group.manager.id.type
             reporter.event(log_events.CONDITION_NOT_RESET, manager=manager, exc_info=error)
+
+
+def _told_before_answer(turn: Turn, remains: Remains) -> list[ChatItem]:
+    """Return what the answer of a kept turn would have had before it, without calls taken back."""
+    name = turn.agent.name
+    said = [it for it in turn.events if isinstance(it, BaseAgentEvent) or it.source != name]
+    last = said[-1] if said else None
+    if isinstance(last, ToolCallRequestEvent):
+        closed = {call.id for call, _ in remains.closed}
+        if closed.isdisjoint(call.id for call in last.content):
+            return said[:-1]
+    return with_answers(said, [], remains)
 
 
 def _chat_messages(said: Sequence[ChatItem]) -> list[BaseChatMessage]:

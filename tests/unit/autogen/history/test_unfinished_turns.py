@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.base import TerminationCondition
 from autogen_agentchat.conditions import (
     FunctionalTermination,
+    FunctionCallTermination,
     MaxMessageTermination,
     TextMentionTermination,
 )
@@ -22,10 +24,11 @@ from autogen_agentchat.teams import (
     SelectorGroupChat,
 )
 from autogen_agentchat.teams._group_chat._round_robin_group_chat import RoundRobinGroupChatManager
+from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
 
 from supervisor._autogen.checkpoints.restore import restore
 from supervisor._autogen.upstream.snapshot import thread
-from supervisor.testing import ScriptedModel
+from supervisor.testing import Said, ScriptedModel, answers_so_far, calls
 from supervisor.testing._settled import said
 from tests.unit.autogen.checkpoints.keeping import run_kept
 from tests.unit.autogen.checks import contents
@@ -186,6 +189,69 @@ async def test_at_each_step_it_ends_as_if_there_had_been_no_stop(
     async for team, _ in at_each_step(make, every=every):
         await go_on(team, None if thread(team) else "go")
         assert said(team)[:3] == said(whole.team)
+        assert made[-1].once.twice == []
+
+
+class Paying:
+    """A team of ann, who pays twice and answers, and of bob, in a team with dan.
+
+    Args:
+        condition: What ends the inner team.
+    """
+
+    def __init__(self, condition: TerminationCondition) -> None:
+        def reply(messages: Sequence[LLMMessage]) -> Said:
+            paid = sum(isinstance(it, FunctionExecutionResultMessage) for it in messages)
+            return calls("pay") if paid < 2 else f"ann {answers_so_far(messages)}"
+
+        async def pay() -> str:
+            """Pay."""
+            await asyncio.sleep(0)
+            return "paid"
+
+        self.once = Once()
+        ann = AssistantAgent(
+            "ann",
+            ScriptedModel(reply),
+            tools=[pay],
+            max_tool_iterations=3,
+            reflect_on_tool_use=False,
+        )
+        inner = RoundRobinGroupChat(
+            [ann, speaker("bob")],
+            name="inner",
+            termination_condition=condition | self.once,
+            max_turns=2,
+        )
+        self.team = round_robin(inner, speaker("dan"))
+
+
+@pytest.mark.parametrize("every", [11, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: FunctionCallTermination("pay"),
+        lambda: MaxMessageTermination(6, include_agent_event=True),
+    ],
+    ids=["a call", "a number"],
+)
+async def test_the_condition_hears_the_calls_of_a_turn_that_was_kept(
+    make: Make, every: int
+) -> None:
+    """Wherever the stop comes, it ends the inner team with the answer that follows the calls."""
+    made: list[Paying] = []
+
+    def again() -> BaseGroupChat:
+        made.append(Paying(make()))
+        return made[-1].team
+
+    await again().run(task="go")
+    whole = [text for _, text in said(made[-1].team) if text in ("ann 2", "bob 0", "dan 0")]
+    assert whole == ["ann 2", "dan 0"]
+    async for team, _ in at_each_step(again, every=every):
+        await go_on(team, None if thread(team) else "go")
+        texts = [text for _, text in said(team) if text in ("ann 2", "bob 0", "dan 0")]
+        assert texts[:2] == whole
         assert made[-1].once.twice == []
 
 
