@@ -11,7 +11,7 @@ import pytest
 
 from supervisor._cli.chat.terminal import plain
 from supervisor._cli.chat.terminal.plain import PlainInterface
-from supervisor._cli.chat.terminal.user_interface import Keys
+from supervisor._cli.chat.terminal.user_interface import PROMPT, QUEUE, Keys
 from tests.cli.terminal import Terminal
 
 # A terminal is read and written where that does not wait, which the guard cannot know.
@@ -65,6 +65,25 @@ async def test_lines_are_read_and_hints_written(
         person.ui.print_aside("aside\n")
         assert not person.ui.clear_line()
     assert capsys.readouterr().out == "Ctrl-D leaves\naside\n"
+
+
+async def test_the_prompt_is_written_where_it_does_not_stand_yet(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once, and once more below other text; none where lines would be queued."""
+    monkeypatch.setattr(plain, "_SETTLED", 0.0)
+    ui = PlainInterface()
+
+    async def show(prompt: str) -> str:
+        ui.show(prompt=prompt, status="", hint="")
+        async with asyncio.timeout(10):
+            while ui._writing is not None:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0)
+        return capsys.readouterr().out
+
+    assert [await show(prompt) for prompt in (QUEUE, PROMPT, PROMPT)] == ["", PROMPT, ""]
+    ui.print("text\n")
+    assert await show(PROMPT) == f"\ntext\n{PROMPT}"
 
 
 async def test_half_a_line_is_dropped_by_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from supervisor._cli.chat import repl
 from supervisor._cli.chat.command_line import read
 from supervisor._cli.chat.conversation.exchange import Exchange, ExchangeOutcome
 from supervisor._cli.chat.repl import Repl
@@ -492,6 +493,17 @@ async def test_a_hint_that_was_replaced_is_not_dropped_too_soon() -> None:
         assert chat.ui.hint
         chat.repl._drop_hint("an older one")
         assert chat.ui.hint
+
+
+async def test_a_hint_is_dropped_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line below the prompt is empty then."""
+    monkeypatch.setattr(repl, "SECONDS", 0.0)
+    async with chatting() as chat:
+        chat.repl.on_interrupt(0)
+        assert chat.ui.hint
+        async with asyncio.timeout(10):
+            while chat.ui.hint:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0)
 
 
 async def test_a_chat_that_is_cancelled_as_it_opens() -> None:
