@@ -45,9 +45,13 @@ def spin():
         except BaseException: pass
 """
 
-TRACE = """
+_TRACE = """
 import ctypes, sys, time
-print("traced", ctypes.CDLL(None).ptrace(0x4206, int(sys.argv[1]), 0, 0), flush=True)  # SEIZE
+SEIZE, c = 0x4206, ctypes.CDLL(None, use_errno=True)
+print("ready", flush=True)
+sys.stdin.readline()
+failed = c.ptrace(SEIZE, int(sys.argv[1]), 0, 0)
+print(f"failed: {ctypes.get_errno()}" if failed else "seized", flush=True)
 time.sleep(60)
 """
 
@@ -108,6 +112,32 @@ def program(script: str, **more: str) -> Generator[Program]:
         finally:
             process.kill()
             no_guard_is_left(process.pid)
+
+
+@contextlib.contextmanager
+def tracer(pid: int) -> Generator[Callable[[], None]]:
+    """Start a tracer, and kill it at the end; return what has it seize a process.
+
+    It has started by then, which may take longer than the process lives.
+    """
+    command = [sys.executable, "-c", _TRACE, str(pid)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+
+        def answer() -> bytes:
+            assert process.stdout is not None
+            return process.stdout.readline()
+
+        def seize() -> None:
+            assert process.stdin is not None
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+            assert answer() == b"seized\n"
+
+        try:
+            assert answer() == b"ready\n"
+            yield seize
+        finally:
+            process.kill()
 
 
 def no_guard_is_left(pid: int) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.guarded import TRACE, on_each_loop, program
+from tests.process.guarded import on_each_loop, program, tracer
 
 pytestmark = [
     pytest.mark.process,
@@ -222,12 +222,9 @@ def test_time_stands_still_for_a_process_that_is_traced() -> None:
     """
     with program(script) as it:
         it.until("ready")
-        it.signal(signal.SIGTERM)
-        command = [sys.executable, "-c", TRACE, str(it.pid)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as tracer:
-            assert tracer.stdout is not None
-            assert tracer.stdout.readline() == b"traced 0\n"
+        with tracer(it.pid) as seize:
+            it.signal(signal.SIGTERM)
+            seize()
             with pytest.raises(subprocess.TimeoutExpired):
                 it._process.wait(2.5)
-            tracer.kill()
         assert it.wait() == 137

@@ -18,11 +18,11 @@ from supervisor._signals.guard_state import RESERVE_SECONDS
 from tests.process.guarded import (
     LADDER_SECONDS,
     PATIENCE,
-    TRACE,
     WHY,
     held,
     on_each_loop,
     program,
+    tracer,
     until,
 )
 from tests.process.harness import MARGIN
@@ -256,14 +256,11 @@ def test_a_traced_process_is_left_to_its_debugger() -> None:
     """A traced process is not killed before the debugger has gone."""
     with program(held("hold", "asyncio")) as it:
         it.until("ready")
-        it.signal(signal.SIGTERM)
-        tracer = subprocess.Popen([sys.executable, "-c", TRACE, str(it.pid)], stdout=-1)
-        with tracer:
-            assert tracer.stdout is not None
-            assert tracer.stdout.readline() == b"traced 0\n"
+        with tracer(it.pid) as seize:
+            it.signal(signal.SIGTERM)
+            seize()
             with pytest.raises(subprocess.TimeoutExpired):
                 it._process.wait(LADDER_SECONDS + RESERVE_SECONDS + 1.2)
-            tracer.kill()
         assert it.wait() == -signal.SIGKILL
 
 

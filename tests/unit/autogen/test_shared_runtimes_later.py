@@ -20,11 +20,13 @@ from autogen_core import (
 )
 
 from supervisor import Supervisor
+from supervisor._autogen.shared_runtimes import SharedRuntimes
 from supervisor.testing import ScriptedModel, assert_settled, calls
 from supervisor.testing._settled import said
 from tests.unit.autogen.checks import assert_all_put_back, contents
 from tests.unit.autogen.stops import REASON, Moment, go_on, speaker, stopped
 from tests.unit.autogen.test_shared_runtimes import Ping, started
+from tests.unit.core.scopes import FakeRun
 from tests.unit.testing.teams import round_robin
 
 pytestmark = pytest.mark.one_loop
@@ -146,3 +148,12 @@ async def test_a_run_is_over_when_its_last_message_was_passed_on() -> None:
     holding = _Holding()
     async with started(intervention_handlers=[holding]) as runtime:
         await _assert_over_at(holding.moment, await _listened_to(runtime))
+
+
+async def test_who_waits_for_a_handler_is_called_soon_where_none_is_active() -> None:
+    """A message that is in the queue still has no handler that could tell of its end."""
+    called = asyncio.Event()
+    SharedRuntimes(FakeRun().scope).when_one_ends(called.set)
+    assert not called.is_set()
+    async with asyncio.timeout(5):
+        await called.wait()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -299,6 +301,24 @@ async def test_a_callers_token_that_was_cancelled_before() -> None:
         with pytest.raises(asyncio.CancelledError):
             await sup.stream(team(Agent()), "go", cancellation_token=token)
     assert_all_put_back()
+
+
+def test_a_callers_token_that_outlives_the_run() -> None:
+    """Cancelled after the run's loop is closed, it does nothing; nor does it keep the run."""
+
+    async def main() -> Run:
+        async with Supervisor(signals={}) as sup:
+            run = sup.stream(team(Agent(), turns=1), "go", cancellation_token=token)
+            await run
+        return run
+
+    token = CancellationToken()
+    run = asyncio.run(main())
+    token.cancel()
+    gone = weakref.ref(run)
+    del run
+    gc.collect()
+    assert gone() is None
 
 
 async def test_an_agent_that_refuses_is_quarantined_until_it_ends() -> None:

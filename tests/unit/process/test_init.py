@@ -23,6 +23,7 @@ COMMAND = 1000  # its pid, and its group
 ENDED = 7 << 8  # wait statuses
 STOPPED = signal.SIGTSTP << 8 | 0x7F
 TERM, CONT, KILL, CHLD = signal.SIGTERM, signal.SIGCONT, signal.SIGKILL, signal.SIGCHLD
+INT = signal.SIGINT
 
 Event = Callable[[], int | None]
 
@@ -35,6 +36,7 @@ class Kernel:
         self.statuses: list[int] = []
         self.sent: list[tuple[int, int]] = []  # the pid, or minus the group, and the signal
         self.has_group = True
+        self.keys: set[int] = set()  # the signals that a key of the terminal sends
 
     def play(self, *events: Event) -> int:
         """Have a command live through these; return its wait status."""
@@ -53,9 +55,15 @@ class Kernel:
 
         return change
 
+    def group_ends(self) -> int:
+        """Have the last of the group end."""
+        self.has_group = False
+        return CHLD
+
     def next_signal(self, _numbers: object, _deadline: float) -> tuple[int | None, bool]:
         """Stand for `_next_signal`."""
-        return next(self.events)(), False
+        number = next(self.events)()
+        return number, number in self.keys
 
     def wait_for_any(self) -> tuple[int, int] | None:
         """Stand for `_wait_for_any`."""
@@ -117,6 +125,20 @@ def test_what_a_command_leaves_is_asked_once_and_killed_at_the_deadline(kernel: 
     found = kernel.play(hears(TERM), kernel.status(ENDED), hears(CHLD), hears(None))
     assert found == ENDED
     group = [(-COMMAND, number) for number in (TERM, CONT, KILL)]
+    assert kernel.sent == [(COMMAND, TERM), *group]
+
+
+def test_a_key_s_signal_goes_to_the_whole_group(kernel: Kernel) -> None:
+    """A terminal sends it to each of a group, and gives nobody a deadline."""
+    kernel.keys = {INT}
+    assert kernel.play(hears(INT), kernel.status(ENDED)) == ENDED
+    assert kernel.sent == [(-COMMAND, INT)]
+
+
+def test_what_a_command_leaves_gets_each_further_signal(kernel: Kernel) -> None:
+    """The command itself is gone, and its pid may be another process's."""
+    kernel.play(hears(TERM), kernel.status(ENDED), hears(INT), kernel.group_ends)
+    group = [(-COMMAND, number) for number in (TERM, CONT, INT)]
     assert kernel.sent == [(COMMAND, TERM), *group]
 
 

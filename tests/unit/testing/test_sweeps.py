@@ -64,6 +64,13 @@ async def test_left_when_it_has_ended(name: str) -> None:
     await swept(SCENARIOS[name], ways=[Way.BREAK], steps=range(steps - 2, steps + 1))
 
 
+@pytest.mark.one_loop
+@pytest.mark.parametrize("name", ["magentic", "graph", "agent"])
+async def test_stopped_as_it_begins(name: str) -> None:
+    """All checks pass whether the task was taken or not, for each kind of scenario."""
+    await swept(SCENARIOS[name], ways=[Way.CANCEL, Way.BREAK], steps=[2, 3])
+
+
 async def test_the_fast_path_has_fewer_steps() -> None:
     """A sweep takes the fast path only with `fast_path=True`, and has fewer steps then."""
     slow, fast = await count_steps(SCENARIOS["pair"]), await count_steps(FAST["pair"])
