@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.process, pytest.mark.blocks, pytest.mark.timeout(120)]
 
 HAND_OVERS = 5
 PATIENCE = 30.0  # seconds for what comes at once, unless something hangs
-# A turn that has ended is taken again if its worker has lost its lease, or the time of its drain is
+# A turn that has ended is taken again if its worker loses its lease, or the time of its drain is
 # over, before it is kept: on a slow machine one or the other can be.
 UNHURRIED = ("--lease", "20", "--drain", "30")
 SLOW_TURN = LEASE + 1.0  # seconds: longer than a worker may be silent

@@ -131,7 +131,8 @@ def tracer(pid: int) -> Generator[Callable[[], None]]:
             assert process.stdin is not None
             process.stdin.write(b"\n")
             process.stdin.flush()
-            assert answer() == b"seized\n"
+            said = answer()
+            assert said == b"seized\n", said
 
         try:
             assert answer() == b"ready\n"
