@@ -12,6 +12,7 @@ import ast
 import asyncio
 import faulthandler
 import inspect
+import sys
 from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
@@ -124,6 +125,15 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
 def _end_after(seconds: float, item: pytest.Item) -> None:
     stderr = item.config.stash[fault_handler_stderr_fd_key]
     faulthandler.dump_traceback_later(seconds, file=stderr, exit=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Save what the tests have reached: pytest-xdist kills a process that is slow to exit."""
+    if hasattr(session.config, "workerinput") and "coverage" in sys.modules:
+        measured = sys.modules["coverage"].Coverage.current()
+        if measured is not None:
+            measured.save()
 
 
 def _run_block(example: Example) -> None:
