@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import random
 import signal
@@ -116,6 +117,7 @@ def _compete(
         if (killed := disturbance.after_lines(len(lines), working)) is not None:
             assert wait(killed) in {0, -signal.SIGKILL}
             working[working.index(killed)] = start()
+    disturbance.wake(math.inf)  # one may have been stopped behind its last line
     assert [wait(child) for child in working] == [0] * processes
     return said
 

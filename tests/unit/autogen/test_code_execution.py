@@ -112,6 +112,29 @@ async def test_a_kernel_that_cannot_be_interrupted_is_told_of(
     assert "no such process" in caplog.text
 
 
+async def test_a_kernel_is_interrupted_again_while_its_code_runs() -> None:
+    """A further stop interrupts code that has begun once more; once it has ended, none does."""
+    pytest.importorskip("jupyter_core")
+    answers, ended = asyncio.Event(), asyncio.Event()
+    interrupts = asyncio.Queue[None]()
+    cell = SimpleNamespace(metadata={"execution": {"iopub.execute_input": "now"}})
+    client = SimpleNamespace(nb=SimpleNamespace(cells=[cell]))
+    client.km = SimpleNamespace(interrupt_kernel=lambda: interrupts.put_nowait(None))
+    client.kc = SimpleNamespace(kernel_info=lambda reply: answers.wait() if reply else None)
+    kernel = Kernel(object(), client, ended.set)
+    await interrupts.get()
+    kernel.interrupt_again()
+    await interrupts.get()
+    answers.set()
+    await ended.wait()
+    kernel.interrupt_again()
+    kernel.shut_down()
+    await asyncio.sleep(0)
+    assert not kernel.is_ending
+    assert client.nb.cells == []
+    assert interrupts.empty()
+
+
 async def test_a_kernel_is_held_while_any_run_holds_it() -> None:
     """A team's next run begins before the one before has ended: a signal kills no kernel of it."""
     client: Any = _Client()
