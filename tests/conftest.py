@@ -135,18 +135,6 @@ def _leaves_all_as_found(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _has_no_debugger(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide `bdb`, which pytest and doctest import: a program that is no test has it not.
-
-    While it is there the stacks of all threads are read at each step of a stop, and CPython 3.11
-    can crash where a frame ends meanwhile. Tests of debuggers import it by themselves.
-    """
-    options, module = request.config.option, cast(Any, request).module
-    if not hasattr(module, "bdb") and not (options.usepdb or options.trace):
-        monkeypatch.delitem(sys.modules, "bdb", raising=False)
-
-
-@pytest.fixture(autouse=True)
 def _never_blocks_the_loop(request: pytest.FixtureRequest) -> Iterator[None]:
     """Raise `BlockingError` where code of `supervisor` blocks a running loop."""
     if request.node.get_closest_marker("blocks") is not None:
@@ -164,6 +152,23 @@ def _never_blocks_the_loop(request: pytest.FixtureRequest) -> Iterator[None]:
             # Coverage.py's lock around its own data, as it first comes to a file.
             function.can_block_in("coverage/collector.py", {"lock_data"})
         yield
+
+
+@pytest.fixture(autouse=True)
+def _has_no_debugger(
+    request: pytest.FixtureRequest, _never_blocks_the_loop: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hide `bdb`, which pytest and doctest import: a program that is no test has it not.
+
+    While it is there the stacks of all threads are read at each step of a stop, and CPython 3.11
+    can crash where a frame ends meanwhile. Tests of debuggers import it by themselves.
+
+    `monkeypatch` comes after the guard against blocking calls. Before it, what it restores at the
+    end of a test would be the functions of that guard.
+    """
+    options, module = request.config.option, cast(Any, request).module
+    if not hasattr(module, "bdb") and not (options.usepdb or options.trace):
+        monkeypatch.delitem(sys.modules, "bdb", raising=False)
 
 
 def _ends_its_tasks(

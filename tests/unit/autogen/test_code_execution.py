@@ -117,10 +117,15 @@ async def test_a_kernel_is_interrupted_again_while_its_code_runs() -> None:
     pytest.importorskip("jupyter_core")
     answers, ended = asyncio.Event(), asyncio.Event()
     interrupts = asyncio.Queue[None]()
+
+    async def kernel_info(*, reply: bool) -> None:
+        assert reply
+        await answers.wait()
+
     cell = SimpleNamespace(metadata={"execution": {"iopub.execute_input": "now"}})
     client = SimpleNamespace(nb=SimpleNamespace(cells=[cell]))
     client.km = SimpleNamespace(interrupt_kernel=lambda: interrupts.put_nowait(None))
-    client.kc = SimpleNamespace(kernel_info=lambda reply: answers.wait() if reply else None)
+    client.kc = SimpleNamespace(kernel_info=kernel_info)
     kernel = Kernel(object(), client, ended.set)
     await interrupts.get()
     kernel.interrupt_again()
